@@ -1,0 +1,168 @@
+//! Everything that is known of one feature, as a value that can be printed.
+
+use serde::Serialize;
+
+use crate::facts::Facts;
+use crate::name::{FeatureName, nearest};
+use crate::policy::Policy;
+use crate::registry::Registry;
+use crate::release::{Release, ReleaseLine};
+use crate::selection::Selection;
+
+/// One feature, explained against a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Its name.
+    pub feature: FeatureName,
+    /// The release that the policy pins.
+    pub release: Release,
+    /// Whether that release has the feature.
+    pub in_release: bool,
+    /// The build tag that carries the decision.
+    pub build_tag: String,
+    /// The constant of upstream's `buildfeatures` package that says whether it is in, without its `Has`.
+    pub symbol: Option<String>,
+    /// `keep` or `omit`; nothing if the policy does not decide it.
+    pub decision: Option<&'static str>,
+    /// The policy's reason.
+    pub reason: Option<String>,
+    /// The policy's references.
+    pub refs: Vec<String>,
+    /// The first release line that has it, of those known.
+    pub since: ReleaseLine,
+    /// The release line that removed it, if one did.
+    pub removed_in: Option<ReleaseLine>,
+    /// Whether upstream calls it an implementation detail.
+    pub implementation_detail: bool,
+    /// What it needs, directly or not.
+    pub needs: Vec<Relation>,
+    /// What needs it, directly or not.
+    pub needed_by: Vec<Relation>,
+    /// What must change with it if its decision is flipped.
+    pub flipping: Flip,
+}
+
+/// A feature on the other end of a dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Relation {
+    /// Its name.
+    pub feature: FeatureName,
+    /// Whether the dependency is declared between the two, without another feature in between.
+    pub direct: bool,
+    /// Whether the policy keeps it.
+    pub kept: bool,
+}
+
+/// What must change along when a decision is flipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flip {
+    /// The decision after the flip.
+    pub to: &'static str,
+    /// The features whose decision must be flipped too.
+    pub along: Vec<FeatureName>,
+}
+
+/// A name that no known release has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName {
+    /// The nearest name that is known, if one is near.
+    pub nearest: Option<FeatureName>,
+}
+
+/// Explains a feature of the policy's release, or of another known line.
+///
+/// # Errors
+/// [`UnknownName`] if no known release has a feature of this name.
+pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> Result<Explanation, UnknownName> {
+    let known = FeatureName::new(name).ok().and_then(|feature| facts.span(&feature).map(|span| (feature, span)));
+    let Some((feature, (since, _))) = known else {
+        let names: Vec<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
+        let near = nearest(name, names.iter().map(|name| name.as_str()));
+        return Err(UnknownName { nearest: near.and_then(|near| FeatureName::new(near).ok()) });
+    };
+    let pinned = facts.registry(release).filter(|registry| registry.features.contains_key(&feature));
+    // A feature that the pinned line lacks is shown as the last line that has it declares it.
+    let last = || facts.registries().rev().find(|registry| registry.features.contains_key(&feature));
+    let Some(registry) = pinned.or_else(last) else { return Err(UnknownName { nearest: None }) };
+    let selection = Selection::of(policy, registry);
+    let meta = registry.features.get(&feature);
+    let decision = policy.features.get(&feature);
+    Ok(Explanation {
+        release,
+        in_release: pinned.is_some(),
+        build_tag: feature.build_tag(),
+        symbol: meta.map(|meta| meta.symbol.clone()),
+        decision: decision.map(|decision| decision.verdict.word()),
+        reason: decision.map(|decision| decision.reason.clone()),
+        refs: decision.map(|decision| decision.refs.clone()).unwrap_or_default(),
+        since,
+        removed_in: facts.removed_in(&feature),
+        implementation_detail: meta.is_some_and(|meta| meta.implementation_detail),
+        needs: relations(registry, &selection, &feature, Direction::Needs),
+        needed_by: relations(registry, &selection, &feature, Direction::NeededBy),
+        flipping: Flip {
+            to: if selection.kept.contains(&feature) { "omit" } else { "keep" },
+            along: selection.flipping(&feature).into_iter().collect(),
+        },
+        feature,
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Needs,
+    NeededBy,
+}
+
+fn relations(
+    registry: &Registry,
+    selection: &Selection<'_>,
+    name: &FeatureName,
+    direction: Direction,
+) -> Vec<Relation> {
+    let declares = |user: &FeatureName, need: &FeatureName| {
+        registry.features.get(user).is_some_and(|meta| meta.needs.contains(need))
+    };
+    let (closure, direct): (_, &dyn Fn(&FeatureName) -> bool) = match direction {
+        Direction::Needs => (registry.requires(name), &|other| declares(name, other)),
+        Direction::NeededBy => (registry.required_by(name), &|other| declares(other, name)),
+    };
+    let others = closure.into_iter().filter(|other| other != name);
+    others
+        .map(|other| Relation { direct: direct(&other), kept: selection.kept.contains(&other), feature: other })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::read;
+    use crate::rules::tests::clean_policy;
+
+    fn explained(name: &str) -> Result<Explanation, UnknownName> {
+        let policy = read(&clean_policy()).policy.unwrap();
+        explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded())
+    }
+
+    #[test]
+    fn dependencies_are_followed_and_the_direct_ones_told_apart() {
+        let explanation = explained("advertiseexitnode").unwrap();
+        let needs: Vec<(&str, bool)> =
+            explanation.needs.iter().map(|need| (need.feature.as_str(), need.direct)).collect();
+        assert_eq!(needs, [("advertiseroutes", true), ("c2n", false), ("peerapiserver", true)]);
+        assert_eq!((explanation.flipping.to, explanation.flipping.along.len()), ("keep", 3));
+    }
+
+    #[test]
+    fn a_removed_feature_is_still_explained() {
+        let explanation = explained("lazywg").unwrap();
+        assert!(!explanation.in_release);
+        assert_eq!(explanation.removed_in.unwrap().to_string(), "1.98");
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest() {
+        assert_eq!(explained("cachenetmaps").unwrap_err().nearest.unwrap().as_str(), "cachenetmap");
+        assert_eq!(explained("quic, please").unwrap_err().nearest, None);
+    }
+}

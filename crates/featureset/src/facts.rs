@@ -1,0 +1,112 @@
+//! Facts: the registries of every known release line, embedded in the program.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use include_dir::{Dir, include_dir};
+
+use crate::name::FeatureName;
+use crate::registry::Registry;
+use crate::release::{Release, ReleaseLine};
+
+static REGISTRIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/registry");
+
+/// Everything that is known of upstream.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    lines: BTreeMap<ReleaseLine, Registry>,
+}
+
+/// How well a release is known.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'a> {
+    /// Its registry was read.
+    Release(&'a Registry),
+    /// Other releases of its line were read, and a line's registry has never changed between patches.
+    Line(&'a Registry),
+    /// Nothing of its line was read.
+    No,
+}
+
+impl Facts {
+    /// The facts that the program carries, read once.
+    ///
+    /// The files are generated and a test reads every one of them; one that can't be read is left out here.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        static FACTS: OnceLock<Facts> = OnceLock::new();
+        FACTS.get_or_init(|| {
+            let texts = REGISTRIES.files().filter_map(|file| file.contents_utf8());
+            let registries = texts.filter_map(|text| Registry::from_json(text).ok());
+            Self { lines: registries.map(|registry| (registry.line, registry)).collect() }
+        })
+    }
+
+    /// The registries, oldest line first.
+    pub fn registries(&self) -> impl DoubleEndedIterator<Item = &Registry> {
+        self.lines.values()
+    }
+
+    /// The registry that holds for a release, and how well it is known.
+    #[must_use]
+    pub fn known(&self, release: Release) -> Known<'_> {
+        match self.lines.get(&release.line()) {
+            Some(registry) if registry.releases.contains_key(&release) => Known::Release(registry),
+            Some(registry) => Known::Line(registry),
+            None => Known::No,
+        }
+    }
+
+    /// The registry that holds for a release, if its line is known.
+    #[must_use]
+    pub fn registry(&self, release: Release) -> Option<&Registry> {
+        self.lines.get(&release.line())
+    }
+
+    /// The first and the last known line that has a feature; nothing if none has it.
+    #[must_use]
+    pub fn span(&self, name: &FeatureName) -> Option<(ReleaseLine, ReleaseLine)> {
+        let mut lines = self.lines.values().filter(|registry| registry.features.contains_key(name));
+        let first = lines.next()?.line;
+        Some((first, lines.next_back().map_or(first, |registry| registry.line)))
+    }
+
+    /// The first known line after the last one that has the feature: the line that removed it.
+    #[must_use]
+    pub fn removed_in(&self, name: &FeatureName) -> Option<ReleaseLine> {
+        let (_, last) = self.span(name)?;
+        self.lines.keys().copied().find(|line| *line > last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_file_is_read() {
+        for file in REGISTRIES.files() {
+            let registry = Registry::from_json(file.contents_utf8().unwrap()).unwrap();
+            assert_eq!(file.path().to_str().unwrap(), format!("{}.json", registry.line));
+            assert_eq!(registry.to_json().unwrap(), file.contents_utf8().unwrap(), "written by the registry command");
+        }
+        assert_eq!(Facts::embedded().registries().count(), REGISTRIES.files().count());
+    }
+
+    #[test]
+    fn the_lines_have_the_features_that_upstream_added_and_removed() {
+        let counts: Vec<(String, usize)> = Facts::embedded()
+            .registries()
+            .map(|registry| (registry.line.to_string(), registry.features.len()))
+            .collect();
+        let expected =
+            [("1.90", 66), ("1.92", 67), ("1.94", 68), ("1.96", 72), ("1.98", 73), ("1.100", 75), ("1.102", 79)];
+        assert_eq!(&counts[..7], expected.map(|(line, count)| (line.to_owned(), count)));
+        let name = |text| FeatureName::new(text).unwrap();
+        let facts = Facts::embedded();
+        assert_eq!(facts.removed_in(&name("lazywg")).unwrap().to_string(), "1.98");
+        assert_eq!(facts.removed_in(&name("dns")), None);
+        assert_eq!(facts.span(&name("cachenetmap")).unwrap().0.to_string(), "1.92");
+        assert_eq!(facts.span(&name("nonsense")), None);
+    }
+}

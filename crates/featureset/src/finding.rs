@@ -1,0 +1,107 @@
+//! Findings: what is wrong with a policy, where, why, and what to do next.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Holds back the commands that ship a binary.
+    Error,
+    /// Shown; a failure only under `--deny warnings`.
+    Warning,
+    /// Told by `explain` and `review` alone.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// A stretch of the policy's text, in bytes; `end` is the first byte after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The first byte after the stretch; never before `start`.
+    pub end: usize,
+}
+
+/// A place in the policy and what is to be said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What stands there, in a few words.
+    pub text: String,
+}
+
+impl Label {
+    /// A label at a place.
+    #[must_use]
+    pub fn new(span: Span, text: impl Into<String>) -> Self {
+        Self { span, text: text.into() }
+    }
+}
+
+/// A change of the text that clears a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// What it does, as a title.
+    pub title: String,
+    /// What is replaced; empty where text is inserted.
+    pub span: Span,
+    /// What stands there instead.
+    pub replacement: String,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule that found it, such as `undecided-feature`; documented in docs/findings.md.
+    pub code: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// The place.
+    pub place: Label,
+    /// Other places that have to do with it.
+    pub related: Vec<Label>,
+    /// Why it is wrong.
+    pub why: String,
+    /// What to do next.
+    pub next: String,
+    /// A change that clears it, where there is one.
+    pub edit: Option<Edit>,
+}
+
+/// Line and column of a byte, both counted from 1; columns count characters.
+#[must_use]
+pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before: String = text.char_indices().take_while(|(at, _)| *at < byte).map(|(_, c)| c).collect();
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let text = "a: b\nä: ß\n";
+        assert_eq!(line_and_column(text, 0), (1, 1));
+        assert_eq!(line_and_column(text, text.find('ß').unwrap()), (2, 4));
+        assert_eq!(line_and_column(text, text.len()), (3, 1));
+        assert_eq!(line_and_column(text, 999), (3, 1));
+    }
+}

@@ -1,0 +1,264 @@
+//! The policy: what featureset.yaml decides, as values without places.
+
+pub mod device;
+mod document;
+pub mod edit;
+pub(crate) mod locate;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use device::Device;
+pub use document::{Places, Reading, TOP_LEVEL_KEYS, read};
+
+use crate::name::FeatureName;
+use crate::platform::Platform;
+use crate::release::{GoVersion, Release};
+
+/// What a featureset.yaml decides.
+///
+/// A file with findings is read as far as it goes: what could not be read is absent or has its default,
+/// and the findings say so.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Policy {
+    /// The release that the decisions were reviewed against.
+    pub tailscale: Option<Release>,
+    /// The Go toolchain that builds it.
+    pub go: Option<GoVersion>,
+    /// Where the binary will run.
+    pub device: Device,
+    /// How every target is built unless it says otherwise.
+    pub build: Build,
+    /// What the container image holds beside the binary; nothing if the policy has no `image` section.
+    pub image: Option<Image>,
+    /// The binaries to make.
+    pub targets: BTreeMap<String, Target>,
+    /// Hazards that apply and are lived with, by id, each with its reason.
+    pub accepted: BTreeMap<String, String>,
+    /// The decision on each feature.
+    pub features: BTreeMap<FeatureName, Decision>,
+}
+
+/// The decision on one feature: it is its reason, so that neither stands without the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Kept or omitted.
+    pub verdict: Verdict,
+    /// Why: what it changes on this device.
+    pub reason: String,
+    /// References: `owner/repo#123`, `owner/repo@commit` or a URL.
+    pub refs: Vec<String>,
+}
+
+/// Kept or omitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The feature is in the binary.
+    Keep,
+    /// The feature is left out.
+    Omit,
+}
+
+/// How a binary is built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Build {
+    /// How much the compiler inlines.
+    pub inlining: Inlining,
+    /// What a traceback can still name.
+    pub symbols: Symbols,
+    /// Whether the binary is packed.
+    pub pack: Pack,
+    /// Build tags beside those of the features, each with its reason.
+    pub extra_tags: BTreeMap<String, String>,
+}
+
+/// One binary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The processor it runs on.
+    pub platform: &'static Platform,
+    /// The most that the packed binary may weigh, in bytes.
+    pub budget: Option<u64>,
+    /// How it is built: the policy's build settings with the target's own in their place.
+    pub build: Build,
+}
+
+/// What the image holds beside the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Image {
+    /// The shell.
+    pub shell: Shell,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// The words that the file may use, in order.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The value that a word stands for.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The word that stands for the value.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// How much the compiler inlines: speed against size.
+    Inlining {
+        /// As Go does by itself.
+        #[default]
+        Full = "full",
+        /// Only in the packages that carry traffic.
+        HotPaths = "hot-paths",
+        /// Nowhere (`-gcflags=all=-l`).
+        None = "none",
+    }
+}
+
+words! {
+    /// What a traceback of the shipped binary can still name.
+    Symbols {
+        /// Everything, as linked with `-s -w`.
+        #[default]
+        All = "all",
+        /// Functions, without files and lines.
+        Functions = "functions",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+words! {
+    /// Whether the binary is packed: flash against memory.
+    Pack {
+        /// With UPX.
+        #[default]
+        Upx = "upx",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+words! {
+    /// The shell in the image.
+    Shell {
+        /// MirBSD's Korn shell.
+        #[default]
+        Mksh = "mksh",
+        /// Busybox and its applets.
+        Busybox = "busybox",
+        /// No shell.
+        None = "none",
+    }
+}
+
+impl Verdict {
+    /// The key that says it in the file: `keep` or `omit`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Omit => "omit",
+        }
+    }
+
+    /// As a participle, for sentences: `kept` or `omitted`.
+    #[must_use]
+    pub fn participle(self) -> &'static str {
+        match self {
+            Self::Keep => "kept",
+            Self::Omit => "omitted",
+        }
+    }
+}
+
+impl Policy {
+    /// Whether the policy keeps a feature.
+    #[must_use]
+    pub fn keeps(&self, name: &FeatureName) -> bool {
+        self.features.get(name).is_some_and(|decision| decision.verdict == Verdict::Keep)
+    }
+}
+
+/// A size as people write it: bytes, or `MB`, `kB` (powers of ten) with up to three decimals.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = match text.trim().split_once(|c: char| c.is_whitespace()) {
+        Some((number, unit)) => (number, unit.trim()),
+        None => text.trim().split_at(text.trim().find(|c: char| c.is_alphabetic())?),
+    };
+    let unit: u64 = match unit {
+        "B" => 1,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 3 || number.ends_with('.') {
+        return None;
+    }
+    let thousandths = format!("{fraction:0<3}").parse::<u64>().ok()?;
+    let total = whole.parse::<u64>().ok()?.checked_mul(1000)?.checked_add(thousandths)?.checked_mul(unit)?;
+    (total % 1000 == 0).then_some(total / 1000)
+}
+
+/// A size as people read it: megabytes of a million bytes with two decimals, kilobytes below one of them.
+#[must_use]
+pub fn format_size(bytes: u64) -> String {
+    if bytes >= 1_000_000 {
+        let hundredths = (bytes + 5_000) / 10_000;
+        format!("{}.{:02} MB", hundredths / 100, hundredths % 100)
+    } else if bytes >= 1_000 {
+        format!("{} kB", (bytes + 500) / 1_000)
+    } else {
+        format!("{bytes} B")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_are_powers_of_ten() {
+        assert_eq!(parse_size("3.8 MB"), Some(3_800_000));
+        assert_eq!(parse_size("264kB"), Some(264_000));
+        assert_eq!(parse_size("12 B"), Some(12));
+        for text in
+            ["3.8", "3.8 MiB", "-1 MB", ". MB", "3. MB", "MB", "", "1.2345 MB", "1.5 B", "99999999999999999999 MB"]
+        {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+        assert_eq!(format_size(3_748_272), "3.75 MB");
+        assert_eq!(format_size(99_308), "99 kB");
+        assert_eq!(format_size(999), "999 B");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_size_panic(text in ".{0,24}") {
+            let _ = parse_size(&text);
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! From text to policy: the shape of featureset.yaml, with a finding at its place for everything that
+//! does not fit.
+//!
+//! Reading never stops at the first mistake: what can't be read is left out, so that the rules can judge
+//! the rest, and everything is reported at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+
+use super::device::{Device, PROFILES, Profile, VOCABULARY};
+use super::locate::{self, Key, Node, Plain, Value};
+use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
+use crate::finding::{Finding, Label, Span};
+use crate::name::{FeatureName, nearest};
+use crate::platform::{PLATFORMS, Platform};
+use crate::rules;
+
+/// The keys that a policy may have, in the order of the file.
+pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "image", "targets", "accepted", "features"];
+
+const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
+
+/// What reading a text gives.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The policy as far as it could be read; nothing if the text is not YAML.
+    pub policy: Option<Policy>,
+    /// Where each key and value stands.
+    pub places: Places,
+    /// What did not fit, in the order of the text.
+    pub findings: Vec<Finding>,
+}
+
+/// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    entries: HashMap<String, (Span, Span)>,
+}
+
+impl Places {
+    fn path<S: AsRef<str>>(path: &[S]) -> String {
+        path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\u{1f}")
+    }
+
+    /// The place of the key at a path; the start of the text if the policy does not have it.
+    #[must_use]
+    pub fn key(&self, path: &[&str]) -> Span {
+        self.entries.get(&Self::path(path)).map(|(key, _)| *key).unwrap_or_default()
+    }
+
+    /// The place of the value at a path; the start of the text if the policy does not have it.
+    #[must_use]
+    pub fn value(&self, path: &[&str]) -> Span {
+        self.entries.get(&Self::path(path)).map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    /// The keys right under a top-level section.
+    pub(crate) fn children(&self, section: &str) -> Vec<String> {
+        let prefix = format!("{section}\u{1f}");
+        let below = self.entries.keys().filter_map(|path| path.strip_prefix(&prefix));
+        below.filter(|rest| !rest.contains('\u{1f}')).map(str::to_owned).collect()
+    }
+
+    /// Whether the policy has the path.
+    #[must_use]
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.entries.contains_key(&Self::path(path))
+    }
+}
+
+/// Reads a policy from the text of a featureset.yaml.
+#[must_use]
+pub fn read(text: &str) -> Reading {
+    let mut reader = Reader { places: Places::default(), findings: Vec::new(), path: Vec::new() };
+    let policy = match locate::read(text) {
+        Ok(Some(root)) => Some(reader.policy(&root)),
+        Ok(None) => {
+            reader.missing("tailscale", Span::default());
+            None
+        }
+        Err(error) => {
+            let rule = rules::get(error.code);
+            reader.findings.push(rule.finding(
+                "the policy can't be read as YAML".to_owned(),
+                Label::new(error.span, error.reason),
+                String::new(),
+            ));
+            None
+        }
+    };
+    reader.findings.sort_by_key(|finding| finding.place.span);
+    Reading { policy, places: reader.places, findings: reader.findings }
+}
+
+struct Reader {
+    places: Places,
+    findings: Vec<Finding>,
+    /// The keys from the top to where reading is.
+    path: Vec<String>,
+}
+
+impl Reader {
+    fn report(&mut self, code: &'static str, message: String, place: Label, next: String) {
+        self.findings.push(rules::get(code).finding(message, place, next));
+    }
+
+    fn missing(&mut self, key: &str, span: Span) {
+        let whole = self.whole_path(key);
+        let (message, next) = (format!("`{whole}` is missing"), format!("Add `{key}:`."));
+        self.report("missing-key", message, Label::new(span, "expected in here"), next);
+    }
+
+    fn whole_path(&self, key: &str) -> String {
+        self.path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
+    }
+
+    fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        let found = match (&node.value, node.plain()) {
+            (Value::Mapping(_), _) => "a mapping",
+            (Value::Sequence(_), _) => "a list",
+            (_, Some(Plain::Nothing)) => "nothing",
+            (_, Some(Plain::Boolean)) => "a boolean",
+            (_, Some(Plain::Number)) => "a number",
+            _ => "text",
+        };
+        let message = format!("`{}` is {found}, not {wanted}", self.path.join("."));
+        let label = Label::new(node.span, format!("this is {found}"));
+        self.report("wrong-type", message, label, format!("Write {wanted}."));
+    }
+
+    fn unknown_value(&mut self, code: &'static str, node: &Node, word: &str, known: &[&str]) {
+        let near = nearest(word, known.iter().copied());
+        let next =
+            near.map_or_else(|| format!("Take one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` can't be `{word}`", self.path.join("."));
+        self.report(code, message, Label::new(node.span, "not one of the known values"), next);
+    }
+
+    /// The entries of a mapping, each read by `each` with the path standing at it. Repeated keys are reported.
+    fn entries(&mut self, node: &Node, wanted: &str, mut each: impl FnMut(&mut Self, &Key, &Node)) {
+        let Value::Mapping(entries) = &node.value else {
+            if node.plain() != Some(Plain::Nothing) {
+                self.wrong_type(node, wanted);
+            }
+            return;
+        };
+        let mut first: HashMap<&str, Span> = HashMap::new();
+        for (key, value) in entries {
+            self.path.push(key.text.clone());
+            if let Some(earlier) = first.get(key.text.as_str()).copied() {
+                self.repeated(key, earlier);
+            } else {
+                first.insert(&key.text, key.span);
+                self.places.entries.insert(Places::path(&self.path), (key.span, value.span));
+                each(self, key, value);
+            }
+            self.path.pop();
+        }
+    }
+
+    fn repeated(&mut self, key: &Key, earlier: Span) {
+        let feature = self.path.len() == 2 && self.path[0] == "features";
+        let code = if feature { "duplicate-feature" } else { "duplicate-key" };
+        let message = format!("`{}` stands twice", self.path.join("."));
+        let next = "Keep one of the two and delete the other.".to_owned();
+        self.report(code, message, Label::new(key.span, "again here"), next);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.related.push(Label::new(earlier, "first here"));
+        }
+    }
+
+    fn unknown_key(&mut self, key: &Key, known: &[&str]) {
+        let near = nearest(&key.text, known.iter().copied());
+        let next = near
+            .map_or_else(|| format!("The keys here are {}.", list(known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` is not a key of the format", self.path.join("."));
+        self.report("unknown-key", message, Label::new(key.span, "not known here"), next);
+    }
+
+    /// A text that isn't one of YAML's numbers, booleans or nothing.
+    fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
+        if let (Value::Scalar { text, .. }, Some(Plain::Text)) = (&node.value, node.plain()) {
+            return Some(text.clone());
+        }
+        self.wrong_type(node, wanted);
+        None
+    }
+
+    fn word<T>(&mut self, node: &Node, known: &[&str], from: impl Fn(&str) -> Option<T>) -> Option<T> {
+        // A word is compared as it is spelled, so `none` and an unquoted `~` stay apart.
+        let word = self.text(node, "one word")?;
+        let value = from(&word);
+        if value.is_none() {
+            self.unknown_value("unknown-value", node, &word, known);
+        }
+        value
+    }
+
+    fn version<T: FromStr<Err: std::fmt::Display>>(&mut self, node: &Node) -> Option<T> {
+        let Value::Scalar { text, .. } = &node.value else {
+            self.wrong_type(node, "a version of three numbers");
+            return None;
+        };
+        if node.plain() == Some(Plain::Number) {
+            let message = format!("`{}` is a number to YAML, not a version", self.path.join("."));
+            let next = format!("Write all three components, such as {text}.0.");
+            self.report("version-as-number", message, Label::new(node.span, "two components read as a number"), next);
+            return None;
+        }
+        match text.parse() {
+            Ok(version) => Some(version),
+            Err(error) => {
+                let place = Label::new(node.span, "not three numbers");
+                self.report(
+                    "invalid-version",
+                    error.to_string(),
+                    place,
+                    "Write it as 1.102.5, without a `v`.".to_owned(),
+                );
+                None
+            }
+        }
+    }
+
+    fn policy(&mut self, root: &Node) -> Policy {
+        let mut policy = Policy::default();
+        let mut targets = Vec::new();
+        self.entries(root, "a mapping of the policy's sections", |reader, key, node| match key.text.as_str() {
+            "tailscale" => policy.tailscale = reader.version(node),
+            "go" => policy.go = reader.version(node),
+            "device" => policy.device = reader.device(node),
+            "build" => policy.build = reader.build(node, Build::default()),
+            "image" => policy.image = Some(reader.image(node)),
+            "targets" => targets.push(node.clone()),
+            "accepted" => policy.accepted = reader.reasons(node, "a mapping of hazards to reasons"),
+            "features" => policy.features = reader.features(node),
+            _ => reader.unknown_key(key, TOP_LEVEL_KEYS),
+        });
+        // A target overrides the build settings, so they are read first wherever they stand.
+        for node in targets {
+            self.path.push("targets".to_owned());
+            policy.targets = self.targets(&node, &policy.build);
+            self.path.pop();
+        }
+        for key in ["tailscale", "go", "targets", "features"] {
+            if !self.places.has(&[key]) {
+                self.missing(key, Span::default());
+            }
+        }
+        policy
+    }
+
+    fn device(&mut self, node: &Node) -> Device {
+        let mut device = Device::default();
+        let mut own = BTreeMap::new();
+        let profiles: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+        self.entries(node, "a mapping of facts", |reader, key, node| {
+            if key.text == "profile" {
+                device.profile =
+                    reader.word(node, &profiles, |word| Profile::find(word).map(|profile| profile.name.to_owned()));
+            } else if let Some(entry) = VOCABULARY.iter().find(|entry| entry.fact == key.text) {
+                match reader.text(node, "one word") {
+                    Some(word) if entry.values.contains(&word.as_str()) => {
+                        drop(own.insert(entry.fact.to_owned(), word))
+                    }
+                    Some(word) => reader.unknown_value("unknown-device-fact", node, &word, entry.values),
+                    None => {}
+                }
+            } else {
+                reader.unknown_fact(key);
+            }
+        });
+        let profile = device.profile.as_deref().and_then(Profile::find);
+        let bundled = profile.into_iter().flat_map(|profile| profile.facts);
+        device.facts = bundled.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).chain(own).collect();
+        device
+    }
+
+    fn unknown_fact(&mut self, key: &Key) {
+        let known: Vec<&str> = VOCABULARY.iter().map(|entry| entry.fact).chain(["profile"]).collect();
+        let near = nearest(&key.text, known.iter().copied());
+        let next =
+            near.map_or_else(|| format!("The facts are {}.", list(&known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` is not a fact that can be stated of a device", key.text);
+        self.report("unknown-device-fact", message, Label::new(key.span, "not in the vocabulary"), next);
+    }
+
+    fn build(&mut self, node: &Node, mut build: Build) -> Build {
+        self.entries(node, "a mapping of build settings", |reader, key, node| {
+            if !reader.build_key(key, node, &mut build) {
+                reader.unknown_key(key, BUILD_KEYS);
+            }
+        });
+        build
+    }
+
+    /// Reads one build setting; gives whether the key is one.
+    fn build_key(&mut self, key: &Key, node: &Node, build: &mut Build) -> bool {
+        match key.text.as_str() {
+            "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
+            "symbols" => build.symbols = self.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
+            "pack" => build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
+            "extra_tags" => build.extra_tags = self.reasons(node, "a mapping of build tags to reasons"),
+            _ => return false,
+        }
+        true
+    }
+
+    fn image(&mut self, node: &Node) -> Image {
+        let mut image = Image { shell: Shell::default() };
+        self.entries(node, "a mapping of image settings", |reader, key, node| match key.text.as_str() {
+            "shell" => image.shell = reader.word(node, Shell::WORDS, Shell::from_word).unwrap_or_default(),
+            _ => reader.unknown_key(key, &["shell"]),
+        });
+        image
+    }
+
+    fn targets(&mut self, node: &Node, build: &Build) -> BTreeMap<String, Target> {
+        let mut targets = BTreeMap::new();
+        self.entries(node, "a mapping of targets", |reader, key, node| {
+            // The name becomes a folder under target/.
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+            if key.text.is_empty() || !key.text.chars().all(plain) {
+                let message = format!("`{}` can't name a target", key.text);
+                let next = "Use lower-case letters, digits, `-` and `_`: the name becomes a folder.".to_owned();
+                reader.report("unknown-value", message, Label::new(key.span, "not a name"), next);
+            } else if let Some(target) = reader.target(node, build, key) {
+                targets.insert(key.text.clone(), target);
+            }
+        });
+        targets
+    }
+
+    fn target(&mut self, node: &Node, build: &Build, name: &Key) -> Option<Target> {
+        let (mut platform, mut budget, mut build) = (None, None, build.clone());
+        let mut named = false;
+        self.entries(node, "a mapping with a platform", |reader, key, node| match key.text.as_str() {
+            "platform" => {
+                named = true;
+                platform = reader.platform(node);
+            }
+            "budget" => budget = reader.budget(node),
+            _ if reader.build_key(key, node, &mut build) => {}
+            _ => reader.unknown_key(key, &["platform", "budget", "inlining", "symbols", "pack", "extra_tags"]),
+        });
+        if !named {
+            self.missing("platform", name.span);
+        }
+        Some(Target { platform: platform?, budget, build })
+    }
+
+    fn platform(&mut self, node: &Node) -> Option<&'static Platform> {
+        let word = self.text(node, "a platform")?;
+        let found = Platform::find(&word);
+        if found.is_none() {
+            let names: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
+            let variants: Vec<&str> =
+                names.iter().copied().filter(|name| name.starts_with(&format!("{word}/"))).collect();
+            if variants.is_empty() {
+                self.unknown_value("unknown-platform", node, &word, &names);
+            } else {
+                let message = format!("`{word}` does not say which variant");
+                let next = format!("Take one of {}.", list(&variants));
+                self.report("unknown-platform", message, Label::new(node.span, "no variant"), next);
+            }
+        }
+        found
+    }
+
+    fn budget(&mut self, node: &Node) -> Option<u64> {
+        let word = self.text(node, "a size with its unit, such as 3.8 MB")?;
+        let size = parse_size(&word);
+        if size.is_none() {
+            let message = format!("`{word}` is not a size");
+            let next = "Write a number and `MB` or `kB`; a MB is 1,000,000 bytes.".to_owned();
+            self.report("invalid-budget", message, Label::new(node.span, "not a size"), next);
+        }
+        size
+    }
+
+    fn reasons(&mut self, node: &Node, wanted: &str) -> BTreeMap<String, String> {
+        let mut reasons = BTreeMap::new();
+        self.entries(node, wanted, |reader, key, node| {
+            if let Some(reason) = reader.reason(node) {
+                reasons.insert(key.text.clone(), reason);
+            }
+        });
+        reasons
+    }
+
+    /// A reason: one paragraph. Nothing at all is an empty reason, which has its own finding.
+    fn reason(&mut self, node: &Node) -> Option<String> {
+        if node.plain() == Some(Plain::Nothing) {
+            return Some(String::new());
+        }
+        self.text(node, "a reason in words").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    fn features(&mut self, node: &Node) -> BTreeMap<FeatureName, Decision> {
+        let mut features = BTreeMap::new();
+        self.entries(node, "a mapping of features to decisions", |reader, key, node| {
+            match FeatureName::new(&key.text) {
+                Ok(name) => {
+                    if let Some(decision) = reader.decision(key, node) {
+                        features.insert(name, decision);
+                    }
+                }
+                Err(error) => {
+                    let place = Label::new(key.span, "not a name");
+                    let next = "Delete the entry, or write the name as `list` shows it.".to_owned();
+                    reader.report("unknown-feature", error.to_string(), place, next);
+                }
+            }
+        });
+        features
+    }
+
+    fn decision(&mut self, key: &Key, node: &Node) -> Option<Decision> {
+        let mut verdicts: Vec<(Verdict, String, Span)> = Vec::new();
+        let mut refs = Vec::new();
+        self.entries(node, "a mapping with `keep` or `omit`", |reader, key, node| match key.text.as_str() {
+            "keep" | "omit" => {
+                let verdict = if key.text == "keep" { Verdict::Keep } else { Verdict::Omit };
+                if let Some(reason) = reader.reason(node) {
+                    verdicts.push((verdict, reason, key.span));
+                }
+            }
+            "refs" => refs = reader.references(node),
+            _ => reader.unknown_key(key, &["keep", "omit", "refs"]),
+        });
+        if let [(_, _, first), (_, _, second)] = &verdicts[..] {
+            let message = format!("`{}` is both kept and omitted", key.text);
+            let next = "Delete one of the two.".to_owned();
+            self.report("two-decisions", message, Label::new(*second, "decided again"), next);
+            if let Some(finding) = self.findings.last_mut() {
+                finding.related.push(Label::new(*first, "decided here"));
+            }
+        }
+        // An entry without a decision is left to the rule on undecided features.
+        let (verdict, reason, _) = verdicts.into_iter().next()?;
+        Some(Decision { verdict, reason, refs })
+    }
+
+    fn references(&mut self, node: &Node) -> Vec<String> {
+        let Value::Sequence(items) = &node.value else {
+            self.wrong_type(node, "a list of references");
+            return Vec::new();
+        };
+        let mut references = Vec::new();
+        for item in items {
+            let Some(reference) = self.text(item, "a reference") else { continue };
+            if is_reference(&reference) {
+                references.push(reference);
+            } else {
+                let message = format!("`{reference}` is not a reference");
+                let next = "Write `owner/repository#123`, `owner/repository@commit` or an https URL.".to_owned();
+                self.report("invalid-reference", message, Label::new(item.span, "can't be followed"), next);
+            }
+        }
+        references
+    }
+}
+
+/// Whether a text is `owner/repository#number`, `owner/repository@commit` or an https URL.
+fn is_reference(text: &str) -> bool {
+    let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let repository =
+        |text: &str| text.split_once('/').is_some_and(|(owner, repository)| name(owner) && name(repository));
+    if let Some(rest) = text.strip_prefix("https://") {
+        return rest.contains('.') && !rest.contains(char::is_whitespace);
+    }
+    if let Some((place, number)) = text.split_once('#') {
+        return repository(place) && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    text.split_once('@').is_some_and(|(place, commit)| {
+        repository(place) && (7..=40).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

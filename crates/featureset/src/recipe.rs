@@ -1,0 +1,179 @@
+//! The recipe: every argument and variable of a Go build, and what the binary must then say of itself.
+
+use std::collections::BTreeMap;
+
+use crate::platform::Platform;
+use crate::policy::{Build, Inlining, Policy};
+use crate::release::{GoVersion, Release};
+use crate::selection::Selection;
+
+/// The package that is built: the daemon, with the command line inside where `cli` is kept.
+///
+/// `cmd/tailscale` would give the command line alone, whatever the tags say.
+pub const PACKAGE: &str = "tailscale.com/cmd/tailscaled";
+
+/// The Go module that holds it.
+pub const MODULE: &str = "tailscale.com";
+
+/// One Go build, complete: the same recipe gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// The release that is built.
+    pub release: Release,
+    /// The toolchain that builds it.
+    pub go: GoVersion,
+    /// The processor it is built for.
+    pub platform: &'static Platform,
+    /// The tag line: the features' tags, sorted as upstream's `featuretags` prints them, then the extra tags.
+    pub tags: Vec<String>,
+    /// How it is built.
+    pub build: Build,
+    /// What `tailscale version` prints.
+    pub stamp: Stamp,
+}
+
+/// The version that is linked into the binary. Without it the program would call itself `ERR-BuildInfo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// `1.102.5`.
+    pub short: String,
+    /// What the control server sees: `1.102.5-t` and nine digits of the commit, or the short form where no
+    /// one names the commit.
+    pub long: String,
+}
+
+impl Stamp {
+    /// The stamp of a release whose commit is known, or not. Nothing is invented.
+    ///
+    /// Source: `cmd/mkversion`, which writes `X.Y.Z-t` and nine digits for official builds.
+    #[must_use]
+    pub fn new(release: Release, commit: Option<&str>) -> Self {
+        let short = release.to_string();
+        let digits =
+            commit.and_then(|commit| commit.get(..9)).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let long = digits.map_or_else(|| short.clone(), |digits| format!("{short}-t{digits}"));
+        Self { short, long }
+    }
+}
+
+impl Recipe {
+    /// The recipe of one target; nothing if the policy has no such target, release or toolchain.
+    #[must_use]
+    pub fn of(policy: &Policy, selection: &Selection<'_>, target: &str, commit: Option<&str>) -> Option<Self> {
+        let release = policy.tailscale?;
+        let target = policy.targets.get(target)?;
+        Some(Self {
+            release,
+            go: policy.go?,
+            platform: target.platform,
+            tags: tag_line(selection, &target.build),
+            build: target.build.clone(),
+            stamp: Stamp::new(release, commit),
+        })
+    }
+
+    /// The variables that decide what Go builds, in the order of their names. Everything else that Go
+    /// reads must be absent or come from where the build runs (caches, proxies).
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut variables: BTreeMap<&str, String> = BTreeMap::from([
+            ("CGO_ENABLED", "0".to_owned()),
+            ("GOARCH", self.platform.goarch.to_owned()),
+            ("GOENV", "off".to_owned()),
+            ("GOEXPERIMENT", String::new()),
+            ("GOFLAGS", String::new()),
+            ("GOOS", "linux".to_owned()),
+            ("GOTOOLCHAIN", self.go.toolchain()),
+            ("GOWORK", "off".to_owned()),
+        ]);
+        variables.extend(self.platform.level.map(|(variable, value)| (variable, value.to_owned())));
+        variables.into_iter().map(|(variable, value)| (variable.to_owned(), value)).collect()
+    }
+
+    /// The arguments after `go`, to write the binary to `output`.
+    #[must_use]
+    pub fn arguments(&self, output: &str) -> Vec<String> {
+        let version = |stamp: &str, value: &str| format!("-X {MODULE}/version.{stamp}Stamp={value}");
+        let linker = ["-s -w".to_owned(), version("short", &self.stamp.short), version("long", &self.stamp.long)];
+        let mut arguments = vec!["build".to_owned(), "-trimpath".to_owned(), "-buildvcs=false".to_owned()];
+        arguments.extend(self.compiler_flags().map(|flags| format!("-gcflags={flags}")));
+        arguments.push(format!("-ldflags={}", linker.join(" ")));
+        arguments.push(format!("-tags={}", self.tags.join(",")));
+        arguments.extend(["-o".to_owned(), output.to_owned(), PACKAGE.to_owned()]);
+        arguments
+    }
+
+    /// What the binary's build information must say, and no more. Go leaves the linker's flags out under
+    /// `-trimpath`; the stamps show when the binary is run.
+    #[must_use]
+    pub fn build_settings(&self) -> BTreeMap<String, String> {
+        let fixed = [
+            ("-buildmode", "exe"),
+            ("-compiler", "gc"),
+            ("-trimpath", "true"),
+            ("CGO_ENABLED", "0"),
+            ("GOOS", "linux"),
+        ];
+        let mut settings: BTreeMap<String, String> =
+            fixed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        settings.insert("GOARCH".to_owned(), self.platform.goarch.to_owned());
+        settings.extend(self.platform.level.map(|(variable, value)| (variable.to_owned(), value.to_owned())));
+        settings.extend(self.compiler_flags().map(|flags| ("-gcflags".to_owned(), flags.to_owned())));
+        // Go does not record an empty list.
+        settings.extend((!self.tags.is_empty()).then(|| ("-tags".to_owned(), self.tags.join(","))));
+        settings
+    }
+
+    fn compiler_flags(&self) -> Option<&'static str> {
+        // `hot-paths` is refused by the rule `not-implemented` before a recipe is built.
+        (self.build.inlining == Inlining::None).then_some("all=-l")
+    }
+}
+
+/// The tags of a target: those of the features, then the extra ones.
+#[must_use]
+pub fn tag_line(selection: &Selection<'_>, build: &Build) -> Vec<String> {
+    selection.tags().into_iter().chain(build.extra_tags.keys().cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Facts;
+    use crate::policy::read;
+    use crate::rules::tests::clean_policy;
+
+    fn recipe(text: &str, target: &str) -> Recipe {
+        let policy = read(text).policy.unwrap();
+        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        Recipe::of(&policy, &Selection::of(&policy, registry), target, Some("53a0d659abcdef")).unwrap()
+    }
+
+    #[test]
+    fn the_whole_of_a_recipe() {
+        let recipe = recipe(&clean_policy(), "amd64");
+        let shown =
+            format!("{:#?}\n{:#?}\n{:#?}", recipe.environment(), recipe.arguments("out"), recipe.build_settings());
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_target_has_its_own_settings_and_extra_tags_come_last() {
+        let text = clean_policy().replace(
+            "amd64: { platform: linux/amd64, budget: 9 MB }",
+            "v5: { platform: linux/arm/v5, inlining: full, extra_tags: { ts_package_container: Tells the console. } }",
+        );
+        let recipe = recipe(&text, "v5");
+        assert!(recipe.environment().contains(&("GOARM".to_owned(), "5".to_owned())));
+        assert!(!recipe.build_settings().contains_key("-gcflags"));
+        assert_eq!(recipe.tags.last().unwrap(), "ts_package_container");
+    }
+
+    #[test]
+    fn a_commit_is_stamped_only_where_it_is_known() {
+        let release = "1.102.5".parse().unwrap();
+        assert_eq!(Stamp::new(release, Some("53a0d659abcdef")).long, "1.102.5-t53a0d659a");
+        assert_eq!(Stamp::new(release, Some("short")).long, "1.102.5");
+        assert_eq!(Stamp::new(release, None).long, "1.102.5");
+    }
+}

@@ -1,0 +1,142 @@
+//! The table of rules: everything that a finding can say of a policy.
+//!
+//! A rule that judges is a file of its own, named by its code. The rules of reading and
+//! of building have no function of their own: the reader reports them where a text does not fit the format, and
+//! the build where its result does not fit the policy.
+
+mod building;
+mod copied_reason;
+mod empty_reason;
+mod go_too_old;
+mod idle_implementation_detail;
+mod not_implemented;
+mod open_dependency;
+mod reading;
+mod repeated_description;
+mod reserved_tag;
+mod stale_dependency_reason;
+mod undecided_feature;
+mod unknown_feature;
+mod unknown_release;
+mod unpackable_platform;
+mod unsorted_features;
+
+use crate::facts::{Facts, Known};
+use crate::finding::{Finding, Label, Severity};
+use crate::policy::{Places, Policy, Reading};
+use crate::registry::Registry;
+
+/// One rule: what it finds, why that matters, and how it is found.
+pub struct Rule {
+    /// Its name, in kebab case.
+    pub code: &'static str,
+    /// How much its findings weigh.
+    pub severity: Severity,
+    /// What it finds, in one sentence.
+    pub summary: &'static str,
+    /// Why that matters, in a sentence or two. Stands in every finding.
+    pub why: &'static str,
+    /// The smallest change of a clean policy that it finds; nothing for what only a build can find.
+    pub example: Option<Example>,
+    /// How it judges; nothing for what the reader or a build reports.
+    pub check: Option<fn(&Subject<'_>) -> Vec<Finding>>,
+}
+
+/// A change of the clean policy of the rules' own test that makes the rule speak.
+#[derive(Debug, Clone, Copy)]
+pub struct Example {
+    /// Text that the clean policy holds.
+    pub from: &'static str,
+    /// What stands there instead.
+    pub to: &'static str,
+}
+
+/// What rules judge.
+pub struct Subject<'a> {
+    /// The policy's text.
+    pub text: &'a str,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Where its keys and values stand.
+    pub places: &'a Places,
+    /// What is known of upstream.
+    pub facts: &'a Facts,
+}
+
+impl Rule {
+    /// A finding of this rule.
+    #[must_use]
+    pub fn finding(&self, message: String, place: Label, next: String) -> Finding {
+        Finding {
+            code: self.code,
+            severity: self.severity,
+            message,
+            place,
+            related: Vec::new(),
+            why: self.why.to_owned(),
+            next,
+            edit: None,
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// The registry that holds for the pinned release, if its line is known.
+    fn registry(&self) -> Option<&Registry> {
+        match self.facts.known(self.policy.tailscale?) {
+            Known::Release(registry) | Known::Line(registry) => Some(registry),
+            Known::No => None,
+        }
+    }
+}
+
+/// The rules that judge, sorted by code.
+pub static JUDGING: &[&Rule] = &[
+    &copied_reason::RULE,
+    &empty_reason::RULE,
+    &go_too_old::RULE,
+    &idle_implementation_detail::RULE,
+    &not_implemented::RULE,
+    &open_dependency::RULE,
+    &repeated_description::RULE,
+    &reserved_tag::RULE,
+    &stale_dependency_reason::RULE,
+    &undecided_feature::RULE,
+    &unknown_feature::RULE,
+    &unknown_release::PATCH,
+    &unknown_release::LINE,
+    &unpackable_platform::RULE,
+    &unsorted_features::RULE,
+];
+
+/// Every rule: those that judge, those of reading and those of building.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    JUDGING.iter().copied().chain(reading::RULES).chain(building::RULES)
+}
+
+/// The rule with this code. A code that no rule has gets the first rule; a test shows that this never happens.
+#[must_use]
+pub fn get(code: &str) -> &'static Rule {
+    all().find(|rule| rule.code == code).unwrap_or(JUDGING[0])
+}
+
+/// Everything that is wrong with a policy: what reading found and what the rules find, in the order of the text.
+#[must_use]
+pub fn judge(text: &str, reading: &Reading, facts: &Facts) -> Vec<Finding> {
+    let mut findings = reading.findings.clone();
+    if let Some(policy) = &reading.policy {
+        let subject = Subject { text, policy, places: &reading.places, facts };
+        findings.extend(JUDGING.iter().filter_map(|rule| rule.check).flat_map(|check| check(&subject)));
+    }
+    // The same name can be refused by the reader and by a rule: once is enough.
+    findings.sort_by_key(|finding| (finding.place.span.start, finding.code));
+    findings.dedup_by(|a, b| a.code == b.code && a.place == b.place && a.message == b.message);
+    findings
+}
+
+/// The rules whose findings hold back even the tag line: without these decisions there is none.
+pub const UNDECIDABLE: &[&str] =
+    &["undecided-feature", "open-dependency", "unknown-release-line", "missing-key", "two-decisions"];
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,101 @@
+//! The table tests itself: sorted, unique, documented, and every example makes its rule speak.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::facts::Facts;
+use crate::policy::read;
+
+/// A policy without findings: everything of 1.102 that can be omitted is, each for a reason of its own.
+pub(crate) fn clean_policy() -> String {
+    let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+    let mut text = "tailscale: 1.102.5\ngo: 1.26.8\ndevice:\n  profile: routeros-container\n  storage: flash\nbuild:\n  inlining: none\n  \
+                    symbols: all\ntargets:\n  amd64: { platform: linux/amd64, budget: 9 MB }\nfeatures:\n"
+        .to_owned();
+    for name in registry.features.keys() {
+        text += &match name.as_str() {
+            "cli" => "  cli:\n    keep: People type commands on this device.\n    refs: [tailscale/tailscale#17873]\n"
+                .to_owned(),
+            // One name of the alphabet's end for examples to change.
+            "webclient" => "  webclient:\n    omit: Only the decision on zz.\n".to_owned(),
+            name => format!("  {name}:\n    omit: Only the decision on {name}.\n"),
+        };
+    }
+    text
+}
+
+/// The clean policy with a rule's example in it. `zz` is any last entry.
+fn example(rule: &Rule) -> Option<String> {
+    let place = |text: &str| text.replace("  zz:", "  webclient:");
+    rule.example.map(|example| clean_policy().replacen(&place(example.from), &place(example.to), 1))
+}
+
+fn codes(text: &str) -> BTreeSet<&'static str> {
+    judge(text, &read(text), Facts::embedded()).into_iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn the_clean_policy_is_clean() {
+    let text = clean_policy();
+    assert_eq!(judge(&text, &read(&text), Facts::embedded()), []);
+}
+
+#[test]
+fn the_tables_are_sorted_and_their_codes_unique() {
+    assert!(JUDGING.is_sorted_by(|a, b| a.code < b.code));
+    assert!(reading::RULES.is_sorted_by(|a, b| a.code < b.code));
+    assert!(building::RULES.is_sorted_by(|a, b| a.code < b.code));
+    let codes: BTreeSet<&str> = all().map(|rule| rule.code).collect();
+    assert_eq!(codes.len(), all().count());
+    assert!(UNDECIDABLE.iter().all(|code| codes.contains(code)));
+}
+
+#[test]
+fn every_rule_says_what_and_why_in_sentences() {
+    for rule in all() {
+        for text in [rule.summary, rule.why] {
+            assert!(text.ends_with('.') && text.len() > 20, "{}: {text}", rule.code);
+        }
+    }
+}
+
+#[test]
+fn every_example_makes_its_rule_speak() {
+    let clean = clean_policy();
+    for rule in all() {
+        let Some(text) = example(rule) else { continue };
+        assert_ne!(text, clean, "{}: the clean policy does not hold what the example changes", rule.code);
+        assert!(codes(&text).contains(rule.code), "{}: {:?}", rule.code, codes(&text));
+    }
+}
+
+#[test]
+fn every_finding_has_a_place_a_reason_and_a_next_step() {
+    for text in all().filter_map(example) {
+        for finding in judge(&text, &read(&text), Facts::embedded()) {
+            assert!(
+                !finding.why.is_empty() && (!finding.next.is_empty() || finding.code.ends_with("-yaml")),
+                "{finding:?}"
+            );
+            assert!(text.get(finding.place.span.start..finding.place.span.end).is_some(), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn everything_is_reported_at_once() {
+    let text = clean_policy()
+        .replace("tailscale: 1.102.5", "tailscale: 1.102.5\nnonsense: 1")
+        .replace("budget: 9 MB", "budget: big")
+        .replace("  dns:\n    omit: Only the decision on dns.\n", "")
+        .replace("  gro:\n    omit:", "  gro:\n    keep:")
+        .replace("Only the decision on zz.", "");
+    let expected = ["empty-reason", "invalid-budget", "open-dependency", "undecided-feature", "unknown-key"];
+    assert_eq!(codes(&text).into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_unreadable_decision_is_not_also_undecided() {
+    let text = clean_policy().replace("omit: Only the decision on dns.", "omit: [a, b]");
+    assert_eq!(codes(&text).into_iter().collect::<Vec<_>>(), ["wrong-type"]);
+}

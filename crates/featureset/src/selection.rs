@@ -1,0 +1,77 @@
+//! The selection: which features a binary has, and the tags that say so.
+
+use std::collections::BTreeSet;
+
+use crate::name::FeatureName;
+use crate::policy::Policy;
+use crate::registry::Registry;
+
+/// The features of one release, divided in two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection<'a> {
+    registry: &'a Registry,
+    /// What is in the binary.
+    pub kept: BTreeSet<FeatureName>,
+    /// What is left out.
+    pub omitted: BTreeSet<FeatureName>,
+}
+
+impl<'a> Selection<'a> {
+    /// Takes a policy's decisions as they are, findings or not; what it does not decide is omitted.
+    #[must_use]
+    pub fn of(policy: &Policy, registry: &'a Registry) -> Self {
+        let (kept, omitted) = registry.features.keys().cloned().partition(|name| policy.keeps(name));
+        Self { registry, kept, omitted }
+    }
+
+    /// Whether every kept feature has what it needs: then upstream's `featuretags` prints the same tags.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.kept.iter().all(|name| self.registry.requires(name).is_subset(&self.kept))
+    }
+
+    /// The build tags, sorted.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        self.registry.tags(&self.kept)
+    }
+
+    /// What must change with a feature's decision: the kept features that need an omitted one must go too,
+    /// and what a kept one needs must come.
+    #[must_use]
+    pub fn flipping(&self, name: &FeatureName) -> BTreeSet<FeatureName> {
+        let (forced, side) = if self.kept.contains(name) {
+            (self.registry.required_by(name), &self.kept)
+        } else {
+            (self.registry.requires(name), &self.omitted)
+        };
+        forced.into_iter().filter(|other| other != name && side.contains(other)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Facts;
+    use crate::policy::read;
+    use crate::rules::tests::clean_policy;
+
+    #[test]
+    fn flipping_names_what_must_move_along() {
+        let policy = read(&clean_policy()).policy.unwrap();
+        let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+        let mut selection = Selection::of(&policy, registry);
+        assert!(selection.is_closed());
+        let name = |text| FeatureName::new(text).unwrap();
+        let names = |set: BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(selection.flipping(&name("advertiseexitnode"))), ["advertiseroutes", "c2n", "peerapiserver"]);
+        for feature in ["gro", "netstack"] {
+            selection.omitted.remove(feature);
+            selection.kept.insert(name(feature));
+        }
+        assert_eq!(names(selection.flipping(&name("netstack"))), ["gro"]);
+        assert!(selection.is_closed());
+        selection.kept.remove("netstack");
+        assert!(!selection.is_closed());
+    }
+}

@@ -1,0 +1,149 @@
+//! Every flag of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
+///
+/// Exit status: 0 clean, 1 findings or code that does not compile, 2 could not run.
+#[derive(Debug, Parser)]
+#[command(name = "tailscale-featureset", version, max_term_width = 100)]
+pub struct Cli {
+    /// The policy [default: the nearest featureset.yaml from here upwards].
+    #[arg(long, value_name = "FILE", global = true)]
+    pub policy: Option<PathBuf>,
+
+    /// How findings and results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
+    pub format: Format,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How findings and results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For programs: one JSON document on stdout.
+    Json,
+    /// For GitHub: workflow commands that annotate a pull request.
+    Github,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge the policy: every finding at once.
+    Check(Check),
+    /// Print the build tags of the policy, or the whole `go build` line.
+    Tags(Tags),
+    /// List every feature of the pinned release and its decision.
+    List(List),
+    /// Tell everything that is known of one feature.
+    Explain(Explain),
+    /// Build, verify and pack the binaries of the policy's targets.
+    BuildTailscale(BuildTailscale),
+    /// Read the registry of releases from the real modules, and write the data.
+    Registry(Registry),
+    /// Write every generated file of this repository.
+    Docs(Docs),
+    /// Run what CI runs.
+    Ci(Ci),
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Sort the features and insert a stub for each undecided one; nothing else is touched.
+    #[arg(long)]
+    pub fix: bool,
+    /// Make findings of this severity a failure too.
+    #[arg(long, value_name = "SEVERITY", value_enum)]
+    pub deny: Option<Deny>,
+}
+
+/// What `--deny` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings fail as errors do.
+    Warnings,
+}
+
+/// Flags of `tags`.
+#[derive(Debug, Args)]
+pub struct Tags {
+    /// The target whose tags are printed: they differ only where a target has extra tags.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Print the whole `go build` line, variables included, for one target.
+    #[arg(long)]
+    pub go_build: bool,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only features with this decision.
+    #[arg(long, value_enum, value_name = "DECISION")]
+    pub decision: Option<DecisionFilter>,
+}
+
+/// What `list --decision` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecisionFilter {
+    /// Kept features.
+    Keep,
+    /// Omitted features.
+    Omit,
+    /// Features without a decision.
+    Undecided,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The feature, such as `cachenetmap`.
+    pub name: String,
+}
+
+/// Flags of `build-tailscale`.
+#[derive(Debug, Args)]
+pub struct BuildTailscale {
+    /// A target of the policy; can be repeated [default: all].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print what would run, and touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Flags of `registry`.
+#[derive(Debug, Args)]
+pub struct Registry {
+    /// Releases, such as 1.102.5.
+    #[arg(required = true, value_name = "VERSION")]
+    pub versions: Vec<featureset::release::Release>,
+}
+
+/// Flags of `docs`.
+#[derive(Debug, Args)]
+pub struct Docs {
+    /// Write nothing; fail if a file is not what would be written.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Flags of `ci`.
+#[derive(Debug, Args)]
+pub struct Ci {
+    /// Everything, however long it takes.
+    #[arg(long)]
+    pub full: bool,
+    /// Make a test that is skipped for want of a tool or a right a failure.
+    #[arg(long)]
+    pub require_all: bool,
+}

@@ -1,0 +1,41 @@
+//! The commands, one module each.
+
+pub mod build_tailscale;
+pub mod check;
+pub mod ci;
+pub mod docs;
+pub mod explain;
+pub mod list;
+pub mod registry;
+pub mod tags;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// How a command ended, if it could run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit status 0.
+    Clean,
+    /// Exit status 1: findings were shown, or upstream's code does not compile.
+    Findings,
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] where it can't run, [`crate::problem::Interrupted`] where it was stopped.
+pub fn run(cli: &Cli) -> Result<Outcome> {
+    let (policy, format) = (cli.policy.as_deref(), cli.format);
+    match &cli.command {
+        Command::Check(flags) => check::run(policy, format, flags),
+        Command::Tags(flags) => tags::run(policy, format, flags),
+        Command::List(flags) => list::run(policy, format, flags),
+        Command::Explain(flags) => explain::run(policy, format, flags),
+        Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
+        Command::Registry(flags) => registry::run(policy, flags),
+        Command::Docs(flags) => docs::run(policy, flags),
+        Command::Ci(flags) => ci::run(flags),
+    }
+}

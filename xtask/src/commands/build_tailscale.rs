@@ -1,0 +1,210 @@
+//! `build-tailscale`: Go builds, the binary's own build information is held against the recipe, UPX packs,
+//! the packed binary is run, and only then do the artefacts take their place.
+
+mod blame;
+mod execute;
+mod manifest;
+mod plan;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use anstream::println;
+use anyhow::Result;
+use featureset::finding::{Finding, Label};
+use featureset::policy::{Pack, Policy, format_size};
+use featureset::recipe::Recipe;
+use featureset::rules;
+use featureset::selection::Selection;
+
+pub use manifest::{Artefact, Manifest};
+pub use plan::command_line;
+
+use super::Outcome;
+use crate::cli::{BuildTailscale, Format};
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::tools::go::{self, Go};
+use crate::tools::upx::{self, Upx};
+use crate::upstream::{self, Upstream};
+use crate::{files, process, progress, render};
+
+/// The packed daemon; the command line is a link to it by the name that makes it one.
+const PACKED: &str = "tailscaled";
+const LINK: &str = "tailscale";
+const UNPACKED: &str = "tailscaled.unpacked";
+
+/// What one target's build needs.
+struct Job<'a> {
+    project: &'a Project,
+    pinned: Pinned<'a>,
+    target: &'a str,
+    go: &'a Go,
+    upx: Option<&'a Upx>,
+    upstream: &'a Upstream,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] where a tool, the network or a file is in the way, or where the result is not what the
+/// recipe says.
+pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let targets = chosen_targets(pinned.policy, &flags.targets)?;
+    if flags.dry_run {
+        return plan::print(&project, pinned, &targets).map(|()| Outcome::Clean);
+    }
+    let folder = project.target().join("tailscale");
+    let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
+    let (fresh, stale): (Vec<&str>, Vec<&str>) = targets.iter().partition(|target| is_fresh(&project, pinned, target));
+    for target in &fresh {
+        progress::line("Fresh", &format!("{target}: nothing has changed"));
+    }
+    let outcome = if stale.is_empty() { Outcome::Clean } else { build_all(&project, pinned, &stale, format)? };
+    over_budget(&project, pinned, &targets, format, outcome)
+}
+
+/// The targets to build: those named, or every one of the policy.
+///
+/// # Errors
+/// A [`Problem`] for a name that the policy does not have.
+pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'a str>> {
+    let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
+    let unknown = |name: &String| {
+        let why = format!("its targets are {}", known.join(", "));
+        Problem::new("unknown-target", format!("the policy has no target `{name}`"), why, "Name one of them.")
+    };
+    if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(unknown(name).into());
+    }
+    Ok(known.iter().copied().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name)).collect())
+}
+
+/// Where a target's artefacts are.
+fn folder(project: &Project, target: &str) -> PathBuf {
+    project.target().join("tailscale").join(target)
+}
+
+/// Whether the artefacts are there, whole, and made by the very recipe.
+fn is_fresh(project: &Project, pinned: Pinned<'_>, target: &str) -> bool {
+    let folder = folder(project, target);
+    let Ok(manifest) = Manifest::read(&folder) else { return false };
+    let selection = Selection::of(pinned.policy, pinned.registry);
+    let recipe = Recipe::of(pinned.policy, &selection, target, manifest.module.commit.as_deref());
+    let whole = std::fs::read(folder.join(PACKED)).is_ok_and(|bytes| files::sha256(&bytes) == manifest.binary.sha256);
+    let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
+    whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe))
+}
+
+fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) -> Result<Outcome> {
+    let target_folder = project.target();
+    let go = go::find_or_provide(&target_folder)?;
+    let packs = |target: &&str| pinned.policy.targets.get(*target).is_some_and(|target| target.build.pack == Pack::Upx);
+    let upx = if targets.iter().any(packs) { Some(upx::find_or_provide(&target_folder)?) } else { None };
+    let step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
+    let upstream = upstream::fetch(&go, &target_folder, pinned.release)?;
+    drop(step);
+    let mut outcome = Outcome::Clean;
+    for target in targets {
+        let job = Job { project, pinned, target, go: &go, upx: upx.as_ref(), upstream: &upstream };
+        if let Err(failure) = build(&job)? {
+            outcome = Outcome::Findings;
+            anstream::eprintln!("{}\n", failure.compiler);
+            render::findings(project, &[failure.finding], format)?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Builds one target. The inner error is code that does not compile.
+fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
+    let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+    let commit = job.upstream.commit.as_deref();
+    let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
+        return Err(Problem::new("no-recipe", format!("`{}` can't be planned", job.target), "", "Run `check`.").into());
+    };
+    let folder = folder(job.project, job.target);
+    let work = folder.join(".work");
+    files::empty_folder(&work)?;
+    let unpacked = work.join(UNPACKED);
+    let step = progress::step("Building", format!("{} ({})", job.target, recipe.platform));
+    let output = process::output(plan::go_command(job.go, job.upstream, &recipe, &unpacked))?;
+    if !output.status.success() {
+        drop(step);
+        return blame::explain(job, &recipe, &output.stderr).map(Err);
+    }
+    let bytes = files::read_bytes(&unpacked)?;
+    verify::holds_what_the_recipe_says(&bytes, &recipe, job.upstream)?;
+    let unpacked_artefact = Artefact::of(&bytes);
+    step.done("Built", &format_size(unpacked_artefact.bytes));
+    let packed = work.join(PACKED);
+    pack(job, &recipe, &unpacked, &packed)?;
+    files::link(PACKED, &work.join(LINK))?;
+    let executed = execute::both_names(&work, &recipe)?;
+    let binary = Artefact::of(&files::read_bytes(&packed)?);
+    let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed);
+    // The manifest comes last: until it is there, the folder counts as not built.
+    for name in [UNPACKED, PACKED] {
+        files::rename(&work.join(name), &folder.join(name))?;
+    }
+    files::link(PACKED, &folder.join(LINK))?;
+    manifest.write(&folder)?;
+    let _ = std::fs::remove_dir_all(&work);
+    println!("{}", folder.join(PACKED).display());
+    Ok(Ok(()))
+}
+
+fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
+    let (Pack::Upx, Some(upx)) = (recipe.build.pack, job.upx) else {
+        return std::fs::copy(unpacked, packed).map(drop).map_err(|error| {
+            Problem::new(
+                "file",
+                format!("can't write {}", packed.display()),
+                error.to_string(),
+                "Free some space and run it again.",
+            )
+            .into()
+        });
+    };
+    let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
+    let next = "Set `pack: none` for this target, or try another UPX.";
+    process::stdout(upx.pack(unpacked, packed), next)?;
+    process::stdout(upx.test(packed), next)?;
+    let size = std::fs::metadata(packed).map_or(0, |data| data.len());
+    step.done("Packed", &format_size(size));
+    Ok(())
+}
+
+/// Holds every chosen target's binary against its budget, just built or not.
+fn over_budget(
+    project: &Project,
+    pinned: Pinned<'_>,
+    targets: &[&str],
+    format: Format,
+    outcome: Outcome,
+) -> Result<Outcome> {
+    let findings: Vec<Finding> = targets
+        .iter()
+        .filter_map(|name| {
+            let budget = pinned.policy.targets.get(*name)?.budget?;
+            let bytes = Manifest::read(&folder(project, name)).ok()?.binary.bytes;
+            (bytes > budget).then(|| {
+                let place = Label::new(
+                    project.reading.places.value(&["targets", name, "budget"]),
+                    format!("{} too much", format_size(bytes - budget)),
+                );
+                let message =
+                    format!("`{name}` weighs {}, over its budget of {}", format_size(bytes), format_size(budget));
+                let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
+                rules::get("over-budget").finding(message, place, next)
+            })
+        })
+        .collect();
+    if findings.is_empty() {
+        return Ok(outcome);
+    }
+    render::findings(project, &findings, format)?;
+    Ok(Outcome::Findings)
+}

@@ -1,0 +1,56 @@
+//! The binary that ships, run by both of its names.
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::name::INCLUDE_CLI;
+use featureset::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+
+use super::{LINK, PACKED};
+use crate::problem::Problem;
+use crate::tools::qemu::{Runner, runner};
+use crate::{process, progress};
+
+/// How the binary was run, and what it called itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    /// `natively`, `under qemu-arm -cpu arm926`, or why it was not.
+    pub how: String,
+    /// The first line of `tailscaled --version`; nothing where it was not run.
+    pub tailscaled: Option<String>,
+    /// The first line of `tailscale version`; nothing where it was not run, or has no command line.
+    pub tailscale: Option<String>,
+}
+
+/// Runs `tailscaled --version` and, through the link, `tailscale version`; both must say the recipe's version.
+pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
+    let runner = runner(recipe.platform);
+    if let Runner::Unavailable(why) = &runner {
+        progress::warn(&format!("the binary for {} was not executed: {why}", recipe.platform));
+        return Ok(Executed { how: runner.describe(), tailscaled: None, tailscale: None });
+    }
+    let step = progress::step("Running", format!("the packed binary {}", runner.describe()));
+    let tailscaled = version(&runner, &folder.join(PACKED), "--version", recipe)?;
+    let has_cli = recipe.tags.iter().any(|tag| tag == INCLUDE_CLI);
+    let tailscale = if has_cli { version(&runner, &folder.join(LINK), "version", recipe)? } else { None };
+    let said = tailscaled.clone().unwrap_or_default();
+    step.done("Ran", &format!("and it says {said},"));
+    Ok(Executed { how: runner.describe(), tailscaled, tailscale })
+}
+
+fn version(runner: &Runner, program: &Path, argument: &str, recipe: &Recipe) -> Result<Option<String>> {
+    let Some(command) = runner.command(program, &[argument]) else { return Ok(None) };
+    let output = process::output(command)?;
+    let first = output.stdout.lines().next().unwrap_or_default().to_owned();
+    let long = output.stdout.contains(&recipe.stamp.long);
+    if output.status.success() && first == recipe.stamp.short && long {
+        return Ok(Some(first));
+    }
+    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let why =
+        format!("{} ended with {} and printed:\n{}{}", runner.describe(), output.status, output.stdout, output.stderr);
+    let next = "Nothing was replaced. Set `pack: none` to see whether the packer is at fault, and report this.";
+    let message = format!("`{name} {argument}` does not say {}", recipe.stamp.long);
+    Err(Problem::new("not-executable", message, why.trim(), next).into())
+}

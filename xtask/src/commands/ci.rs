@@ -1,0 +1,66 @@
+//! `ci`: what CI runs, as one program: local green means remote green.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use super::Outcome;
+use crate::cli::Ci;
+use crate::problem::Problem;
+use crate::project::{find_policy, root_of};
+use crate::{process, progress};
+
+/// The variable under which a skipped test is a failure.
+pub const REQUIRE_ALL: &str = "FEATURESET_REQUIRE_ALL";
+
+/// The variable under which tests run that take long.
+pub const FULL: &str = "FEATURESET_FULL";
+
+/// Runs every step, stopping at the first that fails. The output of each stands as it is printed.
+///
+/// # Errors
+/// A [`Problem`] that names the step.
+pub fn run(flags: &Ci) -> Result<Outcome> {
+    let start = Instant::now();
+    let policy = find_policy(None)?;
+    let shell = Shell::new()?;
+    shell.change_dir(root_of(&policy));
+    if flags.require_all {
+        shell.set_var(REQUIRE_ALL, "1");
+    }
+    if flags.full {
+        shell.set_var(FULL, "1");
+    }
+    let program = std::env::current_exe()?;
+    let mut steps = vec![
+        ("format", cmd!(shell, "cargo fmt --all --check")),
+        ("clippy", cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings")),
+        ("test", cmd!(shell, "cargo test --locked --workspace")),
+        ("docs", cmd!(shell, "{program} docs --check")),
+        ("policy", cmd!(shell, "{program} check --deny warnings")),
+        // A real build with the real packer, executed.
+        ("build", cmd!(shell, "{program} build-tailscale --target amd64")),
+    ];
+    if flags.full {
+        steps.push(("build all", cmd!(shell, "{program} build-tailscale")));
+        steps.push(("speed", cmd!(shell, "cargo bench --locked --package xtask --bench startup")));
+    }
+    for (name, command) in steps {
+        progress::line("Step", &format!("{name}: {command}"));
+        let begun = Instant::now();
+        let ran = command.quiet().run();
+        process::check_interrupt()?;
+        ran.map_err(|error| {
+            Problem::new(
+                "ci-step-failed",
+                format!("the step `{name}` failed"),
+                error.to_string(),
+                "Mend what it shows and run it again.",
+            )
+        })?;
+        progress::line("Passed", &format!("{name} in {:.0} s", begun.elapsed().as_secs_f64()));
+    }
+    progress::line("Passed", &format!("every step in {:.0} s", start.elapsed().as_secs_f64()));
+    Ok(Outcome::Clean)
+}

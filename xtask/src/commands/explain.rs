@@ -1,0 +1,146 @@
+//! `explain`: everything that is known of one feature, for a person or as JSON.
+
+use std::path::Path;
+
+use anstream::print;
+use anyhow::Result;
+use featureset::explain::{Explanation, Relation, UnknownName, explain};
+use featureset::facts::Facts;
+
+use super::Outcome;
+use crate::cli::{Explain, Format};
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::render::wrapped;
+use crate::upstream;
+
+/// Runs the command. Findings about other features don't hold it back.
+///
+/// # Errors
+/// A [`Problem`] where no known release has the feature, with the nearest name.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+    let explanation = explain(&flags.name, pinned.policy, pinned.release, Facts::embedded())
+        .map_err(|error| unknown(&flags.name, error))?;
+    let declared =
+        if explanation.in_release { upstream::descriptions(&project.target(), pinned.release)? } else { None };
+    let description =
+        declared.and_then(|mut features| features.remove(explanation.feature.as_str())).map(|found| found.description);
+    match format {
+        Format::Json => {
+            let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
+            document["explanation"]["description"] = description.into();
+            print!("{document:#}\n");
+        }
+        _ => print!("{}", told(&explanation, description.as_deref())),
+    }
+    Ok(Outcome::Clean)
+}
+
+fn unknown(name: &str, error: UnknownName) -> Problem {
+    let next = match error.nearest {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => "`list` shows every feature.".to_owned(),
+    };
+    Problem::new(
+        "unknown-feature",
+        format!("no known release has a feature `{name}`"),
+        "names are those of upstream's registry",
+        next,
+    )
+}
+
+/// The explanation as paragraphs. Colours are stripped where the terminal takes none.
+fn told(explanation: &Explanation, description: Option<&str>) -> String {
+    let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
+    let decision = match explanation.decision {
+        Some("keep") => format!("\u{1b}[32mkept{plain}"),
+        Some(_) => format!("\u{1b}[31momitted{plain}"),
+        None => format!("\u{1b}[33mundecided{plain}"),
+    };
+    let mut text = format!("{bold}{}{plain}  {decision} in Tailscale {}\n", explanation.feature, explanation.release);
+    text += &format!("{dim}{}{plain}\n\n", facts_line(explanation));
+    if let Some(reason) = explanation.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        text += &format!("{}\n", wrapped(reason, "  "));
+        if !explanation.refs.is_empty() {
+            text += &format!("  see {}\n", explanation.refs.join(", "));
+        }
+        text.push('\n');
+    }
+    let upstream = match description {
+        Some(description) => wrapped(&format!("“{description}”"), "  "),
+        None if !explanation.in_release => "  (not in the pinned release)".to_owned(),
+        None => format!("  (not downloaded: `registry {}` or a build fetches it)", explanation.release),
+    };
+    text += &format!("{bold}upstream says{plain}\n{upstream}\n\n");
+    text += &format!("{bold}needs{plain}\n{}\n", related(&explanation.needs));
+    text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
+    text + &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation))
+}
+
+fn facts_line(explanation: &Explanation) -> String {
+    let mut parts = vec![format!("build tag {}", explanation.build_tag), format!("since {}", explanation.since)];
+    parts.extend(explanation.removed_in.map(|line| format!("removed in {line}")));
+    parts.extend(explanation.implementation_detail.then(|| "an implementation detail".to_owned()));
+    parts.join(" · ")
+}
+
+fn related(relations: &[Relation]) -> String {
+    if relations.is_empty() {
+        return "  nothing that upstream declares\n".to_owned();
+    }
+    let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
+    let line = |relation: &Relation| {
+        let decision = if relation.kept { "kept" } else { "omitted" };
+        let through = if relation.direct { "" } else { "  (through another)" };
+        format!("  {:width$}  {decision}{through}\n", relation.feature)
+    };
+    relations.iter().map(line).collect()
+}
+
+fn flipping(explanation: &Explanation) -> String {
+    let along: Vec<String> = explanation.flipping.along.iter().map(|name| format!("`{name}`")).collect();
+    let (verb, why) =
+        if explanation.flipping.to == "keep" { ("keeping", "which it needs") } else { ("omitting", "which need it") };
+    match along.len() {
+        0 => "  forces no other decision".to_owned(),
+        _ => wrapped(&format!("forces {verb} {}, {why}", along.join(", ")), "  "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use featureset::policy::read;
+
+    const POLICY: &str = "\
+tailscale: 1.102.5
+go: 1.26.8
+targets: { amd64: { platform: linux/amd64 } }
+features:
+  c2n: { keep: Needed by advertiseroutes. }
+  advertiseroutes:
+    keep: >-
+      The router offers its own network to the tailnet.
+      Without it the packet filter drops what peers send to that network.
+    refs: [tailscale/tailscale#17873]
+";
+
+    #[test]
+    fn a_feature_told_to_a_person() {
+        let policy = read(POLICY).policy.unwrap();
+        let told = |name: &str, description: Option<&str>| {
+            let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
+            anstream::adapter::strip_str(&told(&explanation, description)).to_string()
+        };
+        insta::assert_snapshot!(
+            [
+                told("advertiseroutes", Some("upstream's own words")),
+                told("advertiseexitnode", None),
+                told("lazywg", None)
+            ]
+            .join("\n=====\n")
+        );
+    }
+}

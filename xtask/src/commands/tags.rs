@@ -1,0 +1,49 @@
+//! `tags`: the `-tags` value, or the whole `go build` line.
+
+use std::path::Path;
+
+use anstream::println;
+use anyhow::Result;
+use featureset::recipe::{Recipe, tag_line};
+use featureset::rules::UNDECIDABLE;
+use featureset::selection::Selection;
+
+use super::Outcome;
+use crate::cli::{Format, Tags};
+use crate::commands::build_tailscale::{chosen_targets, command_line};
+use crate::project::Project;
+
+/// Runs the command. Only findings without which there is no tag line hold it back.
+///
+/// # Errors
+/// Where the policy can't be read, or has no such target.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let holds_back = |code: &str| UNDECIDABLE.contains(&code) || code.ends_with("-yaml");
+    let Some(pinned) = project.unless(format, |finding| holds_back(finding.code))? else {
+        return Ok(Outcome::Findings);
+    };
+    let selection = Selection::of(pinned.policy, pinned.registry);
+    let named: Vec<String> = flags.target.iter().cloned().collect();
+    let targets = chosen_targets(pinned.policy, &named)?;
+    if flags.go_build {
+        for target in targets {
+            if let Some(recipe) = Recipe::of(pinned.policy, &selection, target, None) {
+                println!("{}", command_line(&recipe, "go", "tailscaled"));
+            }
+        }
+        return Ok(Outcome::Clean);
+    }
+    let build = flags
+        .target
+        .as_ref()
+        .and_then(|name| pinned.policy.targets.get(name))
+        .map_or(&pinned.policy.build, |target| &target.build);
+    let tags = tag_line(&selection, build).join(",");
+    if format == Format::Json {
+        println!("{}", serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
+    } else if !tags.is_empty() {
+        println!("{tags}");
+    }
+    Ok(Outcome::Clean)
+}

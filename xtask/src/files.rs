@@ -1,0 +1,154 @@
+//! Files: read and written whole, with the path in every error.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+
+fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
+    let next = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "Give this user the right to it, or run as one who has it.",
+        std::io::ErrorKind::StorageFull => "Free some space and run it again.",
+        _ => "Check the path and run it again.",
+    };
+    Problem::new("file", format!("can't {doing} {}", path.display()), error.to_string(), next)
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// A [`Problem`] that names the path; also where the file is not UTF-8.
+pub fn read(path: &Path) -> Result<String> {
+    Ok(std::fs::read_to_string(path).map_err(|error| problem(path, "read", &error))?)
+}
+
+/// Reads a file's bytes.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    Ok(std::fs::read(path).map_err(|error| problem(path, "read", &error))?)
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn make_folder(path: &Path) -> Result<()> {
+    Ok(std::fs::create_dir_all(path).map_err(|error| problem(path, "make the folder", &error))?)
+}
+
+/// Makes a folder that is empty: what an earlier, interrupted run left in it goes.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn empty_folder(path: &Path) -> Result<()> {
+    if path.exists() {
+        std::fs::remove_dir_all(path).map_err(|error| problem(path, "empty", &error))?;
+    }
+    make_folder(path)
+}
+
+/// Writes a file whole or not at all: into a temporary file beside it, then renamed. A file that already
+/// holds the text is left as it is.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(folder)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        set_mode(file.as_file(), path)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    Ok(write().map_err(|error| problem(path, "write", &error))?)
+}
+
+/// A temporary file is private; the result gets the mode of the file that it replaces, or that of a new one.
+fn set_mode(file: &std::fs::File, path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).map_or(0o644, |old| old.permissions().mode() & 0o777);
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+/// Moves a file into its place, on one file system.
+///
+/// # Errors
+/// A [`Problem`] that names the destination.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    Ok(std::fs::rename(from, to).map_err(|error| problem(to, "write", &error))?)
+}
+
+/// Makes a symbolic link, in the place of one that is there.
+///
+/// # Errors
+/// A [`Problem`] that names the link.
+pub fn link(target: &str, link: &Path) -> Result<()> {
+    if std::fs::read_link(link).is_ok_and(|old| old == Path::new(target)) {
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(link);
+    Ok(std::os::unix::fs::symlink(target, link).map_err(|error| problem(link, "make the link", &error))?)
+}
+
+/// The SHA-256 of bytes, in hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Holds a folder against a second run until it is dropped; waits for the one that has it.
+///
+/// # Errors
+/// A [`Problem`] that names the lock, or [`crate::problem::Interrupted`].
+pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<std::fs::File> {
+    make_folder(folder)?;
+    let path = folder.join(".lock");
+    let file = std::fs::File::create(&path).map_err(|error| problem(&path, "open", &error))?;
+    if file.try_lock().is_ok() {
+        return Ok(file);
+    }
+    waiting();
+    loop {
+        crate::process::check_interrupt()?;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
+            Err(std::fs::TryLockError::Error(error)) => return Err(problem(&path, "lock", &error)).context("locking"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.txt");
+        write(&path, "one").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write(&path, "two").unwrap();
+        assert_eq!(read(&path).unwrap(), "two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn an_error_names_the_path() {
+        let error = read(Path::new("/nonexistent/x.yaml")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/x.yaml"));
+    }
+}

@@ -1,0 +1,21 @@
+//! Every effect of the workspace: the policy's file, Go, UPX, the network, the terminal.
+//!
+//! The binary is named `tailscale-featureset`; in this repository it is run as `cargo xtask`. What is judged
+//! and planned comes from the crate `featureset` as values; this crate reads, runs, shows and writes.
+//!
+//! - [`cli`]: every flag; [`commands`]: one module per command
+//! - [`project`]: where the policy and its artefacts live
+//! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module
+//! - [`render`]: findings for people, programs and GitHub
+//! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
+
+pub mod cli;
+pub mod commands;
+pub mod files;
+pub mod problem;
+pub mod process;
+pub mod progress;
+pub mod project;
+pub mod render;
+pub mod tools;
+pub mod upstream;

@@ -1,0 +1,69 @@
+//! The status line of long steps: what is being done and for how long; one line when it is done.
+
+use std::time::{Duration, Instant};
+
+use anstream::eprintln;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A step that is under way. Dropped without [`Step::done`], it leaves no line.
+pub struct Step {
+    verb: &'static str,
+    subject: String,
+    start: Instant,
+    bar: ProgressBar,
+}
+
+/// Begins a step: `verb` as in `Building`, `subject` as in `arm64 (linux/arm64)`.
+///
+/// On a terminal a line counts the seconds until the step is done. Elsewhere the line stands once.
+#[must_use]
+pub fn step(verb: &'static str, subject: impl Into<String>) -> Step {
+    let subject = subject.into();
+    let bar = ProgressBar::new_spinner();
+    if bar.is_hidden() {
+        eprintln!("{verb:>12} {subject}");
+    } else {
+        bar.set_style(
+            ProgressStyle::with_template("{prefix:>12.cyan} {msg} {elapsed:.dim}")
+                .unwrap_or(ProgressStyle::default_spinner()),
+        );
+        bar.set_prefix(verb);
+        bar.set_message(subject.clone());
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
+    Step { verb, subject, start: Instant::now(), bar }
+}
+
+impl Step {
+    /// Ends the step with a line: `verb` as in `Built`, `detail` as in `3.75 MB`.
+    pub fn done(self, verb: &'static str, detail: &str) {
+        self.bar.finish_and_clear();
+        line(verb, &format!("{} {detail} in {:.1} s", self.subject, self.start.elapsed().as_secs_f64()));
+    }
+
+    /// Changes what stands behind the verb.
+    pub fn say(&self, subject: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{:>12} {subject}", self.verb);
+        } else {
+            self.bar.set_message(subject.to_owned());
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// One line of status.
+pub fn line(verb: &str, text: &str) {
+    let green = "\u{1b}[1;32m";
+    eprintln!("{green}{verb:>12}\u{1b}[0m {text}");
+}
+
+/// One line that deserves attention, but stops nothing.
+pub fn warn(text: &str) {
+    eprintln!("\u{1b}[1;33m{:>12}\u{1b}[0m {text}", "Warning");
+}

@@ -1,0 +1,60 @@
+//! Findings and problems, for people, for programs and for GitHub.
+
+mod github;
+mod human;
+mod json;
+
+use anstream::{eprint, println};
+use anyhow::Result;
+use featureset::finding::{Finding, Severity};
+
+use crate::cli::Format;
+use crate::problem::Problem;
+use crate::project::Project;
+
+pub use human::wrapped;
+
+/// Shows findings: for people on stderr, for programs on stdout.
+///
+/// # Errors
+/// Where a value can't be written as JSON.
+pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Result<()> {
+    let path = project.path.to_string_lossy();
+    match format {
+        Format::Human => eprint!("{}", human::findings(&path, &project.text, findings)),
+        Format::Json => println!("{}", json::findings(&path, &project.text, findings)?),
+        Format::Github => print_lines(&github::findings(&path, &project.text, findings)),
+    }
+    Ok(())
+}
+
+fn print_lines(text: &str) {
+    if !text.is_empty() {
+        println!("{}", text.trim_end());
+    }
+}
+
+/// Shows what kept the command from running.
+pub fn problem(problem: &Problem, format: Format) {
+    match format {
+        Format::Human => eprint!("{}", human::problem(problem)),
+        Format::Json => println!("{}", json::problem(problem)),
+        Format::Github => print_lines(&github::problem(problem)),
+    }
+}
+
+/// "2 errors, 1 warning", or "no findings".
+#[must_use]
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let say =
+        |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
+    let parts: Vec<String> = [say(count(Severity::Error), "error"), say(count(Severity::Warning), "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
+    if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Findings as rustc shows them: title, excerpt, why, next step and the edit that clears them.
+//!
+//! The only user of annotate-snippets.
+
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+use featureset::finding::{Finding, Severity, Span};
+
+use crate::problem::Problem;
+
+/// The findings one after another, each followed by an empty line.
+pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> String {
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii).term_width(120);
+    findings.iter().map(|finding| renderer.render(&report(path, text, finding)) + "\n\n").collect()
+}
+
+fn report<'a>(path: &'a str, text: &'a str, finding: &'a Finding) -> Vec<Group<'a>> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let primary = AnnotationKind::Primary.span(first_line(text, finding.place.span)).label(&finding.place.text);
+    let related = finding
+        .related
+        .iter()
+        .map(|label| AnnotationKind::Context.span(first_line(text, label.span)).label(&label.text));
+    let snippet = Snippet::source(text).path(path).annotation(primary).annotations(related);
+    let mut main = level.primary_title(&finding.message).id(finding.code).element(snippet);
+    main = main.element(Level::NOTE.with_name("why").message(&finding.why));
+    if !finding.next.is_empty() {
+        main = main.element(Level::HELP.with_name("next").message(&finding.next));
+    }
+    let mut groups = vec![main];
+    if let Some(edit) = &finding.edit {
+        let patch = Patch::new(edit.span.start..edit.span.end, &edit.replacement);
+        groups.push(Level::HELP.secondary_title(&edit.title).element(Snippet::source(text).path(path).patch(patch)));
+    }
+    groups
+}
+
+/// A reason can run over many lines; its first one shows where it is.
+fn first_line(text: &str, span: Span) -> Range<usize> {
+    let start = span.start.min(text.len());
+    let end = span.end.clamp(start, text.len());
+    let line = text.get(start..end).and_then(|part| part.find('\n')).map_or(end, |newline| start + newline);
+    start..line
+}
+
+/// A problem in the same form, without an excerpt.
+pub(super) fn problem(problem: &Problem) -> String {
+    let (red, bold, plain) = ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m");
+    let why = problem.why.trim().replace('\n', "\n         ");
+    let mut text = format!("{red}error[{}]{plain}{bold}: {}{plain}\n", problem.code, problem.message);
+    if !why.is_empty() {
+        text += &format!("  = {bold}why{plain}: {why}\n");
+    }
+    text + &format!("  = {bold}next{plain}: {}\n", problem.next)
+}
+
+/// A paragraph wrapped to the terminal, every line after an indentation.
+#[must_use]
+pub fn wrapped(text: &str, indent: &str) -> String {
+    let width = textwrap::termwidth().clamp(40, 100);
+    textwrap::fill(
+        text,
+        textwrap::Options::new(width).initial_indent(indent).subsequent_indent(indent).break_words(false),
+    )
+}

@@ -1,0 +1,48 @@
+//! What people see of one policy with several findings, in every format.
+
+use super::*;
+use featureset::facts::Facts;
+use featureset::policy::read;
+use featureset::rules::judge;
+
+const POLICY: &str = "\
+tailscale: 1.102
+go: 1.26.8
+targets:
+  arm64: { platform: linux/arm64, budget: huge }
+features:
+  dns:
+    keep: >-
+      Resolves names: “ä”
+      for everyone.
+    refs: [nowhere]
+  dns:
+    omit: Twice.
+";
+
+fn judged() -> Vec<Finding> {
+    judge(POLICY, &read(POLICY), Facts::embedded())
+}
+
+#[test]
+fn for_people() {
+    let text = anstream::adapter::strip_str(&human::findings("featureset.yaml", POLICY, &judged())).to_string();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn for_programs() {
+    insta::assert_snapshot!(json::findings("featureset.yaml", POLICY, &judged()).unwrap());
+}
+
+#[test]
+fn for_github() {
+    insta::assert_snapshot!(github::findings("a,b:c.yaml", POLICY, &judged()));
+}
+
+#[test]
+fn a_problem_in_every_format() {
+    let problem = Problem::new("tool-missing", "there is no Go", "looked on the PATH\nand below", "Install it.");
+    let text = anstream::adapter::strip_str(&human::problem(&problem)).to_string();
+    insta::assert_snapshot!([text, json::problem(&problem), github::problem(&problem)].join("\n"));
+}

@@ -1,0 +1,129 @@
+//! Debian's packages without root: apt-get with a state of its own under `target/tools/apt`, unpacked there.
+//!
+//! The machine's own mirror is used; on Debian the backports suite is added, for bookworm has no UPX without it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::{files, process};
+
+/// Debian's own keys, where its packages install them.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// apt-get with a private state.
+pub struct Apt {
+    shell: Shell,
+    folder: PathBuf,
+    options: Vec<String>,
+}
+
+impl Apt {
+    /// Sets the private state up and fetches the lists of packages.
+    ///
+    /// # Errors
+    /// Where the machine has no apt-get, no sources of its release, or no network.
+    pub fn new(target: &Path) -> Result<Self> {
+        if process::on_path("apt-get").is_none() || process::on_path("dpkg-deb").is_none() {
+            bail!("not on the PATH");
+        }
+        let shell = Shell::new()?;
+        let folder = target.join("tools/apt");
+        for name in ["lists/partial", "cache/archives/partial", "sources"] {
+            files::make_folder(&folder.join(name))?;
+        }
+        files::write(&folder.join("sources/machine.sources"), &sources(&shell)?)?;
+        let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let settings = [
+            ("Dir::State", path("")),
+            ("Dir::State::lists", path("lists")),
+            ("Dir::State::status", "/var/lib/dpkg/status".to_owned()),
+            ("Dir::Cache", path("cache")),
+            ("Dir::Etc::SourceList", "/dev/null".to_owned()),
+            ("Dir::Etc::SourceParts", path("sources")),
+            // As root apt would hand the download to a user who has no right to our folder.
+            ("APT::Sandbox::User", "root".to_owned()),
+            ("Acquire::Languages", "none".to_owned()),
+        ];
+        let options = settings.iter().flat_map(|(name, value)| ["-o".to_owned(), format!("{name}={value}")]).collect();
+        let apt = Self { shell, folder, options };
+        let (shell, options) = (&apt.shell, &apt.options);
+        process::stdout(
+            cmd!(shell, "apt-get {options...} -qq update").into(),
+            "Check the network and the machine's own sources.",
+        )?;
+        Ok(apt)
+    }
+
+    /// The newest `golang-1.N-go` of 1.21 or later, as `1.N`.
+    #[must_use]
+    pub fn newest_go(&self) -> Option<String> {
+        let (shell, options) = (&self.shell, &self.options);
+        let pattern = "^golang-1\\.[0-9]+-go$";
+        let names =
+            process::stdout(cmd!(shell, "apt-cache {options...} search --names-only {pattern}").into(), "").ok()?;
+        let minors =
+            names.lines().filter_map(|line| line.strip_prefix("golang-1.")?.split_once("-go")?.0.parse::<u32>().ok());
+        minors.filter(|minor| *minor >= 21).max().map(|minor| format!("1.{minor}"))
+    }
+
+    /// Fetches packages and unpacks them into a folder, in the place of what was there.
+    ///
+    /// # Errors
+    /// Where a package does not exist or can't be fetched.
+    pub fn unpack(&self, packages: &[String], into: &Path) -> Result<()> {
+        let partial = self.folder.join("partial");
+        files::empty_folder(&partial)?;
+        let (shell, options) = (&self.shell, &self.options);
+        let mut download: Command = cmd!(shell, "apt-get {options...} -qq download {packages...}").into();
+        download.current_dir(&partial);
+        process::stdout(download, "Check the network.")?;
+        let archives: Vec<PathBuf> = std::fs::read_dir(&partial)?.flatten().map(|entry| entry.path()).collect();
+        let tree = partial.join("tree");
+        for archive in &archives {
+            process::stdout(
+                cmd!(shell, "dpkg-deb -x {archive} {tree}").into(),
+                "Run it again: the download may be damaged.",
+            )?;
+        }
+        let _ = std::fs::remove_dir_all(into);
+        files::rename(&tree, into)
+    }
+}
+
+/// The machine's mirror of its own release and, on Debian, the backports of it.
+fn sources(shell: &Shell) -> Result<String> {
+    let release = files::read(Path::new("/etc/os-release"))?;
+    let field = |name: &str| {
+        let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.map(|value| value.trim_matches('"').to_owned())
+    };
+    let codename = field("VERSION_CODENAME").context("/etc/os-release names no release")?;
+    let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
+    let targets = process::stdout(
+        cmd!(shell, "apt-get indextargets --format {format} Created-By:\\ Packages").into(),
+        "Check the machine's own sources.",
+    )?;
+    let own: Vec<(&str, &str)> = targets.lines().filter_map(|line| own_target(line, &codename)).collect();
+    let (mirror, _) = own.first().context("the machine's sources do not name its own release")?;
+    let mut components: Vec<&str> =
+        own.iter().filter(|(uri, _)| uri == mirror).map(|(_, component)| *component).collect();
+    components.sort_unstable();
+    components.dedup();
+    let suites =
+        if field("ID").as_deref() == Some("debian") { format!("{codename} {codename}-backports") } else { codename };
+    let signed = if Path::new(KEYRING).is_file() && field("ID").as_deref() == Some("debian") {
+        format!("Signed-By: {KEYRING}\n")
+    } else {
+        String::new()
+    };
+    Ok(format!("Types: deb\nURIs: {mirror}\nSuites: {suites}\nComponents: {}\n{signed}", components.join(" ")))
+}
+
+fn own_target<'a>(line: &'a str, codename: &str) -> Option<(&'a str, &'a str)> {
+    let mut fields = line.split(' ');
+    let (uri, release, component) = (fields.next()?, fields.next()?, fields.next()?);
+    (release == codename).then_some((uri, component))
+}

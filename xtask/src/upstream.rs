@@ -1,0 +1,200 @@
+//! A release of Tailscale: its module, fetched and checked, and the generated module that builds from it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use featureset::recipe::MODULE;
+use featureset::release::{GoVersion, Release};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+use crate::tools::go::{self, Go};
+use crate::{files, process};
+
+/// The program that prints what a release's registry declares.
+const REGISTRY_PROGRAM: &str = include_str!("../go/registry/main.go");
+
+/// A release whose module is in the module cache.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The release.
+    pub release: Release,
+    /// The generated module that requires nothing but this release.
+    pub module: PathBuf,
+    /// The checksum of the release's module, `h1:…`.
+    pub sum: String,
+    /// The commit that the release was made from, where the module's origin names it.
+    pub commit: Option<String>,
+    /// The lowest Go that builds it.
+    pub needs: GoVersion,
+}
+
+/// What `go mod download -json` says of a module.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Download {
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    go_mod: PathBuf,
+    #[serde(default)]
+    dir: PathBuf,
+    #[serde(default)]
+    sum: String,
+    #[serde(default)]
+    go_mod_sum: String,
+    origin: Option<Origin>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Origin {
+    hash: Option<String>,
+}
+
+/// What `go mod edit -json` says of a go.mod.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GoMod {
+    go: String,
+}
+
+/// One feature as a release declares it, with upstream's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declared {
+    /// The suffix of its constant.
+    pub symbol: String,
+    /// What it needs, one step.
+    pub needs: Vec<String>,
+    /// Whether it is an implementation detail.
+    pub implementation_detail: bool,
+    /// Upstream's description.
+    pub description: String,
+}
+
+/// Fetches a release's module and writes the module that builds from it, under `target/tailscale/module`.
+///
+/// # Errors
+/// A [`Problem`] where the release does not exist or can't be fetched.
+pub fn fetch(go: &Go, target: &Path, release: Release) -> Result<Upstream> {
+    let folder = module_folder(target, release);
+    files::make_folder(&folder)?;
+    // Any Go can fetch a go.mod; the module itself only one that is new enough for it.
+    let first = download(go, &folder, release, "local")?;
+    let needs = needed_go(go, &folder, &first.go_mod)?;
+    let toolchain = go::at_least(go, needs);
+    let found = if first.error.is_empty() { first } else { download(go, &folder, release, &toolchain)? };
+    if !found.error.is_empty() {
+        return Err(unavailable(release, &found.error));
+    }
+    let upstream = Upstream {
+        release,
+        module: folder,
+        sum: found.sum,
+        commit: found.origin.and_then(|origin| origin.hash),
+        needs,
+    };
+    write_module(&upstream, &found.dir, &found.go_mod_sum)?;
+    Ok(upstream)
+}
+
+fn module_folder(target: &Path, release: Release) -> PathBuf {
+    target.join("tailscale/module").join(release.to_string())
+}
+
+fn unavailable(release: Release, why: &str) -> anyhow::Error {
+    let next = "Check the version and the network; `go list -m -versions tailscale.com` lists releases.";
+    Problem::new("release-unavailable", format!("Tailscale {release} can't be fetched"), why.trim(), next).into()
+}
+
+fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result<Download> {
+    let module = format!("{MODULE}@{}", release.module_version());
+    let mut command = go.command(&["mod", "download", "-json", &module], &go::plain(toolchain));
+    // Outside any module, or its go.mod would have a say. The parent folders may hold one.
+    command.env("GO111MODULE", "on").current_dir(neutral(folder)?);
+    let output = process::output(command)?;
+    let found: Download = serde_json::from_str(&output.stdout).map_err(|_| unavailable(release, &output.stderr))?;
+    if found.go_mod.as_os_str().is_empty() {
+        return Err(unavailable(release, &found.error));
+    }
+    Ok(found)
+}
+
+/// A folder with an empty module of its own.
+fn neutral(folder: &Path) -> Result<PathBuf> {
+    let neutral = folder.with_file_name("none");
+    files::write(&neutral.join("go.mod"), "module featureset.invalid/none\n")?;
+    Ok(neutral)
+}
+
+fn needed_go(go: &Go, folder: &Path, go_mod: &Path) -> Result<GoVersion> {
+    let mut command = go.command(&["mod", "edit", "-json"], &go::plain("local"));
+    command.arg(go_mod).current_dir(neutral(folder)?);
+    let json = process::stdout(command, "Clear the module cache of this release and run it again.")?;
+    let go_mod: GoMod = serde_json::from_str(&json).context("reading `go mod edit -json`")?;
+    go_mod.go.parse().with_context(|| format!("the release's go.mod asks for Go {}", go_mod.go))
+}
+
+/// Upstream's own go.sum and the two lines for upstream itself: nothing is resolved anew, so the
+/// dependencies are those that upstream tested.
+fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()> {
+    let version = upstream.release.module_version();
+    let go_mod = format!("module featureset.invalid/build\n\ngo {}\n\nrequire {MODULE} {version}\n", upstream.needs);
+    let own = format!("{MODULE} {version} {}\n{MODULE} {version}/go.mod {go_mod_sum}\n", upstream.sum);
+    let sums = files::read(&dir.join("go.sum"))? + &own;
+    // The program is a module of its own: its imports add to its go.mod, and the build's stays as it is.
+    let registry = upstream.module.join("registry");
+    for folder in [&upstream.module, &registry] {
+        files::write(&folder.join("go.mod"), &go_mod)?;
+        files::write(&folder.join("go.sum"), &sums)?;
+    }
+    files::write(&registry.join("main.go"), REGISTRY_PROGRAM)
+}
+
+impl Upstream {
+    /// A Go command in the generated module.
+    #[must_use]
+    pub fn go(&self, go: &Go, arguments: &[&str], variables: &[(String, String)]) -> Command {
+        let mut command = go.command(arguments, variables);
+        command.current_dir(&self.module);
+        command
+    }
+
+    /// What the release's registry declares, by running upstream's package; kept beside the module.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the program does not build or run.
+    pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
+        let kept = self.module.join("registry.json");
+        let toolchain = go::at_least(go, self.needs);
+        let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&toolchain));
+        command.current_dir(self.module.join("registry"));
+        let json = match std::fs::read_to_string(&kept) {
+            Ok(json) => json,
+            Err(_) => process::stdout(command, "Report this: upstream's package may have changed.")?,
+        };
+        let declared = serde_json::from_str(&json).context("reading the registry that the program printed")?;
+        files::write(&kept, &json)?;
+        Ok(declared)
+    }
+}
+
+/// Upstream's own descriptions of a release's features, if its module was downloaded; nothing is fetched.
+///
+/// # Errors
+/// Where a module that is there can't be asked.
+pub fn descriptions(target: &Path, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
+    let kept = module_folder(target, release).join("registry.json");
+    if let Some(declared) = std::fs::read_to_string(kept).ok().and_then(|json| serde_json::from_str(&json).ok()) {
+        return Ok(Some(declared));
+    }
+    let Some(go) = go::find(target)?.map(Go::offline) else { return Ok(None) };
+    let source = go.module_cache().map(|cache| cache.join(format!("{MODULE}@{}", release.module_version())));
+    if !source.is_some_and(|source| source.is_dir()) {
+        return Ok(None);
+    }
+    // The module is there; if what runs it is not, there is still nothing to show.
+    Ok(fetch(&go, target, release).and_then(|upstream| upstream.declared(&go)).ok())
+}
