@@ -22,10 +22,16 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     let path = project.path.to_string_lossy();
     match format {
         Format::Human => eprint!("{}", human::findings(&path, &project.text, findings)),
-        Format::Json => println!("{}", json::findings(&path, &project.text, findings)?),
+        Format::Json => println!("{:#}", document(project, findings)),
         Format::Github => print_lines(&github::findings(&path, &project.text, findings)),
     }
     Ok(())
+}
+
+/// The findings as the document that programs get; a command may add to it.
+#[must_use]
+pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
+    json::findings(&project.path.to_string_lossy(), &project.text, findings)
 }
 
 fn print_lines(text: &str) {

@@ -162,6 +162,20 @@ impl Upstream {
         command
     }
 
+    /// Upstream's own `featuretags` program, built beside the module: what our tag lines are compared with.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it does not build.
+    pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
+        let program = self.module.join("featuretags");
+        let toolchain = go::at_least(go, self.needs);
+        let arguments = ["build", "-mod=mod", "-o", "../featuretags", "tailscale.com/cmd/featuretags"];
+        let mut command = self.go(go, &arguments, &go::plain(&toolchain));
+        command.current_dir(self.module.join("registry"));
+        process::stdout(command, "Report this: upstream's package may have changed.")?;
+        Ok(program)
+    }
+
     /// What the release's registry declares, by running upstream's package; kept beside the module.
     ///
     /// # Errors

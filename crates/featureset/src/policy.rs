@@ -4,12 +4,15 @@ pub mod device;
 mod document;
 pub mod edit;
 pub(crate) mod locate;
+mod places;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use device::Device;
-pub use document::{Places, Reading, TOP_LEVEL_KEYS, read};
+pub use document::{Reading, TOP_LEVEL_KEYS, read};
+pub use places::Places;
 
 use crate::name::FeatureName;
 use crate::platform::Platform;

@@ -9,7 +9,7 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use anstream::println;
+use anstream::{eprintln, println};
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
 use featureset::policy::{Pack, Policy, format_size};
@@ -62,8 +62,26 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
     for target in &fresh {
         progress::line("Fresh", &format!("{target}: nothing has changed"));
     }
-    let outcome = if stale.is_empty() { Outcome::Clean } else { build_all(&project, pinned, &stale, format)? };
-    over_budget(&project, pinned, &targets, format, outcome)
+    let mut findings = if stale.is_empty() { Vec::new() } else { build_all(&project, pinned, &stale)? };
+    findings.extend(over_budget(&project, pinned, &targets));
+    report(&project, &targets, &findings, format)?;
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// The findings and what was built: paths for people, one document with the manifests for programs.
+fn report(project: &Project, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
+    if format != Format::Json {
+        return render::findings(project, findings, format);
+    }
+    let mut document = render::document(project, findings);
+    let manifests = targets.iter().filter_map(|target| {
+        let folder = folder(project, target);
+        let manifest = Manifest::read(&folder).and_then(|manifest| Ok(serde_json::to_value(manifest)?)).ok()?;
+        Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
+    });
+    document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
+    println!("{document:#}");
+    Ok(())
 }
 
 /// The targets to build: those named, or every one of the policy.
@@ -98,7 +116,9 @@ fn is_fresh(project: &Project, pinned: Pinned<'_>, target: &str) -> bool {
     whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe))
 }
 
-fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) -> Result<Outcome> {
+/// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
+/// ends it, for the other targets have the same decisions.
+fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
     let target_folder = project.target();
     let go = go::find_or_provide(&target_folder)?;
     let packs = |target: &&str| pinned.policy.targets.get(*target).is_some_and(|target| target.build.pack == Pack::Upx);
@@ -106,16 +126,14 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Fo
     let step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
     let upstream = upstream::fetch(&go, &target_folder, pinned.release)?;
     drop(step);
-    let mut outcome = Outcome::Clean;
     for target in targets {
         let job = Job { project, pinned, target, go: &go, upx: upx.as_ref(), upstream: &upstream };
         if let Err(failure) = build(&job)? {
-            outcome = Outcome::Findings;
-            anstream::eprintln!("{}\n", failure.compiler);
-            render::findings(project, &[failure.finding], format)?;
+            eprintln!("{}\n", failure.compiler);
+            return Ok(vec![failure.finding]);
         }
     }
-    Ok(outcome)
+    Ok(Vec::new())
 }
 
 /// Builds one target. The inner error is code that does not compile.
@@ -152,7 +170,7 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     files::link(PACKED, &folder.join(LINK))?;
     manifest.write(&folder)?;
     let _ = std::fs::remove_dir_all(&work);
-    println!("{}", folder.join(PACKED).display());
+    progress::line("Wrote", &folder.join(PACKED).display().to_string());
     Ok(Ok(()))
 }
 
@@ -178,33 +196,17 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
 }
 
 /// Holds every chosen target's binary against its budget, just built or not.
-fn over_budget(
-    project: &Project,
-    pinned: Pinned<'_>,
-    targets: &[&str],
-    format: Format,
-    outcome: Outcome,
-) -> Result<Outcome> {
-    let findings: Vec<Finding> = targets
-        .iter()
-        .filter_map(|name| {
-            let budget = pinned.policy.targets.get(*name)?.budget?;
-            let bytes = Manifest::read(&folder(project, name)).ok()?.binary.bytes;
-            (bytes > budget).then(|| {
-                let place = Label::new(
-                    project.reading.places.value(&["targets", name, "budget"]),
-                    format!("{} too much", format_size(bytes - budget)),
-                );
-                let message =
-                    format!("`{name}` weighs {}, over its budget of {}", format_size(bytes), format_size(budget));
-                let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
-                rules::get("over-budget").finding(message, place, next)
-            })
+fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
+    let over = |name: &&str| {
+        let budget = pinned.policy.targets.get(*name)?.budget?;
+        let bytes = Manifest::read(&folder(project, name)).ok()?.binary.bytes;
+        (bytes > budget).then(|| {
+            let too_much = format!("{} too much", format_size(bytes - budget));
+            let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);
+            let message = format!("`{name}` weighs {}, over its budget of {}", format_size(bytes), format_size(budget));
+            let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
+            rules::get("over-budget").finding(message, place, next)
         })
-        .collect();
-    if findings.is_empty() {
-        return Ok(outcome);
-    }
-    render::findings(project, &findings, format)?;
-    Ok(Outcome::Findings)
+    };
+    targets.iter().filter_map(over).collect()
 }

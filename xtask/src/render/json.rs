@@ -1,22 +1,20 @@
 //! Findings as JSON: stable keys under `"schema": 1`, places as lines and columns counted from 1.
 
-use anyhow::Result;
 use featureset::finding::{Finding, Label, Severity, Span, line_and_column};
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
 
 /// The findings of one file as one document.
-pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> Result<String> {
+pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> Value {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let document = json!({
+    json!({
         "schema": 1,
         "policy": path,
         "findings": findings.iter().map(|finding| one(text, finding)).collect::<Vec<_>>(),
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
-    });
-    Ok(serde_json::to_string_pretty(&document)?)
+    })
 }
 
 fn one(text: &str, finding: &Finding) -> Value {

@@ -101,9 +101,9 @@ fn sources(shell: &Shell) -> Result<String> {
         value.map(|value| value.trim_matches('"').to_owned())
     };
     let codename = field("VERSION_CODENAME").context("/etc/os-release names no release")?;
-    let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
+    let (format, filter) = ("$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages");
     let targets = process::stdout(
-        cmd!(shell, "apt-get indextargets --format {format} Created-By:\\ Packages").into(),
+        cmd!(shell, "apt-get indextargets --format {format} {filter}").into(),
         "Check the machine's own sources.",
     )?;
     let own: Vec<(&str, &str)> = targets.lines().filter_map(|line| own_target(line, &codename)).collect();

@@ -4,11 +4,12 @@
 //! Reading never stops at the first mistake: what can't be read is left out, so that the rules can judge
 //! the rest, and everything is reported at once.
 
-use std::collections::{BTreeMap, HashMap};
-use std::str::FromStr;
+use std::collections::BTreeMap;
 
 use super::device::{Device, PROFILES, Profile, VOCABULARY};
 use super::locate::{self, Key, Node, Plain, Value};
+use super::places::Places;
+use super::reader::{Reader, list};
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::finding::{Finding, Label, Span};
 use crate::name::{FeatureName, nearest};
@@ -29,43 +30,6 @@ pub struct Reading {
     pub places: Places,
     /// What did not fit, in the order of the text.
     pub findings: Vec<Finding>,
-}
-
-/// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
-#[derive(Debug, Clone, Default)]
-pub struct Places {
-    entries: HashMap<String, (Span, Span)>,
-}
-
-impl Places {
-    fn path<S: AsRef<str>>(path: &[S]) -> String {
-        path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\u{1f}")
-    }
-
-    /// The place of the key at a path; the start of the text if the policy does not have it.
-    #[must_use]
-    pub fn key(&self, path: &[&str]) -> Span {
-        self.entries.get(&Self::path(path)).map(|(key, _)| *key).unwrap_or_default()
-    }
-
-    /// The place of the value at a path; the start of the text if the policy does not have it.
-    #[must_use]
-    pub fn value(&self, path: &[&str]) -> Span {
-        self.entries.get(&Self::path(path)).map(|(_, value)| *value).unwrap_or_default()
-    }
-
-    /// The keys right under a top-level section.
-    pub(crate) fn children(&self, section: &str) -> Vec<String> {
-        let prefix = format!("{section}\u{1f}");
-        let below = self.entries.keys().filter_map(|path| path.strip_prefix(&prefix));
-        below.filter(|rest| !rest.contains('\u{1f}')).map(str::to_owned).collect()
-    }
-
-    /// Whether the policy has the path.
-    #[must_use]
-    pub fn has(&self, path: &[&str]) -> bool {
-        self.entries.contains_key(&Self::path(path))
-    }
 }
 
 /// Reads a policy from the text of a featureset.yaml.
@@ -92,136 +56,7 @@ pub fn read(text: &str) -> Reading {
     Reading { policy, places: reader.places, findings: reader.findings }
 }
 
-struct Reader {
-    places: Places,
-    findings: Vec<Finding>,
-    /// The keys from the top to where reading is.
-    path: Vec<String>,
-}
-
 impl Reader {
-    fn report(&mut self, code: &'static str, message: String, place: Label, next: String) {
-        self.findings.push(rules::get(code).finding(message, place, next));
-    }
-
-    fn missing(&mut self, key: &str, span: Span) {
-        let whole = self.whole_path(key);
-        let (message, next) = (format!("`{whole}` is missing"), format!("Add `{key}:`."));
-        self.report("missing-key", message, Label::new(span, "expected in here"), next);
-    }
-
-    fn whole_path(&self, key: &str) -> String {
-        self.path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
-    }
-
-    fn wrong_type(&mut self, node: &Node, wanted: &str) {
-        let found = match (&node.value, node.plain()) {
-            (Value::Mapping(_), _) => "a mapping",
-            (Value::Sequence(_), _) => "a list",
-            (_, Some(Plain::Nothing)) => "nothing",
-            (_, Some(Plain::Boolean)) => "a boolean",
-            (_, Some(Plain::Number)) => "a number",
-            _ => "text",
-        };
-        let message = format!("`{}` is {found}, not {wanted}", self.path.join("."));
-        let label = Label::new(node.span, format!("this is {found}"));
-        self.report("wrong-type", message, label, format!("Write {wanted}."));
-    }
-
-    fn unknown_value(&mut self, code: &'static str, node: &Node, word: &str, known: &[&str]) {
-        let near = nearest(word, known.iter().copied());
-        let next =
-            near.map_or_else(|| format!("Take one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
-        let message = format!("`{}` can't be `{word}`", self.path.join("."));
-        self.report(code, message, Label::new(node.span, "not one of the known values"), next);
-    }
-
-    /// The entries of a mapping, each read by `each` with the path standing at it. Repeated keys are reported.
-    fn entries(&mut self, node: &Node, wanted: &str, mut each: impl FnMut(&mut Self, &Key, &Node)) {
-        let Value::Mapping(entries) = &node.value else {
-            if node.plain() != Some(Plain::Nothing) {
-                self.wrong_type(node, wanted);
-            }
-            return;
-        };
-        let mut first: HashMap<&str, Span> = HashMap::new();
-        for (key, value) in entries {
-            self.path.push(key.text.clone());
-            if let Some(earlier) = first.get(key.text.as_str()).copied() {
-                self.repeated(key, earlier);
-            } else {
-                first.insert(&key.text, key.span);
-                self.places.entries.insert(Places::path(&self.path), (key.span, value.span));
-                each(self, key, value);
-            }
-            self.path.pop();
-        }
-    }
-
-    fn repeated(&mut self, key: &Key, earlier: Span) {
-        let feature = self.path.len() == 2 && self.path[0] == "features";
-        let code = if feature { "duplicate-feature" } else { "duplicate-key" };
-        let message = format!("`{}` stands twice", self.path.join("."));
-        let next = "Keep one of the two and delete the other.".to_owned();
-        self.report(code, message, Label::new(key.span, "again here"), next);
-        if let Some(finding) = self.findings.last_mut() {
-            finding.related.push(Label::new(earlier, "first here"));
-        }
-    }
-
-    fn unknown_key(&mut self, key: &Key, known: &[&str]) {
-        let near = nearest(&key.text, known.iter().copied());
-        let next = near
-            .map_or_else(|| format!("The keys here are {}.", list(known)), |near| format!("Did you mean `{near}`?"));
-        let message = format!("`{}` is not a key of the format", self.path.join("."));
-        self.report("unknown-key", message, Label::new(key.span, "not known here"), next);
-    }
-
-    /// A text that isn't one of YAML's numbers, booleans or nothing.
-    fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
-        if let (Value::Scalar { text, .. }, Some(Plain::Text)) = (&node.value, node.plain()) {
-            return Some(text.clone());
-        }
-        self.wrong_type(node, wanted);
-        None
-    }
-
-    fn word<T>(&mut self, node: &Node, known: &[&str], from: impl Fn(&str) -> Option<T>) -> Option<T> {
-        // A word is compared as it is spelled, so `none` and an unquoted `~` stay apart.
-        let word = self.text(node, "one word")?;
-        let value = from(&word);
-        if value.is_none() {
-            self.unknown_value("unknown-value", node, &word, known);
-        }
-        value
-    }
-
-    fn version<T: FromStr<Err: std::fmt::Display>>(&mut self, node: &Node) -> Option<T> {
-        let Value::Scalar { text, .. } = &node.value else {
-            self.wrong_type(node, "a version of three numbers");
-            return None;
-        };
-        if node.plain() == Some(Plain::Number) {
-            let message = format!("`{}` is a number to YAML, not a version", self.path.join("."));
-            let next = format!("Write all three components, such as {text}.0.");
-            self.report("version-as-number", message, Label::new(node.span, "two components read as a number"), next);
-            return None;
-        }
-        match text.parse() {
-            Ok(version) => Some(version),
-            Err(error) => {
-                let place = Label::new(node.span, "not three numbers");
-                self.report(
-                    "invalid-version",
-                    error.to_string(),
-                    place,
-                    "Write it as 1.102.5, without a `v`.".to_owned(),
-                );
-                None
-            }
-        }
-    }
-
     fn policy(&mut self, root: &Node) -> Policy {
         let mut policy = Policy::default();
         let mut targets = Vec::new();
@@ -475,8 +310,4 @@ fn is_reference(text: &str) -> bool {
     text.split_once('@').is_some_and(|(place, commit)| {
         repository(place) && (7..=40).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
-}
-
-fn list(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

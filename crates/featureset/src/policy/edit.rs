@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Places, Reading, read};
+use super::document::{Reading, read};
+use super::places::Places;
 use crate::facts::Facts;
 use crate::finding::Span;
 use crate::name::FeatureName;

@@ -30,12 +30,12 @@ pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
         progress::warn(&format!("the binary for {} was not executed: {why}", recipe.platform));
         return Ok(Executed { how: runner.describe(), tailscaled: None, tailscale: None });
     }
-    let step = progress::step("Running", format!("the packed binary {}", runner.describe()));
+    let step = progress::step("Running", format!("{} {}", recipe.platform, runner.describe()));
     let tailscaled = version(&runner, &folder.join(PACKED), "--version", recipe)?;
     let has_cli = recipe.tags.iter().any(|tag| tag == INCLUDE_CLI);
     let tailscale = if has_cli { version(&runner, &folder.join(LINK), "version", recipe)? } else { None };
     let said = tailscaled.clone().unwrap_or_default();
-    step.done("Ran", &format!("and it says {said},"));
+    step.done("Ran", &format!("says {said}"));
     Ok(Executed { how: runner.describe(), tailscaled, tailscale })
 }
 

@@ -1,0 +1,46 @@
+//! Where the keys and values of a policy stand in its text.
+
+use std::collections::HashMap;
+
+use crate::finding::Span;
+
+/// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    entries: HashMap<String, (Span, Span)>,
+}
+
+impl Places {
+    fn path<S: AsRef<str>>(path: &[S]) -> String {
+        path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\u{1f}")
+    }
+
+    pub(super) fn insert(&mut self, path: &[String], key: Span, value: Span) {
+        self.entries.insert(Self::path(path), (key, value));
+    }
+
+    /// The place of the key at a path; the start of the text if the policy does not have it.
+    #[must_use]
+    pub fn key(&self, path: &[&str]) -> Span {
+        self.entries.get(&Self::path(path)).map(|(key, _)| *key).unwrap_or_default()
+    }
+
+    /// The place of the value at a path; the start of the text if the policy does not have it.
+    #[must_use]
+    pub fn value(&self, path: &[&str]) -> Span {
+        self.entries.get(&Self::path(path)).map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    /// The keys right under a top-level section.
+    pub(crate) fn children(&self, section: &str) -> Vec<String> {
+        let prefix = format!("{section}\u{1f}");
+        let below = self.entries.keys().filter_map(|path| path.strip_prefix(&prefix));
+        below.filter(|rest| !rest.contains('\u{1f}')).map(str::to_owned).collect()
+    }
+
+    /// Whether the policy has the path.
+    #[must_use]
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.entries.contains_key(&Self::path(path))
+    }
+}

@@ -1,0 +1,147 @@
+//! The reader's vocabulary: a mapping, a text, a word, a version, each with its finding where it does not fit.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use super::locate::{Key, Node, Plain, Value};
+use super::places::Places;
+use crate::finding::{Finding, Label, Span};
+use crate::name::nearest;
+use crate::rules;
+
+/// A policy under reading.
+pub(super) struct Reader {
+    pub(super) places: Places,
+    pub(super) findings: Vec<Finding>,
+    /// The keys from the top to where reading is.
+    pub(super) path: Vec<String>,
+}
+
+impl Reader {
+    pub(super) fn report(&mut self, code: &'static str, message: String, place: Label, next: String) {
+        self.findings.push(rules::get(code).finding(message, place, next));
+    }
+
+    pub(super) fn missing(&mut self, key: &str, span: Span) {
+        let whole = self.whole_path(key);
+        let (message, next) = (format!("`{whole}` is missing"), format!("Add `{key}:`."));
+        self.report("missing-key", message, Label::new(span, "expected in here"), next);
+    }
+
+    fn whole_path(&self, key: &str) -> String {
+        self.path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
+    }
+
+    pub(super) fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        let found = match (&node.value, node.plain()) {
+            (Value::Mapping(_), _) => "a mapping",
+            (Value::Sequence(_), _) => "a list",
+            (_, Some(Plain::Nothing)) => "nothing",
+            (_, Some(Plain::Boolean)) => "a boolean",
+            (_, Some(Plain::Number)) => "a number",
+            _ => "text",
+        };
+        let message = format!("`{}` is {found}, not {wanted}", self.path.join("."));
+        let label = Label::new(node.span, format!("this is {found}"));
+        self.report("wrong-type", message, label, format!("Write {wanted}."));
+    }
+
+    pub(super) fn unknown_value(&mut self, code: &'static str, node: &Node, word: &str, known: &[&str]) {
+        let near = nearest(word, known.iter().copied());
+        let next =
+            near.map_or_else(|| format!("Take one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` can't be `{word}`", self.path.join("."));
+        self.report(code, message, Label::new(node.span, "not one of the known values"), next);
+    }
+
+    /// The entries of a mapping, each read by `each` with the path standing at it. Repeated keys are reported.
+    pub(super) fn entries(&mut self, node: &Node, wanted: &str, mut each: impl FnMut(&mut Self, &Key, &Node)) {
+        let Value::Mapping(entries) = &node.value else {
+            if node.plain() != Some(Plain::Nothing) {
+                self.wrong_type(node, wanted);
+            }
+            return;
+        };
+        let mut first: HashMap<&str, Span> = HashMap::new();
+        for (key, value) in entries {
+            self.path.push(key.text.clone());
+            if let Some(earlier) = first.get(key.text.as_str()).copied() {
+                self.repeated(key, earlier);
+            } else {
+                first.insert(&key.text, key.span);
+                self.places.insert(&self.path, key.span, value.span);
+                each(self, key, value);
+            }
+            self.path.pop();
+        }
+    }
+
+    fn repeated(&mut self, key: &Key, earlier: Span) {
+        let feature = self.path.len() == 2 && self.path[0] == "features";
+        let code = if feature { "duplicate-feature" } else { "duplicate-key" };
+        let message = format!("`{}` stands twice", self.path.join("."));
+        let next = "Keep one of the two and delete the other.".to_owned();
+        self.report(code, message, Label::new(key.span, "again here"), next);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.related.push(Label::new(earlier, "first here"));
+        }
+    }
+
+    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str]) {
+        let near = nearest(&key.text, known.iter().copied());
+        let next = near
+            .map_or_else(|| format!("The keys here are {}.", list(known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` is not a key of the format", self.path.join("."));
+        self.report("unknown-key", message, Label::new(key.span, "not known here"), next);
+    }
+
+    /// A text that isn't one of YAML's numbers, booleans or nothing.
+    pub(super) fn text(&mut self, node: &Node, wanted: &str) -> Option<String> {
+        if let (Value::Scalar { text, .. }, Some(Plain::Text)) = (&node.value, node.plain()) {
+            return Some(text.clone());
+        }
+        self.wrong_type(node, wanted);
+        None
+    }
+
+    pub(super) fn word<T>(&mut self, node: &Node, known: &[&str], from: impl Fn(&str) -> Option<T>) -> Option<T> {
+        // A word is compared as it is spelled, so `none` and an unquoted `~` stay apart.
+        let word = self.text(node, "one word")?;
+        let value = from(&word);
+        if value.is_none() {
+            self.unknown_value("unknown-value", node, &word, known);
+        }
+        value
+    }
+
+    pub(super) fn version<T: FromStr<Err: std::fmt::Display>>(&mut self, node: &Node) -> Option<T> {
+        let Value::Scalar { text, .. } = &node.value else {
+            self.wrong_type(node, "a version of three numbers");
+            return None;
+        };
+        if node.plain() == Some(Plain::Number) {
+            let message = format!("`{}` is a number to YAML, not a version", self.path.join("."));
+            let next = format!("Write all three components, such as {text}.0.");
+            self.report("version-as-number", message, Label::new(node.span, "two components read as a number"), next);
+            return None;
+        }
+        match text.parse() {
+            Ok(version) => Some(version),
+            Err(error) => {
+                let place = Label::new(node.span, "not three numbers");
+                self.report(
+                    "invalid-version",
+                    error.to_string(),
+                    place,
+                    "Write it as 1.102.5, without a `v`.".to_owned(),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Words in a sentence.
+pub(super) fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

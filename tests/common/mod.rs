@@ -1,0 +1,85 @@
+//! What the tests of the whole share: running the command, policies to run it on, and skipping out loud.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use featureset::facts::Facts;
+
+/// What a run printed and how it ended.
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// All of it, for a snapshot.
+    pub(crate) fn shown(&self) -> String {
+        format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.status, self.stdout, self.stderr)
+    }
+}
+
+/// The command under test, without colours and at a fixed width.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tailscale-featureset"));
+    command.args(arguments).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "100").env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    finish(command(folder, arguments))
+}
+
+/// Runs a prepared command to its end.
+pub(crate) fn finish(mut command: Command) -> Ran {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The folder that the repository's own commands build in.
+pub(crate) fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// A clean policy of 1.102.5 that keeps these features, with one target.
+pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
+    let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+    let mut text = format!("tailscale: 1.102.5\ngo: 1.26.8\ntargets:\n  one: {target}\nfeatures:\n");
+    for name in registry.features.keys() {
+        let verdict = if keeps.contains(&name.as_str()) { "keep" } else { "omit" };
+        text += &format!("  {name}:\n    {verdict}: This device decides on {name}.\n");
+    }
+    text
+}
+
+/// A folder that holds this policy.
+pub(crate) fn folder(policy: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("featureset.yaml"), policy).unwrap();
+    folder
+}
+
+/// Says that a test is skipped and why; fails instead where everything must run.
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("FEATURESET_REQUIRE_ALL").is_none(), "required, but would be skipped: {reason}");
+    eprintln!("SKIPPED: {reason}");
+}
+
+/// Whether the long tests run too; says so where they don't.
+pub(crate) fn full() -> bool {
+    let full = std::env::var_os("FEATURESET_FULL").is_some();
+    if !full {
+        eprintln!("SKIPPED: takes long; `cargo xtask ci --full` runs it");
+    }
+    full
+}

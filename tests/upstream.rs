@@ -1,0 +1,116 @@
+//! Held against upstream's own programs and packages, from the real modules. Needs the network once.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a panic is how a test reports")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use common::{skip, target};
+use featureset::facts::Facts;
+use featureset::name::FeatureName;
+use featureset::release::Release;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+use xtask::tools::go::{self, Go};
+use xtask::upstream::{self, Upstream};
+
+/// Fetches a release, or says why not.
+fn fetched(release: Release) -> Option<(Go, Upstream)> {
+    let found = go::find_or_provide(&target())
+        .and_then(|go| upstream::fetch(&go, &target(), release).map(|upstream| (go, upstream)));
+    match found {
+        Ok(found) => Some(found),
+        Err(error) => {
+            skip(&format!("Tailscale {release} can't be fetched: {error:?}"));
+            None
+        }
+    }
+}
+
+#[test]
+fn the_tag_line_is_that_of_featuretags_for_random_closed_selections() {
+    for release in ["1.90.9", "1.96.5", "1.98.10", "1.102.5"] {
+        let release: Release = release.parse().unwrap();
+        let Some((go, upstream)) = fetched(release) else { return };
+        let program = upstream.featuretags(&go).unwrap();
+        let registry = Facts::embedded().registry(release).unwrap();
+        let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
+        let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+        let picks = prop::collection::vec(any::<Index>(), 0..30);
+        let outcome = runner.run(&picks, |picks| {
+            let wanted: BTreeSet<FeatureName> = picks.iter().map(|pick| pick.get(&names).clone()).collect();
+            let closed: BTreeSet<FeatureName> = wanted.iter().flat_map(|name| registry.requires(name)).collect();
+            let ours = registry.tags(&closed).join(",") + "\n";
+            // Upstream closes what it is given; a closed selection must come out as it went in.
+            prop_assert_eq!(&featuretags(&program, &closed), &ours);
+            prop_assert_eq!(&featuretags(&program, &wanted), &ours);
+            Ok(())
+        });
+        outcome.unwrap_or_else(|error| panic!("{release}: {error}"));
+    }
+}
+
+fn featuretags(program: &Path, keeps: &BTreeSet<FeatureName>) -> String {
+    let names: Vec<&str> = keeps.iter().map(FeatureName::as_str).collect();
+    let output = Command::new(program).arg("--min").arg(format!("--add={}", names.join(","))).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_embedded_registry_is_what_upstream_declares_today() {
+    for release in ["1.92.5", "1.102.5"] {
+        let release: Release = release.parse().unwrap();
+        let Some((go, upstream)) = fetched(release) else { return };
+        let declared = upstream.declared(&go).unwrap();
+        let registry = Facts::embedded().registry(release).unwrap();
+        assert_eq!(registry.releases[&release].go, upstream.needs);
+        assert_eq!(declared.len(), registry.features.len());
+        for (name, feature) in &registry.features {
+            let declared = &declared[name.as_str()];
+            assert_eq!(feature.description, featureset::registry::TextDigest::of(&declared.description));
+            assert!(feature.needs.iter().map(FeatureName::as_str).eq(sorted(&declared.needs)), "{name}");
+        }
+    }
+}
+
+fn sorted(names: &[String]) -> Vec<&str> {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Packages and, for those of other modules, the module's version.
+fn listed(mut command: Command) -> BTreeSet<String> {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.replace("tailscale.com@v1.102.5", "tailscale.com@"))
+        .collect()
+}
+
+#[test]
+fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
+    let release: Release = "1.102.5".parse().unwrap();
+    let Some((go, upstream)) = fetched(release) else { return };
+    let registry = Facts::embedded().registry(release).unwrap();
+    let keeps = ["cli", "dns", "netstack", "gro", "osrouter"].map(|name| FeatureName::new(name).unwrap());
+    let tags = format!("-tags={}", registry.tags(&keeps.into()).join(","));
+    let format = "-f={{.ImportPath}}{{with .Module}} {{.Path}}@{{.Version}}{{end}}";
+    let arguments = ["list", "-deps", format, &tags, "tailscale.com/cmd/tailscaled"];
+    let variables =
+        [go::plain("local"), vec![("GOOS".to_owned(), "linux".to_owned()), ("GOARCH".to_owned(), "arm64".to_owned())]]
+            .concat();
+    let outside = listed(upstream.go(&go, &arguments, &variables));
+    let mut inside = go.command(&arguments, &variables);
+    inside.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
+    let inside = listed(inside);
+    assert!(inside.len() > 300, "{}", inside.len());
+    assert_eq!(outside, inside);
+}
