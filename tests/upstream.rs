@@ -21,7 +21,7 @@ use xtask::upstream::{self, Upstream};
 /// Fetches a release, or says why not.
 fn fetched(release: Release) -> Option<(Go, Upstream)> {
     let found = go::find_or_provide(&target())
-        .and_then(|go| upstream::fetch(&go, &target(), release).map(|upstream| (go, upstream)));
+        .and_then(|go| upstream::fetch(&go, &target(), release, None).map(|upstream| (go, upstream)));
     match found {
         Ok(found) => Some(found),
         Err(error) => {

@@ -65,6 +65,6 @@ fn median(times: &mut [Duration]) -> Duration {
 /// Upstream's own program, built once.
 fn featuretags(target: &Path) -> PathBuf {
     let go = go::find_or_provide(target).unwrap();
-    let upstream = upstream::fetch(&go, target, "1.102.5".parse().unwrap()).unwrap();
+    let upstream = upstream::fetch(&go, target, "1.102.5".parse().unwrap(), None).unwrap();
     upstream.featuretags(&go).unwrap_or_else(|error| panic!("{error}: {:?}", process::on_path("go")))
 }

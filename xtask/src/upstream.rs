@@ -29,6 +29,8 @@ pub struct Upstream {
     pub commit: Option<String>,
     /// The lowest Go that builds it.
     pub needs: GoVersion,
+    /// The value of GOTOOLCHAIN for commands that build no target.
+    toolchain: String,
 }
 
 /// What `go mod download -json` says of a module.
@@ -54,13 +56,6 @@ struct Origin {
     hash: Option<String>,
 }
 
-/// What `go mod edit -json` says of a go.mod.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GoMod {
-    go: String,
-}
-
 /// One feature as a release declares it, with upstream's own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
@@ -76,26 +71,24 @@ pub struct Declared {
 
 /// Fetches a release's module and writes the module that builds from it, under `target/tailscale/module`.
 ///
+/// The found Go does it if it is new enough for the release; else the `pinned` toolchain, or the one that the
+/// release asks for.
+///
 /// # Errors
 /// A [`Problem`] where the release does not exist or can't be fetched.
-pub fn fetch(go: &Go, target: &Path, release: Release) -> Result<Upstream> {
+pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
     let folder = module_folder(target, release);
     files::make_folder(&folder)?;
     // Any Go can fetch a go.mod; the module itself only one that is new enough for it.
     let first = download(go, &folder, release, "local")?;
-    let needs = needed_go(go, &folder, &first.go_mod)?;
-    let toolchain = go::at_least(go, needs);
+    let needs = needed_go(&first.go_mod)?;
+    let toolchain = go::toolchain(go, needs, pinned);
     let found = if first.error.is_empty() { first } else { download(go, &folder, release, &toolchain)? };
     if !found.error.is_empty() {
         return Err(unavailable(release, &found.error));
     }
-    let upstream = Upstream {
-        release,
-        module: folder,
-        sum: found.sum,
-        commit: found.origin.and_then(|origin| origin.hash),
-        needs,
-    };
+    let commit = found.origin.and_then(|origin| origin.hash);
+    let upstream = Upstream { release, module: folder, sum: found.sum, commit, needs, toolchain };
     write_module(&upstream, &found.dir, &found.go_mod_sum)?;
     Ok(upstream)
 }
@@ -129,12 +122,12 @@ fn neutral(folder: &Path) -> Result<PathBuf> {
     Ok(neutral)
 }
 
-fn needed_go(go: &Go, folder: &Path, go_mod: &Path) -> Result<GoVersion> {
-    let mut command = go.command(&["mod", "edit", "-json"], &go::plain("local"));
-    command.arg(go_mod).current_dir(neutral(folder)?);
-    let json = process::stdout(command, "Clear the module cache of this release and run it again.")?;
-    let go_mod: GoMod = serde_json::from_str(&json).context("reading `go mod edit -json`")?;
-    go_mod.go.parse().with_context(|| format!("the release's go.mod asks for Go {}", go_mod.go))
+/// The `go` line of a go.mod. `go mod edit -json` would be the tool for it, but an older Go refuses to read a
+/// go.mod that uses directives which came later.
+fn needed_go(go_mod: &Path) -> Result<GoVersion> {
+    let text = files::read(go_mod)?;
+    let version = text.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default().trim();
+    version.parse().with_context(|| format!("reading the `go` line of {}", go_mod.display()))
 }
 
 /// Upstream's own go.sum and the two lines for upstream itself: nothing is resolved anew, so the
@@ -168,9 +161,8 @@ impl Upstream {
     /// A [`Problem`] where it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let program = self.module.join("featuretags");
-        let toolchain = go::at_least(go, self.needs);
         let arguments = ["build", "-mod=mod", "-o", "../featuretags", "tailscale.com/cmd/featuretags"];
-        let mut command = self.go(go, &arguments, &go::plain(&toolchain));
+        let mut command = self.go(go, &arguments, &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));
         process::stdout(command, "Report this: upstream's package may have changed.")?;
         Ok(program)
@@ -182,8 +174,7 @@ impl Upstream {
     /// A [`Problem`] where the program does not build or run.
     pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
         let kept = self.module.join("registry.json");
-        let toolchain = go::at_least(go, self.needs);
-        let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&toolchain));
+        let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));
         let json = match std::fs::read_to_string(&kept) {
             Ok(json) => json,
@@ -210,5 +201,5 @@ pub fn descriptions(target: &Path, release: Release) -> Result<Option<BTreeMap<S
         return Ok(None);
     }
     // The module is there; if what runs it is not, there is still nothing to show.
-    Ok(fetch(&go, target, release).and_then(|upstream| upstream.declared(&go)).ok())
+    Ok(fetch(&go, target, release, None).and_then(|upstream| upstream.declared(&go)).ok())
 }

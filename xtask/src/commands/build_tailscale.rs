@@ -124,7 +124,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     let packs = |target: &&str| pinned.policy.targets.get(*target).is_some_and(|target| target.build.pack == Pack::Upx);
     let upx = if targets.iter().any(packs) { Some(upx::find_or_provide(&target_folder)?) } else { None };
     let step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
-    let upstream = upstream::fetch(&go, &target_folder, pinned.release)?;
+    let upstream = upstream::fetch(&go, &target_folder, pinned.release, pinned.policy.go)?;
     drop(step);
     for target in targets {
         let job = Job { project, pinned, target, go: &go, upx: upx.as_ref(), upstream: &upstream };

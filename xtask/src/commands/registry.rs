@@ -77,7 +77,7 @@ fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
 
 /// Reads a release into its line; gives the number of its features.
 fn add(lines: &mut BTreeMap<ReleaseLine, Registry>, go: &Go, target: &Path, release: Release) -> Result<usize> {
-    let upstream = upstream::fetch(go, target, release)?;
+    let upstream = upstream::fetch(go, target, release, None)?;
     let features = features(upstream.declared(go)?)?;
     let count = features.len();
     let line = release.line();

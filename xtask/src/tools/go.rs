@@ -229,11 +229,15 @@ pub fn plain(toolchain: &str) -> Vec<(String, String)> {
     variables.map(|(variable, value)| (variable.to_owned(), value.to_owned())).to_vec()
 }
 
-/// The value of GOTOOLCHAIN that runs at least this version: the found Go where it is new enough.
+/// The value of GOTOOLCHAIN that runs at least the `needed` version: the found Go where it is new enough, else
+/// the `pinned` one, else the needed one itself.
 #[must_use]
-pub fn at_least(go: &Go, needed: GoVersion) -> String {
+pub fn toolchain(go: &Go, needed: GoVersion, pinned: Option<GoVersion>) -> String {
     let own: Option<GoVersion> = go.version.trim_start_matches("go").parse().ok();
-    if own.is_some_and(|own| own >= needed) { "local".to_owned() } else { needed.toolchain() }
+    if own.is_some_and(|own| own >= needed) {
+        return "local".to_owned();
+    }
+    pinned.filter(|pinned| *pinned >= needed).unwrap_or(needed).toolchain()
 }
 
 fn pip_folder(target: &Path) -> PathBuf {
