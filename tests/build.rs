@@ -18,7 +18,7 @@ use featureset::recipe::Recipe;
 use featureset::selection::Selection;
 
 const TARGET: &str = "{ platform: linux/riscv64, pack: none }";
-const KEEPS: &[&str] = &["cli", "acme", "netstack"];
+const KEEPS: &[&str] = &["portlist"];
 
 /// A project, and a PATH that holds nothing but a fake go.
 struct World {
@@ -68,7 +68,7 @@ echo "$@" >> {at}/calls
 case "$1 $2" in
 "env -json") echo '{{"GOCACHE":"{at}/cache","GOMODCACHE":"{at}/modules","GOPROXY":"https://proxy.example","GOSUMDB":"'${{FAKE_SUMDB-sums.example}}'","GOVERSION":"'${{FAKE_GO-go1.26.8}}'"}}' ;;
 "mod download") echo '{{"GoMod":"{at}/go.mod","Dir":"{at}/modules/tailscale.com@v1.102.5","Sum":"h1:sum=","GoModSum":"h1:mod=","Origin":{{"Hash":"0123456789abcdef"}}}}' ;;
-"list -deps") case "$3" in *ts_omit_acme*) ;; *) echo tailscale.com/feature/acme ;; esac ;;
+"list -deps") case "$3" in *ts_omit_portlist*) ;; *) echo tailscale.com/feature/portlist ;; esac ;;
 build*)
   /usr/bin/env > {at}/environment
   for argument; do [ "$last" = -o ] && out=$argument; last=$argument; done
@@ -160,7 +160,7 @@ fn a_changed_decision_or_a_damaged_file_is_built_anew() {
     assert_eq!(world.build().status, 0);
     std::fs::write(world.place("project/target/tailscale/one/tailscaled"), "damaged").unwrap();
     assert!(world.build().stderr.contains("Building"));
-    world.policy = common::policy(&["cli", "netstack"], TARGET);
+    world.policy = common::policy(&["gro"], TARGET);
     world.decide(&world.policy);
     world.serve(&world.recipe());
     assert!(world.build().stderr.contains("Building"));
@@ -196,7 +196,7 @@ fn a_binary_that_is_not_what_the_recipe_says_replaces_nothing() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
-    world.decide(&common::policy(&["cli"], TARGET));
+    world.decide(&common::policy(&[], TARGET));
     let ran = world.build();
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("build-mismatch") && ran.stderr.contains("-tags is `"), "{}", ran.stderr);
@@ -211,13 +211,13 @@ fn code_that_does_not_compile_names_the_decisions_behind_it() {
         std::fs::create_dir_all(upstream.join(name).parent().unwrap()).unwrap();
         std::fs::write(upstream.join(name), text).unwrap();
     };
-    write("feature/acme/refresh.go", "package acme\n\nimport \"tailscale.com/ipn/ipnlocal\"\n");
+    write("feature/portlist/poll.go", "package portlist\n\nimport \"tailscale.com/ipn/ipnlocal\"\n");
     write(
         "ipn/ipnlocal/serve.go",
         "//go:build !ts_omit_serve\n\npackage ipnlocal\n\nfunc (b *LocalBackend) ServeConfig() int {\n",
     );
     write("ipn/ipnlocal/other.go", "//go:build !ts_omit_ssh\n\npackage ipnlocal\n\nfunc Other() {\n");
-    let complaint = "# tailscale.com/feature/acme\\ntailscale.com@v1.102.5/feature/acme/refresh.go:85:11: b.ServeConfig undefined (type *ipnlocal.LocalBackend has no field or method ServeConfig)";
+    let complaint = "# tailscale.com/feature/portlist\\ntailscale.com@v1.102.5/feature/portlist/poll.go:85:11: b.ServeConfig undefined (type *ipnlocal.LocalBackend has no field or method ServeConfig)";
     world.go(&format!("printf '{complaint}\\n' >&2; exit 1"));
     let ran = world.build();
     insta::assert_snapshot!(world.shown(&ran));
@@ -239,7 +239,7 @@ fn an_interrupted_build_leaves_what_was_there() {
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
     world.go("/bin/cp \"$binary\" \"$out\"; echo $$ > \"${out%/*}/pid\"; exec /bin/sleep 60");
-    world.policy = common::policy(&["cli"], TARGET);
+    world.policy = common::policy(&[], TARGET);
     world.decide(&world.policy);
     let mut command = command(&world.place("project"), &["build-tailscale"]);
     command.env("PATH", world.place("bin")).stderr(std::process::Stdio::piped());

@@ -81,11 +81,11 @@ fn a_warning_fails_only_when_denied() {
 #[test]
 fn fix_sorts_and_inserts_stubs_and_then_has_nothing_to_do() {
     let clean = policy(&["cli"], "{ platform: linux/amd64 }");
-    let folder = folder(&clean.replace("  dns:\n    omit: This device decides on dns.\n", ""));
+    let folder = folder(&clean.replace("  doctor:\n    omit: This device decides on doctor.\n", ""));
     let first = run(folder.path(), &["check", "--fix"]);
     let fixed = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
     assert_eq!(first.status, 1, "a stub decides nothing");
-    assert_eq!(fixed, clean.replace("    omit: This device decides on dns.\n", "    # keep: or omit:, and why.\n"));
+    assert_eq!(fixed, clean.replace("    omit: This device decides on doctor.\n", "    # keep: or omit:, and why.\n"));
     let second = run(folder.path(), &["check", "--fix"]);
     assert!(second.stderr.contains("nothing that --fix can do"), "{}", second.stderr);
     assert_eq!(std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap(), fixed);
@@ -98,7 +98,7 @@ fn only_what_is_undecidable_holds_the_tags_back() {
     let ran = run(bad.path(), &["tags"]);
     assert_eq!(ran.status, 0, "a bad budget is no part of the tag line: {}", ran.stderr);
     assert!(ran.stdout.starts_with("ts_include_cli,ts_omit_ace,") && ran.stdout.ends_with("ts_omit_webclient\n"));
-    let open = folder(&clean.replace("  gro:\n    omit:", "  gro:\n    keep:"));
+    let open = folder(&clean.replace("  bird:\n    omit:", "  bird:\n    keep:"));
     let ran = run(open.path(), &["tags"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert!(ran.stderr.contains("open-dependency"), "{}", ran.stderr);

@@ -51,12 +51,31 @@ pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
 
-/// A clean policy of 1.102.5 that keeps these features, with one target.
+/// A clean policy of 1.102.5 with one target, that keeps these features and what a working daemon needs.
 pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
     let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
-    let mut text = format!("tailscale: 1.102.5\ngo: 1.26.8\ntargets:\n  one: {target}\nfeatures:\n");
+    let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
+    let accepted = [
+        "clientupdate-disabled",
+        "debug-idtoken",
+        "flags-vanish",
+        "iptables-forced",
+        "nc-dial",
+        "ssh-port22",
+        "syspolicy-failopen",
+        "tailnetlock-unsigned-peers",
+        "tpm-state",
+    ];
+    let mut text = format!(
+        "tailscale: 1.102.5\ngo: 1.26.8\ndevice: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\naccepted:\n"
+    );
+    for id in accepted {
+        text += &format!("  {id}: This device lives with it.\n");
+    }
+    text += "features:\n";
     for name in registry.features.keys() {
-        let verdict = if keeps.contains(&name.as_str()) { "keep" } else { "omit" };
+        let kept = keeps.contains(&name.as_str()) || needed.contains(&name.as_str());
+        let verdict = if kept { "keep" } else { "omit" };
         text += &format!("  {name}:\n    {verdict}: This device decides on {name}.\n");
     }
     text

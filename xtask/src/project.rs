@@ -86,7 +86,9 @@ impl Project {
         let path = find_policy(named)?;
         let text = files::read(&path)?;
         let reading = policy::read(&text);
-        let findings = rules::judge(&text, &reading, Facts::embedded());
+        let mut findings = rules::judge(&text, &reading, Facts::embedded());
+        // Notes are for `explain`.
+        findings.retain(|finding| finding.severity != Severity::Note);
         Ok(Self { path, text, reading, findings })
     }
 

@@ -12,7 +12,7 @@ use crate::cli::Format;
 use crate::problem::Problem;
 use crate::project::Project;
 
-pub use human::wrapped;
+pub use human::{hanging, wrapped};
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///

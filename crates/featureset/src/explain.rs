@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::facts::Facts;
+use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
-use crate::policy::Policy;
+use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::selection::Selection;
@@ -38,8 +39,44 @@ pub struct Explanation {
     pub needs: Vec<Relation>,
     /// What needs it, directly or not.
     pub needed_by: Vec<Relation>,
+    /// What it needs though upstream does not declare it: hazards that keeping the other clears.
+    pub needs_undeclared: Vec<Undeclared>,
+    /// What needs it though upstream does not declare it.
+    pub needed_by_undeclared: Vec<Undeclared>,
+    /// Every hazard that its decision has to do with, in whatever release.
+    pub hazards: Vec<Danger>,
     /// What must change with it if its decision is flipped.
     pub flipping: Flip,
+}
+
+/// A need that upstream does not declare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Undeclared {
+    /// The feature on the other end.
+    pub feature: FeatureName,
+    /// Whether the policy keeps it.
+    pub kept: bool,
+    /// The hazard where the one is kept and the other is not.
+    pub hazard: String,
+    /// What goes wrong then.
+    pub title: String,
+}
+
+/// A hazard in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Danger {
+    /// Its id.
+    pub hazard: String,
+    /// How bad it is.
+    pub effect: Effect,
+    /// What goes wrong.
+    pub title: String,
+    /// When.
+    pub when: String,
+    /// The releases that have it.
+    pub releases: String,
+    /// Whether the policy's release has it.
+    pub in_release: bool,
 }
 
 /// A feature on the other end of a dependency.
@@ -65,8 +102,8 @@ pub struct Flip {
 /// A name that no known release has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownName {
-    /// The nearest name that is known, if one is near.
-    pub nearest: Option<FeatureName>,
+    /// The nearest feature or hazard that is known, if one is near.
+    pub nearest: Option<String>,
 }
 
 /// Explains a feature of the policy's release, or of another known line.
@@ -76,9 +113,9 @@ pub struct UnknownName {
 pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> Result<Explanation, UnknownName> {
     let known = FeatureName::new(name).ok().and_then(|feature| facts.span(&feature).map(|span| (feature, span)));
     let Some((feature, (since, _))) = known else {
-        let names: Vec<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
-        let near = nearest(name, names.iter().map(|name| name.as_str()));
-        return Err(UnknownName { nearest: near.and_then(|near| FeatureName::new(near).ok()) });
+        let features = facts.registries().flat_map(|registry| registry.features.keys()).map(FeatureName::as_str);
+        let hazards = facts.hazards().map(|hazard| hazard.id.as_str());
+        return Err(UnknownName { nearest: nearest(name, features.chain(hazards)).map(str::to_owned) });
     };
     let pinned = facts.registry(release).filter(|registry| registry.features.contains_key(&feature));
     // A feature that the pinned line lacks is shown as the last line that has it declares it.
@@ -100,12 +137,65 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
         implementation_detail: meta.is_some_and(|meta| meta.implementation_detail),
         needs: relations(registry, &selection, &feature, Direction::Needs),
         needed_by: relations(registry, &selection, &feature, Direction::NeededBy),
+        needs_undeclared: undeclared(
+            facts,
+            release,
+            |keeps, wants| (keeps == &feature).then(|| wants.clone()),
+            &selection,
+        ),
+        needed_by_undeclared: undeclared(
+            facts,
+            release,
+            |keeps, wants| (wants == &feature).then(|| keeps.clone()),
+            &selection,
+        ),
+        hazards: dangers(facts, release, &feature),
         flipping: Flip {
             to: if selection.kept.contains(&feature) { "omit" } else { "keep" },
             along: selection.flipping(&feature).into_iter().collect(),
         },
         feature,
     })
+}
+
+/// The pairs of a kept feature and another that it goes wrong without, in the release, of which `other` picks one end.
+fn undeclared(
+    facts: &Facts,
+    release: Release,
+    other: impl Fn(&FeatureName, &FeatureName) -> Option<FeatureName>,
+    selection: &Selection<'_>,
+) -> Vec<Undeclared> {
+    let mut found: Vec<Undeclared> = Vec::new();
+    for hazard in facts.hazards().filter(|hazard| hazard.in_release(release)) {
+        let atoms = hazard.record.when.atoms();
+        let keeps = atoms.iter().filter_map(|atom| if let Atom::Keep(name) = atom { Some(name) } else { None });
+        for keep in keeps {
+            let wants = hazard.record.remedy.iter().filter(|flip| flip.verdict() == Verdict::Keep);
+            found.extend(wants.filter_map(|flip| other(keep, flip.feature())).map(|feature| Undeclared {
+                kept: selection.kept.contains(&feature),
+                feature,
+                hazard: hazard.id.clone(),
+                title: hazard.record.title.clone(),
+            }));
+        }
+    }
+    found.sort_by(|a, b| a.feature.cmp(&b.feature));
+    found
+}
+
+fn dangers(facts: &Facts, release: Release, name: &FeatureName) -> Vec<Danger> {
+    let about =
+        facts.hazards().filter(|hazard| hazard.record.when.atoms().iter().any(|atom| atom.feature() == Some(name)));
+    about
+        .map(|hazard| Danger {
+            hazard: hazard.id.clone(),
+            effect: hazard.record.effect,
+            title: hazard.record.title.clone(),
+            when: hazard.record.when.to_string(),
+            releases: hazard.ranges(),
+            in_release: hazard.in_release(release),
+        })
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -154,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn undeclared_needs_are_seen_from_both_ends() {
+        let ends = |found: &[Undeclared]| found.iter().map(|one| one.feature.to_string()).collect::<Vec<_>>();
+        assert_eq!(ends(&explained("dns").unwrap().needs_undeclared), ["netstack"]);
+        assert!(ends(&explained("netstack").unwrap().needed_by_undeclared).contains(&"dns".to_owned()));
+        let cli = ends(&explained("cli").unwrap().needs_undeclared);
+        assert!(["ipnbus", "unixsocketidentity"].iter().all(|name| cli.contains(&(*name).to_owned())), "{cli:?}");
+    }
+
+    #[test]
     fn a_removed_feature_is_still_explained() {
         let explanation = explained("lazywg").unwrap();
         assert!(!explanation.in_release);
@@ -162,7 +261,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
-        assert_eq!(explained("cachenetmaps").unwrap_err().nearest.unwrap().as_str(), "cachenetmap");
+        assert_eq!(explained("cachenetmaps").unwrap_err().nearest.unwrap(), "cachenetmap");
         assert_eq!(explained("quic, please").unwrap_err().nearest, None);
     }
 }

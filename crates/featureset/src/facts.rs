@@ -1,20 +1,25 @@
-//! Facts: the registries of every known release line, embedded in the program.
+//! Facts: the registries of every known release line and the hazards, embedded in the program.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 
+use crate::hazard::{Hazard, Record};
 use crate::name::FeatureName;
+use crate::proof::Proof;
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 
 static REGISTRIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/registry");
+static HAZARDS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/hazards");
+static PROOFS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/proofs");
 
 /// Everything that is known of upstream.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     lines: BTreeMap<ReleaseLine, Registry>,
+    hazards: BTreeMap<String, Hazard>,
 }
 
 /// How well a release is known.
@@ -38,13 +43,28 @@ impl Facts {
         FACTS.get_or_init(|| {
             let texts = REGISTRIES.files().filter_map(|file| file.contents_utf8());
             let registries = texts.filter_map(|text| Registry::from_json(text).ok());
-            Self { lines: registries.map(|registry| (registry.line, registry)).collect() }
+            let hazards = HAZARDS.files().filter_map(read_hazard);
+            Self {
+                lines: registries.map(|registry| (registry.line, registry)).collect(),
+                hazards: hazards.map(|hazard| (hazard.id.clone(), hazard)).collect(),
+            }
         })
     }
 
     /// The registries, oldest line first.
     pub fn registries(&self) -> impl DoubleEndedIterator<Item = &Registry> {
         self.lines.values()
+    }
+
+    /// The hazards, by id.
+    pub fn hazards(&self) -> impl Iterator<Item = &Hazard> {
+        self.hazards.values()
+    }
+
+    /// The hazard with this id.
+    #[must_use]
+    pub fn hazard(&self, id: &str) -> Option<&Hazard> {
+        self.hazards.get(id)
     }
 
     /// The registry that holds for a release, and how well it is known.
@@ -79,6 +99,14 @@ impl Facts {
     }
 }
 
+/// A hazard from its file and the proof of the same name.
+fn read_hazard(file: &File<'_>) -> Option<Hazard> {
+    let id = file.path().file_stem()?.to_str()?;
+    let record: Record = serde_yaml::from_str(file.contents_utf8()?).ok()?;
+    let proof = PROOFS.get_file(format!("{id}.json")).and_then(|file| Proof::from_json(file.contents_utf8()?).ok());
+    Some(Hazard { id: id.to_owned(), record, proof })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +119,16 @@ mod tests {
             assert_eq!(registry.to_json().unwrap(), file.contents_utf8().unwrap(), "written by the registry command");
         }
         assert_eq!(Facts::embedded().registries().count(), REGISTRIES.files().count());
+        for file in HAZARDS.files() {
+            let text = file.contents_utf8().unwrap();
+            serde_yaml::from_str::<Record>(text).unwrap_or_else(|error| panic!("{}: {error}", file.path().display()));
+        }
+        assert_eq!(Facts::embedded().hazards().count(), HAZARDS.files().count());
+        for file in PROOFS.files().filter(|file| file.path().extension().is_some_and(|end| end == "json")) {
+            Proof::from_json(file.contents_utf8().unwrap()).unwrap();
+            let id = file.path().file_stem().unwrap().to_str().unwrap();
+            assert!(Facts::embedded().hazard(id).is_some(), "a proof of no hazard: {id}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Findings: what is wrong with a policy, where, why, and what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -66,8 +67,9 @@ pub struct Edit {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The rule that found it, such as `undecided-feature`; documented in docs/findings.md.
-    pub code: &'static str,
+    /// The rule that found it, such as `undecided-feature` (docs/findings.md), or the id of the hazard that applies
+    /// (docs/hazards.md).
+    pub code: Cow<'static, str>,
     /// How much it weighs.
     pub severity: Severity,
     /// What is wrong, in one sentence.

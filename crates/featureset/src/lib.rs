@@ -9,13 +9,13 @@
 //!
 //! ```text
 //! featureset.yaml → Policy → Selection → Recipe
-//!            Registry ↗
+//!   Registry, Hazards ↗
 //! ```
 //!
 //! The modules in reading order:
 //!
 //! - [`name`], [`release`], [`platform`]: what things are called
-//! - [`registry`], [`facts`]: what upstream declares, for every release line
+//! - [`registry`], [`hazard`], [`proof`], [`facts`]: what upstream declares, what goes wrong, and what showed it
 //! - [`policy`]: what the owner decides, read from the text with the place of everything
 //! - [`finding`], [`rules`]: what is wrong with a policy, and why
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
@@ -24,9 +24,11 @@
 pub mod explain;
 pub mod facts;
 pub mod finding;
+pub mod hazard;
 pub mod name;
 pub mod platform;
 pub mod policy;
+pub mod proof;
 pub mod recipe;
 pub mod registry;
 pub mod release;

@@ -8,6 +8,7 @@ mod building;
 mod copied_reason;
 mod empty_reason;
 mod go_too_old;
+mod hazard;
 mod idle_implementation_detail;
 mod not_implemented;
 mod open_dependency;
@@ -20,6 +21,8 @@ mod unknown_feature;
 mod unknown_release;
 mod unpackable_platform;
 mod unsorted_features;
+
+pub use hazard::Applying;
 
 use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Label, Severity};
@@ -68,7 +71,7 @@ impl Rule {
     #[must_use]
     pub fn finding(&self, message: String, place: Label, next: String) -> Finding {
         Finding {
-            code: self.code,
+            code: self.code.into(),
             severity: self.severity,
             message,
             place,
@@ -80,9 +83,9 @@ impl Rule {
     }
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     /// The registry that holds for the pinned release, if its line is known.
-    fn registry(&self) -> Option<&Registry> {
+    fn registry(&self) -> Option<&'a Registry> {
         match self.facts.known(self.policy.tailscale?) {
             Known::Release(registry) | Known::Line(registry) => Some(registry),
             Known::No => None,
@@ -96,12 +99,15 @@ pub static JUDGING: &[&Rule] = &[
     &empty_reason::RULE,
     &go_too_old::RULE,
     &idle_implementation_detail::RULE,
+    &hazard::NEEDLESS,
     &not_implemented::RULE,
     &open_dependency::RULE,
     &repeated_description::RULE,
     &reserved_tag::RULE,
     &stale_dependency_reason::RULE,
+    &hazard::UNACCEPTABLE,
     &undecided_feature::RULE,
+    &hazard::UNKNOWN,
     &unknown_feature::RULE,
     &unknown_release::PATCH,
     &unknown_release::LINE,
@@ -127,11 +133,19 @@ pub fn judge(text: &str, reading: &Reading, facts: &Facts) -> Vec<Finding> {
     if let Some(policy) = &reading.policy {
         let subject = Subject { text, policy, places: &reading.places, facts };
         findings.extend(JUDGING.iter().filter_map(|rule| rule.check).flat_map(|check| check(&subject)));
+        findings.extend(hazard::check(&subject));
     }
     // The same name can be refused by the reader and by a rule: once is enough.
-    findings.sort_by_key(|finding| (finding.place.span.start, finding.code));
+    findings.sort_by(|a, b| (a.place.span.start, &a.code).cmp(&(b.place.span.start, &b.code)));
     findings.dedup_by(|a, b| a.code == b.code && a.place == b.place && a.message == b.message);
     findings
+}
+
+/// The hazards that apply to a policy, or may, accepted or not.
+#[must_use]
+pub fn hazards<'a>(text: &'a str, reading: &'a Reading, facts: &'a Facts) -> Vec<Applying<'a>> {
+    let subject = |policy| Subject { text, policy, places: &reading.places, facts };
+    reading.policy.as_ref().map(|policy| hazard::applying(&subject(policy))).unwrap_or_default()
 }
 
 /// The rules whose findings hold back even the tag line: without these decisions there is none.

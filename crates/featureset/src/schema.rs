@@ -37,7 +37,7 @@ pub fn schema(facts: &Facts) -> Value {
                 "properties": { "shell": { "enum": Shell::WORDS } },
             },
             "targets": { "type": "object", "minProperties": 1, "additionalProperties": target() },
-            "accepted": reasons("Hazards that apply and are lived with, each with its reason."),
+            "accepted": accepted(facts),
             "features": { "type": "object", "additionalProperties": false, "properties": features },
         },
     })
@@ -45,6 +45,15 @@ pub fn schema(facts: &Facts) -> Value {
 
 fn reasons(about: &str) -> Value {
     json!({ "type": "object", "description": about, "additionalProperties": { "type": "string", "minLength": 1 } })
+}
+
+fn accepted(facts: &Facts) -> Value {
+    let acceptable = facts.hazards().filter(|hazard| hazard.record.effect.can_be_accepted() && !hazard.is_note());
+    let entry = |title: &str| json!({ "type": "string", "minLength": 1, "description": title });
+    let hazards: serde_json::Map<String, Value> =
+        acceptable.map(|hazard| (hazard.id.clone(), entry(&hazard.record.title))).collect();
+    let about = "Hazards that apply and are lived with, each with its reason.";
+    json!({ "type": "object", "description": about, "additionalProperties": false, "properties": hazards })
 }
 
 fn build() -> Value {

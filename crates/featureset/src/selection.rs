@@ -65,10 +65,8 @@ mod tests {
         let name = |text| FeatureName::new(text).unwrap();
         let names = |set: BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(selection.flipping(&name("advertiseexitnode"))), ["advertiseroutes", "c2n", "peerapiserver"]);
-        for feature in ["gro", "netstack"] {
-            selection.omitted.remove(feature);
-            selection.kept.insert(name(feature));
-        }
+        selection.omitted.remove("gro");
+        selection.kept.insert(name("gro"));
         assert_eq!(names(selection.flipping(&name("netstack"))), ["gro"]);
         assert!(selection.is_closed());
         selection.kept.remove("netstack");

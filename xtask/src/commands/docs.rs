@@ -60,6 +60,7 @@ fn pages(pinned: Pinned<'_>) -> Result<Vec<(&'static str, String)>> {
         ("features.md", features(pinned)),
         ("featureset.schema.json", serde_json::to_string_pretty(&schema(Facts::embedded()))? + "\n"),
         ("findings.md", findings()),
+        ("hazards.md", hazards()),
         ("platforms.md", platforms()),
     ])
 }
@@ -113,6 +114,30 @@ fn findings() -> String {
         if let Some(example) = rule.example {
             text += &format!("\n```diff\n{}{}```\n", lines('-', example.from), lines('+', example.to));
         }
+    }
+    text
+}
+
+fn hazards() -> String {
+    let mut text = format!(
+        "{HEADER}# Hazards\n\nWhich combination of kept and omitted features breaks what, in which releases. Each is a file in \
+         crates/featureset/hazards; `cargo xtask explain ID` tells one with its proof. A hazard that rests on one omission and is \
+         silent, about size or without effect is a note: the decision's own reason is its acceptance. Every other that applies is \
+         an error until it is cleared or accepted; what does not compile or does not start can't be accepted.\n\n\
+         | hazard | effect | when | releases | established |\n|---|---|---|---|---|\n"
+    );
+    for hazard in Facts::embedded().hazards() {
+        let (id, record) = (&hazard.id, &hazard.record);
+        let known = hazard.established().word();
+        text += &format!("| [{id}](#{id}) | {} | {} | {} | {known} |\n", record.effect, record.when, hazard.ranges());
+    }
+    for hazard in Facts::embedded().hazards() {
+        let record = &hazard.record;
+        text += &format!("\n## {}\n\n**{}.** {}\n\n", hazard.id, record.title, record.because.trim());
+        text += &record.symptom.as_ref().map(|symptom| format!("- Seen as: `{symptom}`\n")).unwrap_or_default();
+        let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
+        let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
+        text += &format!("- Remedy: {}\n- Known from: {}\n", flips.join(" and "), evidence.join("; "));
     }
     text
 }

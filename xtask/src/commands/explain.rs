@@ -1,17 +1,19 @@
-//! `explain`: everything that is known of one feature, for a person or as JSON.
+//! `explain`: everything that is known of one feature or hazard, for a person or as JSON.
+
+mod hazard;
 
 use std::path::Path;
 
 use anstream::print;
 use anyhow::Result;
-use featureset::explain::{Explanation, Relation, UnknownName, explain};
+use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::facts::Facts;
 
 use super::Outcome;
 use crate::cli::{Explain, Format};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::render::wrapped;
+use crate::render::{hanging, wrapped};
 use crate::upstream;
 
 /// Runs the command. Findings about other features don't hold it back.
@@ -21,6 +23,9 @@ use crate::upstream;
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+    if let Some(hazard) = Facts::embedded().hazard(&flags.name) {
+        return hazard::run(&project, hazard, format);
+    }
     let explanation = explain(&flags.name, pinned.policy, pinned.release, Facts::embedded())
         .map_err(|error| unknown(&flags.name, error))?;
     let declared =
@@ -45,8 +50,8 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
     };
     Problem::new(
         "unknown-feature",
-        format!("no known release has a feature `{name}`"),
-        "names are those of upstream's registry",
+        format!("no known release has a feature `{name}`, and no hazard is called so"),
+        "names are those of upstream's registry and of docs/hazards.md",
         next,
     )
 }
@@ -75,7 +80,10 @@ fn told(explanation: &Explanation, description: Option<&str>) -> String {
     };
     text += &format!("{bold}upstream says{plain}\n{upstream}\n\n");
     text += &format!("{bold}needs{plain}\n{}\n", related(&explanation.needs));
+    text += &undeclared("needs (undeclared)", &explanation.needs_undeclared);
     text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
+    text += &undeclared("needed by (undeclared)", &explanation.needed_by_undeclared);
+    text += &dangers(&explanation.hazards);
     text + &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation))
 }
 
@@ -97,6 +105,34 @@ fn related(relations: &[Relation]) -> String {
         format!("  {:width$}  {decision}{through}\n", relation.feature)
     };
     relations.iter().map(line).collect()
+}
+
+/// Needs that only hazards tell of; nothing where there are none.
+fn undeclared(title: &str, needs: &[Undeclared]) -> String {
+    if needs.is_empty() {
+        return String::new();
+    }
+    let width = needs.iter().map(|need| need.feature.as_str().len()).max().unwrap_or(0);
+    let line = |need: &Undeclared| {
+        let decision = if need.kept { "kept" } else { "omitted" };
+        let text = format!("{:width$}  {decision:7}  or else: {} ({})", need.feature, need.title, need.hazard);
+        format!("{}\n", hanging(&text, width + 13))
+    };
+    format!("\u{1b}[1m{title}\u{1b}[0m\n{}\n", needs.iter().map(line).collect::<String>())
+}
+
+/// Every hazard that the decision has to do with.
+fn dangers(hazards: &[Danger]) -> String {
+    if hazards.is_empty() {
+        return String::new();
+    }
+    let line = |danger: &Danger| {
+        let here = if danger.in_release { "" } else { "; not in this release" };
+        let first = wrapped(&format!("{}: {}", danger.hazard, danger.title), "  ");
+        let more = wrapped(&format!("{}, {}{here}; {}", danger.effect, danger.releases, danger.when), "    ");
+        format!("{first}\n{more}\n")
+    };
+    format!("\u{1b}[1mhazards\u{1b}[0m\n{}\n", hazards.iter().map(line).collect::<String>())
 }
 
 fn flipping(explanation: &Explanation) -> String {

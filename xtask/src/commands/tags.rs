@@ -20,7 +20,7 @@ use crate::project::Project;
 pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let holds_back = |code: &str| UNDECIDABLE.contains(&code) || code.ends_with("-yaml");
-    let Some(pinned) = project.unless(format, |finding| holds_back(finding.code))? else {
+    let Some(pinned) = project.unless(format, |finding| holds_back(&finding.code))? else {
         return Ok(Outcome::Findings);
     };
     let selection = Selection::of(pinned.policy, pinned.registry);

@@ -17,7 +17,7 @@ fn one(path: &str, text: &str, finding: &Finding) -> String {
     };
     let (line, column) = line_and_column(text, finding.place.span.start);
     let message = [finding.message.as_str(), &finding.why, &finding.next].join("\n");
-    let (path, title) = (property(path), property(finding.code));
+    let (path, title) = (property(path), property(&finding.code));
     format!("::{level} file={path},line={line},col={column},title={title}::{}\n", data(&message))
 }
 

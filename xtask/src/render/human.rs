@@ -28,7 +28,7 @@ fn report<'a>(path: &'a str, text: &'a str, finding: &'a Finding) -> Vec<Group<'
         .iter()
         .map(|label| AnnotationKind::Context.span(first_line(text, label.span)).label(&label.text));
     let snippet = Snippet::source(text).path(path).annotation(primary).annotations(related);
-    let mut main = level.primary_title(&finding.message).id(finding.code).element(snippet);
+    let mut main = level.primary_title(&finding.message).id(&*finding.code).element(snippet);
     main = main.element(Level::NOTE.with_name("why").message(&finding.why));
     if !finding.next.is_empty() {
         main = main.element(Level::HELP.with_name("next").message(&finding.next));
@@ -63,9 +63,16 @@ pub(super) fn problem(problem: &Problem) -> String {
 /// A paragraph wrapped to the terminal, every line after an indentation.
 #[must_use]
 pub fn wrapped(text: &str, indent: &str) -> String {
+    fill(text, indent, indent)
+}
+
+/// A paragraph whose first line is indented by two and every other by as much as its first column is wide.
+#[must_use]
+pub fn hanging(text: &str, width: usize) -> String {
+    fill(text, "  ", &" ".repeat(width))
+}
+
+fn fill(text: &str, first: &str, rest: &str) -> String {
     let width = textwrap::termwidth().clamp(40, 100);
-    textwrap::fill(
-        text,
-        textwrap::Options::new(width).initial_indent(indent).subsequent_indent(indent).break_words(false),
-    )
+    textwrap::fill(text, textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false))
 }

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn stubs_and_order_without_touching_anything_else() {
         let text = clean_policy()
-            .replace("  dns:\n    omit: Only the decision on dns.\n", "")
+            .replace("  doctor:\n    omit: Only the decision on doctor.\n", "")
             .replace("  ace:\n    omit: Only the decision on ace.\n", "")
             .replace("  webclient:\n", "  # above webclient\n  webclient: # beside it\n")
             .replace("  acme:\n    omit: Only the decision on acme.\n", "")
@@ -148,7 +148,7 @@ mod tests {
             fixed.contains("features:\n  ace:\n    # keep: or omit:, and why.\n  acme:\n    omit: Only"),
             "{fixed}"
         );
-        assert!(fixed.contains("  dns:\n    # keep: or omit:, and why.\n  doctor:"), "{fixed}");
+        assert!(fixed.contains("  doctor:\n    # keep: or omit:, and why.\n  drive:"), "{fixed}");
         assert!(fixed.contains("  # above webclient\n  webclient: # beside it\n"), "{fixed}");
         assert_eq!(fix(&fixed, Facts::embedded()), None, "a second run has nothing to do");
     }

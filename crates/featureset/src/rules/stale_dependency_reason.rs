@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Warning,
     summary: "A feature is kept because another needs it, but that one is not kept.",
     why: "The reason no longer holds, so the feature may be kept for nothing.",
-    example: Some(Example { from: "keep: People type commands on this device.", to: "keep: Needed by dns." }),
+    example: Some(Example { from: "keep: People type commands on this device.", to: "keep: Needed by drive." }),
     check: Some(check),
 };
 

@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "The pinned release has a feature that the policy does not decide.",
     why: "An allowlist would leave it out in silence, whether or not this device depended on it.",
-    example: Some(Example { from: "  dns:\n    omit: Only the decision on dns.\n", to: "" }),
+    example: Some(Example { from: "  doctor:\n    omit: Only the decision on doctor.\n", to: "" }),
     check: Some(check),
 };
 

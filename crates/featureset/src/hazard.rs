@@ -1,0 +1,282 @@
+//! Hazards: which combination of decisions goes wrong, in which releases, on which device, and why we know.
+//!
+//! Each is a file in `crates/featureset/hazards`, named by its id and written by hand; how it was established
+//! comes from the generated proof of the same name in `crates/featureset/proofs`.
+
+mod condition;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use condition::{Answer, Atom, Circumstances, Condition};
+
+use crate::name::FeatureName;
+use crate::policy::Verdict;
+use crate::proof::{Established, Proof};
+use crate::release::Release;
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hazard {
+    /// Its id: the name of its file.
+    pub id: String,
+    /// What is said of it.
+    pub record: Record,
+    /// What showed that it is so, where something did.
+    pub proof: Option<Proof>,
+}
+
+/// What a hazard's file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// What goes wrong, as a headline.
+    pub title: String,
+    /// When it goes wrong.
+    pub when: Condition,
+    /// How bad it is.
+    pub effect: Effect,
+    /// The releases that have it. Several ranges where a fix was carried back.
+    pub releases: Vec<Range>,
+    /// What the user sees, in the words that one would search for: an error text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symptom: Option<String>,
+    /// Why it goes wrong.
+    pub because: String,
+    /// The decisions to flip: together they clear it.
+    pub remedy: Vec<Flip>,
+    /// Where this is known from.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Releases from one to another, both included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The first release that has it.
+    pub from: Release,
+    /// The last release that has it; nothing where no release is known to be free of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Release>,
+    /// The last release that was looked at, where the range is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Release>,
+}
+
+/// A decision to flip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[serde(try_from = "RawFlip", into = "RawFlip")]
+pub enum Flip {
+    /// Keep an omitted feature.
+    Keep(FeatureName),
+    /// Omit a kept feature.
+    Omit(FeatureName),
+}
+
+/// A flip as the file has it: `keep: NAME` or `omit: NAME`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFlip {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep: Option<FeatureName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    omit: Option<FeatureName>,
+}
+
+/// Where a fact is known from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// A file of upstream's and its line, at the tag that `at` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// An issue or pull request, `owner/repository#number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
+    /// A commit, `owner/repository@digits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// How bad a hazard is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Go refuses the build.
+    DoesNotCompile,
+    /// The daemon ends as it starts.
+    DoesNotStart,
+    /// The daemon is ended from outside, again and again.
+    DoesNotStayUp,
+    /// The daemon dies while it works.
+    Crash,
+    /// It runs, and can't be used.
+    Unusable,
+    /// Something that is kept, or that people rely on, does not work.
+    Broken,
+    /// Other nodes of the tailnet suffer.
+    BreaksPeers,
+    /// A protection is gone.
+    Insecure,
+    /// Something does nothing, and nothing says so.
+    Silent,
+    /// Writes that wear flash out.
+    FlashWear,
+    /// Bytes that one would think are saved.
+    Size,
+    /// The decision changes nothing.
+    NoEffect,
+}
+
+impl Effect {
+    /// The word that the files use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::DoesNotCompile => "does-not-compile",
+            Self::DoesNotStart => "does-not-start",
+            Self::DoesNotStayUp => "does-not-stay-up",
+            Self::Crash => "crash",
+            Self::Unusable => "unusable",
+            Self::Broken => "broken",
+            Self::BreaksPeers => "breaks-peers",
+            Self::Insecure => "insecure",
+            Self::Silent => "silent",
+            Self::FlashWear => "flash-wear",
+            Self::Size => "size",
+            Self::NoEffect => "no-effect",
+        }
+    }
+
+    /// Whether a policy may say that it lives with it: not with a binary that can't exist or can't start.
+    #[must_use]
+    pub fn can_be_accepted(self) -> bool {
+        !matches!(self, Self::DoesNotCompile | Self::DoesNotStart)
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Flip {
+    /// The feature.
+    #[must_use]
+    pub fn feature(&self) -> &FeatureName {
+        match self {
+            Self::Keep(name) | Self::Omit(name) => name,
+        }
+    }
+
+    /// The decision after the flip.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Keep(_) => Verdict::Keep,
+            Self::Omit(_) => Verdict::Omit,
+        }
+    }
+}
+
+impl TryFrom<RawFlip> for Flip {
+    type Error = &'static str;
+
+    fn try_from(raw: RawFlip) -> Result<Self, Self::Error> {
+        match (raw.keep, raw.omit) {
+            (Some(name), None) => Ok(Self::Keep(name)),
+            (None, Some(name)) => Ok(Self::Omit(name)),
+            _ => Err("a remedy is `keep: NAME` or `omit: NAME`"),
+        }
+    }
+}
+
+impl From<Flip> for RawFlip {
+    fn from(flip: Flip) -> Self {
+        match flip {
+            Flip::Keep(name) => Self { keep: Some(name), omit: None },
+            Flip::Omit(name) => Self { keep: None, omit: Some(name) },
+        }
+    }
+}
+
+impl fmt::Display for Flip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.verdict().word(), self.feature())
+    }
+}
+
+impl Range {
+    /// Whether a release is in the range.
+    #[must_use]
+    pub fn has(&self, release: Release) -> bool {
+        release >= self.from && self.to.is_none_or(|to| release <= to)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.to, self.checked) {
+            (Some(to), _) => write!(f, "{} to {to}", self.from),
+            (None, Some(checked)) => write!(f, "{} on, not fixed in {checked}", self.from),
+            (None, None) => write!(f, "{} on", self.from),
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.at.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+        let parts = [self.file.as_ref().map(|file| format!("{file}{at}")), self.issue.clone(), self.commit.clone()];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Hazard {
+    /// Whether a release has it.
+    #[must_use]
+    pub fn in_release(&self, release: Release) -> bool {
+        self.record.releases.iter().any(|range| range.has(release))
+    }
+
+    /// Whether a release is later than the last one that was looked at.
+    #[must_use]
+    pub fn is_unchecked(&self, release: Release) -> bool {
+        let range = self.record.releases.iter().find(|range| range.has(release));
+        range.and_then(|range| range.checked).is_some_and(|checked| release > checked)
+    }
+
+    /// Whether it goes wrong in these circumstances.
+    #[must_use]
+    pub fn applies(&self, circumstances: &Circumstances<'_>) -> Answer {
+        if self.in_release(circumstances.release) { self.record.when.holds(circumstances) } else { Answer::No }
+    }
+
+    /// Whether the decision's own reason is its acceptance: it rests on one omission and at worst misleads.
+    #[must_use]
+    pub fn is_note(&self) -> bool {
+        let mild = matches!(self.record.effect, Effect::Silent | Effect::Size | Effect::NoEffect);
+        mild && self.record.when.rests_on_one_omission()
+    }
+
+    /// The ranges in words.
+    #[must_use]
+    pub fn ranges(&self) -> String {
+        self.record.releases.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// How it is known: by the strongest that the proof has, else by reading.
+    #[must_use]
+    pub fn established(&self) -> Established {
+        self.proof.as_ref().map_or(Established::Read, Proof::established)
+    }
+}
+
+#[cfg(test)]
+mod tests;

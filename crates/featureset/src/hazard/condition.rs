@@ -1,0 +1,250 @@
+//! When a hazard applies: decisions and facts, joined by all, any and not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::FeatureName;
+use crate::release::Release;
+
+/// A condition on decisions, the device and the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Raw", into = "Raw")]
+pub enum Condition {
+    /// Every one of them holds.
+    All(Vec<Condition>),
+    /// At least one of them holds.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// One decision or fact.
+    Atom(Atom),
+}
+
+/// One decision or fact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Atom {
+    /// The feature is in the binary.
+    Keep(FeatureName),
+    /// The release has the feature, and it is left out.
+    Omit(FeatureName),
+    /// A fact about the device has a value.
+    Device(String, String),
+    /// The operating system, as Go names it.
+    Os(String),
+    /// The processor is one of these, as Go names them.
+    Goarch(Vec<String>),
+}
+
+/// A condition as a file has it: a mapping with exactly one of these keys.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Vec<Condition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    any: Option<Vec<Condition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not: Option<Box<Condition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<FeatureName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    omit: Option<FeatureName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goarch: Option<Vec<String>>,
+}
+
+impl TryFrom<Raw> for Condition {
+    type Error = &'static str;
+
+    fn try_from(raw: Raw) -> Result<Self, Self::Error> {
+        let device = match raw.device.map(|facts| facts.into_iter().collect::<Vec<_>>()) {
+            Some(facts) => match <[_; 1]>::try_from(facts) {
+                Ok([(fact, value)]) => Some(Self::Atom(Atom::Device(fact, value))),
+                Err(_) => return Err("`device` takes one fact; join several with `all`"),
+            },
+            None => None,
+        };
+        let stated = [
+            raw.all.map(Self::All),
+            raw.any.map(Self::Any),
+            raw.not.map(Self::Not),
+            raw.keep.map(|name| Self::Atom(Atom::Keep(name))),
+            raw.omit.map(|name| Self::Atom(Atom::Omit(name))),
+            device,
+            raw.os.map(|os| Self::Atom(Atom::Os(os))),
+            raw.goarch.map(|names| Self::Atom(Atom::Goarch(names))),
+        ];
+        let stated: Vec<Self> = stated.into_iter().flatten().collect();
+        <[Self; 1]>::try_from(stated).map(|[condition]| condition).map_err(|_| "a condition has exactly one key")
+    }
+}
+
+impl From<Condition> for Raw {
+    fn from(condition: Condition) -> Self {
+        let raw = Self::default();
+        match condition {
+            Condition::All(parts) => Self { all: Some(parts), ..raw },
+            Condition::Any(parts) => Self { any: Some(parts), ..raw },
+            Condition::Not(part) => Self { not: Some(part), ..raw },
+            Condition::Atom(Atom::Keep(name)) => Self { keep: Some(name), ..raw },
+            Condition::Atom(Atom::Omit(name)) => Self { omit: Some(name), ..raw },
+            Condition::Atom(Atom::Device(fact, value)) => Self { device: Some(BTreeMap::from([(fact, value)])), ..raw },
+            Condition::Atom(Atom::Os(os)) => Self { os: Some(os), ..raw },
+            Condition::Atom(Atom::Goarch(names)) => Self { goarch: Some(names), ..raw },
+        }
+    }
+}
+
+/// What a condition is judged against.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// The release.
+    pub release: Release,
+    /// What is in the binary.
+    pub kept: &'a BTreeSet<FeatureName>,
+    /// What the release has and the binary has not.
+    pub omitted: &'a BTreeSet<FeatureName>,
+    /// What is known of the device. A fact that is not here is unknown.
+    pub device: &'a BTreeMap<String, String>,
+    /// The operating system, as Go names it.
+    pub os: &'a str,
+    /// The processor, as Go names it.
+    pub goarch: &'a str,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It depends on these facts of the device, which are not stated.
+    Depends(BTreeSet<String>),
+}
+
+impl Answer {
+    fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            depends @ Self::Depends(_) => depends,
+        }
+    }
+
+    /// Joins answers: one `decisive` answer decides, then unknown facts, else the opposite.
+    fn join(answers: impl Iterator<Item = Self>, decisive: &Self) -> Self {
+        let mut unknown = BTreeSet::new();
+        for answer in answers {
+            match answer {
+                answer if answer == *decisive => return answer,
+                Self::Depends(facts) => unknown.extend(facts),
+                _ => {}
+            }
+        }
+        if unknown.is_empty() { decisive.clone().not() } else { Self::Depends(unknown) }
+    }
+}
+
+impl Condition {
+    /// Whether it holds in these circumstances.
+    #[must_use]
+    pub fn holds(&self, circumstances: &Circumstances<'_>) -> Answer {
+        match self {
+            Self::All(parts) => Answer::join(parts.iter().map(|part| part.holds(circumstances)), &Answer::No),
+            Self::Any(parts) => Answer::join(parts.iter().map(|part| part.holds(circumstances)), &Answer::Yes),
+            Self::Not(part) => part.holds(circumstances).not(),
+            Self::Atom(atom) => atom.holds(circumstances),
+        }
+    }
+
+    /// Every decision and fact in it, in order.
+    #[must_use]
+    pub fn atoms(&self) -> Vec<&Atom> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::atoms).collect(),
+            Self::Not(part) => part.atoms(),
+            Self::Atom(atom) => vec![atom],
+        }
+    }
+
+    /// Whether one omission is enough for it, whatever else is decided.
+    #[must_use]
+    pub fn rests_on_one_omission(&self) -> bool {
+        match self {
+            Self::Atom(Atom::Omit(_)) => true,
+            Self::Any(parts) => parts.iter().all(Self::rests_on_one_omission),
+            Self::All(parts) => {
+                let decisions: Vec<&Self> = parts.iter().filter(|part| part.has_decision()).collect();
+                matches!(decisions[..], [only] if only.rests_on_one_omission())
+            }
+            Self::Not(_) | Self::Atom(_) => false,
+        }
+    }
+
+    fn has_decision(&self) -> bool {
+        self.atoms().iter().any(|atom| atom.feature().is_some())
+    }
+
+    fn told(&self, inner: bool) -> String {
+        let join = |parts: &[Self], word: &str| {
+            let told = parts.iter().map(|part| part.told(true)).collect::<Vec<_>>().join(word);
+            if inner { format!("({told})") } else { told }
+        };
+        match self {
+            Self::All(parts) => join(parts, " and "),
+            Self::Any(parts) => join(parts, " or "),
+            Self::Not(part) => format!("not {}", part.told(true)),
+            Self::Atom(atom) => atom.to_string(),
+        }
+    }
+}
+
+impl Atom {
+    /// The feature that it is about, if it is about a decision.
+    #[must_use]
+    pub fn feature(&self) -> Option<&FeatureName> {
+        match self {
+            Self::Keep(name) | Self::Omit(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    fn holds(&self, circumstances: &Circumstances<'_>) -> Answer {
+        let yes = match self {
+            Self::Keep(name) => circumstances.kept.contains(name),
+            Self::Omit(name) => circumstances.omitted.contains(name),
+            Self::Os(os) => os == circumstances.os,
+            Self::Goarch(names) => names.iter().any(|name| name == circumstances.goarch),
+            Self::Device(fact, value) => match circumstances.device.get(fact) {
+                Some(stated) => stated == value,
+                None => return Answer::Depends(BTreeSet::from([fact.clone()])),
+            },
+        };
+        if yes { Answer::Yes } else { Answer::No }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(false))
+    }
+}
+
+impl fmt::Display for Atom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep(name) => write!(f, "`{name}` kept"),
+            Self::Omit(name) => write!(f, "`{name}` omitted"),
+            Self::Device(fact, value) => write!(f, "{fact} {value}"),
+            Self::Os(os) => write!(f, "on {os}"),
+            Self::Goarch(names) => write!(f, "on {}", names.join(" or ")),
+        }
+    }
+}

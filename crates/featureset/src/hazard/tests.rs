@@ -1,0 +1,185 @@
+//! The table of hazards tests itself, and conditions are judged as they read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::facts::Facts;
+use crate::policy::device::VOCABULARY;
+
+fn name(text: &str) -> FeatureName {
+    FeatureName::new(text).unwrap()
+}
+
+fn names(texts: &[&str]) -> BTreeSet<FeatureName> {
+    texts.iter().map(|text| name(text)).collect()
+}
+
+/// Every way to meet a condition with as few atoms as possible: what must hold, and what must not.
+fn ways(condition: &Condition, wanted: bool) -> Vec<Vec<(Atom, bool)>> {
+    let each = |parts: &[Condition]| parts.iter().flat_map(|part| ways(part, wanted)).collect();
+    let together = |parts: &[Condition]| {
+        parts.iter().fold(vec![Vec::new()], |found: Vec<Vec<(Atom, bool)>>, part| {
+            let more = ways(part, wanted);
+            found.iter().flat_map(|one| more.iter().map(|way| [one.clone(), way.clone()].concat())).collect()
+        })
+    };
+    match condition {
+        Condition::All(parts) if wanted => together(parts),
+        Condition::All(parts) => each(parts),
+        Condition::Any(parts) if wanted => each(parts),
+        Condition::Any(parts) => together(parts),
+        Condition::Not(part) => ways(part, !wanted),
+        Condition::Atom(atom) => vec![vec![(atom.clone(), wanted)]],
+    }
+}
+
+/// Circumstances in which exactly one way holds.
+struct Case {
+    kept: BTreeSet<FeatureName>,
+    omitted: BTreeSet<FeatureName>,
+    device: BTreeMap<String, String>,
+    os: String,
+    goarch: String,
+}
+
+impl Case {
+    fn of(way: &[(Atom, bool)]) -> Self {
+        let mut case = Self {
+            kept: BTreeSet::new(),
+            omitted: BTreeSet::new(),
+            device: BTreeMap::new(),
+            os: "linux".to_owned(),
+            goarch: "arm".to_owned(),
+        };
+        for (atom, holds) in way {
+            match (atom, holds) {
+                (Atom::Keep(name), true) | (Atom::Omit(name), false) => drop(case.kept.insert(name.clone())),
+                (Atom::Omit(name), true) | (Atom::Keep(name), false) => drop(case.omitted.insert(name.clone())),
+                (Atom::Device(fact, value), true) => drop(case.device.insert(fact.clone(), value.clone())),
+                (Atom::Os(os), true) => case.os.clone_from(os),
+                (Atom::Os(_), false) => "windows".clone_into(&mut case.os),
+                (Atom::Goarch(names), true) => case.goarch.clone_from(&names[0]),
+                (Atom::Goarch(_) | Atom::Device(..), false) => {}
+            }
+        }
+        case
+    }
+
+    fn circumstances(&self, release: Release) -> Circumstances<'_> {
+        let Self { kept, omitted, device, os, goarch } = self;
+        Circumstances { release, kept, omitted, device, os, goarch }
+    }
+}
+
+#[test]
+fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
+    for hazard in Facts::embedded().hazards() {
+        let release = hazard.record.releases[0].from;
+        for way in ways(&hazard.record.when, true) {
+            let mut case = Case::of(&way);
+            assert_eq!(hazard.applies(&case.circumstances(release)), Answer::Yes, "{}: {way:?}", hazard.id);
+            for flip in &hazard.record.remedy {
+                let (from, to) = match flip.verdict() {
+                    Verdict::Keep => (&mut case.omitted, &mut case.kept),
+                    Verdict::Omit => (&mut case.kept, &mut case.omitted),
+                };
+                from.remove(flip.feature());
+                to.insert(flip.feature().clone());
+            }
+            assert_eq!(hazard.applies(&case.circumstances(release)), Answer::No, "{}: {way:?} remedied", hazard.id);
+        }
+    }
+}
+
+#[test]
+fn every_hazard_s_features_exist_in_the_releases_it_names() {
+    let facts = Facts::embedded();
+    let newest = facts.registries().next_back().unwrap().line;
+    for hazard in facts.hazards() {
+        for range in &hazard.record.releases {
+            let last = range.to.map_or(newest, Release::line);
+            let lines: Vec<_> =
+                facts.registries().filter(|registry| (range.from.line()..=last).contains(&registry.line)).collect();
+            assert!(!lines.is_empty(), "{}", hazard.id);
+            // A feature of an `any` may come later; each must exist somewhere, and one of them everywhere.
+            for registry in &lines {
+                let known = |atom: &&Atom| atom.feature().is_some_and(|name| registry.features.contains_key(name));
+                assert!(hazard.record.when.atoms().iter().any(known), "{} on {}", hazard.id, registry.line);
+            }
+            for atom in hazard.record.when.atoms() {
+                let Some(name) = atom.feature() else { continue };
+                assert!(lines.iter().any(|registry| registry.features.contains_key(name)), "{}: {name}", hazard.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_hazard_is_well_formed() {
+    let facts = Facts::embedded();
+    let ids: Vec<&str> = facts.hazards().map(|hazard| hazard.id.as_str()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b) && ids.len() >= 60, "{ids:?}");
+    for hazard in facts.hazards() {
+        let (id, record) = (&hazard.id, &hazard.record);
+        assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'), "{id}");
+        assert!(!record.title.ends_with('.') && record.because.trim().ends_with('.'), "{id}");
+        assert!(!record.evidence.is_empty() && !record.remedy.is_empty(), "{id}");
+        for range in &record.releases {
+            assert!(range.to.is_some() != range.checked.is_some(), "{id}: closed, or open and checked");
+            assert!(range.to.or(range.checked).unwrap() >= range.from, "{id}");
+        }
+        for pair in record.releases.windows(2) {
+            assert!(pair[0].to.is_some_and(|to| to < pair[1].from), "{id}: ranges in order and apart");
+        }
+        for evidence in &record.evidence {
+            let kinds = [&evidence.file, &evidence.issue, &evidence.commit];
+            assert_eq!(kinds.iter().filter(|kind| kind.is_some()).count(), 1, "{id}");
+            assert_eq!(evidence.file.is_some(), evidence.at.is_some(), "{id}: a file has its tag");
+        }
+        for atom in record.when.atoms() {
+            if let Atom::Device(fact, value) = atom {
+                let entry = VOCABULARY.iter().find(|entry| entry.fact == fact).unwrap();
+                assert!(entry.values.contains(&value.as_str()), "{id}: {fact} {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_proof_contradicts_its_hazard() {
+    for hazard in Facts::embedded().hazards() {
+        if let Some(proof) = &hazard.proof {
+            assert!(proof.contradictions().is_empty(), "{}: {:?}", hazard.id, proof.contradictions());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_fact_leaves_the_answer_open_only_where_it_matters() {
+    let condition: Condition = serde_yaml::from_str("all: [{ omit: dns }, { device: { storage: flash } }]").unwrap();
+    let (kept, omitted, device) = (BTreeSet::new(), names(&["dns"]), BTreeMap::new());
+    let at = |omitted, device| Circumstances {
+        release: "1.102.5".parse().unwrap(),
+        kept: &kept,
+        omitted,
+        device,
+        os: "linux",
+        goarch: "arm64",
+    };
+    assert_eq!(condition.holds(&at(&omitted, &device)), Answer::Depends(BTreeSet::from(["storage".to_owned()])));
+    assert_eq!(condition.holds(&at(&kept, &device)), Answer::No);
+    let flash = BTreeMap::from([("storage".to_owned(), "flash".to_owned())]);
+    assert_eq!(condition.holds(&at(&omitted, &flash)), Answer::Yes);
+}
+
+#[test]
+fn one_omission_is_told_from_a_pair() {
+    let rests = |text: &str| serde_yaml::from_str::<Condition>(text).unwrap().rests_on_one_omission();
+    assert!(rests("omit: dns"));
+    assert!(rests("any: [{ omit: kube }, { omit: aws }]"));
+    assert!(rests("all: [{ omit: dns }, { device: { storage: flash } }]"));
+    assert!(!rests("all: [{ omit: dns }, { keep: cli }]"));
+    assert!(!rests("all: [{ omit: dns }, { omit: ssh }]"));
+    assert!(!rests("keep: dns"));
+    assert!(serde_yaml::from_str::<Condition>("{ keep: dns, omit: ssh }").is_err());
+}
