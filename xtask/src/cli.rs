@@ -49,6 +49,9 @@ pub enum Command {
     BuildTailscale(BuildTailscale),
     /// Read the registry of releases from the real modules, and write the data.
     Registry(Registry),
+    /// Put hazards to the test, or look for new ones.
+    #[command(subcommand)]
+    Hazards(Hazards),
     /// Write every generated file of this repository.
     Docs(Docs),
     /// Run what CI runs.
@@ -127,6 +130,32 @@ pub struct Registry {
     /// Releases, such as 1.102.5.
     #[arg(required = true, value_name = "VERSION")]
     pub versions: Vec<featureset::release::Release>,
+}
+
+/// What `hazards` does.
+#[derive(Debug, Subcommand)]
+pub enum Hazards {
+    /// Show that the offending selection does not compile and the remedied one does, and write the proof.
+    Prove {
+        /// Hazards that do not compile [default: all of them].
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+        /// A release to try; can be repeated [default: the newest of every known line].
+        #[arg(long = "release", value_name = "VERSION")]
+        releases: Vec<featureset::release::Release>,
+    },
+    /// Type-check every single omission, every feature alone, and every pair that shares a gated file.
+    Sweep {
+        /// Only a part of it, such as 1/4; the parts add up under target/.
+        #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
+        shard: (usize, usize),
+    },
+}
+
+/// A part of a whole: `2/4` is the second of four.
+fn parse_shard(text: &str) -> Result<(usize, usize), String> {
+    let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    parsed.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "write it as 1/4: the first of four".to_owned())
 }
 
 /// Flags of `docs`.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod ci;
 pub mod docs;
 pub mod explain;
+pub mod hazards;
 pub mod list;
 pub mod registry;
 pub mod tags;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Explain(flags) => explain::run(policy, format, flags),
         Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
         Command::Registry(flags) => registry::run(policy, flags),
+        Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(flags),
     }

@@ -5,7 +5,8 @@
 //!
 //! - [`cli`]: every flag; [`commands`]: one module per command
 //! - [`project`]: where the policy and its artefacts live
-//! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module
+//! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module;
+//!   [`typecheck`]: its selections type-checked
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
@@ -18,4 +19,5 @@ pub mod progress;
 pub mod project;
 pub mod render;
 pub mod tools;
+pub mod typecheck;
 pub mod upstream;

@@ -147,6 +147,12 @@ fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()>
 }
 
 impl Upstream {
+    /// The value of GOTOOLCHAIN for commands that build no target.
+    #[must_use]
+    pub fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
     /// A Go command in the generated module.
     #[must_use]
     pub fn go(&self, go: &Go, arguments: &[&str], variables: &[(String, String)]) -> Command {
@@ -160,12 +166,36 @@ impl Upstream {
     /// # Errors
     /// A [`Problem`] where it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
-        let program = self.module.join("featuretags");
-        let arguments = ["build", "-mod=mod", "-o", "../featuretags", "tailscale.com/cmd/featuretags"];
-        let mut command = self.go(go, &arguments, &go::plain(&self.toolchain));
-        command.current_dir(self.module.join("registry"));
-        process::stdout(command, "Report this: upstream's package may have changed.")?;
-        Ok(program)
+        self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")
+    }
+
+    /// A small program of ours that uses the release's packages and modules, built in a module of its own.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it does not build.
+    pub fn build_program(&self, go: &Go, name: &str, source: &str) -> Result<PathBuf> {
+        let folder = self.module.join(name);
+        for file in ["go.mod", "go.sum"] {
+            files::write(&folder.join(file), &files::read(&self.module.join(file))?)?;
+        }
+        files::write(&folder.join("main.go"), source)?;
+        self.build(go, name, &format!("{name}.program"), ".")
+    }
+
+    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<PathBuf> {
+        let output = format!("../{program}");
+        let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
+        command.current_dir(self.module.join(folder));
+        process::stdout(command, "Report this: upstream's packages may have changed.")?;
+        Ok(self.module.join(program))
+    }
+
+    /// A program that runs `go` itself, in the generated module: it finds ours first.
+    #[must_use]
+    pub fn go_program(&self, go: &Go, program: &Path) -> Command {
+        let mut command = go.environment_of(program, &go::plain(&self.toolchain));
+        command.current_dir(&self.module);
+        command
     }
 
     /// What the release's registry declares, by running upstream's package; kept beside the module.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::facts::Facts;
 use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
-use crate::policy::{Policy, Verdict};
+use crate::policy::{Device, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::selection::Selection;
@@ -140,12 +140,14 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
         needs_undeclared: undeclared(
             facts,
             release,
+            &policy.device,
             |keeps, wants| (keeps == &feature).then(|| wants.clone()),
             &selection,
         ),
         needed_by_undeclared: undeclared(
             facts,
             release,
+            &policy.device,
             |keeps, wants| (wants == &feature).then(|| keeps.clone()),
             &selection,
         ),
@@ -162,12 +164,22 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
 fn undeclared(
     facts: &Facts,
     release: Release,
+    device: &Device,
     other: impl Fn(&FeatureName, &FeatureName) -> Option<FeatureName>,
     selection: &Selection<'_>,
 ) -> Vec<Undeclared> {
     let mut found: Vec<Undeclared> = Vec::new();
     for hazard in facts.hazards().filter(|hazard| hazard.in_release(release)) {
         let atoms = hazard.record.when.atoms();
+        // What only goes wrong on another device or system is no need of this one.
+        let elsewhere = |atom: &&Atom| match atom {
+            Atom::Device(fact, value) => device.facts.get(fact).is_some_and(|stated| stated != value),
+            Atom::Os(os) => os != "linux",
+            _ => false,
+        };
+        if atoms.iter().any(elsewhere) {
+            continue;
+        }
         let keeps = atoms.iter().filter_map(|atom| if let Atom::Keep(name) = atom { Some(name) } else { None });
         for keep in keeps {
             let wants = hazard.record.remedy.iter().filter(|flip| flip.verdict() == Verdict::Keep);

@@ -4,6 +4,7 @@
 //! comes from the generated proof of the same name in `crates/featureset/proofs`.
 
 mod condition;
+pub mod trial;
 
 use std::fmt;
 

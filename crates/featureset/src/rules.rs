@@ -135,6 +135,11 @@ pub fn judge(text: &str, reading: &Reading, facts: &Facts) -> Vec<Finding> {
         findings.extend(JUDGING.iter().filter_map(|rule| rule.check).flat_map(|check| check(&subject)));
         findings.extend(hazard::check(&subject));
     }
+    // Where the whole section can't be read, its features are not each undecided.
+    let section = reading.places.value(&["features"]);
+    if findings.iter().any(|finding| finding.code == "wrong-type" && finding.place.span == section) {
+        findings.retain(|finding| finding.code != "undecided-feature");
+    }
     // The same name can be refused by the reader and by a rule: once is enough.
     findings.sort_by(|a, b| (a.place.span.start, &a.code).cmp(&(b.place.span.start, &b.code)));
     findings.dedup_by(|a, b| a.code == b.code && a.place == b.place && a.message == b.message);
@@ -148,9 +153,27 @@ pub fn hazards<'a>(text: &'a str, reading: &'a Reading, facts: &'a Facts) -> Vec
     reading.policy.as_ref().map(|policy| hazard::applying(&subject(policy))).unwrap_or_default()
 }
 
-/// The rules whose findings hold back even the tag line: without these decisions there is none.
-pub const UNDECIDABLE: &[&str] =
-    &["undecided-feature", "open-dependency", "unknown-release-line", "missing-key", "two-decisions"];
+/// The rules whose findings hold back even the tag line, wherever they stand.
+const UNDECIDABLE: &[&str] = &[
+    "malformed-yaml",
+    "missing-key",
+    "open-dependency",
+    "reserved-tag",
+    "undecided-feature",
+    "unknown-release-line",
+    "unsupported-yaml",
+];
+
+/// Whether a finding holds back the tag line: without what it is about, the line would say what nobody decided.
+///
+/// With `whole`, whether it holds back a whole build line: then no part of the text may be unreadable.
+#[must_use]
+pub fn holds_back_tags(finding: &Finding, places: &Places, whole: bool) -> bool {
+    let features = places.value(&["features"]);
+    let decides = whole || (features.start..features.end).contains(&finding.place.span.start);
+    let unreadable = reading::RULES.iter().any(|rule| rule.code == finding.code && rule.code != "invalid-reference");
+    UNDECIDABLE.contains(&&*finding.code) || (unreadable && decides)
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -21,8 +21,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outco
     if flags.fix {
         match edit::fix(&project.text, Facts::embedded()) {
             Some(fixed) => {
-                files::write(&project.path, &fixed)?;
-                progress::line("Fixed", &format!("{}: features sorted, stubs inserted", project.path.display()));
+                files::write(&project.path, &fixed.text)?;
+                let stubs = (fixed.stubs > 0).then(|| format!("{} stubs inserted", fixed.stubs));
+                let sorted = fixed.sorted.then(|| "features sorted".to_owned());
+                let done: Vec<String> = [sorted, stubs].into_iter().flatten().collect();
+                progress::line("Fixed", &format!("{}: {}", project.path.display(), done.join(", ")));
                 project = Project::open(Some(&project.path))?;
             }
             None => progress::line("Unchanged", &format!("{}: nothing that --fix can do", project.path.display())),

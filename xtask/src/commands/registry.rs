@@ -47,15 +47,25 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
 
 /// The repository's root and its folder of registries.
 fn data_folder(policy: Option<&Path>) -> Result<(PathBuf, PathBuf)> {
+    let root = repository(policy)?;
+    let folder = root.join(FOLDER);
+    Ok((root, folder))
+}
+
+/// The root of this repository: what is written there is built into the program.
+///
+/// # Errors
+/// A [`Problem`] where the policy is not that of a checkout.
+pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
     let root = root_of(&found);
     let folder = root.join(FOLDER);
     if folder.is_dir() {
-        return Ok((root, folder));
+        return Ok(root);
     }
     let why = format!("there is no {FOLDER} beside {}", found.display());
     let next = "Run it in a checkout of the repository; the data are built into the program.";
-    Err(Problem::new("not-the-repository", "the registries can't be written here", why, next).into())
+    Err(Problem::new("not-the-repository", "the data can't be written here", why, next).into())
 }
 
 fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {

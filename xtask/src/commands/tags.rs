@@ -5,7 +5,7 @@ use std::path::Path;
 use anstream::println;
 use anyhow::Result;
 use featureset::recipe::{Recipe, tag_line};
-use featureset::rules::UNDECIDABLE;
+use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
 
 use super::Outcome;
@@ -19,8 +19,10 @@ use crate::project::Project;
 /// Where the policy can't be read, or has no such target.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    let holds_back = |code: &str| UNDECIDABLE.contains(&code) || code.ends_with("-yaml");
-    let Some(pinned) = project.unless(format, |finding| holds_back(&finding.code))? else {
+    // A target or a build line needs those sections to be readable too.
+    let whole = flags.go_build || flags.target.is_some();
+    let Some(pinned) = project.unless(format, |finding| holds_back_tags(finding, &project.reading.places, whole))?
+    else {
         return Ok(Outcome::Findings);
     };
     let selection = Selection::of(pinned.policy, pinned.registry);

@@ -186,8 +186,21 @@ impl Go {
     /// A command in an environment built from nothing: what is passed through, then `variables`.
     #[must_use]
     pub fn command(&self, arguments: &[impl AsRef<std::ffi::OsStr>], variables: &[(String, String)]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).env_clear().envs(&self.passed_through);
+        let mut command = self.environment_of(&self.program, variables);
+        command.args(arguments);
+        command
+    }
+
+    /// Another program in the same environment, which finds this Go first on its PATH.
+    #[must_use]
+    pub fn environment_of(&self, program: &Path, variables: &[(String, String)]) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(&self.passed_through);
+        let others = self.passed_through.get("PATH").map(String::as_str).unwrap_or_default();
+        let own = self.program.parent().map(Path::to_path_buf);
+        if let Ok(path) = std::env::join_paths(own.into_iter().chain(std::env::split_paths(others))) {
+            command.env("PATH", path);
+        }
         for (variable, value) in variables {
             command.env(variable, value);
         }
@@ -204,13 +217,6 @@ impl Go {
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.passed_through.insert("GOPROXY".to_owned(), "off".to_owned());
-        self
-    }
-
-    /// The same Go with other caches; a test builds twice from nothing.
-    #[must_use]
-    pub fn with_build_cache(mut self, folder: &Path) -> Self {
-        self.passed_through.insert("GOCACHE".to_owned(), folder.to_string_lossy().into_owned());
         self
     }
 }

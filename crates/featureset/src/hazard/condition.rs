@@ -188,6 +188,30 @@ impl Condition {
         }
     }
 
+    /// Every way to meet it with as few atoms as possible: the atoms that must hold, and those that must not.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Vec<(Atom, bool)>> {
+        self.ways_to(true)
+    }
+
+    fn ways_to(&self, wanted: bool) -> Vec<Vec<(Atom, bool)>> {
+        let each = |parts: &[Self]| parts.iter().flat_map(|part| part.ways_to(wanted)).collect();
+        let together = |parts: &[Self]| {
+            parts.iter().fold(vec![Vec::new()], |found: Vec<Vec<(Atom, bool)>>, part| {
+                let more = part.ways_to(wanted);
+                found.iter().flat_map(|one| more.iter().map(|way| [one.clone(), way.clone()].concat())).collect()
+            })
+        };
+        match self {
+            Self::All(parts) if wanted => together(parts),
+            Self::All(parts) => each(parts),
+            Self::Any(parts) if wanted => each(parts),
+            Self::Any(parts) => together(parts),
+            Self::Not(part) => part.ways_to(!wanted),
+            Self::Atom(atom) => vec![vec![(atom.clone(), wanted)]],
+        }
+    }
+
     fn has_decision(&self) -> bool {
         self.atoms().iter().any(|atom| atom.feature().is_some())
     }

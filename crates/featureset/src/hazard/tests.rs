@@ -14,25 +14,6 @@ fn names(texts: &[&str]) -> BTreeSet<FeatureName> {
     texts.iter().map(|text| name(text)).collect()
 }
 
-/// Every way to meet a condition with as few atoms as possible: what must hold, and what must not.
-fn ways(condition: &Condition, wanted: bool) -> Vec<Vec<(Atom, bool)>> {
-    let each = |parts: &[Condition]| parts.iter().flat_map(|part| ways(part, wanted)).collect();
-    let together = |parts: &[Condition]| {
-        parts.iter().fold(vec![Vec::new()], |found: Vec<Vec<(Atom, bool)>>, part| {
-            let more = ways(part, wanted);
-            found.iter().flat_map(|one| more.iter().map(|way| [one.clone(), way.clone()].concat())).collect()
-        })
-    };
-    match condition {
-        Condition::All(parts) if wanted => together(parts),
-        Condition::All(parts) => each(parts),
-        Condition::Any(parts) if wanted => each(parts),
-        Condition::Any(parts) => together(parts),
-        Condition::Not(part) => ways(part, !wanted),
-        Condition::Atom(atom) => vec![vec![(atom.clone(), wanted)]],
-    }
-}
-
 /// Circumstances in which exactly one way holds.
 struct Case {
     kept: BTreeSet<FeatureName>,
@@ -75,7 +56,7 @@ impl Case {
 fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
     for hazard in Facts::embedded().hazards() {
         let release = hazard.record.releases[0].from;
-        for way in ways(&hazard.record.when, true) {
+        for way in hazard.record.when.ways() {
             let mut case = Case::of(&way);
             assert_eq!(hazard.applies(&case.circumstances(release)), Answer::Yes, "{}: {way:?}", hazard.id);
             for flip in &hazard.record.remedy {

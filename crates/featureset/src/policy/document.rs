@@ -38,8 +38,10 @@ pub fn read(text: &str) -> Reading {
     let mut reader = Reader { places: Places::default(), findings: Vec::new(), path: Vec::new() };
     let policy = match locate::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
+        // Nothing but comments: everything is missing.
         Ok(None) => {
-            reader.missing("tailscale", Span::default());
+            let nothing = Node { span: Span::default(), value: Value::Mapping(Vec::new()) };
+            reader.policy(&nothing);
             None
         }
         Err(error) => {
@@ -72,6 +74,13 @@ impl Reader {
             _ => reader.unknown_key(key, TOP_LEVEL_KEYS),
         });
         // A target overrides the build settings, so they are read first wherever they stand.
+        for node in &targets {
+            if node.plain() == Some(Plain::Nothing) || node.value == Value::Mapping(Vec::new()) {
+                let place = Label::new(self.places.key(&["targets"]), "no target in here");
+                let next = "Add a target, such as `arm64: { platform: linux/arm64 }`.".to_owned();
+                self.report("missing-key", "`targets` names no target".to_owned(), place, next);
+            }
+        }
         for node in targets {
             self.path.push("targets".to_owned());
             policy.targets = self.targets(&node, &policy.build);

@@ -38,6 +38,11 @@ impl Places {
         below.filter(|rest| !rest.contains('\u{1f}')).map(str::to_owned).collect()
     }
 
+    /// Where each top-level key starts.
+    pub(crate) fn top_level(&self) -> Vec<usize> {
+        self.entries.iter().filter(|(path, _)| !path.contains('\u{1f}')).map(|(_, (key, _))| key.start).collect()
+    }
+
     /// Whether the policy has the path.
     #[must_use]
     pub fn has(&self, path: &[&str]) -> bool {

@@ -25,11 +25,13 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         (vec!["features", name.as_str(), decision.verdict.word()], name.as_str(), &decision.reason)
     });
     let accepted = policy.accepted.iter().map(|(id, reason)| (vec!["accepted", id.as_str()], id.as_str(), reason));
-    let tags = policy
-        .build
-        .extra_tags
-        .iter()
-        .map(|(tag, reason)| (vec!["build", "extra_tags", tag.as_str()], tag.as_str(), reason));
+    let builds = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str()], &target.build));
+    let tags = [(vec!["build"], &policy.build)].into_iter().chain(builds).flat_map(|(path, build)| {
+        let path_of = move |tag| [path.clone(), vec!["extra_tags", tag]].concat();
+        build.extra_tags.iter().map(move |(tag, reason)| (path_of(tag.as_str()), tag.as_str(), reason))
+    });
+    // A target that inherits tags does not hold them.
+    let tags = tags.filter(|(path, ..)| subject.places.has(path));
     decisions
         .chain(accepted)
         .chain(tags)

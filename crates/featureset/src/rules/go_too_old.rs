@@ -15,8 +15,10 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let (Some(release), Some(go)) = (subject.policy.tailscale, subject.policy.go) else { return Vec::new() };
-    let Known::Release(registry) = subject.facts.known(release) else { return Vec::new() };
-    let needed = registry.releases[&release].go;
+    let (Known::Release(registry) | Known::Line(registry)) = subject.facts.known(release) else { return Vec::new() };
+    // A patch that was not read needs at least what the one before it needs.
+    let Some((_, requirement)) = registry.releases.range(..=release).next_back() else { return Vec::new() };
+    let needed = requirement.go;
     if go >= needed {
         return Vec::new();
     }

@@ -127,3 +127,56 @@ fn an_unreadable_decision_is_not_also_undecided() {
     let text = clean_policy().replace("omit: Only the decision on doctor.", "omit: [a, b]");
     assert_eq!(codes(&text).into_iter().collect::<Vec<_>>(), ["wrong-type"]);
 }
+
+#[test]
+fn only_what_decides_the_tags_holds_them_back() {
+    let clean = clean_policy();
+    let held = |from: &str, to: &str, whole: bool| {
+        assert!(clean.contains(from), "{from}");
+        let text = clean.replacen(from, to, 1);
+        let reading = read(&text);
+        let findings = judge(&text, &reading, Facts::embedded());
+        findings.iter().any(|finding| holds_back_tags(finding, &reading.places, whole))
+    };
+    for (from, to) in [
+        ("keep: Only the decision on dns.", "keep: true"),
+        ("keep: Only the decision on dns.", "keeep: Only the decision on dns."),
+        ("  webclient:", "  dns:\n    omit: Twice.\n  webclient:"),
+        ("symbols: all", "symbols: all\n  extra_tags: { 'a b': Two words. }"),
+        ("features:\n", "features: [dns]\nmore:\n"),
+    ] {
+        assert!(held(from, to, false), "{to}");
+    }
+    for (from, to) in
+        [("budget: 9 MB", "budget: big"), ("inlining: none", "inlining: some"), ("linux/amd64", "linux/arm/v9")]
+    {
+        assert!(!held(from, to, false) && held(from, to, true), "{to}");
+    }
+    assert!(!held("refs: [tailscale/tailscale#17873]", "refs: [nowhere]", true));
+}
+
+#[test]
+fn a_section_that_is_no_mapping_is_one_finding() {
+    let text = clean_policy();
+    let (head, _) = text.split_once("features:\n").unwrap();
+    assert_eq!(
+        codes(&format!("{head}features: [dns, ssh]\n")).into_iter().collect::<Vec<_>>(),
+        ["needless-acceptance", "wrong-type"]
+    );
+    assert!(codes(&format!("{head}features: {{}}\n")).contains("undecided-feature"));
+    assert!(codes("").contains("missing-key") && judge("", &read(""), Facts::embedded()).len() == 4);
+}
+
+#[test]
+fn a_policy_without_targets_builds_nothing() {
+    for none in ["targets: {}", "targets:"] {
+        let text = clean_policy().replace("targets:\n  amd64: { platform: linux/amd64, budget: 9 MB }", none);
+        assert!(codes(&text).contains("missing-key"), "{none}");
+    }
+}
+
+#[test]
+fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
+    let text = clean_policy().replace("tailscale: 1.102.5", "tailscale: 1.102.99").replace("go: 1.26.8", "go: 1.21.0");
+    assert!(codes(&text).contains("go-too-old"));
+}

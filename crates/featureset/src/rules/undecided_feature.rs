@@ -25,7 +25,7 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
             let (place, stub) = if subject.places.has(&path) {
                 (subject.places.key(&path), None)
             } else {
-                (subject.places.key(&["features"]), Some(edit::stub(subject, registry, name)))
+                (subject.places.key(&["features"]), edit::stub(subject, registry, name))
             };
             // What reading refused has its own finding, and the feature is there.
             if subject.places.has(&path) && broken(subject, name.as_str()) {

@@ -1,0 +1,140 @@
+//! Trials: the selections that put a hazard, or a whole release, to the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Atom, Hazard};
+use crate::name::FeatureName;
+use crate::policy::Verdict;
+use crate::registry::Registry;
+
+/// The smallest selection that meets a hazard, and the same after its remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// What the offending selection keeps, closed under dependencies.
+    pub offending: BTreeSet<FeatureName>,
+    /// What the remedied one keeps.
+    pub remedied: BTreeSet<FeatureName>,
+    /// The operating system that the hazard asks for, as Go names it.
+    pub goos: String,
+}
+
+/// The trial of a hazard on a release line; nothing where the line lacks a feature that the condition asks for, or
+/// where no closed selection meets it.
+#[must_use]
+pub fn of(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
+    let way = hazard.record.when.ways().into_iter().next()?;
+    let mut goos = "linux".to_owned();
+    let (mut kept, mut omitted) = (BTreeSet::new(), BTreeSet::new());
+    for (atom, holds) in &way {
+        if atom.feature().is_some_and(|name| !registry.features.contains_key(name)) {
+            return None;
+        }
+        match (atom, holds) {
+            (Atom::Keep(name), true) | (Atom::Omit(name), false) => kept.extend(registry.requires(name)),
+            (Atom::Omit(name), true) | (Atom::Keep(name), false) => drop(omitted.insert(name.clone())),
+            (Atom::Os(os), true) => goos.clone_from(os),
+            _ => {}
+        }
+    }
+    if kept.intersection(&omitted).next().is_some() {
+        return None;
+    }
+    let mut remedied = kept.clone();
+    for flip in &hazard.record.remedy {
+        match flip.verdict() {
+            Verdict::Keep => remedied.extend(registry.requires(flip.feature())),
+            Verdict::Omit => remedied.retain(|name| !registry.requires(name).contains(flip.feature())),
+        }
+    }
+    Some(Trial { offending: kept, remedied, goos })
+}
+
+/// The selections in which a new hazard would show, by a name for each: every single omission with what needs it,
+/// every feature alone with what it needs, and the same for the given pairs.
+#[must_use]
+pub fn sweep(
+    registry: &Registry,
+    pairs: &BTreeSet<(FeatureName, FeatureName)>,
+) -> BTreeMap<String, BTreeSet<FeatureName>> {
+    let all: BTreeSet<FeatureName> = registry.features.keys().cloned().collect();
+    let without = |names: &[&FeatureName]| {
+        let gone: BTreeSet<FeatureName> = names.iter().flat_map(|name| registry.required_by(name)).collect();
+        all.difference(&gone).cloned().collect::<BTreeSet<_>>()
+    };
+    let only = |names: &[&FeatureName]| names.iter().flat_map(|name| registry.requires(name)).collect::<BTreeSet<_>>();
+    let mut found = BTreeMap::from([("all".to_owned(), all.clone()), ("min".to_owned(), BTreeSet::new())]);
+    for name in all.iter().filter(|name| name.is_omittable()) {
+        found.insert(format!("all - {name}"), without(&[name]));
+        found.insert(format!("min + {name}"), only(&[name]));
+    }
+    for (a, b) in pairs {
+        found.insert(format!("all - {a} - {b}"), without(&[a, b]));
+        found.insert(format!("min + {a} + {b}"), only(&[a, b]));
+    }
+    // Two names for one selection are one trial: the first of them stays.
+    let mut seen = BTreeSet::new();
+    found.retain(|_, kept| seen.insert(kept.clone()));
+    found
+}
+
+/// The pairs of features that share a gated file: whose tags stand in one build constraint.
+///
+/// `constraints` are the lines `//go:build …` of a release's source.
+#[must_use]
+pub fn gated_pairs<'a>(
+    registry: &Registry,
+    constraints: impl Iterator<Item = &'a str>,
+) -> BTreeSet<(FeatureName, FeatureName)> {
+    let mut pairs = BTreeSet::new();
+    for constraint in constraints {
+        let words = constraint.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let names: BTreeSet<FeatureName> = words
+            .filter_map(|word| FeatureName::new(word.strip_prefix(crate::name::OMIT_PREFIX)?).ok())
+            .filter(|name| registry.features.contains_key(name))
+            .collect();
+        for a in &names {
+            pairs.extend(names.iter().filter(|b| a < *b).map(|b| (a.clone(), b.clone())));
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Facts;
+
+    fn registry() -> &'static Registry {
+        Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_trial_of_a_hazard_is_closed_and_its_remedy_clears_it() {
+        let hazard = Facts::embedded().hazard("serve-acme").unwrap();
+        let trial = of(hazard, registry()).unwrap();
+        let names = |set: &BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!((names(&trial.offending), names(&trial.remedied)), (vec!["acme".to_owned()], vec![]));
+        assert_eq!(trial.goos, "linux");
+        let windows = of(Facts::embedded().hazard("clientmetrics-desktop_sessions").unwrap(), registry()).unwrap();
+        assert_eq!(windows.goos, "windows");
+        let old = Facts::embedded().registry("1.96.5".parse().unwrap()).unwrap();
+        assert_eq!(of(Facts::embedded().hazard("ipnbus-up").unwrap(), old), None, "1.96 has no ipnbus to omit");
+    }
+
+    #[test]
+    fn a_sweep_holds_every_feature_from_both_sides_and_no_selection_twice() {
+        let line = "//go:build linux && !ts_omit_acme && !ts_omit_synology && !ts_omit_no_such";
+        let pairs = gated_pairs(registry(), [line].into_iter());
+        assert_eq!(pairs.len(), 1);
+        let sweep = sweep(registry(), &pairs);
+        for name in registry().features.keys().filter(|name| name.is_omittable()) {
+            assert!(sweep.values().any(|kept| !kept.contains(name)) && sweep.values().any(|kept| kept.contains(name)));
+        }
+        assert!(sweep.contains_key("all - acme - synology") && sweep.contains_key("min + acme + synology"));
+        let distinct: BTreeSet<_> = sweep.values().collect();
+        assert_eq!(distinct.len(), sweep.len());
+        for kept in sweep.values() {
+            assert!(kept.iter().all(|name| registry().requires(name).is_subset(kept)));
+        }
+    }
+}

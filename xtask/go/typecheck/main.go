@@ -1,0 +1,151 @@
+// The typecheck command type-checks the daemon from source for many tag lines, which takes seconds where a failing
+// build takes half a minute. It is run inside a generated module that requires one release of Tailscale.
+//
+// The argument names a file of jobs, a JSON object a line; a result a line goes to stdout in the same order.
+// Function bodies are checked in Tailscale's own packages only: no tag of ours changes another module. What it
+// can't see are errors of the linker.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/tools/go/packages"
+)
+
+const module = "tailscale.com"
+
+type job struct {
+	ID     string `json:"id"`
+	Tags   string `json:"tags"`
+	GOOS   string `json:"goos"`
+	GOARCH string `json:"goarch"`
+}
+
+type result struct {
+	ID string `json:"id"`
+	// How many packages were checked: a result of none is none.
+	Packages int `json:"packages"`
+	// Complaints as PATH:LINE:COLUMN: TEXT, the path inside Tailscale's module.
+	Complaints []string `json:"complaints"`
+}
+
+// checker keeps what has been parsed: most files are the same for every job.
+type checker struct {
+	mu    sync.Mutex
+	files map[string]*ast.File
+	fset  *token.FileSet
+}
+
+func (c *checker) parse(_ *token.FileSet, name string, src []byte) (*ast.File, error) {
+	c.mu.Lock()
+	file := c.files[name]
+	c.mu.Unlock()
+	if file != nil {
+		return file, nil
+	}
+	file, err := parser.ParseFile(c.fset, name, src, parser.SkipObjectResolution)
+	if err != nil {
+		return file, err
+	}
+	if !strings.Contains(filepath.ToSlash(name), "/"+module+"@") {
+		for _, declaration := range file.Decls {
+			if function, ok := declaration.(*ast.FuncDecl); ok {
+				function.Body = nil
+			}
+		}
+	}
+	c.mu.Lock()
+	c.files[name] = file
+	c.mu.Unlock()
+	return file, nil
+}
+
+func (c *checker) check(j job) (result, error) {
+	config := &packages.Config{
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+			packages.NeedDeps | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesSizes | packages.NeedModule,
+		Fset:       c.fset,
+		ParseFile:  c.parse,
+		BuildFlags: []string{"-tags=" + j.Tags},
+		Env:        append(os.Environ(), "GOOS="+j.GOOS, "GOARCH="+j.GOARCH, "CGO_ENABLED=0"),
+	}
+	loaded, err := packages.Load(config, module+"/cmd/tailscaled")
+	if err != nil {
+		return result{}, err
+	}
+	out := result{ID: j.ID, Complaints: []string{}}
+	packages.Visit(loaded, nil, func(p *packages.Package) {
+		out.Packages++
+		for _, e := range p.Errors {
+			if !bodiless(p, e) {
+				out.Complaints = append(out.Complaints, inside(e.Pos)+": "+e.Msg)
+			}
+		}
+	})
+	return out, nil
+}
+
+// bodiless says whether an error comes from the bodies that were left out of another module's packages.
+func bodiless(p *packages.Package, e packages.Error) bool {
+	if p.PkgPath == module || strings.HasPrefix(p.PkgPath, module+"/") {
+		// Functions written in assembly have no body either.
+		return strings.Contains(e.Msg, "missing function body")
+	}
+	return strings.Contains(e.Msg, "missing function body") || strings.Contains(e.Msg, "func init must have a body") ||
+		strings.Contains(e.Msg, "imported and not used") || strings.Contains(e.Msg, "and not used")
+}
+
+// inside cuts a position down to the path inside Tailscale's module.
+func inside(position string) string {
+	_, rest, found := strings.Cut(filepath.ToSlash(position), "/"+module+"@")
+	if !found {
+		return position
+	}
+	_, rest, _ = strings.Cut(rest, "/")
+	return rest
+}
+
+func run(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	c := &checker{files: map[string]*ast.File{}, fset: token.NewFileSet()}
+	jobs := json.NewDecoder(file)
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	for jobs.More() {
+		var j job
+		if err := jobs.Decode(&j); err != nil {
+			return err
+		}
+		r, err := c.check(j)
+		if err != nil {
+			return fmt.Errorf("%s: %w", j.ID, err)
+		}
+		if err := out.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: typecheck JOBS")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

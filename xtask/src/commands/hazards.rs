@@ -1,0 +1,81 @@
+//! `hazards`: known ones put to the test, new ones looked for.
+
+mod prove;
+mod sweep;
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::recipe::PACKAGE;
+use regex::Regex;
+
+use super::Outcome;
+use crate::cli::Hazards;
+use crate::process;
+use crate::tools::go::{self, Go};
+use crate::typecheck::Job;
+use crate::upstream::Upstream;
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] outside this repository, or where a release can't be had.
+pub fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
+    match command {
+        Hazards::Prove { ids, releases } => prove::run(policy, ids, releases),
+        Hazards::Sweep { shard } => sweep::run(policy, *shard),
+    }
+}
+
+/// What a compiler says of a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// It compiles.
+    Passes,
+    /// It does not; the first complaint.
+    Fails(String),
+    /// It was not reached: a module is missing, say.
+    Nothing(String),
+}
+
+/// The first complaint about Tailscale's code, if complaints are about code at all.
+fn judged(complaints: &[String]) -> Result<Said> {
+    let code = Regex::new(r"^[\w./-]+\.go:\d+:\d+: ")?;
+    Ok(match complaints.iter().find(|complaint| code.is_match(complaint)) {
+        _ if complaints.is_empty() => Said::Passes,
+        Some(complaint) if complaints.iter().all(|complaint| code.is_match(complaint)) => {
+            Said::Fails(complaint.clone())
+        }
+        _ => Said::Nothing(complaints[0].clone()),
+    })
+}
+
+/// Builds a selection for real, to nowhere.
+fn built(go: &Go, upstream: &Upstream, job: &Job) -> Result<Said> {
+    let tags = format!("-tags={}", job.tags);
+    let own = [("GOOS", &job.goos), ("GOARCH", &job.goarch)].map(|(name, value)| (name.to_owned(), value.clone()));
+    let variables = [go::plain(upstream.toolchain()), own.to_vec()].concat();
+    let command = upstream.go(go, &["build", "-trimpath", &tags, "-o", "/dev/null", PACKAGE], &variables);
+    let output = process::output(command)?;
+    if output.status.success() {
+        return Ok(Said::Passes);
+    }
+    let line = Regex::new(r"^(?:.*?tailscale\.com@[^/]+/)?([\w./-]+\.go:\d+:\d+: .*)$")?;
+    let complaint = output.stderr.lines().find_map(|text| Some(line.captures(text)?[1].to_owned()));
+    Ok(complaint.map_or_else(|| Said::Nothing(output.stderr.trim().to_owned()), Said::Fails))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_module_is_no_verdict_on_the_code() {
+        let said = |complaints: &[&str]| {
+            judged(&complaints.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(said(&[]), Said::Passes);
+        assert_eq!(said(&["a/b.go:1:2: x"]), Said::Fails("a/b.go:1:2: x".to_owned()));
+        assert!(matches!(said(&["a/b.go:1:2: x", "-: no module provides"]), Said::Nothing(_)));
+    }
+}

@@ -1,0 +1,134 @@
+//! `hazards prove`: the offending selection fails, the remedied one passes, on every line; written as proofs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::facts::Facts;
+use featureset::hazard::{Effect, Hazard, trial};
+use featureset::proof::{Established, Observation, Proof};
+use featureset::release::{GoVersion, Release};
+
+use super::{Said, built, judged};
+use crate::commands::{Outcome, registry};
+use crate::problem::Problem;
+use crate::tools::go::{self, Go};
+use crate::typecheck::{Job, TypeChecker};
+use crate::upstream::{self, Upstream};
+use crate::{files, progress};
+
+const FOLDER: &str = "crates/featureset/proofs";
+
+/// Runs the command; findings are observations that contradict the hazards' data.
+pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release]) -> Result<Outcome> {
+    let root = registry::repository(policy)?;
+    let facts = Facts::embedded();
+    let hazards = chosen(facts, ids)?;
+    let newest = facts.registries().filter_map(|registry| registry.releases.keys().next_back().copied());
+    let releases: Vec<Release> = if releases.is_empty() { newest.collect() } else { releases.to_vec() };
+    let target = root.join("target");
+    let go = go::find_or_provide(&target)?;
+    let mut proofs: BTreeMap<&str, BTreeMap<(Release, String), Observation>> = BTreeMap::new();
+    for hazard in &hazards {
+        let old = hazard.proof.iter().flat_map(|proof| &proof.observations).cloned();
+        proofs.insert(&hazard.id, old.map(|seen| ((seen.release, seen.platform.clone()), seen)).collect());
+    }
+    for release in releases {
+        let upstream = upstream::fetch(&go, &target, release, None)?;
+        let checker = TypeChecker::new(&go, &upstream)?;
+        for hazard in &hazards {
+            if let Some(seen) = observe(hazard, &go, &upstream, &checker)? {
+                proofs.entry(&hazard.id).or_default().insert((release, seen.platform.clone()), seen);
+            }
+        }
+    }
+    let mut outcome = Outcome::Clean;
+    for (id, observations) in proofs {
+        let proof = Proof {
+            generated_by: "cargo xtask hazards prove".to_owned(),
+            observations: observations.into_values().collect(),
+        };
+        files::write(&root.join(FOLDER).join(format!("{id}.json")), &(serde_json::to_string_pretty(&proof)? + "\n"))?;
+        progress::line("Wrote", &format!("{FOLDER}/{id}.json"));
+        for wrong in proof.contradictions() {
+            progress::warn(&format!("{id} on {}: the data say otherwise: {wrong:?}", wrong.release));
+            outcome = Outcome::Findings;
+        }
+    }
+    Ok(outcome)
+}
+
+/// The hazards that a compiler can show.
+fn chosen<'a>(facts: &'a Facts, ids: &[String]) -> Result<Vec<&'a Hazard>> {
+    let compile = |hazard: &&Hazard| hazard.record.effect == Effect::DoesNotCompile;
+    let all: Vec<&Hazard> = facts.hazards().filter(compile).collect();
+    if let Some(id) = ids.iter().find(|id| all.iter().all(|hazard| hazard.id != **id)) {
+        let names: Vec<&str> = all.iter().map(|hazard| hazard.id.as_str()).collect();
+        let why = format!("a compiler can show {}", names.join(", "));
+        return Err(Problem::new(
+            "not-provable",
+            format!("`{id}` can't be proven this way"),
+            why,
+            "Name one of those.",
+        )
+        .into());
+    }
+    Ok(all.into_iter().filter(|hazard| ids.is_empty() || ids.contains(&hazard.id)).collect())
+}
+
+/// Tries one hazard on one release; nothing where the release can't have it or could not be judged.
+fn observe(hazard: &Hazard, go: &Go, upstream: &Upstream, checker: &TypeChecker<'_>) -> Result<Option<Observation>> {
+    let registry = Facts::embedded().registry(upstream.release);
+    let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::of(hazard, registry)?))) else {
+        return Ok(None);
+    };
+    let step = progress::step("Proving", format!("{} on {}", hazard.id, upstream.release));
+    let job = |id: &str, kept| Job {
+        id: id.to_owned(),
+        tags: registry.tags(kept).join(","),
+        goos: trial.goos.clone(),
+        goarch: "amd64".to_owned(),
+    };
+    let (offending, remedied) = (job("offending", &trial.offending), job("remedied", &trial.remedied));
+    let answers = checker.check(&[offending.clone(), remedied])?;
+    let (first, second) = (judged(&answers[0].complaints)?, judged(&answers[1].complaints)?);
+    let (mut how, mut said) = (Established::TypeChecked, first);
+    if matches!(said, Said::Fails(_)) {
+        step.say(&format!("{} on {}, by a real build", hazard.id, upstream.release));
+        match built(go, upstream, &offending)? {
+            Said::Nothing(why) => progress::warn(&format!("not built: {}", why.lines().last().unwrap_or_default())),
+            seen => (how, said) = (Established::Built, seen),
+        }
+    }
+    let (failed, complaint) = match said {
+        Said::Passes => (false, None),
+        Said::Fails(complaint) => (true, Some(complaint)),
+        Said::Nothing(why) => {
+            drop(step);
+            progress::warn(&format!("{} on {} could not be judged: {why}", hazard.id, upstream.release));
+            return Ok(None);
+        }
+    };
+    let remedied = match second {
+        _ if !failed => None,
+        Said::Nothing(_) => None,
+        Said::Passes => Some(true),
+        Said::Fails(_) => Some(false),
+    };
+    step.done("Proved", if failed { "fails" } else { "passes" });
+    Ok(Some(Observation {
+        release: upstream.release,
+        go: version(go, upstream)?,
+        platform: format!("{}/amd64", trial.goos),
+        expected: hazard.in_release(upstream.release),
+        how,
+        failed,
+        complaint,
+        remedied,
+    }))
+}
+
+fn version(go: &Go, upstream: &Upstream) -> Result<GoVersion> {
+    let name = if upstream.toolchain() == "local" { &go.version } else { upstream.toolchain() };
+    Ok(name.trim_start_matches("go").parse()?)
+}
