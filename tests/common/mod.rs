@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use featureset::facts::Facts;
+use xtask::commands::ci::{FULL, REQUIRE_ALL};
 
 /// What a run printed and how it ended.
 pub(crate) struct Ran {
@@ -90,13 +91,13 @@ pub(crate) fn folder(policy: &str) -> tempfile::TempDir {
 
 /// Says that a test is skipped and why; fails instead where everything must run.
 pub(crate) fn skip(reason: &str) {
-    assert!(std::env::var_os("FEATURESET_REQUIRE_ALL").is_none(), "required, but would be skipped: {reason}");
+    assert!(std::env::var_os(REQUIRE_ALL).is_none(), "required, but would be skipped: {reason}");
     eprintln!("SKIPPED: {reason}");
 }
 
 /// Whether the long tests run too; says so where they don't.
 pub(crate) fn full() -> bool {
-    let full = std::env::var_os("FEATURESET_FULL").is_some();
+    let full = std::env::var_os(FULL).is_some();
     if !full {
         eprintln!("SKIPPED: takes long; `cargo xtask ci --full` runs it");
     }

@@ -38,6 +38,6 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Docs(flags) => docs::run(policy, flags),
-        Command::Ci(flags) => ci::run(flags),
+        Command::Ci(flags) => ci::run(policy, flags),
     }
 }

@@ -11,6 +11,8 @@ use crate::problem::Problem;
 fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
     let next = match error.kind() {
         std::io::ErrorKind::PermissionDenied => "Give this user the right to it, or run as one who has it.",
+        std::io::ErrorKind::InvalidData => "Save it as UTF-8 text.",
+        std::io::ErrorKind::IsADirectory => "Name the file in it.",
         std::io::ErrorKind::StorageFull => "Free some space and run it again.",
         _ => "Check the path and run it again.",
     };
@@ -61,6 +63,8 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }
+    // A link stays a link: what it points at is replaced.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder)?;
     let write = || -> std::io::Result<()> {
@@ -144,6 +148,16 @@ mod tests {
         assert_eq!(read(&path).unwrap(), "two");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, name) = (folder.path().join("real"), folder.path().join("name"));
+        std::fs::write(&real, "one").unwrap();
+        link("real", &name).unwrap();
+        write(&name, "two").unwrap();
+        assert_eq!((read(&real).unwrap().as_str(), std::fs::read_link(&name).unwrap()), ("two", "real".into()));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 pub mod cli;
 pub mod commands;
 pub mod files;
+pub mod output;
 pub mod problem;
 pub mod process;
 pub mod progress;

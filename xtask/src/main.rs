@@ -1,21 +1,22 @@
 //! The command `tailscale-featureset`: parses, dispatches, and turns what happened into the exit status.
 
 use std::process::ExitCode;
+use xtask::errln;
 
 use clap::Parser;
 use xtask::cli::Cli;
 use xtask::commands::{self, Outcome};
 use xtask::problem::{Interrupted, Problem};
-use xtask::{process, render};
+use xtask::render;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = process::watch_signals().and_then(|()| commands::run(&cli));
+    let outcome = commands::run(&cli);
     match outcome {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(error) if error.is::<Interrupted>() => {
-            anstream::eprintln!("{error}");
+            errln!("{error}");
             ExitCode::from(130)
         }
         Err(error) => {

@@ -30,9 +30,11 @@ static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Takes SIGINT, SIGTERM and SIGHUP from now on: the running program is stopped, what is half done is left out of the
 /// way, and the command ends with [`Interrupted`].
 ///
-/// # Errors
-/// Where the system refuses a handler.
-pub fn watch_signals() -> Result<()> {
+/// Until then a signal ends the command at once, which is right where nothing is half done.
+fn watch_signals() -> Result<()> {
+    if STOP.get().is_some() {
+        return Ok(());
+    }
     let flag = STOP.get_or_init(|| Arc::new(AtomicBool::new(false)));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(flag)).context("watching for signals")?;
@@ -54,6 +56,7 @@ pub fn check_interrupt() -> Result<()> {
 /// # Errors
 /// A [`Problem`] where it can't be started, [`Interrupted`] where we are asked to stop.
 pub fn output(mut command: Command) -> Result<Output> {
+    watch_signals()?;
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| {

@@ -1,9 +1,8 @@
 //! The status line of long steps: what is being done and for how long; one line when it is done.
 
-use std::time::{Duration, Instant};
-
-use anstream::eprintln;
+use crate::errln;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
 
 /// A step that is under way. Dropped without [`Step::done`], it leaves no line.
 pub struct Step {
@@ -21,7 +20,7 @@ pub fn step(verb: &'static str, subject: impl Into<String>) -> Step {
     let subject = subject.into();
     let bar = ProgressBar::new_spinner();
     if bar.is_hidden() {
-        eprintln!("{verb:>12} {subject}");
+        errln!("{verb:>12} {subject}");
     } else {
         bar.set_style(
             ProgressStyle::with_template("{prefix:>12.cyan} {msg} {elapsed:.dim}")
@@ -44,7 +43,7 @@ impl Step {
     /// Changes what stands behind the verb.
     pub fn say(&self, subject: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{:>12} {subject}", self.verb);
+            errln!("{:>12} {subject}", self.verb);
         } else {
             self.bar.set_message(subject.to_owned());
         }
@@ -60,10 +59,10 @@ impl Drop for Step {
 /// One line of status.
 pub fn line(verb: &str, text: &str) {
     let green = "\u{1b}[1;32m";
-    eprintln!("{green}{verb:>12}\u{1b}[0m {text}");
+    errln!("{green}{verb:>12}\u{1b}[0m {text}");
 }
 
 /// One line that deserves attention, but stops nothing.
 pub fn warn(text: &str) {
-    eprintln!("\u{1b}[1;33m{:>12}\u{1b}[0m {text}", "Warning");
+    errln!("\u{1b}[1;33m{:>12}\u{1b}[0m {text}", "Warning");
 }

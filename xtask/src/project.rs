@@ -112,18 +112,17 @@ impl Project {
         Some(Pinned { policy, release, registry: Facts::embedded().registry(release)? })
     }
 
-    /// How many of the findings are of a severity.
-    #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
-    }
-
     /// The policy to plan with, if it has no errors. Shows every finding otherwise, and gives nothing.
     ///
     /// # Errors
     /// Where the findings can't be printed.
     pub fn clean(&self, format: Format) -> Result<Option<Pinned<'_>>> {
-        self.unless(format, |finding| finding.severity == Severity::Error)
+        let pinned = self.unless(format, |finding| finding.severity == Severity::Error)?;
+        // A warning is shown and stops nothing; as JSON it would be a second document.
+        if pinned.is_some() && format != Format::Json {
+            render::findings(self, &self.findings, format)?;
+        }
+        Ok(pinned)
     }
 
     /// The policy to plan with, if no finding holds it back. Shows those findings otherwise, and gives nothing.

@@ -3,16 +3,16 @@
 mod github;
 mod human;
 mod json;
-
-use anstream::{eprint, println};
 use anyhow::Result;
 use featureset::finding::{Finding, Severity};
 
 use crate::cli::Format;
+use crate::outln;
+use crate::output::status;
 use crate::problem::Problem;
 use crate::project::Project;
 
-pub use human::{hanging, wrapped};
+pub use human::{hanging, width, wrapped};
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///
@@ -21,8 +21,8 @@ pub use human::{hanging, wrapped};
 pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Result<()> {
     let path = project.path.to_string_lossy();
     match format {
-        Format::Human => eprint!("{}", human::findings(&path, &project.text, findings)),
-        Format::Json => println!("{:#}", document(project, findings)),
+        Format::Human => status(format_args!("{}", human::findings(&path, &project.text, findings))),
+        Format::Json => outln!("{:#}", document(project, findings)),
         Format::Github => print_lines(&github::findings(&path, &project.text, findings)),
     }
     Ok(())
@@ -36,15 +36,15 @@ pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
 
 fn print_lines(text: &str) {
     if !text.is_empty() {
-        println!("{}", text.trim_end());
+        outln!("{}", text.trim_end());
     }
 }
 
 /// Shows what kept the command from running.
 pub fn problem(problem: &Problem, format: Format) {
     match format {
-        Format::Human => eprint!("{}", human::problem(problem)),
-        Format::Json => println!("{}", json::problem(problem)),
+        Format::Human => status(format_args!("{}", human::problem(problem))),
+        Format::Json => outln!("{}", json::problem(problem)),
         Format::Github => print_lines(&github::problem(problem)),
     }
 }

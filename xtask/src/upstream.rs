@@ -69,7 +69,7 @@ pub struct Declared {
     pub description: String,
 }
 
-/// Fetches a release's module and writes the module that builds from it, under `target/tailscale/module`.
+/// Fetches a release's module and writes the module that builds from it, under `target/tailscale/.module`.
 ///
 /// The found Go does it if it is new enough for the release; else the `pinned` toolchain, or the one that the
 /// release asks for.
@@ -94,7 +94,7 @@ pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>
 }
 
 fn module_folder(target: &Path, release: Release) -> PathBuf {
-    target.join("tailscale/module").join(release.to_string())
+    target.join("tailscale/.module").join(release.to_string())
 }
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {

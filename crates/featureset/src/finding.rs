@@ -89,9 +89,14 @@ pub struct Finding {
 /// Line and column of a byte, both counted from 1; columns count characters.
 #[must_use]
 pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
-    let before: String = text.char_indices().take_while(|(at, _)| *at < byte).map(|(_, c)| c).collect();
+    let mut end = byte.min(text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    let before = &text[..end];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+    (lines + 1, before[line_start..].chars().count() + 1)
 }
 
 #[cfg(test)]

@@ -7,18 +7,17 @@ mod manifest;
 mod plan;
 mod verify;
 
-use std::path::{Path, PathBuf};
-
-use anstream::{eprintln, println};
+use crate::{errln, outln};
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
 use featureset::policy::{Pack, Policy, format_size};
 use featureset::recipe::Recipe;
 use featureset::rules;
 use featureset::selection::Selection;
+use std::path::{Path, PathBuf};
 
 pub use manifest::{Artefact, Manifest};
-pub use plan::command_line;
+pub use plan::{command_line, document};
 
 use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
@@ -54,7 +53,8 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
     let targets = chosen_targets(pinned.policy, &flags.targets)?;
     if flags.dry_run {
-        return plan::print(&project, pinned, &targets).map(|()| Outcome::Clean);
+        plan::print(&project, pinned, &targets, format);
+        return Ok(Outcome::Clean);
     }
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
@@ -80,7 +80,7 @@ fn report(project: &Project, targets: &[&str], findings: &[Finding], format: For
         Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
     });
     document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
-    println!("{document:#}");
+    outln!("{document:#}");
     Ok(())
 }
 
@@ -113,7 +113,8 @@ fn is_fresh(project: &Project, pinned: Pinned<'_>, target: &str) -> bool {
     let recipe = Recipe::of(pinned.policy, &selection, target, manifest.module.commit.as_deref());
     let whole = std::fs::read(folder.join(PACKED)).is_ok_and(|bytes| files::sha256(&bytes) == manifest.binary.sha256);
     let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
-    whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe))
+    let unpacked = folder.join(UNPACKED).is_file();
+    whole && linked && unpacked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe))
 }
 
 /// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
@@ -129,7 +130,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     for target in targets {
         let job = Job { project, pinned, target, go: &go, upx: upx.as_ref(), upstream: &upstream };
         if let Err(failure) = build(&job)? {
-            eprintln!("{}\n", failure.compiler);
+            errln!("{}\n", failure.compiler);
             return Ok(vec![failure.finding]);
         }
     }

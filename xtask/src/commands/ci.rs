@@ -1,14 +1,14 @@
 //! `ci`: what CI runs, as one program: local green means remote green.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use super::Outcome;
+use super::{Outcome, registry};
 use crate::cli::Ci;
 use crate::problem::Problem;
-use crate::project::{find_policy, root_of};
 use crate::{process, progress};
 
 /// The variable under which a skipped test is a failure.
@@ -21,11 +21,11 @@ pub const FULL: &str = "FEATURESET_FULL";
 ///
 /// # Errors
 /// A [`Problem`] that names the step.
-pub fn run(flags: &Ci) -> Result<Outcome> {
+pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
     let start = Instant::now();
-    let policy = find_policy(None)?;
+    let root = registry::repository(policy)?;
     let shell = Shell::new()?;
-    shell.change_dir(root_of(&policy));
+    shell.change_dir(root);
     if flags.require_all {
         shell.set_var(REQUIRE_ALL, "1");
     }

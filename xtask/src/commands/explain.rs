@@ -2,15 +2,16 @@
 
 mod hazard;
 
-use std::path::Path;
-
-use anstream::print;
 use anyhow::Result;
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::facts::Facts;
+use featureset::name::OMIT_PREFIX;
+use std::path::Path;
 
 use super::Outcome;
 use crate::cli::{Explain, Format};
+use crate::outln;
+use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::render::{hanging, wrapped};
@@ -23,24 +24,35 @@ use crate::upstream;
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
-    if let Some(hazard) = Facts::embedded().hazard(&flags.name) {
+    // People paste tags as well as names.
+    let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);
+    if let Some(hazard) = Facts::embedded().hazard(name) {
         return hazard::run(&project, hazard, format);
     }
-    let explanation = explain(&flags.name, pinned.policy, pinned.release, Facts::embedded())
-        .map_err(|error| unknown(&flags.name, error))?;
-    let declared =
-        if explanation.in_release { upstream::descriptions(&project.target(), pinned.release)? } else { None };
-    let description =
-        declared.and_then(|mut features| features.remove(explanation.feature.as_str())).map(|found| found.description);
+    let explanation =
+        explain(name, pinned.policy, pinned.release, Facts::embedded()).map_err(|error| unknown(name, error))?;
+    let words = upstreams_words(&project, &explanation);
     match format {
         Format::Json => {
             let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
-            document["explanation"]["description"] = description.into();
-            print!("{document:#}\n");
+            document["explanation"]["description"] = words.ok().into();
+            outln!("{document:#}");
         }
-        _ => print!("{}", told(&explanation, description.as_deref())),
+        _ => product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str)))),
     }
     Ok(Outcome::Clean)
+}
+
+/// Upstream's own description, or a word on why it can't be shown.
+fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<String, String> {
+    if !explanation.in_release {
+        return Err("not in the pinned release".to_owned());
+    }
+    let missing = || format!("not downloaded: `registry {}` or a build fetches it", explanation.release);
+    let declared = upstream::descriptions(&project.target(), explanation.release);
+    let mut features =
+        declared.map_err(|error| format!("can't be read from the module: {error}"))?.ok_or_else(missing)?;
+    features.remove(explanation.feature.as_str()).map(|found| found.description).ok_or_else(missing)
 }
 
 fn unknown(name: &str, error: UnknownName) -> Problem {
@@ -57,14 +69,17 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
 }
 
 /// The explanation as paragraphs. Colours are stripped where the terminal takes none.
-fn told(explanation: &Explanation, description: Option<&str>) -> String {
+fn told(explanation: &Explanation, words: Result<&str, &str>) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let decision = match explanation.decision {
         Some("keep") => format!("\u{1b}[32mkept{plain}"),
         Some(_) => format!("\u{1b}[31momitted{plain}"),
+        None if !explanation.in_release => "not".to_owned(),
         None => format!("\u{1b}[33mundecided{plain}"),
     };
-    let mut text = format!("{bold}{}{plain}  {decision} in Tailscale {}\n", explanation.feature, explanation.release);
+    let stray = if explanation.in_release || explanation.decision.is_none() { "" } else { ", which does not have it" };
+    let mut text =
+        format!("{bold}{}{plain}  {decision} in Tailscale {}{stray}\n", explanation.feature, explanation.release);
     text += &format!("{dim}{}{plain}\n\n", facts_line(explanation));
     if let Some(reason) = explanation.reason.as_deref().filter(|reason| !reason.is_empty()) {
         text += &format!("{}\n", wrapped(reason, "  "));
@@ -73,10 +88,9 @@ fn told(explanation: &Explanation, description: Option<&str>) -> String {
         }
         text.push('\n');
     }
-    let upstream = match description {
-        Some(description) => wrapped(&format!("“{description}”"), "  "),
-        None if !explanation.in_release => "  (not in the pinned release)".to_owned(),
-        None => format!("  (not downloaded: `registry {}` or a build fetches it)", explanation.release),
+    let upstream = match words {
+        Ok(words) => wrapped(&format!("“{words}”"), "  "),
+        Err(reason) => wrapped(&format!("({reason})"), "  "),
     };
     text += &format!("{bold}upstream says{plain}\n{upstream}\n\n");
     text += &format!("{bold}needs{plain}\n{}\n", related(&explanation.needs));
@@ -84,7 +98,10 @@ fn told(explanation: &Explanation, description: Option<&str>) -> String {
     text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
     text += &undeclared("needed by (undeclared)", &explanation.needed_by_undeclared);
     text += &dangers(&explanation.hazards);
-    text + &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation))
+    if explanation.in_release {
+        text += &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
+    }
+    text.trim_end().to_owned() + "\n"
 }
 
 fn facts_line(explanation: &Explanation) -> String {
@@ -166,15 +183,15 @@ features:
     #[test]
     fn a_feature_told_to_a_person() {
         let policy = read(POLICY).policy.unwrap();
-        let told = |name: &str, description: Option<&str>| {
+        let told = |name: &str, words: Result<&str, &str>| {
             let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
-            anstream::adapter::strip_str(&told(&explanation, description)).to_string()
+            anstream::adapter::strip_str(&told(&explanation, words)).to_string()
         };
         insta::assert_snapshot!(
             [
-                told("advertiseroutes", Some("upstream's own words")),
-                told("advertiseexitnode", None),
-                told("lazywg", None)
+                told("advertiseroutes", Ok("upstream's own words")),
+                told("advertiseexitnode", Err("not downloaded")),
+                told("lazywg", Err("not in the pinned release"))
             ]
             .join("\n=====\n")
         );

@@ -38,15 +38,19 @@ enum Said {
     Nothing(String),
 }
 
-/// The first complaint about Tailscale's code, if complaints are about code at all.
+/// Complaints at a place in the code that are not about the code: a module that could not be had.
+const NOT_ABOUT_CODE: &str =
+    r"\.go:\d+:\d+: (?:\S+@v\S+: |no required module|missing go\.sum|cannot find|.*module lookup disabled)";
+
+/// What complaints say, if they are about code at all: the first of them.
 fn judged(complaints: &[String]) -> Result<Said> {
     let code = Regex::new(r"^[\w./-]+\.go:\d+:\d+: ")?;
-    Ok(match complaints.iter().find(|complaint| code.is_match(complaint)) {
-        _ if complaints.is_empty() => Said::Passes,
-        Some(complaint) if complaints.iter().all(|complaint| code.is_match(complaint)) => {
-            Said::Fails(complaint.clone())
-        }
-        _ => Said::Nothing(complaints[0].clone()),
+    let missing = Regex::new(NOT_ABOUT_CODE)?;
+    let stray = complaints.iter().find(|complaint| missing.is_match(complaint) || !code.is_match(complaint));
+    Ok(match (stray, complaints.first()) {
+        (Some(stray), _) => Said::Nothing(stray.clone()),
+        (None, Some(complaint)) => Said::Fails(complaint.clone()),
+        (None, None) => Said::Passes,
     })
 }
 
@@ -61,8 +65,12 @@ fn built(go: &Go, upstream: &Upstream, job: &Job) -> Result<Said> {
         return Ok(Said::Passes);
     }
     let line = Regex::new(r"^(?:.*?tailscale\.com@[^/]+/)?([\w./-]+\.go:\d+:\d+: .*)$")?;
-    let complaint = output.stderr.lines().find_map(|text| Some(line.captures(text)?[1].to_owned()));
-    Ok(complaint.map_or_else(|| Said::Nothing(output.stderr.trim().to_owned()), Said::Fails))
+    let complaints: Vec<String> =
+        output.stderr.lines().filter_map(|text| Some(line.captures(text)?[1].to_owned())).collect();
+    match judged(&complaints)? {
+        Said::Passes => Ok(Said::Nothing(output.stderr.trim().to_owned())),
+        said => Ok(said),
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +85,7 @@ mod tests {
         assert_eq!(said(&[]), Said::Passes);
         assert_eq!(said(&["a/b.go:1:2: x"]), Said::Fails("a/b.go:1:2: x".to_owned()));
         assert!(matches!(said(&["a/b.go:1:2: x", "-: no module provides"]), Said::Nothing(_)));
+        let forbidden = "ipn/netstack.go:13:2: example.com/m@v1.0.0: reading its zip: 403 Forbidden";
+        assert!(matches!(said(&[forbidden]), Said::Nothing(_)));
     }
 }

@@ -1,18 +1,18 @@
 //! `list`: every feature of the pinned release, one a line.
 
-use std::path::Path;
-
-use anstream::println;
+use crate::outln;
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::policy::Verdict;
 use serde::Serialize;
+use std::path::Path;
 
 use super::Outcome;
 use crate::cli::{DecisionFilter, Format, List};
 use crate::project::{Pinned, Project};
+use crate::render::width;
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     match format {
         Format::Json => {
             let document = serde_json::json!({ "schema": 1, "tailscale": pinned.release, "features": rows });
-            println!("{}", serde_json::to_string_pretty(&document)?);
+            outln!("{}", serde_json::to_string_pretty(&document)?);
         }
         _ => print(&rows),
     }
@@ -71,8 +71,7 @@ fn fits(row: &Row<'_>, filter: Option<DecisionFilter>) -> bool {
 fn print(rows: &[Row<'_>]) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    // A narrow terminal still gets the words that matter.
-    let width = u16::try_from(textwrap::termwidth()).unwrap_or(80).clamp(60, 160);
+    let width = u16::try_from(width()).unwrap_or(80);
     table.set_width(width).set_header(["", "feature", "since", "reason"]);
     for row in rows {
         let reason = first_sentence(row.reason);
@@ -80,10 +79,10 @@ fn print(rows: &[Row<'_>]) {
         table.add_row(std::mem::take(line.max_height(1)));
     }
     for line in table.to_string().lines() {
-        println!("{}", line.trim_end());
+        outln!("{}", line.trim_end());
     }
     let count = |word| rows.iter().filter(|row| row.decision == word).count();
-    println!("\n{} kept, {} omitted, {} undecided", count(Some("keep")), count(Some("omit")), count(None));
+    outln!("\n{} kept, {} omitted, {} undecided", count(Some("keep")), count(Some("omit")), count(None));
 }
 
 /// The first sentence carries the decision; `explain` shows the rest.

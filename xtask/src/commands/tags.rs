@@ -1,16 +1,15 @@
 //! `tags`: the `-tags` value, or the whole `go build` line.
 
-use std::path::Path;
-
-use anstream::println;
+use crate::outln;
 use anyhow::Result;
 use featureset::recipe::{Recipe, tag_line};
 use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
+use std::path::Path;
 
 use super::Outcome;
 use crate::cli::{Format, Tags};
-use crate::commands::build_tailscale::{chosen_targets, command_line};
+use crate::commands::build_tailscale::{chosen_targets, command_line, document};
 use crate::project::Project;
 
 /// Runs the command. Only findings without which there is no tag line hold it back.
@@ -29,10 +28,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
     let named: Vec<String> = flags.target.iter().cloned().collect();
     let targets = chosen_targets(pinned.policy, &named)?;
     if flags.go_build {
-        for target in targets {
-            if let Some(recipe) = Recipe::of(pinned.policy, &selection, target, None) {
-                println!("{}", command_line(&recipe, "go", "tailscaled"));
-            }
+        let recipe = |target| Some((target, Recipe::of(pinned.policy, &selection, target, None)?));
+        let recipes: Vec<(&str, Recipe)> = targets.into_iter().filter_map(recipe).collect();
+        match format {
+            Format::Json => outln!("{:#}", document(&recipes)),
+            _ => recipes.iter().for_each(|(_, recipe)| outln!("{}", command_line(recipe, "go", "tailscaled"))),
         }
         return Ok(Outcome::Clean);
     }
@@ -43,9 +43,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
         .map_or(&pinned.policy.build, |target| &target.build);
     let tags = tag_line(&selection, build).join(",");
     if format == Format::Json {
-        println!("{}", serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
+        outln!("{}", serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
     } else if !tags.is_empty() {
-        println!("{tags}");
+        outln!("{tags}");
     }
     Ok(Outcome::Clean)
 }

@@ -72,7 +72,14 @@ pub fn hanging(text: &str, width: usize) -> String {
     fill(text, "  ", &" ".repeat(width))
 }
 
+/// How wide lines may be: what COLUMNS says, else the terminal, else 80.
+#[must_use]
+pub fn width() -> usize {
+    let stated = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    stated.unwrap_or_else(textwrap::termwidth).clamp(40, 160)
+}
+
 fn fill(text: &str, first: &str, rest: &str) -> String {
-    let width = textwrap::termwidth().clamp(40, 100);
+    let width = width().min(100);
     textwrap::fill(text, textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false))
 }

@@ -167,7 +167,7 @@ impl Reader {
             if key.text.is_empty() || !key.text.chars().all(plain) {
                 let message = format!("`{}` can't name a target", key.text);
                 let next = "Use lower-case letters, digits, `-` and `_`: the name becomes a folder.".to_owned();
-                reader.report("unknown-value", message, Label::new(key.span, "not a name"), next);
+                reader.report("invalid-target-name", message, Label::new(key.span, "not a name"), next);
             } else if let Some(target) = reader.target(node, build, key) {
                 targets.insert(key.text.clone(), target);
             }

@@ -119,6 +119,10 @@ impl Reader {
             self.wrong_type(node, "a version of three numbers");
             return None;
         };
+        if matches!(node.plain(), Some(Plain::Nothing | Plain::Boolean)) {
+            self.wrong_type(node, "a version of three numbers");
+            return None;
+        }
         if node.plain() == Some(Plain::Number) {
             let message = format!("`{}` is a number to YAML, not a version", self.path.join("."));
             let next = format!("Write all three components, such as {text}.0.");
@@ -133,7 +137,7 @@ impl Reader {
                     "invalid-version",
                     error.to_string(),
                     place,
-                    "Write it as 1.102.5, without a `v`.".to_owned(),
+                    "Write the three numbers alone, without a `v` or `go` before them.".to_owned(),
                 );
                 None
             }

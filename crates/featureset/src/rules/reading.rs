@@ -44,6 +44,13 @@ pub(super) static RULES: &[Rule] = &[
         "refs: [see the tracker]",
     ),
     rule(
+        "invalid-target-name",
+        "A target has a name that can't be a folder's.",
+        "The target's artefacts are kept in a folder of that name.",
+        "  amd64: {",
+        "  ../amd64: {",
+    ),
+    rule(
         "invalid-version",
         "A version is not three numbers.",
         "The registry, the toolchain and the module are looked up by the exact version.",

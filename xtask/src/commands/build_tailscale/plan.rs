@@ -1,13 +1,12 @@
 //! What would run: the Go command as a value, as a line to read, and the dry run.
 
-use std::path::Path;
-use std::process::Command;
-
-use anstream::println;
-use anyhow::Result;
+use crate::cli::Format;
+use crate::outln;
 use featureset::policy::Pack;
 use featureset::recipe::{MODULE, Recipe};
 use featureset::selection::Selection;
+use std::path::Path;
+use std::process::Command;
 
 use super::{LINK, Manifest, PACKED, UNPACKED, folder};
 use crate::project::{Pinned, Project};
@@ -43,34 +42,59 @@ fn quoted(text: &str) -> String {
 /// Prints what would run for each target, and touches nothing.
 ///
 /// A commit is stamped where an earlier build learned it; a real build asks the module's origin.
-pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<()> {
-    let selection = Selection::of(pinned.policy, pinned.registry);
-    println!("# Each in an environment of nothing but what is shown, the caches, and the way to the network.");
-    println!("go mod download -json {MODULE}@{}", pinned.release.module_version());
-    for target in targets {
+pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) {
+    let recipes = recipes(project, pinned, targets);
+    if format == Format::Json {
+        outln!("{:#}", document(&recipes));
+        return;
+    }
+    outln!("# Each in an environment of nothing but what is shown, the caches, and the way to the network.");
+    outln!("go mod download -json {MODULE}@{}", pinned.release.module_version());
+    for (target, recipe) in &recipes {
         let folder = folder(project, target);
-        let known = Manifest::read(&folder).ok().filter(|manifest| manifest.release == pinned.release);
-        let commit = known.and_then(|manifest| manifest.module.commit);
-        let Some(recipe) = Recipe::of(pinned.policy, &selection, target, commit.as_deref()) else { continue };
-        let module = project.target().join("tailscale/module").join(recipe.release.to_string());
+        let module = project.target().join("tailscale/.module").join(recipe.release.to_string());
         let path = |name: &str| folder.join(".work").join(name).to_string_lossy().into_owned();
         let (unpacked, packed, link) = (path(UNPACKED), path(PACKED), path(LINK));
-        println!("\n# {target}: {} for {}", recipe.release, recipe.platform);
-        println!("cd {}", quoted(&module.to_string_lossy()));
-        println!("{}", command_line(&recipe, "go", &unpacked));
+        outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
+        outln!("cd {}", quoted(&module.to_string_lossy()));
+        outln!("{}", command_line(recipe, "go", &unpacked));
         if recipe.build.pack == Pack::Upx {
-            println!("upx {} -o {} {}", ARGUMENTS.join(" "), quoted(&packed), quoted(&unpacked));
-            println!("upx -t {}", quoted(&packed));
+            outln!("upx {} -o {} {}", ARGUMENTS.join(" "), quoted(&packed), quoted(&unpacked));
+            outln!("upx -t {}", quoted(&packed));
         }
         let runner = runner(recipe.platform);
         for (program, argument) in [(&packed, "--version"), (&link, "version")] {
             match runner.command(Path::new(program), &[argument]) {
-                Some(command) => println!("{}", shown(&command)),
-                None => println!("# {} {argument}: {}", quoted(program), runner.describe()),
+                Some(command) => outln!("{}", shown(&command)),
+                None => outln!("# {} {argument}: {}", quoted(program), runner.describe()),
             }
         }
     }
-    Ok(())
+}
+
+/// Each target's recipe, with the commit that an earlier build learned.
+fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
+    let selection = Selection::of(pinned.policy, pinned.registry);
+    let recipe = |target: &'a str| {
+        let known = Manifest::read(&folder(project, target)).ok().filter(|manifest| manifest.release == pinned.release);
+        let commit = known.and_then(|manifest| manifest.module.commit);
+        Some((target, Recipe::of(pinned.policy, &selection, target, commit.as_deref())?))
+    };
+    targets.iter().copied().filter_map(recipe).collect()
+}
+
+/// Recipes for programs.
+#[must_use]
+pub fn document(recipes: &[(&str, Recipe)]) -> serde_json::Value {
+    let one = |recipe: &Recipe| {
+        let environment: serde_json::Map<_, _> =
+            recipe.environment().into_iter().map(|(name, value)| (name, value.into())).collect();
+        let (platform, arguments) = (recipe.platform.name, recipe.arguments(PACKED));
+        serde_json::json!({ "platform": platform, "environment": environment, "arguments": arguments, "pack": recipe.build.pack.word() })
+    };
+    let targets: serde_json::Map<_, _> =
+        recipes.iter().map(|(target, recipe)| ((*target).to_owned(), one(recipe))).collect();
+    serde_json::json!({ "schema": 1, "targets": targets })
 }
 
 fn shown(command: &Command) -> String {

@@ -1,6 +1,4 @@
 //! One hazard in full.
-
-use anstream::print;
 use anyhow::Result;
 use featureset::facts::Facts;
 use featureset::hazard::Hazard;
@@ -9,6 +7,8 @@ use featureset::rules;
 
 use crate::cli::Format;
 use crate::commands::Outcome;
+use crate::outln;
+use crate::output::product;
 use crate::project::Project;
 use crate::render::wrapped;
 
@@ -36,9 +36,9 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
             "record": hazard.record,
             "proof": hazard.proof,
         });
-        print!("{document:#}\n");
+        outln!("{document:#}");
     } else {
-        print!("{}", told(hazard, state, accepted.map(String::as_str)));
+        product(format_args!("{}", told(hazard, state, accepted.map(String::as_str))));
     }
     Ok(Outcome::Clean)
 }

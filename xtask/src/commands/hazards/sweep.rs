@@ -96,7 +96,7 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
         upstream: &upstream,
         registry: pinned.registry,
         selections: trial::sweep(pinned.registry, &pairs),
-        state: target.join("tailscale/sweep").join(format!("{}.jsonl", pinned.release)),
+        state: target.join("tailscale/.sweep").join(format!("{}.jsonl", pinned.release)),
     };
     let jobs = sweep.jobs();
     let own: Vec<&Job> =
@@ -190,7 +190,7 @@ impl Sweep<'_> {
         let wanted = |job: &&&Job| {
             let Some(seen) = seen.get(&job.id) else { return false };
             let failing = seen.complaint.is_some() && job.goarch == PROCESSORS[0];
-            let sampled = seen.complaint.is_none() && dice(&job.id) % SAMPLED == 0;
+            let sampled = seen.complaint.is_none() && dice(&job.id).is_multiple_of(SAMPLED);
             seen.confirmed.is_none() && (failing || sampled)
         };
         for job in jobs.iter().filter(wanted) {
