@@ -104,3 +104,16 @@ fn an_unstated_fact_is_a_warning_that_names_it() {
     assert!(ran.stderr.contains("warning[cachenetmap-flash-wear]"), "{}", ran.stderr);
     assert!(ran.stderr.contains("state `device.storage`"), "{}", ran.stderr);
 }
+
+#[test]
+fn past_the_last_release_that_was_looked_at_it_still_applies_and_says_so() {
+    let moved = at_release(&flipped(&policy(&[], TARGET), "ipnbus"), "1.104.5", "1.27.3");
+    let folder = folder(&moved.replace("tailscale: 1.104.5", "tailscale: 1.104.99"));
+    let ran = run(folder.path(), &["check"]);
+    assert!(
+        ran.stderr.contains("error[ipnbus-up]")
+            && ran.stderr.contains("Whether 1.104.99 still has it was not looked at"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -143,6 +143,9 @@ pub enum Hazards {
         /// A release to try; can be repeated [default: the newest of every known line].
         #[arg(long = "release", value_name = "VERSION")]
         releases: Vec<featureset::release::Release>,
+        /// Build for real what the type-check passes too, not only what it fails.
+        #[arg(long)]
+        build: bool,
     },
     /// Type-check every single omission, every feature alone, and every pair that shares a gated file.
     Sweep {

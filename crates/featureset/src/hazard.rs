@@ -135,6 +135,22 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Every effect, worst first.
+    pub const ALL: [Self; 12] = [
+        Self::DoesNotCompile,
+        Self::DoesNotStart,
+        Self::DoesNotStayUp,
+        Self::Crash,
+        Self::Unusable,
+        Self::Broken,
+        Self::BreaksPeers,
+        Self::Insecure,
+        Self::Silent,
+        Self::FlashWear,
+        Self::Size,
+        Self::NoEffect,
+    ];
+
     /// The word that the files use.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -7,7 +7,7 @@ use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
 use featureset::policy::device::{PROFILES, VOCABULARY};
 use featureset::rules;
-use featureset::schema::schema;
+use featureset::schema::{hazard_schema, schema};
 use similar::TextDiff;
 use std::path::Path;
 
@@ -60,6 +60,7 @@ fn pages(pinned: Pinned<'_>) -> Result<Vec<(&'static str, String)>> {
         ("features.md", features(pinned)),
         ("featureset.schema.json", serde_json::to_string_pretty(&schema(Facts::embedded()))? + "\n"),
         ("findings.md", findings()),
+        ("hazard.schema.json", serde_json::to_string_pretty(&hazard_schema(Facts::embedded()))? + "\n"),
         ("hazards.md", hazards()),
         ("platforms.md", platforms()),
     ])

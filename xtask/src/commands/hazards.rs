@@ -22,7 +22,7 @@ use crate::upstream::Upstream;
 /// A [`crate::problem::Problem`] outside this repository, or where a release can't be had.
 pub fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
     match command {
-        Hazards::Prove { ids, releases } => prove::run(policy, ids, releases),
+        Hazards::Prove { ids, releases, build } => prove::run(policy, ids, releases, *build),
         Hazards::Sweep { shard } => sweep::run(policy, *shard),
     }
 }

@@ -20,7 +20,7 @@ use crate::{files, progress};
 const FOLDER: &str = "crates/featureset/proofs";
 
 /// Runs the command; findings are observations that contradict the hazards' data.
-pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release]) -> Result<Outcome> {
+pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], build: bool) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let facts = Facts::embedded();
     let hazards = chosen(facts, ids)?;
@@ -37,7 +37,7 @@ pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release]) -
         let upstream = upstream::fetch(&go, &target, release, None)?;
         let checker = TypeChecker::new(&go, &upstream)?;
         for hazard in &hazards {
-            if let Some(seen) = observe(hazard, &go, &upstream, &checker)? {
+            if let Some(seen) = observe(hazard, &upstream, &Compilers { go: &go, checker: &checker, build })? {
                 proofs.entry(&hazard.id).or_default().insert((release, seen.platform.clone()), seen);
             }
         }
@@ -76,8 +76,16 @@ fn chosen<'a>(facts: &'a Facts, ids: &[String]) -> Result<Vec<&'a Hazard>> {
     Ok(all.into_iter().filter(|hazard| ids.is_empty() || ids.contains(&hazard.id)).collect())
 }
 
+/// What a hazard is put to.
+struct Compilers<'a> {
+    go: &'a Go,
+    checker: &'a TypeChecker<'a>,
+    /// Whether what passes the type-check is built too.
+    build: bool,
+}
+
 /// Tries one hazard on one release; nothing where the release can't have it or could not be judged.
-fn observe(hazard: &Hazard, go: &Go, upstream: &Upstream, checker: &TypeChecker<'_>) -> Result<Option<Observation>> {
+fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result<Option<Observation>> {
     let registry = Facts::embedded().registry(upstream.release);
     let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::of(hazard, registry)?))) else {
         return Ok(None);
@@ -90,12 +98,12 @@ fn observe(hazard: &Hazard, go: &Go, upstream: &Upstream, checker: &TypeChecker<
         goarch: "amd64".to_owned(),
     };
     let (offending, remedied) = (job("offending", &trial.offending), job("remedied", &trial.remedied));
-    let answers = checker.check(&[offending.clone(), remedied])?;
+    let answers = with.checker.check(&[offending.clone(), remedied])?;
     let (first, second) = (judged(&answers[0].complaints)?, judged(&answers[1].complaints)?);
     let (mut how, mut said) = (Established::TypeChecked, first);
-    if matches!(said, Said::Fails(_)) {
+    if matches!(said, Said::Fails(_)) || (with.build && said == Said::Passes) {
         step.say(&format!("{} on {}, by a real build", hazard.id, upstream.release));
-        match built(go, upstream, &offending)? {
+        match built(with.go, upstream, &offending)? {
             Said::Nothing(why) => progress::warn(&format!("not built: {}", why.lines().last().unwrap_or_default())),
             seen => (how, said) = (Established::Built, seen),
         }
@@ -118,7 +126,7 @@ fn observe(hazard: &Hazard, go: &Go, upstream: &Upstream, checker: &TypeChecker<
     step.done("Proved", if failed { "fails" } else { "passes" });
     Ok(Some(Observation {
         release: upstream.release,
-        go: version(go, upstream)?,
+        go: version(with.go, upstream)?,
         platform: format!("{}/amd64", trial.goos),
         expected: hazard.in_release(upstream.release),
         how,
