@@ -117,3 +117,30 @@ fn past_the_last_release_that_was_looked_at_it_still_applies_and_says_so() {
         ran.stderr
     );
 }
+
+/// The findings of `check` but for errors and acceptances that are beside the point.
+fn warnings(text: &str) -> String {
+    let folder = folder(text);
+    run(folder.path(), &["check"]).stderr
+}
+
+#[test]
+fn what_a_hazard_needs_is_not_idle() {
+    let text = policy(&["posture", "c2n"], TARGET);
+    assert!(!warnings(&text).contains("idle-implementation-detail"), "posture is asked through c2n alone");
+    let idle = policy(&["c2n"], TARGET);
+    assert!(warnings(&idle).contains("idle-implementation-detail"));
+}
+
+#[test]
+fn an_open_decision_does_not_make_an_acceptance_needless() {
+    let text = policy(&[], TARGET).replace("  tpm:\n    omit: This device decides on tpm.\n", "");
+    let shown = warnings(&text);
+    assert!(shown.contains("`tpm` is not decided") && !shown.contains("needless-acceptance"), "{shown}");
+}
+
+#[test]
+fn a_remedy_names_what_it_needs_itself() {
+    let text = policy(&[], TARGET).replace("profile: openwrt", "profile: openwrt, resolver: systemd-resolved");
+    assert!(warnings(&text).contains("Keep `resolved` and keep `dbus`, which `resolved` needs"), "{}", warnings(&text));
+}

@@ -60,6 +60,7 @@ pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
         "clientupdate-disabled",
         "debug-idtoken",
         "flags-vanish",
+        "flags-vanish-newer",
         "iptables-forced",
         "nc-dial",
         "ssh-port22",

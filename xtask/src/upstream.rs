@@ -153,6 +153,24 @@ impl Upstream {
         &self.toolchain
     }
 
+    /// The version of Go that runs such commands.
+    ///
+    /// # Errors
+    /// Where the found Go's own version is not a plain one.
+    pub fn go_version(&self, go: &Go) -> Result<GoVersion> {
+        let name = if self.toolchain == "local" { &go.version } else { &self.toolchain };
+        Ok(name.trim_start_matches("go").parse()?)
+    }
+
+    /// The folder of upstream's source in the module cache.
+    ///
+    /// # Errors
+    /// Where Go has no module cache.
+    pub fn source(&self, go: &Go) -> Result<PathBuf> {
+        let cache = go.module_cache().context("Go has no module cache")?;
+        Ok(cache.join(format!("{MODULE}@{}", self.release.module_version())))
+    }
+
     /// A Go command in the generated module.
     #[must_use]
     pub fn go(&self, go: &Go, arguments: &[&str], variables: &[(String, String)]) -> Command {

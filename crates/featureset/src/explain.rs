@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::facts::Facts;
 use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
-use crate::policy::{Device, Policy, Verdict};
+use crate::policy::{Device, Policy};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::selection::Selection;
@@ -160,7 +160,7 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
     })
 }
 
-/// The pairs of a kept feature and another that it goes wrong without, in the release, of which `other` picks one end.
+/// The needs that hazards of the release show, of which `other` picks one end.
 fn undeclared(
     facts: &Facts,
     release: Release,
@@ -170,26 +170,22 @@ fn undeclared(
 ) -> Vec<Undeclared> {
     let mut found: Vec<Undeclared> = Vec::new();
     for hazard in facts.hazards().filter(|hazard| hazard.in_release(release)) {
-        let atoms = hazard.record.when.atoms();
         // What only goes wrong on another device or system is no need of this one.
         let elsewhere = |atom: &&Atom| match atom {
             Atom::Device(fact, value) => device.facts.get(fact).is_some_and(|stated| stated != value),
             Atom::Os(os) => os != "linux",
             _ => false,
         };
-        if atoms.iter().any(elsewhere) {
+        if hazard.record.when.atoms().iter().any(elsewhere) {
             continue;
         }
-        let keeps = atoms.iter().filter_map(|atom| if let Atom::Keep(name) = atom { Some(name) } else { None });
-        for keep in keeps {
-            let wants = hazard.record.remedy.iter().filter(|flip| flip.verdict() == Verdict::Keep);
-            found.extend(wants.filter_map(|flip| other(keep, flip.feature())).map(|feature| Undeclared {
-                kept: selection.kept.contains(&feature),
-                feature,
-                hazard: hazard.id.clone(),
-                title: hazard.record.title.clone(),
-            }));
-        }
+        let ends = hazard.record.needs.iter().filter_map(|(user, need)| other(user, need));
+        found.extend(ends.map(|feature| Undeclared {
+            kept: selection.kept.contains(&feature),
+            feature,
+            hazard: hazard.id.clone(),
+            title: hazard.record.title.clone(),
+        }));
     }
     found.sort_by(|a, b| a.feature.cmp(&b.feature));
     found
@@ -261,6 +257,8 @@ mod tests {
         assert_eq!(ends(&explained("dns").unwrap().needs_undeclared), ["netstack"]);
         assert!(ends(&explained("netstack").unwrap().needed_by_undeclared).contains(&"dns".to_owned()));
         let cli = ends(&explained("cli").unwrap().needs_undeclared);
+        assert_eq!(ends(&explained("acme").unwrap().needs_undeclared), ["serve"]);
+        assert!(ends(&explained("wakeonlan").unwrap().needs_undeclared).is_empty(), "one of two is enough for it");
         assert!(["ipnbus", "unixsocketidentity"].iter().all(|name| cli.contains(&(*name).to_owned())), "{cli:?}");
     }
 

@@ -6,6 +6,7 @@
 mod condition;
 pub mod trial;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct Record {
     pub because: String,
     /// The decisions to flip: together they clear it.
     pub remedy: Vec<Flip>,
+    /// The needs that upstream does not declare and that this shows: a feature, and what it does not work without.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<FeatureName, FeatureName>,
     /// Where this is known from.
     pub evidence: Vec<Evidence>,
 }
@@ -241,6 +245,7 @@ impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.to, self.checked) {
             (Some(to), _) => write!(f, "{} to {to}", self.from),
+            (None, Some(checked)) if checked == self.from => write!(f, "{checked}; later ones were not looked at"),
             (None, Some(checked)) => write!(f, "{} on, not fixed in {checked}", self.from),
             (None, None) => write!(f, "{} on", self.from),
         }

@@ -72,6 +72,7 @@ pub fn hazard_schema(facts: &Facts) -> Value {
             "symptom": text,
             "because": text,
             "remedy": list(object(json!({ "keep": feature, "omit": feature }), &[])),
+            "needs": { "type": "object", "additionalProperties": feature, "propertyNames": feature },
             "evidence": list(object(json!({ "file": text, "at": text, "issue": text, "commit": text }), &[])),
         }),
         &["title", "when", "effect", "releases", "because", "remedy", "evidence"],

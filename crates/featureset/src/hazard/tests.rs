@@ -117,6 +117,10 @@ fn every_hazard_is_well_formed() {
             assert_eq!(kinds.iter().filter(|kind| kind.is_some()).count(), 1, "{id}");
             assert_eq!(evidence.file.is_some(), evidence.at.is_some(), "{id}: a file has its tag");
         }
+        // An undeclared need is one that the condition is about: the need is what it finds omitted.
+        for need in record.needs.values() {
+            assert!(record.when.atoms().contains(&&Atom::Omit(need.clone())), "{id}: {need}");
+        }
         for atom in record.when.atoms() {
             if let Atom::Device(fact, value) = atom {
                 let entry = VOCABULARY.iter().find(|entry| entry.fact == fact).unwrap();

@@ -22,7 +22,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
     Vocabulary {
         fact: "firewall",
         values: &["iptables", "nftables", "none"],
-        meaning: "which firewall the kernel offers",
+        meaning: "which firewall the daemon can use: one that the kernel offers and, for iptables, whose program is there",
     },
     Vocabulary { fact: "init", values: &["none", "systemd"], meaning: "what starts the daemon" },
     Vocabulary {
@@ -67,7 +67,7 @@ pub static PROFILES: &[Profile] = &[
         meaning: "a container of our own image on a MikroTik router",
         facts: &[
             ("ca_certificates", "absent"),
-            ("firewall", "iptables"),
+            ("firewall", "none"),
             ("init", "none"),
             ("resolver", "file"),
             ("storage", "flash"),

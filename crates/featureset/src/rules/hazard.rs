@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::{Example, Rule, Subject};
 use crate::finding::{Edit, Finding, Label, Severity, Span};
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
-use crate::name::nearest;
-use crate::policy::Verdict;
+use crate::name::{FeatureName, nearest};
+use crate::policy::{Policy, Verdict};
 use crate::selection::Selection;
 
 /// What an acceptance must not be: for a binary that can't exist or can't start.
@@ -54,20 +54,34 @@ pub struct Applying<'a> {
 
 /// The hazards that apply to a policy at its pinned release on its device, by id.
 pub(crate) fn applying<'a>(subject: &Subject<'a>) -> Vec<Applying<'a>> {
-    let (Some(release), Some(registry)) = (subject.policy.tailscale, subject.registry()) else { return Vec::new() };
-    let selection = Selection::of(subject.policy, registry);
+    applying_to(subject, subject.policy)
+}
+
+/// Whether omitting a kept feature would bring a hazard that is more than a note.
+pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
+    let mut without = subject.policy.clone();
+    if let Some(decision) = without.features.get_mut(name) {
+        decision.verdict = Verdict::Omit;
+    }
+    let ids = |found: Vec<Applying<'_>>| found.into_iter().map(|one| one.hazard.id.clone()).collect::<BTreeSet<_>>();
+    !ids(applying_to(subject, &without)).is_subset(&ids(applying(subject)))
+}
+
+fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> {
+    let (Some(release), Some(registry)) = (policy.tailscale, subject.registry()) else { return Vec::new() };
+    let selection = Selection::of(policy, registry);
     // An undecided feature is neither kept nor omitted.
-    let decided = |name: &crate::name::FeatureName| subject.policy.features.contains_key(name);
+    let decided = |name: &FeatureName| policy.features.contains_key(name);
     let omitted = selection.omitted.iter().filter(|name| decided(name)).cloned().collect();
     let mut found = Vec::new();
     for hazard in subject.facts.hazards().filter(|hazard| hazard.in_release(release)) {
         let mut one = Applying { hazard, targets: BTreeSet::new(), unstated: BTreeSet::new() };
-        for (name, target) in &subject.policy.targets {
+        for (name, target) in &policy.targets {
             let circumstances = Circumstances {
                 release,
                 kept: &selection.kept,
                 omitted: &omitted,
-                device: &subject.policy.device.facts,
+                device: &policy.device.facts,
                 os: "linux",
                 goarch: target.platform.goarch,
             };
@@ -111,7 +125,7 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Finding {
         place,
         related: labels,
         why: why(subject, hazard),
-        next: next(one),
+        next: next(subject, one),
         edit: edit(subject, hazard),
     }
 }
@@ -164,8 +178,20 @@ fn why(subject: &Subject<'_>, hazard: &Hazard) -> String {
     format!("{}{symptom} In {}; {known}: {}.{unchecked}", record.because.trim(), hazard.ranges(), evidence.join(", "))
 }
 
-fn next(one: &Applying<'_>) -> String {
-    let flips: Vec<String> = one.hazard.record.remedy.iter().map(ToString::to_string).collect();
+fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
+    // Only what changes something, and with a feature what it needs.
+    let open = one
+        .hazard
+        .record
+        .remedy
+        .iter()
+        .filter(|flip| subject.policy.keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
+    let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
+    for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
+        let closure = subject.registry().map(|registry| registry.requires(flip.feature())).unwrap_or_default();
+        let along = closure.iter().filter(|name| *name != flip.feature() && !subject.policy.keeps(name));
+        flips.extend(along.map(|name| format!("keep `{name}`, which `{}` needs", flip.feature())));
+    }
     let flips = flips.join(" and ");
     let mut ways = vec![format!("{}{}", flips[..1].to_uppercase(), &flips[1..])];
     if one.targets.is_empty() {
@@ -228,7 +254,16 @@ fn needless(subject: &Subject<'_>) -> Vec<Finding> {
     let applying: BTreeSet<&str> =
         applying(subject).iter().filter(|one| !one.hazard.is_note()).map(|one| one.hazard.id.as_str()).collect();
     let idle = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
+    // Where a decision is still open, no one can say that its hazard does not apply.
+    let decided = |hazard: &&Hazard| {
+        let atoms = hazard.record.when.atoms();
+        atoms.iter().filter_map(|atom| atom.feature()).all(|name| {
+            subject.policy.features.contains_key(name)
+                || subject.registry().is_none_or(|registry| !registry.features.contains_key(name))
+        })
+    };
     idle.filter(|hazard| hazard.record.effect.can_be_accepted() && !applying.contains(hazard.id.as_str()))
+        .filter(decided)
         .map(|hazard| {
             let message = if hazard.is_note() {
                 format!("`{}` needs no acceptance: the decision's own reason is it", hazard.id)

@@ -19,7 +19,8 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         |name: &FeatureName| registry.required_by(name).iter().any(|user| user != name && subject.policy.keeps(user));
     let details = registry.features.iter().filter(|(_, feature)| feature.implementation_detail).map(|(name, _)| name);
     details
-        .filter(|name| subject.policy.keeps(name) && !needed(name))
+        // What no declared dependency needs may still clear a hazard.
+        .filter(|name| subject.policy.keeps(name) && !needed(name) && !super::hazard::is_needed(subject, name))
         .map(|name| {
             let users: Vec<String> = registry
                 .required_by(name)

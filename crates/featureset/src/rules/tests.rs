@@ -14,8 +14,8 @@ const ACCEPTED: &[&str] = &[
     "clientupdate-disabled",
     "debug-idtoken",
     "flags-vanish",
+    "flags-vanish-newer",
     "iptables-forced",
-    "iptables-legacy-kernel",
     "nc-dial",
     "ssh-port22",
     "syspolicy-failopen",
@@ -159,10 +159,7 @@ fn only_what_decides_the_tags_holds_them_back() {
 fn a_section_that_is_no_mapping_is_one_finding() {
     let text = clean_policy();
     let (head, _) = text.split_once("features:\n").unwrap();
-    assert_eq!(
-        codes(&format!("{head}features: [dns, ssh]\n")).into_iter().collect::<Vec<_>>(),
-        ["needless-acceptance", "wrong-type"]
-    );
+    assert_eq!(codes(&format!("{head}features: [dns, ssh]\n")).into_iter().collect::<Vec<_>>(), ["wrong-type"]);
     assert!(codes(&format!("{head}features: {{}}\n")).contains("undecided-feature"));
     assert!(codes("").contains("missing-key") && judge("", &read(""), Facts::embedded()).len() == 4);
 }

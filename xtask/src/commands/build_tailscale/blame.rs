@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use featureset::finding::{Finding, Label, Span};
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use featureset::policy::Verdict;
@@ -60,7 +60,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
     let more = (more > 0).then(|| format!("… and {more} more"));
     let compiler = shown.chain(more).collect::<Vec<_>>().join("\n");
     let step = progress::step("Finding", "the decisions behind it");
-    let source = module_source(job)?;
+    let source = job.upstream.source(job.go)?;
     let omitted = declared_by_omitted(job, &source, &complaints)?;
     let kept = brought_in_by_kept(job, recipe, &source, &complaints)?;
     drop(step);
@@ -80,12 +80,6 @@ fn complaints(stderr: &str) -> Result<Vec<Complaint>> {
         Some(Complaint { file: PathBuf::from(&found[1]), rest: found[2].to_owned(), missing: name })
     };
     Ok(stderr.lines().filter_map(complaint).collect())
-}
-
-/// The folder of upstream's source in the module cache.
-fn module_source(job: &Job<'_>) -> Result<PathBuf> {
-    let name = format!("{MODULE}@{}", job.pinned.release.module_version());
-    job.go.module_cache().map(|cache| cache.join(name)).context("Go has no module cache")
 }
 
 /// The features that a file's build constraint asks not to omit.

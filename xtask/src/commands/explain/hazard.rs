@@ -20,7 +20,8 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
     let state = match (here, accepted) {
         (None, _) => "does not apply to this policy",
         (Some(one), _) if one.targets.is_empty() => "depends on what the policy does not state of the device",
-        (Some(_), Some(_)) => "applies to this policy, which accepts it",
+        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy, which accepts it",
+        (Some(_), Some(_)) => "applies to this policy, and can't be accepted",
         (Some(one), None) if one.hazard.is_note() => {
             "applies to this policy; the decision's own reason is its acceptance"
         }
@@ -80,7 +81,7 @@ fn established(hazard: &Hazard) -> String {
         Some(proof) if hazard.established() > Established::Read => {
             proof.observations.iter().map(seen).collect::<Vec<_>>().join("\n")
         }
-        _ => "  read in upstream's source or in reports; not run by this project".to_owned(),
+        _ => "  read in upstream's source or in reports; no proof of this project's own yet".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use featureset::facts::Facts;
 use featureset::hazard::{Effect, Hazard, trial};
 use featureset::proof::{Established, Observation, Proof};
-use featureset::release::{GoVersion, Release};
+use featureset::release::Release;
 
 use super::{Said, built, judged};
 use crate::commands::{Outcome, registry};
@@ -126,7 +126,7 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
     step.done("Proved", if failed { "fails" } else { "passes" });
     Ok(Some(Observation {
         release: upstream.release,
-        go: version(with.go, upstream)?,
+        go: upstream.go_version(with.go)?,
         platform: format!("{}/amd64", trial.goos),
         expected: hazard.in_release(upstream.release),
         how,
@@ -134,9 +134,4 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
         complaint,
         remedied,
     }))
-}
-
-fn version(go: &Go, upstream: &Upstream) -> Result<GoVersion> {
-    let name = if upstream.toolchain() == "local" { &go.version } else { upstream.toolchain() };
-    Ok(name.trim_start_matches("go").parse()?)
 }

@@ -1,7 +1,7 @@
 //! `hazards sweep`: looks for selections that do not compile, over a whole release.
 //!
-//! Every selection is type-checked on three processors; what fails is confirmed by a real build, and so is one in
-//! twenty of what passes. Each answer is kept under target/ as it comes, so an interrupted sweep goes on where it
+//! Every selection is type-checked on three processors; each that fails is confirmed by a real build, and so is one
+//! in twenty of those that pass, on one of the processors. Each answer is kept under target/ as it comes, so an interrupted sweep goes on where it
 //! was, and shards add up.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,8 @@ use anyhow::{Context, Result};
 use featureset::facts::Facts;
 use featureset::hazard::{Circumstances, Effect, trial};
 use featureset::name::FeatureName;
-use featureset::recipe::MODULE;
 use featureset::registry::Registry;
-use featureset::release::Release;
+use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
 use super::{Said, built, judged};
@@ -50,7 +49,7 @@ struct Seen {
 struct Report {
     generated_by: &'static str,
     release: Release,
-    go: String,
+    go: GoVersion,
     processors: &'static [&'static str],
     selections: usize,
     checks: usize,
@@ -89,8 +88,8 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
     let target = root.join("target");
     let go = go::find_or_provide(&target)?;
     let upstream = upstream::fetch(&go, &target, pinned.release, pinned.policy.go)?;
-    let pairs =
-        trial::gated_pairs(pinned.registry, constraints(&source(&go, pinned.release)?)?.iter().map(String::as_str));
+    let source = upstream.source(&go)?;
+    let pairs = trial::gated_pairs(pinned.registry, constraints(&source)?.iter().map(String::as_str));
     let sweep = Sweep {
         go: &go,
         upstream: &upstream,
@@ -104,11 +103,6 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
     sweep.check(&own)?;
     sweep.confirm(&own)?;
     sweep.report(&root, &jobs)
-}
-
-fn source(go: &Go, release: Release) -> Result<PathBuf> {
-    let cache = go.module_cache().context("Go has no module cache")?;
-    Ok(cache.join(format!("{MODULE}@{}", release.module_version())))
 }
 
 /// The build constraints of every Go file below a folder, tests apart.
@@ -130,6 +124,18 @@ fn constraints(folder: &Path) -> Result<Vec<String>> {
 /// A number that is the same for the same text, whatever the machine: picks the sample.
 fn dice(text: &str) -> u64 {
     u64::from_str_radix(&files::sha256(text.as_bytes())[..8], 16).unwrap_or(0)
+}
+
+/// Whether a job is the one that stands for a selection of the sample: the same ones on every machine.
+fn is_sampled(job: &Job) -> bool {
+    let dice = dice(selection_of(job));
+    let processor = usize::try_from(dice / SAMPLED).unwrap_or(0) % PROCESSORS.len();
+    dice.is_multiple_of(SAMPLED) && PROCESSORS[processor] == job.goarch
+}
+
+/// The name of a job's selection: its id is that after the processor.
+fn selection_of(job: &Job) -> &str {
+    job.id.split_once(' ').map_or("", |(_, name)| name)
 }
 
 impl Sweep<'_> {
@@ -187,11 +193,15 @@ impl Sweep<'_> {
     /// Real builds of what fails on the first processor, and of the sample of what passes.
     fn confirm(&self, jobs: &[&Job]) -> Result<()> {
         let seen = self.seen();
+        let fails = |goarch: &str, name: &str| {
+            seen.get(&format!("{goarch} {name}")).is_some_and(|seen| seen.complaint.is_some())
+        };
         let wanted = |job: &&&Job| {
-            let Some(seen) = seen.get(&job.id) else { return false };
-            let failing = seen.complaint.is_some() && job.goarch == PROCESSORS[0];
-            let sampled = seen.complaint.is_none() && dice(&job.id).is_multiple_of(SAMPLED);
-            seen.confirmed.is_none() && (failing || sampled)
+            let Some(own) = seen.get(&job.id) else { return false };
+            // A selection that fails is built on the first processor that it fails on.
+            let first = PROCESSORS.iter().find(|goarch| fails(goarch, selection_of(job)));
+            let failing = first.is_some_and(|goarch| *goarch == job.goarch);
+            own.confirmed.is_none() && (failing || (own.complaint.is_none() && is_sampled(job)))
         };
         for job in jobs.iter().filter(wanted) {
             process::check_interrupt()?;
@@ -210,18 +220,7 @@ impl Sweep<'_> {
 
     fn report(&self, root: &Path, jobs: &[Job]) -> Result<Outcome> {
         let seen = self.seen();
-        let left = jobs.iter().filter(|job| !seen.contains_key(&job.id)).count();
-        if left > 0 {
-            progress::line("Open", &format!("{left} of {} checks are left to other shards", jobs.len()));
-            return Ok(Outcome::Clean);
-        }
-        let report = self.summary(jobs, &seen);
-        let path = root.join(FOLDER).join(format!("{}.json", self.upstream.release));
-        files::write(&path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
-        progress::line(
-            "Wrote",
-            &format!("{FOLDER}/{}.json: {} failures", self.upstream.release, report.failures.len()),
-        );
+        let report = self.summary(jobs, &seen)?;
         let mut outcome = Outcome::Clean;
         for failure in report.failures.iter().filter(|failure| failure.hazards.is_empty()) {
             progress::warn(&format!("no hazard tells of it: {}: {}", failure.selection, failure.complaint));
@@ -231,14 +230,23 @@ impl Sweep<'_> {
             progress::warn(&format!("a real build says otherwise than the type-check: {}", wrong.id));
             outcome = Outcome::Findings;
         }
+        let left = jobs.iter().filter(|job| !seen.contains_key(&job.id)).count();
+        if left > 0 {
+            progress::line("Open", &format!("{left} of {} checks are left to other shards", jobs.len()));
+            return Ok(outcome);
+        }
+        let path = root.join(FOLDER).join(format!("{}.json", self.upstream.release));
+        files::write(&path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+        let failures = report.failures.len();
+        progress::line("Wrote", &format!("{FOLDER}/{}.json: {failures} failures", self.upstream.release));
         Ok(outcome)
     }
 
-    fn summary(&self, jobs: &[Job], seen: &BTreeMap<String, Seen>) -> Report {
+    fn summary(&self, jobs: &[Job], seen: &BTreeMap<String, Seen>) -> Result<Report> {
         let mut failures: BTreeMap<&str, Failure> = BTreeMap::new();
         for job in jobs {
             let Some(complaint) = seen.get(&job.id).and_then(|seen| seen.complaint.clone()) else { continue };
-            let name = job.id.split_once(' ').map_or("", |(_, name)| name);
+            let name = selection_of(job);
             let fresh = || Failure {
                 selection: name.to_owned(),
                 processors: Vec::new(),
@@ -250,17 +258,17 @@ impl Sweep<'_> {
         let confirmed = |failing: bool| {
             seen.values().filter(|seen| seen.confirmed == Some(true) && seen.complaint.is_some() == failing).count()
         };
-        Report {
+        Ok(Report {
             generated_by: "cargo xtask hazards sweep",
             release: self.upstream.release,
-            go: self.go.version.clone(),
+            go: self.upstream.go_version(self.go)?,
             processors: PROCESSORS,
             selections: self.selections.len(),
             checks: jobs.len(),
             failures: failures.into_values().collect(),
             confirmed_failing: confirmed(true),
             confirmed_passing: confirmed(false),
-        }
+        })
     }
 
     /// The hazards that say that a selection does not compile.
