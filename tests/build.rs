@@ -290,3 +290,15 @@ fn over_budget_is_a_finding_though_the_binary_is_there() {
     }
     assert_eq!(world.artefacts().len(), 4);
 }
+
+#[test]
+fn programs_get_one_document_with_findings_and_manifests() {
+    let world = World::new();
+    world.decide(&common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
+    let mut command = command(&world.place("project"), &["build-tailscale", "--format", "json"]);
+    command.env("PATH", world.place("bin"));
+    let ran = finish(command);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.status, &document["findings"][0]["code"]), (1, &"over-budget".into()));
+    assert_eq!(document["targets"]["one"]["manifest"]["release"], "1.102.5");
+}

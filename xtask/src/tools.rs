@@ -17,7 +17,7 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
     Some(std::array::from_fn(|_| parts.next().unwrap_or(0)))
 }
 
-/// Whether a path can be executed by this user, as far as its mode says.
+/// Whether there is a file at a path.
 fn is_file(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|data| data.is_file())
 }

@@ -64,17 +64,19 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
     }
     let mut findings = if stale.is_empty() { Vec::new() } else { build_all(&project, pinned, &stale)? };
     findings.extend(over_budget(&project, pinned, &targets));
-    report(&project, &targets, &findings, format)?;
+    report(&project, pinned, &targets, &findings, format)?;
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// The findings and what was built: paths for people, one document with the manifests for programs.
-fn report(project: &Project, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
+/// The findings, for people; for programs one document with those, the policy's warnings and the manifests of what
+/// is built.
+fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
     if format != Format::Json {
         return render::findings(project, findings, format);
     }
-    let mut document = render::document(project, findings);
-    let manifests = targets.iter().filter_map(|target| {
+    let mut document = render::document(project, &[&project.findings[..], findings].concat());
+    let built = targets.iter().filter(|target| is_fresh(project, pinned, target));
+    let manifests = built.filter_map(|target| {
         let folder = folder(project, target);
         let manifest = Manifest::read(&folder).and_then(|manifest| Ok(serde_json::to_value(manifest)?)).ok()?;
         Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))

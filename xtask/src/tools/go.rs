@@ -164,7 +164,7 @@ fn refuse_disabled_checksums(settings: &Settings) -> Result<()> {
     };
     let Some(setting) = setting else { return Ok(()) };
     let why = format!("{setting}: neither the toolchain nor Tailscale's module would be checked");
-    let next = "Unset it for this command, for example with `GOSUMDB=sums.example GONOSUMDB= GOPRIVATE=`.";
+    let next = "Unset it: `env -u NAME` for this command, or `go env -u NAME` if it was set with `go env -w`.";
     Err(Problem::new("checksum-database-disabled", "Go's checksum database is disabled", why, next).into())
 }
 
