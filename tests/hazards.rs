@@ -144,3 +144,22 @@ fn a_remedy_names_what_it_needs_itself() {
     let text = policy(&[], TARGET).replace("profile: openwrt", "profile: openwrt, resolver: systemd-resolved");
     assert!(warnings(&text).contains("Keep `resolved` and keep `dbus`, which `resolved` needs"), "{}", warnings(&text));
 }
+
+#[test]
+fn a_hazard_tells_of_every_failure_that_a_sweep_found() {
+    let folder = common::root().join("crates/featureset/sweeps");
+    let mut swept = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+        swept += report["checks"].as_u64().unwrap();
+        for failure in report["failures"].as_array().unwrap() {
+            let hazards = failure["hazards"].as_array().unwrap();
+            assert!(!hazards.is_empty(), "{failure}");
+            for id in hazards {
+                assert!(featureset::facts::Facts::embedded().hazard(id.as_str().unwrap()).is_some(), "{id}");
+            }
+        }
+    }
+    assert!(swept > 0);
+}
