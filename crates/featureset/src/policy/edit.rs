@@ -1,12 +1,12 @@
 //! Edits of the text: stubs for undecided features and the order of the entries, everything else untouched.
 
-use super::document::{Reading, read};
+use super::document::read;
 use super::places::Places;
 use crate::facts::Facts;
-use crate::finding::Span;
+use crate::finding::{Finding, Span};
 use crate::name::FeatureName;
 use crate::registry::Registry;
-use crate::rules::{Subject, judge};
+use crate::rules::judge;
 
 /// A text after `check --fix`, and what was done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn fix(text: &str, facts: &Facts) -> Option<Fixed> {
     if found.iter().any(|finding| finding.code == "duplicate-feature") {
         return None;
     }
-    let (with_stubs, stubs) = insert_stubs(text, &reading, facts);
+    let (with_stubs, stubs) = insert_stubs(text, &found);
     let sorted = sort(&with_stubs)?;
     // Rather nothing than damage: every line is still there, and no decision and no finding is new.
     let after = read(&sorted);
@@ -47,9 +47,9 @@ fn lines(text: &str) -> Vec<&str> {
     lines
 }
 
-fn insert_stubs(text: &str, reading: &Reading, facts: &Facts) -> (String, usize) {
-    let undecided = judge(text, reading, facts).into_iter().filter(|finding| finding.code == "undecided-feature");
-    let mut edits: Vec<_> = undecided.filter_map(|finding| finding.edit).collect();
+fn insert_stubs(text: &str, found: &[Finding]) -> (String, usize) {
+    let undecided = found.iter().filter(|finding| finding.code == "undecided-feature");
+    let mut edits: Vec<_> = undecided.filter_map(|finding| finding.edit.as_ref()).collect();
     // From the end, so that earlier places stay where they are; stable, so that stubs for one place keep their order.
     edits.sort_by_key(|edit| edit.span.start);
     let mut fixed = text.to_owned();
@@ -60,7 +60,7 @@ fn insert_stubs(text: &str, reading: &Reading, facts: &Facts) -> (String, usize)
 }
 
 /// The lines of the features section, where it is laid out as a block with one entry below the other.
-struct Section<'a> {
+pub(crate) struct Section<'a> {
     text: &'a str,
     /// Name and start of each entry, in the order of the text. The comments right above an entry are part of it.
     entries: Vec<(String, usize)>,
@@ -71,7 +71,7 @@ struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn of(text: &'a str, places: &Places) -> Option<Self> {
+    pub(crate) fn of(text: &'a str, places: &Places) -> Option<Self> {
         let keys = places.children("features").into_iter().map(|name| {
             let start = places.key(&["features", &name]).start;
             (name, start)
@@ -105,6 +105,23 @@ impl<'a> Section<'a> {
         let ends = self.entries.iter().skip(1).map(|(_, start)| *start).chain([self.end]);
         self.entries.iter().zip(ends).map(|((name, start), end)| (name.as_str(), &self.text[*start..end])).collect()
     }
+
+    /// The stub of an undecided feature, and where it belongs in the alphabet.
+    pub(crate) fn stub(&self, registry: &Registry, name: &FeatureName) -> (Span, String) {
+        let next = self.entries.iter().filter(|(other, _)| other.as_str() > name.as_str()).min();
+        let at = next.map_or(self.end, |(_, start)| *start);
+        let say = |label: &str, names: Vec<String>| {
+            if names.is_empty() { String::new() } else { format!(" {label} {}.", names.join(", ")) }
+        };
+        let needs = registry.features.get(name).into_iter().flat_map(|feature| &feature.needs);
+        let users = registry.required_by(name).into_iter().filter(|user| user != name);
+        let needs = say("Needs", needs.map(ToString::to_string).collect());
+        let users = say("Needed by", users.map(|user| user.to_string()).collect());
+        let (pad, newline) = (" ".repeat(self.indent), newline(self.text));
+        let gap = if at == 0 || self.text[..at].ends_with('\n') { "" } else { newline };
+        let stub = format!("{gap}{pad}{name}:{newline}{pad}  # keep: or omit:, and why.{needs}{users}{newline}");
+        (Span { start: at, end: at }, stub)
+    }
 }
 
 fn line_start(text: &str, at: usize) -> usize {
@@ -132,24 +149,6 @@ fn entry_start(text: &str, key: usize, indent: usize) -> usize {
         }
     }
     start
-}
-
-/// The stub of an undecided feature, and where it belongs in the alphabet; nothing where there is no such place.
-pub(crate) fn stub(subject: &Subject<'_>, registry: &Registry, name: &FeatureName) -> Option<(Span, String)> {
-    let section = Section::of(subject.text, subject.places)?;
-    let next = section.entries.iter().filter(|(other, _)| other.as_str() > name.as_str()).min();
-    let at = next.map_or(section.end, |(_, start)| *start);
-    let say = |label: &str, names: Vec<String>| {
-        if names.is_empty() { String::new() } else { format!(" {label} {}.", names.join(", ")) }
-    };
-    let needs = registry.features.get(name).into_iter().flat_map(|feature| &feature.needs);
-    let users = registry.required_by(name).into_iter().filter(|user| user != name);
-    let needs = say("Needs", needs.map(ToString::to_string).collect());
-    let users = say("Needed by", users.map(|user| user.to_string()).collect());
-    let (pad, newline) = (" ".repeat(section.indent), newline(subject.text));
-    let gap = if at == 0 || subject.text[..at].ends_with('\n') { "" } else { newline };
-    let stub = format!("{gap}{pad}{name}:{newline}{pad}  # keep: or omit:, and why.{needs}{users}{newline}");
-    Some((Span { start: at, end: at }, stub))
 }
 
 /// Puts the entries of the features section into alphabetical order, each with the comments above it.

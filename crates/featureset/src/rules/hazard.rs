@@ -57,7 +57,7 @@ pub(crate) fn applying<'a>(subject: &Subject<'a>) -> Vec<Applying<'a>> {
     applying_to(subject, subject.policy)
 }
 
-/// Whether omitting a kept feature would bring a hazard that is more than a note.
+/// Whether omitting a kept feature would bring a hazard.
 pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
     let mut without = subject.policy.clone();
     if let Some(decision) = without.features.get_mut(name) {
@@ -248,7 +248,7 @@ fn unacceptable(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 fn needless(subject: &Subject<'_>) -> Vec<Finding> {
-    if subject.registry().is_none() {
+    if subject.registry().is_none() || subject.policy.accepted.is_empty() {
         return Vec::new();
     }
     let applying: BTreeSet<&str> =

@@ -2,7 +2,7 @@
 
 use super::{Example, Rule, Subject};
 use crate::finding::{Edit, Finding, Label, Severity};
-use crate::policy::edit;
+use crate::policy::edit::Section;
 
 pub(super) static RULE: Rule = Rule {
     code: "undecided-feature",
@@ -15,28 +15,25 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let names = registry.features.iter().filter(|(name, _)| !subject.policy.features.contains_key(*name));
-    names
-        .filter_map(|(name, feature)| {
+    let section = Section::of(subject.text, subject.places);
+    let open = registry.features.iter().filter(|(name, _)| !subject.policy.features.contains_key(*name));
+    // What reading refused has its own finding, and the feature is there.
+    open.filter(|(name, _)| !broken(subject, name.as_str()))
+        .map(|(name, feature)| {
             let path = ["features", name.as_str()];
-            let message = format!("`{name}` is not decided");
             let next = format!("Add `keep:` or `omit:` with the reason; `explain {name}` shows what is known.");
-            let label = if subject.places.has(&path) { "no `keep:` or `omit:`" } else { "decided nowhere in here" };
             let (place, stub) = if subject.places.has(&path) {
-                (subject.places.key(&path), None)
+                (Label::new(subject.places.key(&path), "no `keep:` or `omit:`"), None)
             } else {
-                (subject.places.key(&["features"]), edit::stub(subject, registry, name))
+                let stub = section.as_ref().map(|section| section.stub(registry, name));
+                (Label::new(subject.places.key(&["features"]), "decided nowhere in here"), stub)
             };
-            // What reading refused has its own finding, and the feature is there.
-            if subject.places.has(&path) && broken(subject, name.as_str()) {
-                return None;
-            }
             let needs: Vec<String> = feature.needs.iter().map(|need| format!("`{need}`")).collect();
-            let message = if needs.is_empty() { message } else { format!("{message}; it needs {}", needs.join(", ")) };
-            let mut finding = RULE.finding(message, Label::new(place, label), next);
+            let needs = if needs.is_empty() { String::new() } else { format!("; it needs {}", needs.join(", ")) };
+            let mut finding = RULE.finding(format!("`{name}` is not decided{needs}"), place, next);
             finding.edit =
                 stub.map(|(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement });
-            Some(finding)
+            finding
         })
         .collect()
 }
