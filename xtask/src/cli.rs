@@ -52,6 +52,8 @@ pub enum Command {
     /// Put hazards to the test, or look for new ones.
     #[command(subcommand)]
     Hazards(Hazards),
+    /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
+    Review(Review),
     /// Write every generated file of this repository.
     Docs(Docs),
     /// Run what CI runs.
@@ -159,6 +161,14 @@ pub enum Hazards {
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
     parsed.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "write it as 1/4: the first of four".to_owned())
+}
+
+/// Flags of `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The revision whose policy this one is compared with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: String,
 }
 
 /// Flags of `docs`.

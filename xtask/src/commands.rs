@@ -8,6 +8,7 @@ pub mod explain;
 pub mod hazards;
 pub mod list;
 pub mod registry;
+pub mod review;
 pub mod tags;
 
 use anyhow::Result;
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
+        Command::Review(flags) => review::run(policy, format, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

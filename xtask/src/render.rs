@@ -3,6 +3,7 @@
 mod github;
 mod human;
 mod json;
+mod markdown;
 use anyhow::Result;
 use featureset::finding::{Finding, Severity};
 
@@ -13,6 +14,7 @@ use crate::problem::Problem;
 use crate::project::Project;
 
 pub use human::{hanging, width, wrapped};
+pub use markdown::change;
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///
@@ -32,6 +34,12 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
 #[must_use]
 pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
     json::findings(&project.path.to_string_lossy(), &project.text, findings)
+}
+
+/// One finding as it stands in a document for programs.
+#[must_use]
+pub fn finding(text: &str, finding: &Finding) -> serde_json::Value {
+    json::one(text, finding)
 }
 
 fn print_lines(text: &str) {

@@ -20,7 +20,9 @@
 //! - [`finding`], [`rules`]: what is wrong with a policy, and why
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
+//! - [`change`]: what a reviewer must know of the step from one policy to another
 
+pub mod change;
 pub mod explain;
 pub mod facts;
 pub mod finding;

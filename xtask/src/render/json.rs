@@ -17,7 +17,8 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> Value {
     })
 }
 
-fn one(text: &str, finding: &Finding) -> Value {
+/// One finding.
+pub(super) fn one(text: &str, finding: &Finding) -> Value {
     let label = |label: &Label| json!({ "place": place(text, label.span), "text": label.text });
     json!({
         "code": finding.code,

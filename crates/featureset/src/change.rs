@@ -1,0 +1,339 @@
+//! The change from one policy to another: what a reviewer must know, as values that can be printed.
+
+mod questions;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::facts::Facts;
+use crate::finding::{Finding, Severity};
+use crate::hazard::Effect;
+use crate::name::FeatureName;
+use crate::policy::{Decision, Policy, Reading, Verdict};
+use crate::recipe::{Recipe, tag_line};
+use crate::registry::Registry;
+use crate::rules;
+use crate::selection::Selection;
+
+pub use questions::{ASKED, Asked};
+
+/// One side of a comparison: a text and what reading it gave.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// The text of the featureset.yaml.
+    pub text: &'a str,
+    /// What reading it gave.
+    pub reading: &'a Reading,
+}
+
+/// What a change of the policy says and what follows from it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// What the base is worth to compare with.
+    pub base: Base,
+    /// Decisions that are not what they were, alphabetically.
+    pub decisions: Vec<DecisionChange>,
+    /// Decisions that stand, with another reason or other references, alphabetically.
+    pub edits: Vec<Edit>,
+    /// Everything else that the policy states: pin, device, build, image, targets.
+    pub settings: Vec<Setting>,
+    /// Acceptances that came, went, or have another reason.
+    pub acceptances: Vec<Setting>,
+    /// What becomes of each target, by name.
+    pub targets: BTreeMap<String, TargetEffect>,
+    /// Hazards that apply to the new policy and did not to the old one, by id.
+    pub hazards_gained: Vec<HazardChange>,
+    /// Hazards that applied to the old policy and do not to the new one, by id.
+    pub hazards_cleared: Vec<HazardChange>,
+    /// The new policy's errors and warnings that the old one did not have.
+    pub findings_gained: Vec<String>,
+    /// How many of the old policy's errors and warnings the new one does not have.
+    pub findings_cleared: usize,
+    /// What this change must answer, with its place in the new text.
+    pub questions: Vec<Finding>,
+}
+
+/// What the base is worth to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// There is no policy at the base: everything is new.
+    Missing,
+    /// The base has no policy that can be read: everything counts as new.
+    Unreadable,
+    /// It has errors; what could be read of it is compared.
+    Faulty,
+    /// It has none.
+    Sound,
+}
+
+/// A feature whose decision is not what it was. At least one of `from` and `to` is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DecisionChange {
+    /// The feature.
+    pub feature: FeatureName,
+    /// The old decision, if there was one.
+    pub from: Option<Stated>,
+    /// The new decision, if there is one.
+    pub to: Option<Stated>,
+    /// Whether the decision flipped and its reason did not.
+    pub same_reason: bool,
+    /// The features of this change that upstream's declared dependencies tie to it.
+    pub along: Vec<FeatureName>,
+}
+
+/// A decision and its reason, as the policy states them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stated {
+    /// `keep` or `omit`.
+    pub verdict: &'static str,
+    /// The reason.
+    pub reason: String,
+}
+
+/// Another reason, or other references, for a decision that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// The feature.
+    pub feature: FeatureName,
+    /// The decision: `keep` or `omit`.
+    pub verdict: &'static str,
+    /// The old and the new reason, where they differ.
+    pub reason: Option<(String, String)>,
+    /// References that came.
+    pub refs_added: Vec<String>,
+    /// References that went.
+    pub refs_removed: Vec<String>,
+}
+
+/// A setting that is not what it was: its path, such as `targets.arm64.budget`, and both values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// The path, its parts joined by dots.
+    pub path: String,
+    /// The old value.
+    pub from: Option<String>,
+    /// The new value.
+    pub to: Option<String>,
+}
+
+/// What becomes of a target's binary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
+pub enum TargetEffect {
+    /// The same recipe: the same binary.
+    Same,
+    /// Another recipe.
+    Changed {
+        /// Build tags that came, in the order of the tag line.
+        tags_added: Vec<String>,
+        /// Build tags that went.
+        tags_removed: Vec<String>,
+    },
+    /// The base did not have it.
+    Added,
+    /// The new policy does not have it.
+    Removed,
+}
+
+/// A hazard that came or went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HazardChange {
+    /// Its id.
+    pub hazard: String,
+    /// How bad it is.
+    pub effect: Effect,
+    /// What goes wrong.
+    pub title: String,
+    /// Whether the decision's own reason is its acceptance, or the policy on that side accepts it.
+    pub accepted: bool,
+    /// The facts of the device that it depends on and that the policy does not state.
+    pub unstated: BTreeSet<String>,
+}
+
+impl Change {
+    /// Compares two policies. Neither has to be free of findings; without a base everything is new.
+    #[must_use]
+    pub fn between(base: Option<Side<'_>>, new: Side<'_>, facts: &Facts) -> Self {
+        let old_policy = base.and_then(|side| side.reading.policy.clone()).unwrap_or_default();
+        let new_policy = new.reading.policy.clone().unwrap_or_default();
+        let (old_findings, new_findings) =
+            (base.map(|side| judged(side, facts)).unwrap_or_default(), judged(new, facts));
+        let (old_hazards, new_hazards) =
+            (base.map(|side| hazards(side, &old_policy, facts)).unwrap_or_default(), hazards(new, &new_policy, facts));
+        let mut change = Self {
+            base: worth(base, &old_findings),
+            decisions: decisions(&old_policy, &new_policy, facts),
+            edits: edits(&old_policy, &new_policy),
+            settings: differing(&settings::of(&old_policy), &settings::of(&new_policy)),
+            acceptances: differing(&old_policy.accepted, &new_policy.accepted),
+            targets: targets(&old_policy, &new_policy, facts),
+            hazards_gained: without(&new_hazards, &old_hazards),
+            hazards_cleared: without(&old_hazards, &new_hazards),
+            findings_gained: fresh(&new_findings, &old_findings),
+            findings_cleared: fresh(&old_findings, &new_findings).len(),
+            questions: Vec::new(),
+        };
+        change.questions = questions::of(&change, &new.reading.places);
+        change
+    }
+
+    /// Whether any target's binary becomes another one, comes or goes.
+    #[must_use]
+    pub fn reaches_a_binary(&self) -> bool {
+        self.targets.values().any(|effect| *effect != TargetEffect::Same)
+    }
+
+    /// Whether nothing but comments, layout and order differ.
+    #[must_use]
+    pub fn says_nothing_new(&self) -> bool {
+        self.decisions.is_empty()
+            && self.edits.is_empty()
+            && self.settings.is_empty()
+            && self.acceptances.is_empty()
+            && self.findings_gained.is_empty()
+            && self.findings_cleared == 0
+            && !self.reaches_a_binary()
+    }
+}
+
+/// What is wrong with one side; notes are no part of it, hazards tell of them.
+fn judged(side: Side<'_>, facts: &Facts) -> Vec<Finding> {
+    let mut findings = rules::judge(side.text, side.reading, facts);
+    findings.retain(|finding| finding.severity != Severity::Note);
+    findings
+}
+
+fn worth(base: Option<Side<'_>>, findings: &[Finding]) -> Base {
+    match base {
+        None => Base::Missing,
+        Some(side) if side.reading.policy.is_none() => Base::Unreadable,
+        Some(_) if findings.iter().any(|finding| finding.severity == Severity::Error) => Base::Faulty,
+        Some(_) => Base::Sound,
+    }
+}
+
+fn registry<'a>(policy: &Policy, facts: &'a Facts) -> Option<&'a Registry> {
+    facts.registry(policy.tailscale?)
+}
+
+fn decisions(old: &Policy, new: &Policy, facts: &Facts) -> Vec<DecisionChange> {
+    let names: BTreeSet<&FeatureName> = old.features.keys().chain(new.features.keys()).collect();
+    let verdict = |policy: &Policy, name: &FeatureName| policy.features.get(name).map(|decision| decision.verdict);
+    let changed: BTreeSet<FeatureName> =
+        names.into_iter().filter(|name| verdict(old, name) != verdict(new, name)).cloned().collect();
+    let registry = registry(new, facts).or_else(|| registry(old, facts));
+    let stated = |decision: &Decision| Stated { verdict: decision.verdict.word(), reason: decision.reason.clone() };
+    let one = |name: &FeatureName| {
+        let (from, to) = (old.features.get(name), new.features.get(name));
+        // What comes needs others to come; what goes takes those along that need it.
+        let tied = registry.map(|registry| match new.keeps(name) {
+            true => registry.requires(name),
+            false => registry.required_by(name),
+        });
+        let moves_alike = |other: &&FeatureName| *other != name && new.keeps(other) == new.keeps(name);
+        DecisionChange {
+            feature: name.clone(),
+            same_reason: from.zip(to).is_some_and(|(from, to)| from.reason == to.reason),
+            from: from.map(stated),
+            to: to.map(stated),
+            along: tied.unwrap_or_default().intersection(&changed).filter(moves_alike).cloned().collect(),
+        }
+    };
+    changed.iter().map(one).collect()
+}
+
+fn edits(old: &Policy, new: &Policy) -> Vec<Edit> {
+    let both = new.features.iter().filter_map(|(name, to)| Some((name, old.features.get(name)?, to)));
+    let stand = both.filter(|(_, from, to)| from.verdict == to.verdict && from != to);
+    let missing = |these: &[String], those: &[String]| {
+        these.iter().filter(|reference| !those.contains(reference)).cloned().collect::<Vec<_>>()
+    };
+    let edit = |(name, from, to): (&FeatureName, &Decision, &Decision)| Edit {
+        feature: name.clone(),
+        verdict: to.verdict.word(),
+        reason: (from.reason != to.reason).then(|| (from.reason.clone(), to.reason.clone())),
+        refs_added: missing(&to.refs, &from.refs),
+        refs_removed: missing(&from.refs, &to.refs),
+    };
+    // References in another order say the same.
+    let says_something =
+        |edit: &Edit| edit.reason.is_some() || !edit.refs_added.is_empty() || !edit.refs_removed.is_empty();
+    stand.map(edit).filter(says_something).collect()
+}
+
+fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Setting> {
+    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let setting =
+        |path: &String| Setting { path: path.clone(), from: old.get(path).cloned(), to: new.get(path).cloned() };
+    paths.into_iter().filter(|path| old.get(*path) != new.get(*path)).map(setting).collect()
+}
+
+fn targets(old: &Policy, new: &Policy, facts: &Facts) -> BTreeMap<String, TargetEffect> {
+    let names: BTreeSet<&String> = old.targets.keys().chain(new.targets.keys()).collect();
+    let recipe = |policy: &Policy, name: &str| {
+        let selection = Selection::of(policy, registry(policy, facts)?);
+        Recipe::of(policy, &selection, name, None)
+    };
+    let effect = |name: &str| match (old.targets.get(name), new.targets.get(name)) {
+        (None, _) => TargetEffect::Added,
+        (_, None) => TargetEffect::Removed,
+        (Some(_), Some(_)) if recipe(old, name) == recipe(new, name) => TargetEffect::Same,
+        (Some(before), Some(after)) => {
+            let tags = |policy: &Policy, build| {
+                registry(policy, facts).map(|found| tag_line(&Selection::of(policy, found), build)).unwrap_or_default()
+            };
+            let (before, after) = (tags(old, &before.build), tags(new, &after.build));
+            let missing = |these: &[String], those: &[String]| {
+                these.iter().filter(|tag| !those.contains(tag)).cloned().collect::<Vec<_>>()
+            };
+            TargetEffect::Changed { tags_added: missing(&after, &before), tags_removed: missing(&before, &after) }
+        }
+    };
+    names.into_iter().map(|name| (name.clone(), effect(name))).collect()
+}
+
+fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<HazardChange> {
+    let applying = rules::hazards(side.text, side.reading, facts);
+    let one = |one: rules::Applying<'_>| HazardChange {
+        accepted: one.hazard.is_note() || policy.accepted.contains_key(&one.hazard.id),
+        hazard: one.hazard.id.clone(),
+        effect: one.hazard.record.effect,
+        title: one.hazard.record.title.clone(),
+        // Where some target has it for certain, the facts don't matter to the reviewer.
+        unstated: if one.targets.is_empty() { one.unstated } else { BTreeSet::new() },
+    };
+    applying.into_iter().map(one).collect()
+}
+
+fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<HazardChange> {
+    these.iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).cloned().collect()
+}
+
+/// The findings of one side that the other does not have, each as `code: message`, wherever they stand.
+fn fresh(these: &[Finding], those: &[Finding]) -> Vec<String> {
+    let said = |finding: &Finding| format!("{}: {}", finding.code, finding.message);
+    let others: BTreeSet<String> = those.iter().map(said).collect();
+    these.iter().map(said).filter(|text| !others.contains(text)).collect()
+}
+
+impl DecisionChange {
+    /// Whether a kept feature becomes an omitted one, or the other way round.
+    #[must_use]
+    pub fn is_flip(&self) -> bool {
+        self.from.is_some() && self.to.is_some()
+    }
+
+    /// Whether the binary loses the feature.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let keeps =
+            |stated: &Option<Stated>| stated.as_ref().is_some_and(|stated| stated.verdict == Verdict::Keep.word());
+        keeps(&self.from) && !keeps(&self.to)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a comparison says, and that it says nothing where nothing changed.
+
+use super::*;
+use crate::policy::read;
+use crate::rules::tests::clean_policy;
+use proptest::prelude::*;
+
+fn compare(old: &str, new: &str) -> Change {
+    let (old_reading, new_reading) = (read(old), read(new));
+    let side = Side { text: old, reading: &old_reading };
+    Change::between(Some(side), Side { text: new, reading: &new_reading }, Facts::embedded())
+}
+
+fn codes(change: &Change) -> Vec<&str> {
+    change.questions.iter().map(|question| &*question.code).collect()
+}
+
+fn flipped(text: &str, name: &str, from: &str, to: &str) -> String {
+    let (old, new) = (format!("  {name}:\n    {from}: "), format!("  {name}:\n    {to}: "));
+    assert!(text.contains(&old), "{name} is no {from}");
+    text.replace(&old, &new)
+}
+
+#[test]
+fn the_kinds_of_question_are_sorted() {
+    assert!(ASKED.is_sorted_by(|a, b| a.code < b.code), "{:?}", ASKED.iter().map(|one| one.code).collect::<Vec<_>>());
+}
+
+#[test]
+fn comments_order_and_layout_say_nothing() {
+    let text = clean_policy();
+    let other = text
+        .replace("features:\n", "# A word.\nfeatures:   # all of them\n\n")
+        .replace("build:\n  inlining: none\n  symbols: all\n", "build:\n  symbols: all\n  inlining: \"none\"\n");
+    assert_ne!(text, other);
+    let change = compare(&text, &other);
+    assert!(change.says_nothing_new() && change.questions.is_empty(), "{change:#?}");
+}
+
+#[test]
+fn a_flip_with_its_old_reason_is_doubted_and_names_its_tags() {
+    let text = clean_policy();
+    let change = compare(&text, &flipped(&text, "netstack", "keep", "omit"));
+    assert_eq!(change.decisions.len(), 1);
+    assert!(change.decisions[0].same_reason && change.decisions[0].is_lost());
+    assert!(codes(&change).contains(&"reason-unchanged") && codes(&change).contains(&"feature-lost"));
+    assert_eq!(
+        change.targets["amd64"],
+        TargetEffect::Changed { tags_added: vec!["ts_omit_netstack".to_owned()], tags_removed: Vec::new() }
+    );
+    // dns needs netstack though upstream does not declare it.
+    assert!(change.hazards_gained.iter().any(|one| one.hazard == "dns-netstack-quad100"));
+    assert!(codes(&change).contains(&"hazard-gained"));
+    // And back: the hazard is cleared, nothing is gained.
+    let back = compare(&flipped(&text, "netstack", "keep", "omit"), &text);
+    assert!(back.hazards_cleared.iter().any(|one| one.hazard == "dns-netstack-quad100"));
+    assert!(codes(&back).contains(&"feature-gained"));
+}
+
+#[test]
+fn what_comes_with_dependencies_is_tied_together() {
+    let text = clean_policy();
+    let kept = flipped(&flipped(&text, "netstack", "keep", "omit"), "gro", "omit", "omit");
+    let both = flipped(&text, "gro", "omit", "keep");
+    let change = compare(&kept, &both);
+    let gro = change.decisions.iter().find(|one| one.feature.as_str() == "gro").unwrap();
+    assert_eq!(gro.along.iter().map(FeatureName::as_str).collect::<Vec<_>>(), ["netstack"]);
+}
+
+#[test]
+fn settings_are_compared_with_their_paths() {
+    let text = clean_policy();
+    let other = text
+        .replace("budget: 9 MB", "budget: 9.5 MB, pack: none")
+        .replace("storage: flash", "storage: disk")
+        .replace("tailscale: 1.102.5", "tailscale: 1.102.4");
+    let change = compare(&text, &other);
+    let paths: Vec<&str> = change.settings.iter().map(|setting| setting.path.as_str()).collect();
+    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.pack"]);
+    assert_eq!(codes(&change), ["budget-raised", "device-changed", "release-changed"]);
+    let gone = compare(&text, &text.replace("  amd64: {", "  other: {"));
+    assert_eq!(gone.targets["amd64"], TargetEffect::Removed);
+    assert_eq!(codes(&gone), ["target-removed"]);
+}
+
+#[test]
+fn a_base_is_worth_what_it_is() {
+    let text = clean_policy();
+    let reading = read(&text);
+    let new = Side { text: &text, reading: &reading };
+    let change = Change::between(None, new, Facts::embedded());
+    assert_eq!((change.base, change.decisions.len()), (Base::Missing, 79));
+    assert!(change.reaches_a_binary() && !codes(&change).contains(&"feature-gained"));
+    assert_eq!(compare("features: [", &text).base, Base::Unreadable);
+    let faulty = compare(&text.replace("    keep: People type commands on this device.\n", ""), &text);
+    assert_eq!(faulty.base, Base::Faulty);
+    assert_eq!(faulty.decisions.len(), 1);
+    assert!(faulty.findings_cleared > 0);
+}
+
+proptest! {
+    #[test]
+    fn any_two_texts_can_be_compared(cut in 0usize..9000, length in 0usize..200) {
+        let text = clean_policy();
+        let (start, end) = (cut.min(text.len()), (cut + length).min(text.len()));
+        let other = format!("{}{}", &text[..start], &text[end..]);
+        let forth = compare(&text, &other);
+        let back = compare(&other, &text);
+        prop_assert_eq!(&forth.hazards_gained.len(), &back.hazards_cleared.len());
+        prop_assert_eq!(forth.settings.len(), back.settings.len());
+        prop_assert!(compare(&other, &other).says_nothing_new());
+    }
+}

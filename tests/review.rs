@@ -1,0 +1,131 @@
+//! `review` on real Git repositories, as a reviewer and a workflow run it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::{folder, policy, root, run};
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
+    let ran = Command::new("git").args(identity).args(arguments).current_dir(folder).output().unwrap();
+    assert!(ran.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// A repository whose only commit holds this policy.
+fn repository(text: &str) -> tempfile::TempDir {
+    let folder = folder(text);
+    git(folder.path(), &["init", "--quiet", "--initial-branch=main"]);
+    git(folder.path(), &["add", "."]);
+    git(folder.path(), &["commit", "--quiet", "--message=base"]);
+    folder
+}
+
+fn write(folder: &Path, text: &str) {
+    std::fs::write(folder.join("featureset.yaml"), text).unwrap();
+}
+
+const TARGET: &str = "{ platform: linux/amd64, budget: 9 MB }";
+
+#[test]
+fn a_change_of_a_pull_request_s_size() {
+    let old = policy(&["portmapper"], TARGET);
+    let repository = repository(&old);
+    let swap = |text: String, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    };
+    let mut new =
+        swap(old, "    keep: This device decides on netstack.", "    omit: Nobody asks 100.100.100.100 here.");
+    new = swap(new, "    omit: This device decides on gro.", "    keep: This device decides on gro.");
+    new = swap(
+        new,
+        "    keep: This device decides on portmapper.",
+        "    keep: >-\n      The uplink's router speaks NAT-PMP, @someone tried it.\n    refs: [tailscale/tailscale#1]",
+    );
+    new = swap(new, "budget: 9 MB", "budget: 10 MB");
+    new = swap(new, "init: none", "init: none, storage: disk");
+    new = swap(new, "  nc-dial: This device lives with it.\n", "");
+    write(repository.path(), &new);
+    let ran = run(repository.path(), &["review", "--base", "HEAD"]);
+    insta::assert_snapshot!(ran.shown());
+    let github = run(repository.path(), &["review", "--base", "main", "--format", "github"]);
+    insta::assert_snapshot!("for_github", github.shown());
+    let json = run(repository.path(), &["review", "--base", "main", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&document["schema"], &document["reaches_a_binary"]), (&1.into(), &true.into()));
+    assert_eq!(document["change"]["decisions"].as_array().unwrap().len(), 2);
+    assert!(document["change"]["questions"][0]["place"]["line"].as_u64().unwrap() > 1);
+}
+
+#[test]
+fn comments_alone_change_nothing() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    write(repository.path(), &text.replace("features:\n", "# All of them.\nfeatures:\n"));
+    insta::assert_snapshot!(run(repository.path(), &["review", "--base", "HEAD"]).shown());
+}
+
+#[test]
+fn a_base_without_a_policy_or_with_a_broken_one() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let path = repository.path();
+    git(path, &["rm", "--quiet", "featureset.yaml"]);
+    git(path, &["commit", "--quiet", "--message=none"]);
+    git(path, &["tag", "none"]);
+    write(path, "features: [\n");
+    git(path, &["add", "."]);
+    git(path, &["commit", "--quiet", "--message=broken"]);
+    git(path, &["tag", "broken"]);
+    write(path, &text);
+    let missing = run(path, &["review", "--base", "none"]);
+    let broken = run(path, &["review", "--base", "broken"]);
+    insta::assert_snapshot!(format!("{}\n=== broken\n{}", missing.shown(), broken.shown()));
+}
+
+#[test]
+fn a_rename_is_followed() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let path = repository.path();
+    std::fs::create_dir(path.join("router")).unwrap();
+    git(path, &["mv", "featureset.yaml", "router/featureset.yaml"]);
+    let ran = run(&path.join("router"), &["review", "--base", "HEAD"]);
+    assert_eq!(ran.status, 0);
+    assert!(ran.stderr.contains("Following featureset.yaml at HEAD"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_keeps_a_review_from_running() {
+    let text = policy(&[], TARGET);
+    let alone = folder(&text);
+    let outside = run(alone.path(), &["review", "--base", "HEAD"]);
+    assert_eq!((outside.status, outside.stderr.contains("error[no-repository]")), (2, true), "{}", outside.stderr);
+    let repository = repository(&text);
+    let path = repository.path();
+    for revision in ["nowhere", "--output=x", "main:featureset.yaml"] {
+        let ran = run(path, &["review", &format!("--base={revision}")]);
+        assert_eq!((ran.status, ran.stderr.contains("error[unknown-revision]")), (2, true), "{}", ran.stderr);
+    }
+    assert!(!path.join("x").exists());
+    git(path, &["commit", "--quiet", "--allow-empty", "--message=second"]);
+    let clones = tempfile::tempdir().unwrap();
+    git(clones.path(), &["clone", "--quiet", "--depth=1", &format!("file://{}", path.display()), "shallow"]);
+    insta::assert_snapshot!(run(&clones.path().join("shallow"), &["review", "--base", "HEAD^"]).shown());
+    write(path, "features: [\n");
+    let unreadable = run(path, &["review", "--base", "HEAD"]);
+    assert_eq!((unreadable.status, unreadable.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn every_question_has_its_long_form() {
+    let page = std::fs::read_to_string(root().join("docs/reviewing.md")).unwrap();
+    for asked in featureset::change::ASKED {
+        assert!(page.contains(&format!("### {}\n", asked.code)), "docs/reviewing.md lacks {}", asked.code);
+    }
+}
