@@ -251,9 +251,6 @@ fn decisions(old: &Policy, new: &Policy, facts: &Facts) -> Vec<DecisionChange> {
 fn edits(old: &Policy, new: &Policy) -> Vec<Edit> {
     let both = new.features.iter().filter_map(|(name, to)| Some((name, old.features.get(name)?, to)));
     let stand = both.filter(|(_, from, to)| from.verdict == to.verdict && from != to);
-    let missing = |these: &[String], those: &[String]| {
-        these.iter().filter(|reference| !those.contains(reference)).cloned().collect::<Vec<_>>()
-    };
     let edit = |(name, from, to): (&FeatureName, &Decision, &Decision)| Edit {
         feature: name.clone(),
         verdict: to.verdict.word(),
@@ -276,26 +273,42 @@ fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> 
 
 fn targets(old: &Policy, new: &Policy, facts: &Facts) -> BTreeMap<String, TargetEffect> {
     let names: BTreeSet<&String> = old.targets.keys().chain(new.targets.keys()).collect();
-    let recipe = |policy: &Policy, name: &str| {
-        let selection = Selection::of(policy, registry(policy, facts)?);
-        Recipe::of(policy, &selection, name, None)
+    let selection = |policy: &Policy| registry(policy, facts).map(|registry| Selection::of(policy, registry));
+    let (before, after) = (selection(old), selection(new));
+    let recipe = |policy: &Policy, selection: &Option<Selection>, name: &str| {
+        Recipe::of(policy, selection.as_ref()?, name, None)
     };
-    let effect = |name: &str| match (old.targets.get(name), new.targets.get(name)) {
-        (None, _) => TargetEffect::Added,
-        (_, None) => TargetEffect::Removed,
-        (Some(_), Some(_)) if recipe(old, name) == recipe(new, name) => TargetEffect::Same,
-        (Some(before), Some(after)) => {
-            let tags = |policy: &Policy, build| {
-                registry(policy, facts).map(|found| tag_line(&Selection::of(policy, found), build)).unwrap_or_default()
-            };
-            let (before, after) = (tags(old, &before.build), tags(new, &after.build));
-            let missing = |these: &[String], those: &[String]| {
-                these.iter().filter(|tag| !those.contains(tag)).cloned().collect::<Vec<_>>()
-            };
-            TargetEffect::Changed { tags_added: missing(&after, &before), tags_removed: missing(&before, &after) }
+    let effect = |name: &str| {
+        let (Some(was), Some(is)) = (old.targets.get(name), new.targets.get(name)) else {
+            return if old.targets.contains_key(name) { TargetEffect::Removed } else { TargetEffect::Added };
+        };
+        let same = match (recipe(old, &before, name), recipe(new, &after, name)) {
+            // An unknown release or no toolchain: what would decide the binary is compared instead.
+            (None, None) => inputs(old, name) == inputs(new, name),
+            (was, is) => was == is,
+        };
+        if same {
+            return TargetEffect::Same;
         }
+        let tags = |selection: &Option<Selection>, build| {
+            selection.as_ref().map(|selection| tag_line(selection, build)).unwrap_or_default()
+        };
+        let (was, is) = (tags(&before, &was.build), tags(&after, &is.build));
+        TargetEffect::Changed { tags_added: missing(&is, &was), tags_removed: missing(&was, &is) }
     };
     names.into_iter().map(|name| (name.clone(), effect(name))).collect()
+}
+
+/// What a policy says that decides a target's binary.
+fn inputs<'a>(policy: &'a Policy, target: &str) -> impl PartialEq + use<'a> {
+    let kept: Vec<&FeatureName> = policy.features.keys().filter(|name| policy.keeps(name)).collect();
+    let built = policy.targets.get(target).map(|target| (target.platform.name, &target.build));
+    (policy.tailscale, policy.go, kept, built)
+}
+
+/// The texts of the first list that the second does not have.
+fn missing(these: &[String], those: &[String]) -> Vec<String> {
+    these.iter().filter(|text| !those.contains(text)).cloned().collect()
 }
 
 fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<HazardChange> {

@@ -79,7 +79,8 @@ fn decision(one: &DecisionChange) -> String {
 }
 
 fn edit(one: &Edit) -> String {
-    let mut text = format!("- `{}` (still {})\n", one.feature, one.verdict);
+    let stands = if one.verdict == "keep" { "kept" } else { "omitted" };
+    let mut text = format!("- `{}` (still {stands})\n", one.feature);
     if let Some((from, to)) = &one.reason {
         text += &format!("  - was: {}\n  - now: {}\n", quoted(from), quoted(to));
     }

@@ -84,6 +84,15 @@ fn settings_are_compared_with_their_paths() {
 }
 
 #[test]
+fn without_a_recipe_what_would_decide_the_binary_is_compared() {
+    let unknown = clean_policy().replace("tailscale: 1.102.5", "tailscale: 1.300.0");
+    let same = compare(&unknown, &unknown.replace("budget: 9 MB", "budget: 9.5 MB"));
+    assert_eq!(same.targets["amd64"], TargetEffect::Same);
+    let other = compare(&unknown, &flipped(&unknown, "netstack", "keep", "omit"));
+    assert!(other.reaches_a_binary(), "{:?}", other.targets);
+}
+
+#[test]
 fn a_base_is_worth_what_it_is() {
     let text = clean_policy();
     let reading = read(&text);
