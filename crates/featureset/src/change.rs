@@ -228,7 +228,6 @@ fn decisions(old: &Policy, new: &Policy, facts: &Facts) -> Vec<DecisionChange> {
     let changed: BTreeSet<FeatureName> =
         names.into_iter().filter(|name| verdict(old, name) != verdict(new, name)).cloned().collect();
     let registry = registry(new, facts).or_else(|| registry(old, facts));
-    let stated = |decision: &Decision| Stated { verdict: decision.verdict.word(), reason: decision.reason.clone() };
     let one = |name: &FeatureName| {
         let (from, to) = (old.features.get(name), new.features.get(name));
         // What comes needs others to come; what goes takes those along that need it.
@@ -240,8 +239,8 @@ fn decisions(old: &Policy, new: &Policy, facts: &Facts) -> Vec<DecisionChange> {
         DecisionChange {
             feature: name.clone(),
             same_reason: from.zip(to).is_some_and(|(from, to)| from.reason == to.reason),
-            from: from.map(stated),
-            to: to.map(stated),
+            from: from.map(Stated::from),
+            to: to.map(Stated::from),
             along: tied.unwrap_or_default().intersection(&changed).filter(moves_alike).cloned().collect(),
         }
     };
@@ -311,7 +310,7 @@ fn missing(these: &[String], those: &[String]) -> Vec<String> {
     these.iter().filter(|text| !those.contains(text)).cloned().collect()
 }
 
-fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<HazardChange> {
+pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<HazardChange> {
     let applying = rules::hazards(side.text, side.reading, facts);
     let one = |one: rules::Applying<'_>| HazardChange {
         accepted: one.hazard.is_note() || policy.accepted.contains_key(&one.hazard.id),
@@ -333,6 +332,12 @@ fn fresh(these: &[Finding], those: &[Finding]) -> Vec<String> {
     let said = |finding: &Finding| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();
     these.iter().map(said).filter(|text| !others.contains(text)).collect()
+}
+
+impl From<&Decision> for Stated {
+    fn from(decision: &Decision) -> Self {
+        Self { verdict: decision.verdict.word(), reason: decision.reason.clone() }
+    }
 }
 
 impl DecisionChange {

@@ -51,6 +51,24 @@ impl Facts {
         })
     }
 
+    /// The same facts with registries of the user's own: they add releases to the lines that are known, and lines.
+    ///
+    /// # Errors
+    /// The line whose registry says something else of the features than what is known already.
+    pub fn overlaid(&self, registries: impl IntoIterator<Item = Registry>) -> Result<Self, ReleaseLine> {
+        let mut facts = self.clone();
+        for registry in registries {
+            match facts.lines.get_mut(&registry.line) {
+                Some(known) if known.features != registry.features => return Err(registry.line),
+                Some(known) => known.releases.extend(registry.releases),
+                None => {
+                    facts.lines.insert(registry.line, registry);
+                }
+            }
+        }
+        Ok(facts)
+    }
+
     /// The registries, oldest line first.
     pub fn registries(&self) -> impl DoubleEndedIterator<Item = &Registry> {
         self.lines.values()
@@ -129,6 +147,24 @@ mod tests {
             let id = file.path().file_stem().unwrap().to_str().unwrap();
             assert!(Facts::embedded().hazard(id).is_some(), "a proof of no hazard: {id}");
         }
+    }
+
+    #[test]
+    fn registries_of_the_user_s_own_add_releases_and_lines() {
+        let facts = Facts::embedded();
+        let release = |text: &str| text.parse::<Release>().unwrap();
+        let mut own = facts.registry(release("1.102.5")).unwrap().clone();
+        let requirement = own.releases[&release("1.102.5")];
+        own.releases = BTreeMap::from([(release("1.102.99"), requirement)]);
+        let overlaid = facts.overlaid([own.clone()]).unwrap();
+        for known in ["1.102.5", "1.102.99"] {
+            assert!(matches!(overlaid.known(release(known)), Known::Release(_)), "{known}");
+        }
+        assert_eq!(overlaid.hazards().count(), facts.hazards().count());
+        let next = Registry { line: "1.400".parse().unwrap(), ..own.clone() };
+        assert!(facts.overlaid([next]).unwrap().registry(release("1.400.0")).is_some());
+        own.features.pop_last();
+        assert_eq!(facts.overlaid([own]).unwrap_err().to_string(), "1.102");
     }
 
     #[test]

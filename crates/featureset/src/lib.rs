@@ -21,6 +21,7 @@
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
+//! - [`upgrade`]: what moving the pin to another release forces
 
 pub mod change;
 pub mod explain;
@@ -37,6 +38,7 @@ pub mod release;
 pub mod rules;
 pub mod schema;
 pub mod selection;
+pub mod upgrade;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ pub mod device;
 mod document;
 pub mod edit;
 pub(crate) mod locate;
+mod pin;
 mod places;
 mod reader;
 
@@ -12,6 +13,7 @@ use std::fmt;
 
 pub use device::Device;
 pub use document::{Reading, TOP_LEVEL_KEYS, read};
+pub use pin::{Immovable, pin};
 pub use places::Places;
 
 use crate::name::FeatureName;

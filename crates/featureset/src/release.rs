@@ -95,6 +95,14 @@ impl Release {
         ReleaseLine([self.0[0], self.0[1]])
     }
 
+    /// Whether upstream calls it stable: the second number of an unstable one is odd.
+    ///
+    /// Source: `version/prop.go`, `IsUnstableBuild`.
+    #[must_use]
+    pub fn is_stable(self) -> bool {
+        self.0[1].is_multiple_of(2)
+    }
+
     /// The version of the Go module: `v1.102.5`.
     #[must_use]
     pub fn module_version(self) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Example, Rule, Subject};
 use crate::finding::{Edit, Finding, Label, Severity};
+use crate::name::FeatureName;
 use crate::policy::edit::Section;
 
 pub(super) static RULE: Rule = Rule {
@@ -28,9 +29,20 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
                 let stub = section.as_ref().map(|section| section.stub(registry, name));
                 (Label::new(subject.places.key(&["features"]), "decided nowhere in here"), stub)
             };
-            let needs: Vec<String> = feature.needs.iter().map(|need| format!("`{need}`")).collect();
-            let needs = if needs.is_empty() { String::new() } else { format!("; it needs {}", needs.join(", ")) };
-            let mut finding = RULE.finding(format!("`{name}` is not decided{needs}"), place, next);
+            let listed = |names: &mut dyn Iterator<Item = &FeatureName>| {
+                names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            };
+            let needs = listed(&mut feature.needs.iter());
+            let needs = if needs.is_empty() { String::new() } else { format!("; it needs {needs}") };
+            // Left out, it would take those along that were kept for a reason.
+            let users: Vec<FeatureName> =
+                registry.required_by(name).into_iter().filter(|user| subject.policy.keeps(user)).collect();
+            let kept = listed(&mut users.iter());
+            let kept = if kept.is_empty() { String::new() } else { format!("; needed by {kept}, kept here") };
+            let mut finding = RULE.finding(format!("`{name}` is not decided{needs}{kept}"), place, next);
+            finding.related.extend(users.iter().map(|user| {
+                Label::new(subject.places.key(&["features", user.as_str(), "keep"]), format!("needs `{name}`"))
+            }));
             finding.edit =
                 stub.map(|(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement });
             finding

@@ -1,0 +1,114 @@
+//! The pin moved to another release by splicing the text: two values change, and not a byte beside them.
+
+use super::document::read;
+use super::places::Places;
+use crate::release::{GoVersion, Release};
+
+/// Why the pin can't be moved in a text: what is in the way, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Immovable(pub String);
+
+/// The text with another release and another toolchain, comments and layout as they were.
+///
+/// # Errors
+/// [`Immovable`] where the text is no policy that states both, or where the text that would come out does not say
+/// exactly the same beside them: rather nothing than damage.
+pub fn pin(text: &str, release: Release, go: GoVersion) -> Result<String, Immovable> {
+    let reading = read(text);
+    let cannot = |why: &str| Err(Immovable(why.to_owned()));
+    let Some(mut expected) = reading.policy else { return cannot("the policy can't be read") };
+    let (Some(old_release), Some(old_go)) = (expected.tailscale, expected.go) else {
+        return cannot("the policy does not state `tailscale` and `go` as versions");
+    };
+    let mut values =
+        [("tailscale", old_release.to_string(), release.to_string()), ("go", old_go.to_string(), go.to_string())];
+    // The later one first, so that the earlier one's place holds.
+    values.sort_by_key(|(key, ..)| std::cmp::Reverse(reading.places.value(&[key]).start));
+    let mut moved = text.to_owned();
+    for (key, old, new) in values {
+        let Some(at) = place(text, &reading.places, key, &old) else {
+            return cannot(&format!("the value of `{key}` is not written as `{old}`"));
+        };
+        moved.replace_range(at..at + old.len(), &new);
+    }
+    expected.tailscale = Some(release);
+    expected.go = Some(go);
+    match read(&moved).policy {
+        Some(policy) if policy == expected => Ok(moved),
+        _ => cannot("the moved text would say something else beside the pin"),
+    }
+}
+
+/// Where the version itself stands in the value: quotes and block marks stay.
+fn place(text: &str, places: &Places, key: &str, version: &str) -> Option<usize> {
+    let span = places.value(&[key]);
+    let value = text.get(span.start..span.end)?;
+    let mut found = value.match_indices(version);
+    let (at, _) = found.next()?;
+    found.next().is_none().then_some(span.start + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::tests::clean_policy;
+    use proptest::prelude::*;
+
+    fn moved(text: &str) -> Result<String, Immovable> {
+        pin(text, "1.104.5".parse().unwrap(), "1.27.3".parse().unwrap())
+    }
+
+    #[test]
+    fn two_values_change_and_nothing_else() {
+        for (tailscale, go) in [
+            ("tailscale: 1.102.5 # not 1.102.4", "go:   '1.26.8'"),
+            ("\"tailscale\":\n    \"1.102.5\"\n# go: 1.26.8", "go: 1.26.8#no"),
+            ("tailscale: >-\n  1.102.5\n", "go: |-\n  1.26.8"),
+            ("# tailscale: 1.102.5\ntailscale: 1.102.5", "# ü 1.26.8\r\ngo: 1.26.8\r"),
+        ] {
+            for (first, second) in [(tailscale, go), (go, tailscale)] {
+                let text = clean_policy().replace("tailscale: 1.102.5\ngo: 1.26.8\n", &format!("{first}\n{second}\n"));
+                let text = text + "# tailscale: 1.102.5, go: 1.26.8";
+                match moved(&text) {
+                    Ok(new) => {
+                        assert_eq!(new.replace("1.104.5", "1.102.5").replace("1.27.3", "1.26.8"), text);
+                        assert_eq!(new.matches("1.104.5").count() + new.matches("1.27.3").count(), 2, "{new}");
+                    }
+                    // "1.26.8#no" is no version: a hash is a comment only after a space.
+                    Err(_) => assert!(text.contains("#no"), "{text}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_pin_is_refused() {
+        for text in ["", "features: [", "tailscale: 1.102.5\n", "tailscale: 1.102\ngo: 1.26.8\n", "- 1\n"] {
+            assert!(moved(text).is_err(), "{text}");
+        }
+        let twice = clean_policy().replace("go: 1.26.8\n", "go: 1.26.8\ngo: 1.26.8\n");
+        if let Ok(new) = moved(&twice) {
+            assert_eq!(read(&new).findings.len(), read(&twice).findings.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn comments_anywhere_survive(comments in prop::collection::vec(("[ ]{0,4}", "[ -~äß]{0,20}"), 1..20), gaps in prop::collection::vec(0usize..400, 20)) {
+            let mut lines: Vec<String> = clean_policy().lines().map(str::to_owned).collect();
+            for ((indent, comment), gap) in comments.iter().zip(&gaps) {
+                let at = gap % (lines.len() + 1);
+                lines.insert(at, format!("{indent}# {comment} 1.102.5 1.26.8"));
+            }
+            let text = lines.join("\n");
+            // A comment inside a folded reason is part of the reason, and stays as well.
+            if let Ok(new) = moved(&text) {
+                let changed: Vec<_> = text.lines().zip(new.lines()).filter(|(old, new)| old != new).collect();
+                prop_assert_eq!(changed, [("tailscale: 1.102.5", "tailscale: 1.104.5"), ("go: 1.26.8", "go: 1.27.3")]);
+                prop_assert_eq!(text.lines().count(), new.lines().count());
+            } else {
+                prop_assert!(read(&text).policy.is_none_or(|policy| policy.go.is_none()));
+            }
+        }
+    }
+}

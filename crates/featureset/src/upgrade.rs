@@ -1,0 +1,279 @@
+//! The step to another release: what upstream added, removed and tied together since, and what that does to a policy.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Change, HazardChange, Side, Stated, hazards};
+use crate::facts::Facts;
+use crate::name::FeatureName;
+use crate::policy::{self, Decision, Immovable, Policy, Verdict};
+use crate::registry::Registry;
+use crate::release::{GoVersion, Release};
+
+/// What moving the pin of a policy forces.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Upgrade {
+    /// The release that was pinned.
+    pub from: Release,
+    /// The release that is pinned now.
+    pub to: Release,
+    /// The toolchain that was pinned.
+    pub go_from: GoVersion,
+    /// The toolchain that is pinned now: the old one, unless the release needs a later one.
+    pub go_to: GoVersion,
+    /// Features that the new release has and the old one did not, alphabetically. Each must be decided.
+    pub added: Vec<Added>,
+    /// Features that the new release no longer has, alphabetically.
+    pub removed: Vec<Removed>,
+    /// Features whose declared dependencies are not what they were, alphabetically.
+    pub dependencies: Vec<DependencyChange>,
+    /// What the step means to the policy, with every added feature undecided: it counts as omitted.
+    pub change: Change,
+    /// The text of the policy with its pin moved.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// A feature that is new in the registry.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Added {
+    /// The feature.
+    pub feature: FeatureName,
+    /// The suffix of its constant in upstream's `buildfeatures`.
+    pub symbol: String,
+    /// Whether the policy decides it already.
+    pub decided: bool,
+    /// Everything that it needs, directly or not.
+    pub needs: BTreeSet<FeatureName>,
+    /// Kept features that need it, directly or not: they ask for it to be kept.
+    pub needed_by_kept: BTreeSet<FeatureName>,
+    /// Every other feature that needs it, directly or not.
+    pub needed_by: BTreeSet<FeatureName>,
+    /// Hazards that omitting it brings, if whatever else is added is kept.
+    pub if_omitted: Vec<HazardChange>,
+    /// Hazards that keeping it brings, if whatever else is added and not needed by it is omitted.
+    pub if_kept: Vec<HazardChange>,
+    /// Where its code was before, once the two source trees have been compared.
+    pub origin: Option<Origin>,
+}
+
+/// Where the code of an added feature was in the old release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// What the build of this policy had: it goes where the feature is omitted.
+    pub in_this_build: Vec<Evidence>,
+    /// What a build with nothing omitted had.
+    pub in_a_whole_build: Vec<Evidence>,
+}
+
+/// A part of the old build that an added feature's tag leaves out now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The file that holds it now, or the import path of a package.
+    pub path: String,
+    /// What kind of part it is.
+    pub kind: Part,
+    /// The declaration, or the function that holds the guard; empty for a file and an import.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The file that held it, if it was another.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
+}
+
+/// What kind of part of the old build it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// A whole file.
+    File,
+    /// A declaration that moved.
+    Declaration,
+    /// Statements of a function, behind the feature's constant now.
+    Guard,
+    /// A package of another module or of the standard library.
+    Import,
+}
+
+/// What an added feature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Novelty {
+    /// Nothing of it was in any build of the old release.
+    New,
+    /// The old release had it, behind the tags of features that this policy omits.
+    SplitOutOfOmitted,
+    /// This policy's build had it: omitting it takes away what was there.
+    SplitOut,
+}
+
+impl Origin {
+    /// What the feature is.
+    #[must_use]
+    pub fn novelty(&self) -> Novelty {
+        match (self.in_this_build.is_empty(), self.in_a_whole_build.is_empty()) {
+            (false, _) => Novelty::SplitOut,
+            (true, false) => Novelty::SplitOutOfOmitted,
+            (true, true) => Novelty::New,
+        }
+    }
+}
+
+/// A feature that upstream no longer has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// The feature.
+    pub feature: FeatureName,
+    /// The decision on it, which can go.
+    pub decision: Option<Stated>,
+}
+
+/// A feature whose declared dependencies changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DependencyChange {
+    /// The feature.
+    pub feature: FeatureName,
+    /// Whether the policy keeps it.
+    pub kept: bool,
+    /// What it needs now and did not.
+    pub gained: BTreeSet<FeatureName>,
+    /// What it no longer needs.
+    pub lost: BTreeSet<FeatureName>,
+    /// What it needs now, directly or not, and the policy does not keep: for a kept feature, findings.
+    pub missing: BTreeSet<FeatureName>,
+}
+
+/// Why a step can't be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// The policy's pin can't be moved.
+    Policy(Immovable),
+    /// The facts have no registry of this release.
+    Registry(Release),
+}
+
+impl Upgrade {
+    /// The step of a policy to another release, of which the facts must know exactly this release: the registry and
+    /// the Go that it needs come from there.
+    ///
+    /// # Errors
+    /// [`Unknown`] where the pin can't be moved, or one of the releases is not known.
+    pub fn of(old: Side<'_>, to: Release, facts: &Facts) -> Result<Self, Unknown> {
+        let immovable = || Unknown::Policy(Immovable("the policy does not state `tailscale` and `go`".to_owned()));
+        let policy = old.reading.policy.as_ref().ok_or_else(immovable)?;
+        let (from, go_from) = policy.tailscale.zip(policy.go).ok_or_else(immovable)?;
+        let before = facts.registry(from).ok_or(Unknown::Registry(from))?;
+        let after = facts.registry(to).ok_or(Unknown::Registry(to))?;
+        let needed = after.releases.get(&to).ok_or(Unknown::Registry(to))?.go;
+        let go_to = go_from.max(needed);
+        let text = policy::pin(old.text, to, go_to).map_err(Unknown::Policy)?;
+        let reading = policy::read(&text);
+        let new = Side { text: &text, reading: &reading };
+        let change = Change::between(Some(old), new, facts);
+        let trial = Trial { side: new, facts, added: names_without(after, before), registry: after };
+        Ok(Self {
+            from,
+            to,
+            go_from,
+            go_to,
+            added: trial.added.iter().map(|name| trial.added(policy, name)).collect(),
+            removed: names_without(before, after).into_iter().map(|name| removed(policy, name)).collect(),
+            dependencies: dependencies(policy, before, after),
+            change,
+            text,
+        })
+    }
+
+    /// Hazards that begin to apply for another cause than an added feature's omission.
+    #[must_use]
+    pub fn hazards_begun(&self) -> Vec<&HazardChange> {
+        let told: BTreeSet<&str> =
+            self.added.iter().flat_map(|added| &added.if_omitted).map(|one| one.hazard.as_str()).collect();
+        self.change.hazards_gained.iter().filter(|one| !told.contains(one.hazard.as_str())).collect()
+    }
+
+    /// How many features must be decided.
+    #[must_use]
+    pub fn undecided(&self) -> usize {
+        self.added.iter().filter(|added| !added.decided && added.feature.is_omittable()).count()
+    }
+}
+
+fn names_without(these: &Registry, those: &Registry) -> Vec<FeatureName> {
+    these.features.keys().filter(|name| !those.features.contains_key(*name)).cloned().collect()
+}
+
+fn removed(policy: &Policy, feature: FeatureName) -> Removed {
+    Removed { decision: policy.features.get(&feature).map(Stated::from), feature }
+}
+
+fn dependencies(policy: &Policy, before: &Registry, after: &Registry) -> Vec<DependencyChange> {
+    let both =
+        after.features.iter().filter_map(|(name, new)| Some((name, &before.features.get(name)?.needs, &new.needs)));
+    let one = |(name, old, new): (&FeatureName, &BTreeSet<FeatureName>, &BTreeSet<FeatureName>)| DependencyChange {
+        feature: name.clone(),
+        kept: policy.keeps(name),
+        gained: new.difference(old).cloned().collect(),
+        lost: old.difference(new).cloned().collect(),
+        missing: after.requires(name).into_iter().filter(|need| need != name && !policy.keeps(need)).collect(),
+    };
+    both.filter(|(_, old, new)| old != new).map(one).collect()
+}
+
+/// The moved policy, and what it is tried with.
+struct Trial<'a> {
+    side: Side<'a>,
+    facts: &'a Facts,
+    registry: &'a Registry,
+    added: Vec<FeatureName>,
+}
+
+impl Trial<'_> {
+    fn added(&self, policy: &Policy, name: &FeatureName) -> Added {
+        let needs: BTreeSet<FeatureName> =
+            self.registry.requires(name).into_iter().filter(|need| need != name).collect();
+        let users = self.registry.required_by(name).into_iter().filter(|user| user != name);
+        let (needed_by_kept, needed_by) = users.partition(|user| policy.keeps(user));
+        let all: BTreeSet<&FeatureName> = self.added.iter().collect();
+        let others = all.iter().copied().filter(|other| *other != name).collect();
+        let alone: BTreeSet<&FeatureName> = needs.iter().filter(|need| all.contains(need)).collect();
+        let with: BTreeSet<&FeatureName> = alone.iter().copied().chain([name]).collect();
+        let new_in = |these: Vec<HazardChange>, those: Vec<HazardChange>| {
+            these.into_iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).collect()
+        };
+        Added {
+            feature: name.clone(),
+            symbol: self.registry.features.get(name).map(|feature| feature.symbol.clone()).unwrap_or_default(),
+            decided: policy.features.contains_key(name),
+            if_omitted: new_in(self.hazards(&others), self.hazards(&all)),
+            if_kept: new_in(self.hazards(&with), self.hazards(&alone)),
+            needs,
+            needed_by_kept,
+            needed_by,
+            origin: None,
+        }
+    }
+
+    /// The hazards that apply if these of the added features are kept and the others omitted.
+    fn hazards(&self, kept: &BTreeSet<&FeatureName>) -> Vec<HazardChange> {
+        let mut reading = self.side.reading.clone();
+        let Some(policy) = &mut reading.policy else { return Vec::new() };
+        for name in &self.added {
+            let verdict = if kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
+            policy.features.insert(name.clone(), Decision { verdict, reason: String::new(), refs: Vec::new() });
+        }
+        let policy = policy.clone();
+        hazards(Side { text: self.side.text, reading: &reading }, &policy, self.facts)
+    }
+}
+
+/// The splits that comparing source trees gave, by feature, laid onto the added features.
+pub fn with_origins(upgrade: &mut Upgrade, mut origins: BTreeMap<FeatureName, Origin>) {
+    for added in &mut upgrade.added {
+        added.origin = Some(origins.remove(&added.feature).unwrap_or_default());
+    }
+}
