@@ -54,7 +54,12 @@ pub(crate) fn target() -> PathBuf {
 
 /// A clean policy of 1.102.5 with one target, that keeps these features and what a working daemon needs.
 pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
-    let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+    policy_of("1.102.5", "1.26.8", keeps, target)
+}
+
+/// The same for another release and the Go that builds it. What it accepts is right for 1.102.5 alone.
+pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -> String {
+    let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
     let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
     let accepted = [
         "clientupdate-disabled",
@@ -69,7 +74,7 @@ pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
         "tpm-state",
     ];
     let mut text = format!(
-        "tailscale: 1.102.5\ngo: 1.26.8\ndevice: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\naccepted:\n"
+        "tailscale: {release}\ngo: {go}\ndevice: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\naccepted:\n"
     );
     for id in accepted {
         text += &format!("  {id}: This device lives with it.\n");

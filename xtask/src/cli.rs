@@ -54,6 +54,8 @@ pub enum Command {
     Hazards(Hazards),
     /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
     Review(Review),
+    /// Move the pin to another release, and tell what that forces to be decided.
+    Bump(Bump),
     /// Write every generated file of this repository.
     Docs(Docs),
     /// Run what CI runs.
@@ -169,6 +171,43 @@ pub struct Review {
     /// The revision whose policy this one is compared with: a branch, tag or commit.
     #[arg(long, value_name = "REV")]
     pub base: String,
+}
+
+/// Flags of `bump`.
+#[derive(Debug, Args)]
+pub struct Bump {
+    /// A stable release, such as 1.104.5, or `latest`.
+    #[arg(value_name = "VERSION", value_parser = parse_destination, required_unless_present = "check")]
+    pub to: Option<Destination>,
+    /// Change nothing; fail if upstream has a newer stable release than the pinned one.
+    #[arg(long, conflicts_with_all = ["to", "dry_run"])]
+    pub check: bool,
+    /// Tell what it would mean, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where `bump` moves the pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// The newest stable release.
+    Latest,
+    /// This release.
+    Release(featureset::release::Release),
+}
+
+/// A stable release, with or without upstream's `v`, or `latest`.
+fn parse_destination(text: &str) -> Result<Destination, String> {
+    if text == "latest" {
+        return Ok(Destination::Latest);
+    }
+    let version = text.strip_prefix('v').unwrap_or(text);
+    let release: featureset::release::Release =
+        version.parse().map_err(|error| format!("{error}; name one, or `latest`"))?;
+    if release.is_stable() {
+        return Ok(Destination::Release(release));
+    }
+    Err("upstream's unstable releases have an odd second number; name a stable one, or `latest`".to_owned())
 }
 
 /// Flags of `docs`.

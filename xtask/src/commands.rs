@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 pub mod build_tailscale;
+pub mod bump;
 pub mod check;
 pub mod ci;
 pub mod docs;
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Review(flags) => review::run(policy, format, flags),
+        Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

@@ -5,8 +5,8 @@
 //!
 //! - [`cli`]: every flag; [`commands`]: one module per command
 //! - [`project`]: where the policy and its artefacts live
-//! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module;
-//!   [`typecheck`]: its selections type-checked
+//! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
+//!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
@@ -18,7 +18,9 @@ pub mod problem;
 pub mod process;
 pub mod progress;
 pub mod project;
+pub mod registries;
 pub mod render;
+pub mod splits;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;

@@ -1,5 +1,6 @@
 //! Where the policy and its artefacts live.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -13,7 +14,7 @@ use featureset::rules;
 use crate::cli::Format;
 use crate::files;
 use crate::problem::Problem;
-use crate::render;
+use crate::{registries, render};
 
 /// The name of the policy's file.
 pub const POLICY_FILE: &str = "featureset.yaml";
@@ -28,6 +29,8 @@ pub struct Project {
     pub reading: Reading,
     /// Everything that is wrong with it.
     pub findings: Vec<Finding>,
+    /// What is known of upstream here.
+    pub facts: Cow<'static, Facts>,
 }
 
 /// A policy of which enough is known to plan with.
@@ -38,7 +41,9 @@ pub struct Pinned<'a> {
     /// The pinned release.
     pub release: Release,
     /// Its registry.
-    pub registry: &'static Registry,
+    pub registry: &'a Registry,
+    /// What is known of upstream.
+    pub facts: &'a Facts,
 }
 
 /// Finds the policy: the file that was named, or the nearest featureset.yaml from the current folder upwards.
@@ -86,10 +91,11 @@ impl Project {
         let path = find_policy(named)?;
         let text = files::read(&path)?;
         let reading = policy::read(&text);
-        let mut findings = rules::judge(&text, &reading, Facts::embedded());
+        let facts = registries::facts(&root_of(&path))?;
+        let mut findings = rules::judge(&text, &reading, &facts);
         // Notes are for `explain`.
         findings.retain(|finding| finding.severity != Severity::Note);
-        Ok(Self { path, text, reading, findings })
+        Ok(Self { path, text, reading, findings, facts })
     }
 
     /// The folder that holds the policy.
@@ -109,7 +115,7 @@ impl Project {
     pub fn pinned(&self) -> Option<Pinned<'_>> {
         let policy = self.reading.policy.as_ref()?;
         let release = policy.tailscale?;
-        Some(Pinned { policy, release, registry: Facts::embedded().registry(release)? })
+        Some(Pinned { policy, release, registry: self.facts.registry(release)?, facts: &self.facts })
     }
 
     /// The policy to plan with, if it has no errors. Shows every finding otherwise, and gives nothing.

@@ -93,8 +93,38 @@ pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>
     Ok(upstream)
 }
 
-fn module_folder(target: &Path, release: Release) -> PathBuf {
-    target.join("tailscale/.module").join(release.to_string())
+/// Upstream's stable releases, oldest first, as the module proxy lists them. Odd lines and pre-releases are none.
+///
+/// # Errors
+/// A [`Problem`] where they can't be listed.
+pub fn releases(go: &Go, target: &Path) -> Result<Vec<Release>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Listed {
+        #[serde(default)]
+        versions: Vec<String>,
+    }
+    let folder = module_folder(target, "list");
+    let mut command = go.command(&["list", "-m", "-versions", "-json", MODULE], &go::plain("local"));
+    command.env("GO111MODULE", "on").current_dir(neutral(&folder)?);
+    let output = process::output(command)?;
+    let problem = |why: &str| {
+        let next = "Check the network, and GOPROXY if you set one; nothing was changed.";
+        Problem::new("releases-unavailable", "Tailscale's releases can't be listed", why.trim(), next)
+    };
+    let listed: Listed = serde_json::from_str(&output.stdout).map_err(|_| problem(&output.stderr))?;
+    let version = |text: &String| text.strip_prefix('v')?.parse::<Release>().ok();
+    let mut releases: Vec<Release> =
+        listed.versions.iter().filter_map(version).filter(|release| release.is_stable()).collect();
+    releases.sort_unstable();
+    if releases.is_empty() {
+        return Err(problem(&format!("the list holds no stable release: {}", output.stderr)).into());
+    }
+    Ok(releases)
+}
+
+fn module_folder(target: &Path, name: impl std::fmt::Display) -> PathBuf {
+    target.join("tailscale/.module").join(name.to_string())
 }
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {
@@ -221,6 +251,15 @@ impl Upstream {
     /// # Errors
     /// A [`Problem`] where the program does not build or run.
     pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
+        if !self.source(go)?.join("feature/featuretags").is_dir() {
+            return Err(Problem::new(
+                "no-registry",
+                format!("Tailscale {} has no registry of features", self.release),
+                "upstream has declared its features in `feature/featuretags` since 1.90",
+                "Name a release of 1.90 or later.",
+            )
+            .into());
+        }
         let kept = self.module.join("registry.json");
         let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));

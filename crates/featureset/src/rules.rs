@@ -1,10 +1,9 @@
 //! The table of rules: everything that a finding can say of a policy.
 //!
-//! A rule that judges is a file of its own, named by its code. The rules of reading and
-//! of building have no function of their own: the reader reports them where a text does not fit the format, and
-//! the build where its result does not fit the policy.
+//! A rule that judges is a file of its own, named by its code. The rules of reading and those that commands
+//! report have no function of their own: the reader speaks where a text does not fit the format, a command where what it
+//! built or fetched does not fit the policy.
 
-mod building;
 mod copied_reason;
 mod empty_reason;
 mod go_too_old;
@@ -14,6 +13,7 @@ mod not_implemented;
 mod open_dependency;
 mod reading;
 mod repeated_description;
+mod reported;
 mod reserved_tag;
 mod stale_dependency_reason;
 mod undecided_feature;
@@ -39,9 +39,9 @@ pub struct Rule {
     pub summary: &'static str,
     /// Why that matters, in a sentence or two. Stands in every finding.
     pub why: &'static str,
-    /// The smallest change of a clean policy that it finds; nothing for what only a build can find.
+    /// The smallest change of a clean policy that it finds; nothing for what only a command can find.
     pub example: Option<Example>,
-    /// How it judges; nothing for what the reader or a build reports.
+    /// How it judges; nothing for what the reader or a command reports.
     pub check: Option<fn(&Subject<'_>) -> Vec<Finding>>,
 }
 
@@ -115,9 +115,9 @@ pub static JUDGING: &[&Rule] = &[
     &unsorted_features::RULE,
 ];
 
-/// Every rule: those that judge, those of reading and those of building.
+/// Every rule: those that judge, those of reading and those that commands report.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    JUDGING.iter().copied().chain(reading::RULES).chain(building::RULES)
+    JUDGING.iter().copied().chain(reading::RULES).chain(reported::RULES)
 }
 
 /// The rule with this code. A code that no rule has gets the first rule; a test shows that this never happens.

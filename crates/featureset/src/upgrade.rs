@@ -175,12 +175,19 @@ impl Upgrade {
         let new = Side { text: &text, reading: &reading };
         let change = Change::between(Some(old), new, facts);
         let trial = Trial { side: new, facts, added: names_without(after, before), registry: after };
+        let mut added: Vec<Added> = trial.added.iter().map(|name| trial.added(policy, name)).collect();
+        // What the omission of one brings is no reason against another.
+        let of_omission: BTreeSet<String> =
+            added.iter().flat_map(|one| &one.if_omitted).map(|one| one.hazard.clone()).collect();
+        for one in &mut added {
+            one.if_kept.retain(|one| !of_omission.contains(&one.hazard));
+        }
         Ok(Self {
             from,
             to,
             go_from,
             go_to,
-            added: trial.added.iter().map(|name| trial.added(policy, name)).collect(),
+            added,
             removed: names_without(before, after).into_iter().map(|name| removed(policy, name)).collect(),
             dependencies: dependencies(policy, before, after),
             change,

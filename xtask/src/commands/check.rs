@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::facts::Facts;
 use featureset::finding::Severity;
 use featureset::policy::edit;
 
@@ -19,7 +18,7 @@ use crate::{files, progress, render};
 pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outcome> {
     let mut project = Project::open(policy)?;
     if flags.fix {
-        match edit::fix(&project.text, Facts::embedded()) {
+        match edit::fix(&project.text, &project.facts) {
             Some(fixed) => {
                 files::write(&project.path, &fixed.text)?;
                 let stubs = (fixed.stubs > 0).then(|| format!("{} stubs inserted", fixed.stubs));

@@ -4,7 +4,6 @@ mod hazard;
 
 use anyhow::Result;
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
-use featureset::facts::Facts;
 use featureset::name::OMIT_PREFIX;
 use std::path::Path;
 
@@ -26,11 +25,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     // People paste tags as well as names.
     let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);
-    if let Some(hazard) = Facts::embedded().hazard(name) {
+    if let Some(hazard) = project.facts.hazard(name) {
         return hazard::run(&project, hazard, format);
     }
     let explanation =
-        explain(name, pinned.policy, pinned.release, Facts::embedded()).map_err(|error| unknown(name, error))?;
+        explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstreams_words(&project, &explanation);
     match format {
         Format::Json => {
@@ -165,6 +164,7 @@ fn flipping(explanation: &Explanation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use featureset::facts::Facts;
     use featureset::policy::read;
 
     const POLICY: &str = "\

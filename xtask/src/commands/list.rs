@@ -3,7 +3,6 @@
 use crate::outln;
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
-use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::policy::Verdict;
 use serde::Serialize;
@@ -43,7 +42,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
 }
 
 fn rows<'a>(pinned: &Pinned<'a>) -> Vec<Row<'a>> {
-    let since = |name| Facts::embedded().span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
+    let since = |name| pinned.facts.span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
     let features = pinned.registry.features.iter();
     let policy = pinned.policy;
     features

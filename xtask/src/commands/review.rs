@@ -5,7 +5,6 @@ use std::process::Command;
 
 use anyhow::Result;
 use featureset::change::{Change, Side};
-use featureset::facts::Facts;
 use featureset::finding::Severity;
 use featureset::policy;
 
@@ -31,7 +30,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let reading = text.as_deref().map(policy::read);
     let base = text.as_deref().zip(reading.as_ref()).map(|(text, reading)| Side { text, reading });
     let new = Side { text: &project.text, reading: &project.reading };
-    let change = Change::between(base, new, Facts::embedded());
+    let change = Change::between(base, new, &project.facts);
     match format {
         Format::Human => outln!("{}", render::change(&change, &flags.base).trim_end()),
         Format::Json => outln!("{:#}", document(&project, &flags.base, &change)),

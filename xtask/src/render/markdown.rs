@@ -45,7 +45,7 @@ fn verdict(change: &Change) -> &'static str {
     }
 }
 
-fn section(title: &str, entries: Vec<String>) -> String {
+pub(super) fn section(title: &str, entries: Vec<String>) -> String {
     if entries.is_empty() { String::new() } else { format!("\n### {title}\n\n{}", entries.concat()) }
 }
 
@@ -150,22 +150,27 @@ fn effect_in_words(effect: &TargetEffect) -> String {
 }
 
 fn hazard(one: &HazardChange) -> String {
-    let mut text = format!("- `{}` ({}): {}", one.hazard, one.effect, prose(&one.title));
+    format!("- {}{}\n", hazard_line(one), if one.accepted { " — accepted" } else { "" })
+}
+
+/// What a hazard is, and what it depends on.
+pub(super) fn hazard_line(one: &HazardChange) -> String {
+    let mut text = format!("`{}` ({}): {}", one.hazard, one.effect, prose(&one.title));
     if !one.unstated.is_empty() {
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
         text += &format!(", depending on {}, which the policy does not state", facts.join(" and "));
     }
-    text + if one.accepted { " — accepted\n" } else { "\n" }
+    text
 }
 
 /// A reason: one paragraph. An empty one is said to be.
-fn quoted(reason: &str) -> String {
+pub(super) fn quoted(reason: &str) -> String {
     if reason.trim().is_empty() { "*(no reason)*".to_owned() } else { prose(reason) }
 }
 
 /// Text of a policy as it may stand in a comment: on one line, its code spans left, but no HTML, no image, and nobody
 /// called by name.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.replace('&', "&amp;").replace('<', "&lt;").replace("![", "!\\[").replace('@', "@\u{2060}")
 }

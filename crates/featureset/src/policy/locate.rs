@@ -178,11 +178,31 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A block scalar's span runs into the indentation of what follows: white space at the end is no part.
+    /// A block scalar's span runs into the indentation of what follows, a quoted one's into the comment beside it:
+    /// neither is a part.
     fn trimmed(&self, span: Span) -> Span {
-        let length = self.text.get(span.start..span.end).map_or(0, |text| text.trim_end().len());
+        let text = self.text.get(span.start..span.end).unwrap_or_default().trim_end();
+        let length = quoted_length(text).unwrap_or(text.len());
         Span { start: span.start, end: span.start + length }
     }
+}
+
+/// How long the quoted scalar is that the text begins with, both quotes included.
+fn quoted_length(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|first| ['\'', '"'].contains(first))?;
+    let mut characters = text.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        if character == '\\' && quote == '"' {
+            characters.next();
+        } else if character == quote {
+            // Two single quotes are one that is quoted.
+            if quote == '\'' && characters.next_if(|(_, next)| *next == quote).is_some() {
+                continue;
+            }
+            return Some(at + 1);
+        }
+    }
+    None
 }
 
 fn whole(start: Span, end: Span) -> Span {
@@ -206,6 +226,15 @@ mod tests {
         let spans: Vec<&str> = entries.iter().map(|(_, node)| &text[node.span.start..node.span.end]).collect();
         assert_eq!(spans, ["ß", "one\n  two", "d"]);
         assert_eq!(&text[entries[2].0.span.start..entries[2].0.span.end], "c");
+    }
+
+    #[test]
+    fn a_quoted_value_ends_with_its_quote() {
+        let text = "a: 'x' # c\nb: \"y\\\" z\" # d\nc: 'it''s'  \nd: 'ä' \n\"e\" : \"\" # f\nf: 'a\n  b' # g\n";
+        let Value::Mapping(entries) = read(text).unwrap().unwrap().value else { panic!() };
+        let spans: Vec<&str> = entries.iter().map(|(_, node)| &text[node.span.start..node.span.end]).collect();
+        assert_eq!(spans, ["'x'", "\"y\\\" z\"", "'it''s'", "'ä'", "\"\"", "'a\n  b'"]);
+        assert_eq!(&text[entries[4].0.span.start..entries[4].0.span.end], "\"e\"");
     }
 
     #[test]

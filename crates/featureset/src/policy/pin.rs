@@ -1,7 +1,7 @@
 //! The pin moved to another release by splicing the text: two values change, and not a byte beside them.
 
+use super::Policy;
 use super::document::read;
-use super::places::Places;
 use crate::release::{GoVersion, Release};
 
 /// Why the pin can't be moved in a text: what is in the way, in one sentence.
@@ -14,38 +14,31 @@ pub struct Immovable(pub String);
 /// [`Immovable`] where the text is no policy that states both, or where the text that would come out does not say
 /// exactly the same beside them: rather nothing than damage.
 pub fn pin(text: &str, release: Release, go: GoVersion) -> Result<String, Immovable> {
-    let reading = read(text);
     let cannot = |why: &str| Err(Immovable(why.to_owned()));
-    let Some(mut expected) = reading.policy else { return cannot("the policy can't be read") };
-    let (Some(old_release), Some(old_go)) = (expected.tailscale, expected.go) else {
+    let Some(mut policy) = read(text).policy else { return cannot("the policy can't be read") };
+    let (Some(old_release), Some(old_go)) = (policy.tailscale.replace(release), policy.go) else {
         return cannot("the policy does not state `tailscale` and `go` as versions");
     };
-    let mut values =
-        [("tailscale", old_release.to_string(), release.to_string()), ("go", old_go.to_string(), go.to_string())];
-    // The later one first, so that the earlier one's place holds.
-    values.sort_by_key(|(key, ..)| std::cmp::Reverse(reading.places.value(&[key]).start));
-    let mut moved = text.to_owned();
-    for (key, old, new) in values {
-        let Some(at) = place(text, &reading.places, key, &old) else {
-            return cannot(&format!("the value of `{key}` is not written as `{old}`"));
-        };
-        moved.replace_range(at..at + old.len(), &new);
-    }
-    expected.tailscale = Some(release);
-    expected.go = Some(go);
-    match read(&moved).policy {
-        Some(policy) if policy == expected => Ok(moved),
-        _ => cannot("the moved text would say something else beside the pin"),
+    let Some(text) = replaced(text, "tailscale", &old_release.to_string(), &release.to_string(), &policy) else {
+        return cannot(&format!("the value of `tailscale` is not written as `{old_release}`"));
+    };
+    policy.go = Some(go);
+    match replaced(&text, "go", &old_go.to_string(), &go.to_string(), &policy) {
+        Some(text) => Ok(text),
+        None => cannot(&format!("the value of `go` is not written as `{old_go}`")),
     }
 }
 
-/// Where the version itself stands in the value: quotes and block marks stay.
-fn place(text: &str, places: &Places, key: &str, version: &str) -> Option<usize> {
-    let span = places.value(&[key]);
-    let value = text.get(span.start..span.end)?;
-    let mut found = value.match_indices(version);
-    let (at, _) = found.next()?;
-    found.next().is_none().then_some(span.start + at)
+/// The text with another version at the place of a key's value, where that says the expected and nothing else. Quotes,
+/// block marks and comments stay; a comment may hold the version too, so each place is tried.
+fn replaced(text: &str, key: &str, old: &str, new: &str, expected: &Policy) -> Option<String> {
+    let span = read(text).places.value(&[key]);
+    let places = text.get(span.start..span.end)?.match_indices(old);
+    let texts = places.map(|(at, _)| {
+        let at = span.start + at;
+        format!("{}{new}{}", &text[..at], &text[at + old.len()..])
+    });
+    texts.into_iter().find(|text| read(text).policy.as_ref() == Some(expected))
 }
 
 #[cfg(test)]
@@ -64,6 +57,8 @@ mod tests {
             ("tailscale: 1.102.5 # not 1.102.4", "go:   '1.26.8'"),
             ("\"tailscale\":\n    \"1.102.5\"\n# go: 1.26.8", "go: 1.26.8#no"),
             ("tailscale: >-\n  1.102.5\n", "go: |-\n  1.26.8"),
+            ("tailscale: '1.102.5' # 1.102.5", "go: \"1.26.8\" # 1.26.8"),
+            ("tailscale: >- # 1.102.5\n  1.102.5\n", "\"go\" : 1.26.8 # 1.26.8"),
             ("# tailscale: 1.102.5\ntailscale: 1.102.5", "# ü 1.26.8\r\ngo: 1.26.8\r"),
         ] {
             for (first, second) in [(tailscale, go), (go, tailscale)] {

@@ -1,6 +1,5 @@
 //! One hazard in full.
 use anyhow::Result;
-use featureset::facts::Facts;
 use featureset::hazard::Hazard;
 use featureset::proof::{Established, Observation};
 use featureset::rules;
@@ -14,7 +13,7 @@ use crate::render::wrapped;
 
 /// Tells a hazard and whether it applies to the policy.
 pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<Outcome> {
-    let applying = rules::hazards(&project.text, &project.reading, Facts::embedded());
+    let applying = rules::hazards(&project.text, &project.reading, &project.facts);
     let here = applying.iter().find(|one| one.hazard.id == hazard.id);
     let accepted = project.reading.policy.as_ref().and_then(|policy| policy.accepted.get(&hazard.id));
     let state = match (here, accepted) {
@@ -88,6 +87,7 @@ fn established(hazard: &Hazard) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use featureset::facts::Facts;
 
     #[test]
     fn a_hazard_told_to_a_person() {

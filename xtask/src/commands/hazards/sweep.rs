@@ -73,7 +73,7 @@ struct Failure {
 struct Sweep<'a> {
     go: &'a Go,
     upstream: &'a Upstream,
-    registry: &'static Registry,
+    registry: &'a Registry,
     selections: BTreeMap<String, BTreeSet<FeatureName>>,
     state: PathBuf,
 }

@@ -1,4 +1,5 @@
-//! What only a build can find: `build-tailscale` reports it, at the place in the policy that it comes from.
+//! What only commands find that look at more than the policy: `build-tailscale` and `bump` report it, at the place in
+//! the policy that it comes from.
 
 use super::Rule;
 use crate::finding::Severity;
@@ -10,6 +11,14 @@ pub(super) static RULES: &[Rule] = &[
         severity: Severity::Error,
         summary: "Upstream's code does not compile with these decisions.",
         why: "Upstream compiles a few combinations of features only; this one calls code that is left out.",
+        example: None,
+        check: None,
+    },
+    Rule {
+        code: "newer-release",
+        severity: Severity::Warning,
+        summary: "Upstream has a stable release that is newer than the pinned one.",
+        why: "What upstream mends, faults of security too, reaches the device with a newer release alone.",
         example: None,
         check: None,
     },

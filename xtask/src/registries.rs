@@ -1,0 +1,154 @@
+//! Registries as files: those of this repository, those beside a policy elsewhere, and how releases are read into them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use featureset::facts::Facts;
+use featureset::name::FeatureName;
+use featureset::registry::{Feature, Registry, Requirement, TextDigest};
+use featureset::release::{Release, ReleaseLine};
+
+use crate::files;
+use crate::problem::Problem;
+use crate::tools::go::Go;
+use crate::upstream::{Declared, Upstream};
+
+/// Where the data live in this repository: they are built into the program.
+pub const BUILT_IN: &str = "crates/featureset/registry";
+
+/// Where the data live beside a policy elsewhere: they are laid over what is built in.
+pub const BESIDE: &str = "registry";
+
+/// The folder of registries that belongs to a policy's folder.
+#[must_use]
+pub fn folder(root: &Path) -> PathBuf {
+    let own = root.join(BUILT_IN);
+    if own.is_dir() { own } else { root.join(BESIDE) }
+}
+
+/// What is known of upstream where this policy lives: what is built in, and the registries beside the policy.
+///
+/// # Errors
+/// A [`Problem`] where a registry beside the policy can't be read or contradicts what is built in.
+pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
+    let folder = root.join(BESIDE);
+    let embedded = Facts::embedded();
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Cow::Borrowed(embedded)) };
+    // Other files are none of our business.
+    let line = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".json")?.parse::<ReleaseLine>().ok();
+    let mut lines: Vec<ReleaseLine> = entries.flatten().filter_map(|entry| line(&entry.path())).collect();
+    lines.sort_unstable();
+    if lines.is_empty() {
+        return Ok(Cow::Borrowed(embedded));
+    }
+    let registries: Result<Vec<Option<Registry>>> = lines.into_iter().map(|line| existing(&folder, line)).collect();
+    let overlaid = embedded.overlaid(registries?.into_iter().flatten());
+    Ok(Cow::Owned(overlaid.map_err(contradicts)?))
+}
+
+/// What to say of a line's registry that differs from what is known already.
+#[must_use]
+pub fn contradicts(line: ReleaseLine) -> Problem {
+    let why = "the features of a line never changed between its patches, and here they differ from what is built in";
+    let next = "Delete the file: the program knows the line by now. If it happens again, report it.";
+    Problem::new("registry-contradicts", format!("can't use {BESIDE}/{line}.json"), why, next)
+}
+
+/// The file of a line.
+#[must_use]
+pub fn path(folder: &Path, line: ReleaseLine) -> PathBuf {
+    folder.join(format!("{line}.json"))
+}
+
+/// The registry of a line, if the folder has one.
+///
+/// # Errors
+/// A [`Problem`] where the file is there and can't be read.
+pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
+    let path = path(folder, line);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let parsed = Registry::from_json(&files::read(&path)?).and_then(|registry| {
+        if registry.line == line { Ok(registry) } else { Err(format!("it is the registry of {}", registry.line)) }
+    });
+    let problem = |why: String| {
+        Problem::new(
+            "registry-damaged",
+            format!("can't read {}", path.display()),
+            why,
+            "Delete the file and read its releases anew.",
+        )
+    };
+    Ok(Some(parsed.map_err(problem)?))
+}
+
+/// Reads a release into a line's registry, by running upstream's own package.
+///
+/// # Errors
+/// A [`Problem`] where the release can't be read, or declares other features than its line.
+pub fn read(known: Option<Registry>, go: &Go, upstream: &Upstream) -> Result<Registry> {
+    let release = upstream.release;
+    let features = features(upstream.declared(go)?)?;
+    let fresh = || Registry {
+        generated_by: "cargo xtask registry".to_owned(),
+        line: release.line(),
+        releases: BTreeMap::new(),
+        features: features.clone(),
+    };
+    let mut registry = known.unwrap_or_else(fresh);
+    if registry.features != features {
+        return Err(contradiction(release, &registry.features, &features).into());
+    }
+    registry.releases.insert(release, Requirement { go: upstream.needs });
+    Ok(registry)
+}
+
+type Features = BTreeMap<FeatureName, Feature>;
+
+fn contradiction(release: Release, known: &Features, read: &Features) -> Problem {
+    let names = |these: &Features, those: &Features| -> Vec<String> {
+        let differing = these.iter().filter(|(name, feature)| those.get(*name) != Some(feature));
+        differing.map(|(name, _)| name.to_string()).collect()
+    };
+    let differing = [names(known, read), names(read, known)].concat().join(", ");
+    let why = format!("differs in {differing}; a line's registry was never seen to change between patches");
+    let line = release.line();
+    let next =
+        format!("Delete {line}.json to start the line anew, and see whether the format must tell patches apart.");
+    let message = format!("Tailscale {release} declares other features than its line");
+    Problem::new("registry-changed", message, why, next)
+}
+
+fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {
+    let name = |text: &str| FeatureName::new(text).with_context(|| "upstream declares it");
+    declared
+        .into_iter()
+        .map(|(key, declared)| {
+            let feature = Feature {
+                symbol: declared.symbol,
+                needs: declared.needs.iter().map(|need| name(need)).collect::<Result<_>>()?,
+                implementation_detail: declared.implementation_detail,
+                description: TextDigest::of(&declared.description),
+            };
+            Ok((name(&key)?, feature))
+        })
+        .collect()
+}
+
+/// Writes registries, each whole; gives the paths, relative to the policy's folder.
+///
+/// # Errors
+/// A [`Problem`] that names the file.
+pub fn write<'a>(root: &Path, registries: impl IntoIterator<Item = &'a Registry>) -> Result<Vec<PathBuf>> {
+    let folder = folder(root);
+    let mut written = Vec::new();
+    for registry in registries {
+        let path = path(&folder, registry.line);
+        files::write(&path, &registry.to_json().map_err(anyhow::Error::msg)?)?;
+        written.push(path.strip_prefix(root).map(Path::to_owned).unwrap_or(path));
+    }
+    Ok(written)
+}
