@@ -34,7 +34,9 @@ fn without_undecided(text: &str) -> String {
 #[test]
 fn help() {
     let mut shown = run(root(), &["--help"]).stdout;
-    for command in ["check", "tags", "list", "explain", "build-tailscale", "registry", "review", "docs", "ci"] {
+    for command in
+        ["check", "tags", "list", "explain", "build-tailscale", "registry", "review", "bump", "measure", "docs", "ci"]
+    {
         shown += &format!("\n=== {command}\n{}", run(root(), &[command, "--help"]).stdout);
     }
     insta::assert_snapshot!(shown);

@@ -56,6 +56,8 @@ pub enum Command {
     Review(Review),
     /// Move the pin to another release, and tell what that forces to be decided.
     Bump(Bump),
+    /// Measure what each decision weighs, or tell what to drop to fit a budget.
+    Measure(Measure),
     /// Write every generated file of this repository.
     Docs(Docs),
     /// Run what CI runs.
@@ -97,6 +99,21 @@ pub struct List {
     /// Only features with this decision.
     #[arg(long, value_enum, value_name = "DECISION")]
     pub decision: Option<DecisionFilter>,
+    /// The order: by name, or by what was measured, the heaviest first.
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
+    pub by: Order,
+    /// The target whose measured costs are shown [default: arm64 if it was measured, else the first].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+/// What `list --by` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Alphabetically.
+    Name,
+    /// By measured cost; what was not measured comes last.
+    Cost,
 }
 
 /// What `list --decision` takes.
@@ -208,6 +225,42 @@ fn parse_destination(text: &str) -> Result<Destination, String> {
         return Ok(Destination::Release(release));
     }
     Err("upstream's unstable releases have an odd second number; name a stable one, or `latest`".to_owned())
+}
+
+/// Flags of `measure`.
+#[derive(Debug, Args)]
+pub struct Measure {
+    /// What else to do with what was measured.
+    #[command(subcommand)]
+    pub what: Option<MeasureWhat>,
+    /// A target of the policy; can be repeated [default: all].
+    #[arg(long = "target", value_name = "TARGET", global = true)]
+    pub targets: Vec<String>,
+    /// A feature; can be repeated [default: all].
+    #[arg(long = "feature", value_name = "FEATURE")]
+    pub features: Vec<String>,
+    /// Only a part of it, such as 1/4; the parts add up under target/.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
+    pub shard: (usize, usize),
+    /// Go on where an earlier run was stopped: what it measured stands.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// What `measure` can do with what was measured.
+#[derive(Debug, Subcommand)]
+pub enum MeasureWhat {
+    /// Tell what would have to go so that a target fits a budget.
+    Frontier {
+        /// The size of the packed binary, such as `3.4 MB`.
+        #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+        budget: u64,
+    },
+}
+
+/// A size with its unit.
+fn parse_budget(text: &str) -> Result<u64, String> {
+    featureset::policy::parse_size(text).ok_or_else(|| "write it as 3.4MB, 900kB or 900000B".to_owned())
 }
 
 /// Flags of `docs`.

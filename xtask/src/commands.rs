@@ -8,6 +8,7 @@ pub mod docs;
 pub mod explain;
 pub mod hazards;
 pub mod list;
+pub mod measure;
 pub mod registry;
 pub mod review;
 pub mod tags;
@@ -41,6 +42,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
+        Command::Measure(flags) => measure::run(policy, format, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

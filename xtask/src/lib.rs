@@ -4,7 +4,7 @@
 //! and planned comes from the crate `featureset` as values; this crate reads, runs, shows and writes.
 //!
 //! - [`cli`]: every flag; [`commands`]: one module per command
-//! - [`project`]: where the policy and its artefacts live
+//! - [`project`]: where the policy and its artefacts live; [`costs`]: what was measured of it
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`render`]: findings for people, programs and GitHub
@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod costs;
 pub mod files;
 pub mod output;
 pub mod problem;

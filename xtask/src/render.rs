@@ -1,5 +1,6 @@
 //! Findings and problems, for people, for programs and for GitHub.
 
+pub mod chart;
 mod github;
 mod human;
 mod json;

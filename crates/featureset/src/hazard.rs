@@ -174,6 +174,12 @@ impl Effect {
         }
     }
 
+    /// Whether nothing that can be used is left.
+    #[must_use]
+    pub fn leaves_nothing(self) -> bool {
+        matches!(self, Self::DoesNotCompile | Self::DoesNotStart | Self::DoesNotStayUp | Self::Crash | Self::Unusable)
+    }
+
     /// Whether a policy may say that it lives with it: not with a binary that can't exist or can't start.
     #[must_use]
     pub fn can_be_accepted(self) -> bool {

@@ -21,9 +21,11 @@
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
+//! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
 
 pub mod change;
+pub mod cost;
 pub mod explain;
 pub mod facts;
 pub mod finding;

@@ -12,12 +12,13 @@ use crate::platform::PLATFORMS;
 use crate::policy::device::{PROFILES, VOCABULARY};
 use crate::policy::{Inlining, Pack, Shell, Symbols};
 
-/// The schema, made from the same tables as the reader and the rules.
+/// The schema, made from the same tables as the reader and the rules. `prices` says what is known of a feature's
+/// weight, in sentences.
 #[must_use]
-pub fn schema(facts: &Facts) -> Value {
+pub fn schema(facts: &Facts, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let features: serde_json::Map<String, Value> =
-        names.into_iter().map(|name| (name.to_string(), decision(&hover(facts, name)))).collect();
+        names.into_iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
     let version =
         |about: &str| json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$", "description": about });
     json!({
@@ -139,7 +140,7 @@ fn decision(hover: &str) -> Value {
     })
 }
 
-fn hover(facts: &Facts, name: &FeatureName) -> String {
+fn hover(facts: &Facts, name: &FeatureName, prices: Vec<String>) -> String {
     let Some((since, last)) = facts.span(name) else { return String::new() };
     let mut parts = vec![format!("Since {since}.")];
     parts.extend(facts.removed_in(name).map(|removed| format!("Removed in {removed}.")));
@@ -155,5 +156,6 @@ fn hover(facts: &Facts, name: &FeatureName) -> String {
         parts.extend((!users.is_empty()).then(|| format!("Needed by {}.", join(users))));
         parts.extend(meta.implementation_detail.then(|| "An implementation detail.".to_owned()));
     }
+    parts.extend(prices);
     parts.join(" ")
 }

@@ -3,6 +3,7 @@
 
 mod blame;
 mod execute;
+mod make;
 mod manifest;
 mod plan;
 mod verify;
@@ -16,6 +17,7 @@ use featureset::rules;
 use featureset::selection::Selection;
 use std::path::{Path, PathBuf};
 
+pub use make::{Made, Maker, Unmade};
 pub use manifest::{Artefact, Manifest};
 pub use plan::{command_line, document};
 

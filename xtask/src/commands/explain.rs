@@ -4,15 +4,16 @@ mod hazard;
 
 use anyhow::Result;
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
-use featureset::name::OMIT_PREFIX;
+use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::path::Path;
 
 use super::Outcome;
 use crate::cli::{Explain, Format};
+use crate::costs::{self, Known};
 use crate::outln;
 use crate::output::product;
 use crate::problem::Problem;
-use crate::project::Project;
+use crate::project::{Pinned, Project};
 use crate::render::{hanging, wrapped};
 use crate::upstream;
 
@@ -31,13 +32,21 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     let explanation =
         explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstreams_words(&project, &explanation);
+    let costs = Known::read(&project)?;
     match format {
         Format::Json => {
             let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
             document["explanation"]["description"] = words.ok().into();
+            let measured = costs.iter().filter_map(|(target, costs)| {
+                Some((target.clone(), serde_json::to_value(costs.features.get(&explanation.feature)?).ok()?))
+            });
+            document["explanation"]["costs"] = measured.collect::<serde_json::Map<_, _>>().into();
             outln!("{document:#}");
         }
-        _ => product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str)))),
+        _ => {
+            let prices = prices(pinned, &costs, &explanation.feature);
+            product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices)));
+        }
     }
     Ok(Outcome::Clean)
 }
@@ -54,6 +63,18 @@ fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<Strin
     features.remove(explanation.feature.as_str()).map(|found| found.description).ok_or_else(missing)
 }
 
+/// What the feature weighs on each target that was measured, and how well that fits the policy as it is.
+fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> {
+    let mut lines = costs.phrases(name);
+    let remarks = costs.iter().filter_map(|(target, known)| {
+        Some(format!("({target}: {})", costs::standing(pinned, target, known).remark()?))
+    });
+    if !lines.is_empty() {
+        lines.extend(remarks);
+    }
+    lines
+}
+
 fn unknown(name: &str, error: UnknownName) -> Problem {
     let next = match error.nearest {
         Some(near) => format!("Did you mean `{near}`?"),
@@ -68,7 +89,7 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
 }
 
 /// The explanation as paragraphs. Colours are stripped where the terminal takes none.
-fn told(explanation: &Explanation, words: Result<&str, &str>) -> String {
+fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String]) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let decision = match explanation.decision {
         Some("keep") => format!("\u{1b}[32mkept{plain}"),
@@ -97,6 +118,10 @@ fn told(explanation: &Explanation, words: Result<&str, &str>) -> String {
     text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
     text += &undeclared("needed by (undeclared)", &explanation.needed_by_undeclared);
     text += &dangers(&explanation.hazards);
+    if !prices.is_empty() {
+        let lines: String = prices.iter().map(|price| wrapped(price, "  ") + "\n").collect();
+        text += &format!("{bold}weighs{plain}\n{lines}\n");
+    }
     if explanation.in_release {
         text += &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
     }
@@ -185,7 +210,7 @@ features:
         let policy = read(POLICY).policy.unwrap();
         let told = |name: &str, words: Result<&str, &str>| {
             let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
-            anstream::adapter::strip_str(&told(&explanation, words)).to_string()
+            anstream::adapter::strip_str(&told(&explanation, words, &["arm64: +1.2 kB packed".to_owned()])).to_string()
         };
         insta::assert_snapshot!(
             [

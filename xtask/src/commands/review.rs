@@ -10,6 +10,7 @@ use featureset::policy;
 
 use super::Outcome;
 use crate::cli::{Format, Review};
+use crate::costs::Known;
 use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::project::Project;
@@ -32,7 +33,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let new = Side { text: &project.text, reading: &project.reading };
     let change = Change::between(base, new, &project.facts);
     match format {
-        Format::Human => outln!("{}", render::change(&change, &flags.base).trim_end()),
+        Format::Human => outln!("{}", render::change(&change, &flags.base, &Known::read(&project)?).trim_end()),
         Format::Json => outln!("{:#}", document(&project, &flags.base, &change)),
         Format::Github => render::findings(&project, &change.questions, format)?,
     }

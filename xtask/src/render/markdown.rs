@@ -3,9 +3,12 @@
 use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setting, Stated, TargetEffect};
 use featureset::finding::{Finding, Severity};
 
-/// The change as a page. `base` is the revision that it is compared with, as the user named it.
+use crate::costs::Known;
+
+/// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
+/// measured of the policy.
 #[must_use]
-pub fn change(change: &Change, base: &str) -> String {
+pub fn change(change: &Change, base: &str, costs: &Known) -> String {
     let mut page = format!("## Policy review against `{}`\n\n{}\n", code(base), verdict(change));
     page += match change.base {
         Base::Missing => "\nThe base has no policy: everything is new.\n",
@@ -19,12 +22,12 @@ pub fn change(change: &Change, base: &str) -> String {
         let kept = change.decisions.iter().filter(|one| one.to.as_ref().is_some_and(|to| to.verdict == "keep"));
         page += &format!("\n{} features are decided, {} of them kept.\n", change.decisions.len(), kept.count());
     } else {
-        page += &section("Decisions", change.decisions.iter().map(decision).collect());
+        page += &section("Decisions", change.decisions.iter().map(|one| decision(one, costs)).collect());
         page += &section("Reasons and references", change.edits.iter().map(edit).collect());
         page += &section("Settings", change.settings.iter().map(setting).collect());
         page += &section("Accepted hazards", change.acceptances.iter().map(acceptance).collect());
     }
-    page += &section("Binaries", targets(change));
+    page += &section("Binaries", targets(change, costs));
     page += &section("Hazards gained", change.hazards_gained.iter().map(hazard).collect());
     page += &section("Hazards cleared", change.hazards_cleared.iter().map(hazard).collect());
     page +=
@@ -58,7 +61,7 @@ fn questions(questions: &[Finding]) -> Vec<String> {
     questions.iter().map(one).collect()
 }
 
-fn decision(one: &DecisionChange) -> String {
+fn decision(one: &DecisionChange, costs: &Known) -> String {
     let word = |stated: &Option<Stated>| stated.as_ref().map_or("undecided", |stated| stated.verdict);
     let mut text = format!("- **`{}`**: {} → **{}**\n", one.feature, word(&one.from), word(&one.to));
     let reason = |said: &str, stated: &Option<Stated>| match stated {
@@ -74,6 +77,9 @@ fn decision(one: &DecisionChange) -> String {
     if !one.along.is_empty() {
         let names: Vec<String> = one.along.iter().map(|name| format!("`{name}`")).collect();
         text += &format!("  - tied by upstream's dependencies to {}\n", names.join(", "));
+    }
+    for phrase in costs.phrases(&one.feature) {
+        text += &format!("  - weighs, on {phrase}\n");
     }
     text
 }
@@ -109,7 +115,7 @@ fn acceptance(one: &Setting) -> String {
 }
 
 /// One entry for the targets that share an effect: the tags of one feature change in all of them.
-fn targets(change: &Change) -> Vec<String> {
+fn targets(change: &Change, costs: &Known) -> Vec<String> {
     let mut groups: Vec<(&TargetEffect, Vec<&str>)> = Vec::new();
     for (name, effect) in &change.targets {
         match groups.iter_mut().find(|(known, _)| *known == effect) {
@@ -124,11 +130,18 @@ fn targets(change: &Change) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| format!("`{}`", code(name))).collect();
         format!("- {}: {}\n", names.join(", "), effect_in_words(effect))
     };
-    groups
-        .into_iter()
-        .map(one)
-        .chain(["- The size is not measured here: build both to compare.\n".to_owned()])
-        .collect()
+    groups.into_iter().map(one).chain([size(change, costs)]).collect()
+}
+
+/// What is known of the size without building.
+fn size(change: &Change, costs: &Known) -> String {
+    let measured = change.decisions.iter().any(|one| !costs.phrases(&one.feature).is_empty());
+    let said = if measured {
+        "What each feature weighs was measured by flipping it alone; prices don't add up, so build both to compare."
+    } else {
+        "The size is not measured here: build both to compare."
+    };
+    format!("- {said}\n")
 }
 
 fn effect_in_words(effect: &TargetEffect) -> String {

@@ -31,11 +31,16 @@ pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
         return Ok(Executed { how: runner.describe(), tailscaled: None, tailscale: None });
     }
     let step = progress::step("Running", format!("{} {}", recipe.platform, runner.describe()));
-    let tailscaled = version(&runner, &folder.join(PACKED), "--version", recipe)?;
+    let executed = run(folder, recipe, &runner)?;
+    step.done("Ran", &format!("says {}", executed.tailscaled.clone().unwrap_or_default()));
+    Ok(executed)
+}
+
+/// The same with a runner at hand, and without a word to the terminal.
+pub(super) fn run(folder: &Path, recipe: &Recipe, runner: &Runner) -> Result<Executed> {
+    let tailscaled = version(runner, &folder.join(PACKED), "--version", recipe)?;
     let has_cli = recipe.tags.iter().any(|tag| tag == INCLUDE_CLI);
-    let tailscale = if has_cli { version(&runner, &folder.join(LINK), "version", recipe)? } else { None };
-    let said = tailscaled.clone().unwrap_or_default();
-    step.done("Ran", &format!("says {said}"));
+    let tailscale = if has_cli { version(runner, &folder.join(LINK), "version", recipe)? } else { None };
     Ok(Executed { how: runner.describe(), tailscaled, tailscale })
 }
 

@@ -1,0 +1,198 @@
+//! Costs: what each decision weighs, as it was measured on real builds, and what follows from that.
+//!
+//! A cost is the difference between two binaries: the policy's own and the one with a single decision flipped, together
+//! with what must move along. Costs don't add up: what two features share goes only when both do.
+
+pub mod frontier;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::FeatureName;
+use crate::policy::{Build, Policy};
+use crate::release::{GoVersion, Release};
+use crate::selection::Selection;
+
+/// The costs of one target, as `docs/costs/TARGET.json` holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    /// The command that writes the file.
+    pub generated_by: String,
+    /// What was measured.
+    pub basis: Basis,
+    /// The policy's own binary.
+    pub whole: Weight,
+    /// The cost of each feature's decision.
+    pub features: BTreeMap<FeatureName, Cost>,
+}
+
+/// What a result belongs to: with any other of these it would be another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// The release.
+    pub release: Release,
+    /// The toolchain.
+    pub go: GoVersion,
+    /// How the binary is packed: `upx` or `none`.
+    pub pack: String,
+    /// The packer's version; nothing where nothing is packed.
+    pub packer: Option<String>,
+    /// The platform, such as `linux/arm/v7`.
+    pub platform: String,
+    /// How much the compiler inlined.
+    pub inlining: String,
+    /// What a traceback could name.
+    pub symbols: String,
+    /// Build tags beside those of the features.
+    pub extra_tags: BTreeSet<String>,
+    /// What the policy kept.
+    pub kept: BTreeSet<FeatureName>,
+}
+
+/// What a binary weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weight {
+    /// As linked, in bytes.
+    pub raw: u64,
+    /// As shipped, in bytes.
+    pub packed: u64,
+}
+
+/// What flipping a feature's decision does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Cost {
+    /// Both binaries were built.
+    Measured {
+        /// The other features whose decision moved along.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        along: BTreeSet<FeatureName>,
+        /// Bytes, as linked, of the binary that has the feature less the one that has it not.
+        raw: i64,
+        /// The same as shipped.
+        packed: i64,
+        /// Packages that only the binary with the feature has.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        packages: BTreeSet<String>,
+        /// Modules that only the binary with the feature has.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        modules: BTreeSet<String>,
+    },
+    /// The flipped selection does not compile.
+    DoesNotCompile {
+        /// The first complaint.
+        said: String,
+        /// The hazard that tells of it, if one does.
+        hazard: Option<String>,
+    },
+    /// The flipped binary was built and did not start.
+    DoesNotStart {
+        /// What it said.
+        said: String,
+    },
+}
+
+impl Basis {
+    /// What a measurement of a policy's target belongs to; nothing if the policy has no such target, release or
+    /// toolchain. The packer is known once it was found.
+    #[must_use]
+    pub fn of(policy: &Policy, selection: &Selection<'_>, target: &str, packer: Option<String>) -> Option<Self> {
+        let target = policy.targets.get(target)?;
+        let Build { inlining, symbols, pack, extra_tags } = &target.build;
+        Some(Self {
+            release: policy.tailscale?,
+            go: policy.go?,
+            pack: pack.word().to_owned(),
+            packer,
+            platform: target.platform.name.to_owned(),
+            inlining: inlining.word().to_owned(),
+            symbols: symbols.word().to_owned(),
+            extra_tags: extra_tags.keys().cloned().collect(),
+            kept: selection.kept.clone(),
+        })
+    }
+
+    /// What makes a result stale that was measured on this basis, if it is now another one: each difference in a few
+    /// words. Other keeps don't; see [`Basis::drift`]. The packer's version counts only where both are known.
+    #[must_use]
+    pub fn stale(&self, now: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut compare = |what: &str, then: String, now: String| {
+            if then != now {
+                found.push(format!("{what} {then}, now {now}"));
+            }
+        };
+        compare("Tailscale", self.release.to_string(), now.release.to_string());
+        compare("Go", self.go.to_string(), now.go.to_string());
+        compare("platform", self.platform.clone(), now.platform.clone());
+        compare("inlining", self.inlining.clone(), now.inlining.clone());
+        compare("pack", self.pack.clone(), now.pack.clone());
+        compare("symbols", self.symbols.clone(), now.symbols.clone());
+        let listed = |tags: &BTreeSet<String>| format!("`{}`", tags.iter().cloned().collect::<Vec<_>>().join(","));
+        compare("extra tags", listed(&self.extra_tags), listed(&now.extra_tags));
+        if let (Some(then), Some(now)) = (&self.packer, &now.packer) {
+            compare("packer's version", then.clone(), now.clone());
+        }
+        found
+    }
+
+    /// The features whose decision is another one than when it was measured.
+    #[must_use]
+    pub fn drift(&self, now: &Self) -> BTreeSet<FeatureName> {
+        self.kept.symmetric_difference(&now.kept).cloned().collect()
+    }
+}
+
+impl Costs {
+    /// Reads costs from the JSON that [`Costs::to_json`] writes.
+    ///
+    /// # Errors
+    /// The parser's message.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The costs as pretty JSON with a final newline, always the same bytes for the same costs.
+    ///
+    /// # Errors
+    /// Never in practice: every key is a string.
+    pub fn to_json(&self) -> Result<String, String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| error.to_string())
+    }
+
+    /// What a feature weighs as shipped, in bytes, with what moves along; nothing where it was not measured.
+    #[must_use]
+    pub fn packed(&self, name: &FeatureName) -> Option<i64> {
+        match self.features.get(name)? {
+            Cost::Measured { packed, .. } => Some(*packed),
+            Cost::DoesNotCompile { .. } | Cost::DoesNotStart { .. } => None,
+        }
+    }
+}
+
+impl Cost {
+    /// Whether it is the price of more than the one decision.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Measured { along, .. } if !along.is_empty())
+    }
+}
+
+/// A difference of bytes as people read it: `+12 kB`, `−3 kB`, in kilobytes of a thousand bytes, with one decimal below ten.
+#[must_use]
+pub fn format_difference(bytes: i64) -> String {
+    let sign = if bytes < 0 { "−" } else { "+" };
+    let tenths = (bytes.unsigned_abs() + 50) / 100;
+    if tenths < 100 {
+        format!("{sign}{}.{} kB", tenths / 10, tenths % 10)
+    } else {
+        format!("{sign}{} kB", (bytes.unsigned_abs() + 500) / 1000)
+    }
+}

@@ -1,0 +1,102 @@
+//! What makes costs stale, what does not, and ways to fit.
+
+use super::frontier::ways;
+use super::*;
+use crate::facts::Facts;
+use crate::policy::read;
+use crate::rules::tests::clean_policy;
+
+fn name(text: &str) -> FeatureName {
+    FeatureName::new(text).unwrap()
+}
+
+fn basis(text: &str) -> Basis {
+    let policy = read(text).policy.unwrap();
+    let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+    Basis::of(&policy, &Selection::of(&policy, registry), "amd64", Some("4.2.2".to_owned())).unwrap()
+}
+
+fn cost(packed: i64, along: &[&str]) -> Cost {
+    let along = along.iter().copied().map(name).collect();
+    Cost::Measured { along, raw: packed * 4, packed, packages: BTreeSet::new(), modules: BTreeSet::new() }
+}
+
+fn costs() -> Costs {
+    let mut costs = Costs {
+        generated_by: "cargo xtask measure".to_owned(),
+        basis: basis(&clean_policy()),
+        whole: Weight { raw: 14_000_000, packed: 3_700_000 },
+        features: BTreeMap::new(),
+    };
+    costs.basis.kept = ["netstack", "gro", "dns", "cli"].into_iter().map(name).collect();
+    costs.features.insert(name("netstack"), cost(500_000, &["gro"]));
+    costs.features.insert(name("gro"), cost(20_000, &[]));
+    costs.features.insert(name("dns"), cost(150_000, &[]));
+    costs.features.insert(name("cli"), cost(400_000, &[]));
+    costs.features.insert(name("ssh"), cost(900_000, &[]));
+    costs.features.insert(name("acme"), Cost::DoesNotCompile { said: "x.go:1:1: y".into(), hazard: None });
+    costs
+}
+
+#[test]
+fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
+    let text = clean_policy();
+    let then = basis(&text);
+    assert!(then.stale(&basis(&text)).is_empty());
+    for (from, to) in [
+        ("tailscale: 1.102.5", "tailscale: 1.102.4"),
+        ("go: 1.26.8", "go: 1.26.9"),
+        ("inlining: none", "inlining: full"),
+        ("inlining: none", "inlining: none\n  pack: none"),
+        ("linux/amd64", "linux/386"),
+        ("budget: 9 MB", "extra_tags: { ts_package_container: Tells the console. }"),
+    ] {
+        let now = basis(&text.replace(from, to));
+        assert_eq!(then.stale(&now).len(), 1, "{to}: {:?}", then.stale(&now));
+    }
+    let now = basis(&text.replace("  netstack:\n    keep", "  netstack:\n    omit"));
+    assert!(then.stale(&now).is_empty());
+    assert_eq!(then.drift(&now), [name("netstack")].into());
+    let unpacked = Basis { packer: None, ..then.clone() };
+    assert!(then.stale(&unpacked).is_empty(), "what is not known is no difference");
+}
+
+#[test]
+fn costs_survive_their_file() {
+    let costs = costs();
+    assert_eq!(Costs::from_json(&costs.to_json().unwrap()).unwrap(), costs);
+    assert!(Costs::from_json("{}").is_err());
+    assert_eq!(costs.packed(&name("dns")), Some(150_000));
+    assert_eq!(costs.packed(&name("acme")), None);
+    assert!(costs.features["netstack"].is_shared() && !costs.features["gro"].is_shared());
+}
+
+#[test]
+fn ways_to_fit_start_with_the_least_that_suffices() {
+    let costs = costs();
+    let told = |budget: u64| {
+        ways(&costs, budget, |name| name.as_str() != "cli").map(|ways| {
+            let one = |way: &frontier::Way| {
+                let drops: Vec<&str> = way.drops.iter().map(|drop| drop.feature.as_str()).collect();
+                (drops.join(" "), way.estimate)
+            };
+            ways.iter().map(one).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(told(3_700_000), Some(Vec::new()));
+    // What is omitted can't be dropped, and what may not go is not proposed.
+    let single = |name: &str, estimate| (name.to_owned(), estimate);
+    assert_eq!(told(3_600_000), Some(vec![single("dns", 3_550_000), single("netstack", 3_200_000)]));
+    // gro goes with netstack: it is not counted twice.
+    assert_eq!(told(3_060_000), Some(vec![single("netstack dns", 3_050_000)]));
+    assert_eq!(told(3_000_000), None);
+}
+
+#[test]
+fn differences_are_told_in_kilobytes() {
+    let told = |bytes| format_difference(bytes);
+    assert_eq!(
+        [told(0), told(49), told(-1_234), told(9_949), told(123_456)],
+        ["+0.0 kB", "+0.0 kB", "−1.2 kB", "+9.9 kB", "+123 kB"]
+    );
+}

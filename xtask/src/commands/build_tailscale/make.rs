@@ -1,0 +1,91 @@
+//! One binary from one recipe, for those that don't ship: a decision flipped to see what it weighs.
+//!
+//! Nothing is said on the terminal, so that several can be made side by side, and nothing is replaced.
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::policy::Pack;
+use featureset::recipe::Recipe;
+
+use super::{LINK, PACKED, UNPACKED, execute, plan, verify};
+use crate::problem::Problem;
+use crate::tools::go::Go;
+use crate::tools::qemu::{Runner, runner};
+use crate::tools::upx::Upx;
+use crate::upstream::Upstream;
+use crate::{files, process};
+
+/// What makes binaries.
+pub struct Maker<'a> {
+    /// Go.
+    pub go: &'a Go,
+    /// The packer, where recipes ask for one.
+    pub upx: Option<&'a Upx>,
+    /// The release's module.
+    pub upstream: &'a Upstream,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Bytes as linked.
+    pub raw: u64,
+    /// Bytes as shipped.
+    pub packed: u64,
+    /// The paths of the modules in it.
+    pub modules: Vec<String>,
+}
+
+/// Why a binary was not made: upstream's code is at fault, or our decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmade {
+    /// Go's complaints.
+    DoesNotCompile(String),
+    /// What the binary said instead of its version.
+    DoesNotStart(String),
+}
+
+impl Maker<'_> {
+    /// Makes a binary in a folder that is emptied first; it is left there.
+    ///
+    /// # Errors
+    /// A [`Problem`] where a tool or a file is in the way, or the binary is not what the recipe says.
+    pub fn make(&self, recipe: &Recipe, folder: &Path) -> Result<Result<Made, Unmade>> {
+        files::empty_folder(folder)?;
+        let (unpacked, packed) = (folder.join(UNPACKED), folder.join(PACKED));
+        let output = process::output(plan::go_command(self.go, self.upstream, recipe, &unpacked))?;
+        if !output.status.success() {
+            return Ok(Err(Unmade::DoesNotCompile(output.stderr)));
+        }
+        let bytes = files::read_bytes(&unpacked)?;
+        verify::holds_what_the_recipe_says(&bytes, recipe, self.upstream)?;
+        let modules = gobinary::build_info(&bytes)
+            .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
+            .unwrap_or_default();
+        match (recipe.build.pack, self.upx) {
+            (Pack::Upx, Some(upx)) => {
+                process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
+            }
+            _ => files::link(UNPACKED, &packed)?,
+        }
+        let size = std::fs::metadata(&packed).map_or(0, |data| data.len());
+        files::link(PACKED, &folder.join(LINK))?;
+        Ok(started(recipe, folder)?.map(|()| Made { raw: bytes.len() as u64, packed: size, modules }))
+    }
+}
+
+/// Whether it says its version, by both of its names, where this machine can run it.
+fn started(recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
+    let runner = runner(recipe.platform);
+    if matches!(runner, Runner::Unavailable(_)) {
+        return Ok(Ok(()));
+    }
+    match execute::run(folder, recipe, &runner) {
+        Ok(_) => Ok(Ok(())),
+        Err(error) => match error.downcast_ref::<Problem>() {
+            Some(problem) if problem.code == "not-executable" => Ok(Err(Unmade::DoesNotStart(problem.why.clone()))),
+            _ => Err(error),
+        },
+    }
+}

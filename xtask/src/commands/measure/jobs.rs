@@ -1,0 +1,210 @@
+//! The builds of a sweep: type-checked first, then made two at a time, each result kept as it comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use featureset::cost::{Cost, Weight, format_difference};
+use featureset::hazard::Effect;
+use featureset::name::FeatureName;
+use featureset::policy::{Decision, Verdict, format_size};
+use featureset::recipe::{PACKAGE, Recipe};
+use featureset::rules;
+use featureset::selection::Selection;
+
+use super::state::{State, Whole};
+use crate::commands::build_tailscale::{Made, Maker, Unmade};
+use crate::project::{Pinned, Project};
+use crate::typecheck::{Job, TypeChecker};
+use crate::{process, progress};
+
+/// How many are made at a time: Go's link and the packer each leave cores idle.
+const AT_ONCE: usize = 2;
+
+/// An interruption of the type-check loses at most so many answers.
+const CHECKED_AT_ONCE: usize = 12;
+
+/// The sweep of one target.
+pub(super) struct Sweep<'a> {
+    pub(super) project: &'a Project,
+    pub(super) pinned: Pinned<'a>,
+    pub(super) target: &'a str,
+    pub(super) selection: Selection<'a>,
+    pub(super) maker: Maker<'a>,
+    pub(super) state: &'a State,
+}
+
+impl Sweep<'_> {
+    /// The policy's own binary; made anew unless it was made on this basis and the sweep goes on.
+    ///
+    /// # Errors
+    /// A [`crate::problem::Problem`] where it can't be made: then `build-tailscale` says why.
+    pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
+        if let Some(whole) = self.state.whole().filter(|_| resume) {
+            return Ok(whole);
+        }
+        let step = progress::step("Building", format!("{} as the policy has it", self.target));
+        let recipe = self.recipe(&self.selection)?;
+        let made = self.make(&recipe, "whole")?;
+        let made = made.map_err(|unmade| {
+            let why = match unmade {
+                Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said,
+            };
+            let next = "Run `build-tailscale`: it says which decision is at fault.";
+            crate::problem::Problem::new("not-measurable", format!("`{}` can't be made", self.target), why, next)
+        })?;
+        let weight = Weight { raw: made.raw, packed: made.packed };
+        let whole = Whole { weight, packages: self.packages(&recipe)?, modules: made.modules.into_iter().collect() };
+        self.state.keep_whole(&whole)?;
+        step.done("Built", &format_size(weight.packed));
+        Ok(whole)
+    }
+
+    /// Measures features, each result kept as it comes.
+    ///
+    /// # Errors
+    /// The first that is no fault of a selection.
+    pub(super) fn run(&self, features: &[FeatureName], whole: &Whole, resume: bool) -> Result<()> {
+        let known = if resume { self.state.results() } else { BTreeMap::new() };
+        let open: Vec<&FeatureName> = features.iter().filter(|name| !known.contains_key(*name)).collect();
+        let open = self.type_check(&open)?;
+        let queue = Mutex::new(open.iter().enumerate());
+        let (start, total) = (Instant::now(), open.len());
+        let work = |worker: usize| -> Result<()> {
+            loop {
+                process::check_interrupt()?;
+                let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                let Some((index, name)) = next else { return Ok(()) };
+                let cost = self.measure(name, whole, worker)?;
+                self.state.keep(name, &cost)?;
+                told(name, &cost, index + 1, total, start);
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE)
+                .map(|worker| {
+                    let work = &work;
+                    scope.spawn(move || work(worker))
+                })
+                .collect();
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Ok(())))
+        })
+    }
+
+    /// Records what does not compile; gives what is left to build.
+    fn type_check<'n>(&self, features: &[&'n FeatureName]) -> Result<Vec<&'n FeatureName>> {
+        let checker = TypeChecker::new(self.maker.go, self.maker.upstream)?;
+        let step =
+            progress::step("Checking", format!("the types of {} selections for {}", features.len(), self.target));
+        let mut compiling = Vec::new();
+        for chunk in features.chunks(CHECKED_AT_ONCE) {
+            let jobs: Result<Vec<Job>> = chunk.iter().map(|name| self.job(name)).collect();
+            for (name, answer) in chunk.iter().zip(checker.check(&jobs?)?) {
+                match answer.complaints.first() {
+                    None => compiling.push(*name),
+                    Some(said) => self.state.keep(name, &self.does_not_compile(name, said))?,
+                }
+            }
+        }
+        step.done("Checked", &format!("{} don't compile", features.len() - compiling.len()));
+        Ok(compiling)
+    }
+
+    fn job(&self, name: &FeatureName) -> Result<Job> {
+        let recipe = self.recipe(&self.selection.flipped(name))?;
+        let goarch = recipe.platform.goarch.to_owned();
+        Ok(Job { id: name.to_string(), tags: recipe.tags.join(","), goos: "linux".to_owned(), goarch })
+    }
+
+    fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {
+        let commit = self.maker.upstream.commit.as_deref();
+        Recipe::of(self.pinned.policy, selection, self.target, commit).context("the target can't be planned")
+    }
+
+    fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {
+        self.maker.make(recipe, &self.state.folder.join(".work").join(folder))
+    }
+
+    fn measure(&self, name: &FeatureName, whole: &Whole, worker: usize) -> Result<Cost> {
+        let flipped = self.selection.flipped(name);
+        let recipe = self.recipe(&flipped)?;
+        let made = match self.make(&recipe, &worker.to_string())? {
+            Ok(made) => made,
+            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &complaint(&said))),
+            Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
+        };
+        let (packages, modules) = (self.packages(&recipe)?, made.modules.iter().cloned().collect());
+        let kept = self.selection.kept.contains(name);
+        let only = |with: &BTreeSet<String>, without: &BTreeSet<String>| with.difference(without).cloned().collect();
+        let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
+        let along = self.selection.flipping(name);
+        Ok(if kept {
+            Cost::Measured {
+                along,
+                raw: less(whole.weight.raw, made.raw),
+                packed: less(whole.weight.packed, made.packed),
+                packages: only(&whole.packages, &packages),
+                modules: only(&whole.modules, &modules),
+            }
+        } else {
+            Cost::Measured {
+                along,
+                raw: less(made.raw, whole.weight.raw),
+                packed: less(made.packed, whole.weight.packed),
+                packages: only(&packages, &whole.packages),
+                modules: only(&modules, &whole.modules),
+            }
+        })
+    }
+
+    /// The packages of a recipe's binary, as Go lists them.
+    fn packages(&self, recipe: &Recipe) -> Result<BTreeSet<String>> {
+        let tags = format!("-tags={}", recipe.tags.join(","));
+        let arguments = ["list", "-deps", &tags, PACKAGE];
+        let command: Command = self.maker.upstream.go(self.maker.go, &arguments, &recipe.environment());
+        let listed = process::stdout(command, "Check the network: every module of the selection is needed.")?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    fn does_not_compile(&self, name: &FeatureName, said: &str) -> Cost {
+        Cost::DoesNotCompile { said: said.to_owned(), hazard: self.hazard(name) }
+    }
+
+    /// The hazard that tells that the flipped selection does not compile.
+    fn hazard(&self, name: &FeatureName) -> Option<String> {
+        let mut reading = self.project.reading.clone();
+        let policy = reading.policy.as_mut()?;
+        let moved = self.selection.flipping(name).into_iter().chain([name.clone()]);
+        for moved in moved {
+            let verdict = if policy.keeps(&moved) { Verdict::Omit } else { Verdict::Keep };
+            policy.features.insert(moved, Decision { verdict, reason: String::new(), refs: Vec::new() });
+        }
+        let applying = rules::hazards(&self.project.text, &reading, self.pinned.facts);
+        let found = applying.iter().find(|one| one.hazard.record.effect == Effect::DoesNotCompile);
+        found.map(|one| one.hazard.id.clone())
+    }
+}
+
+/// The first complaint of a failed build.
+fn complaint(said: &str) -> String {
+    said.lines()
+        .find(|line| line.contains(".go:"))
+        .or_else(|| said.lines().next())
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// A line for each result: how many are done, and how long the rest will take at this pace.
+fn told(name: &FeatureName, cost: &Cost, done: usize, total: usize, start: Instant) {
+    let said = match cost {
+        Cost::Measured { packed, .. } => format_difference(*packed),
+        Cost::DoesNotCompile { .. } => "does not compile".to_owned(),
+        Cost::DoesNotStart { .. } => "does not start".to_owned(),
+    };
+    let each = start.elapsed().as_secs_f64() / done as f64;
+    let left = (each * (total - done) as f64 / 60.0).ceil();
+    progress::line("Measured", &format!("{name}: {said} ({done} of {total}, {left:.0} min to go)"));
+}
