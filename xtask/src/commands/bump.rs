@@ -186,12 +186,10 @@ fn tags(project: &Project, facts: &Facts, from: Release) -> Vec<String> {
 
 /// Upstream's own words on the features that come and go.
 fn descriptions(go: &Go, old: &Upstream, new: &Upstream, upgrade: &Upgrade) -> Result<BTreeMap<FeatureName, String>> {
-    let come = upgrade.added.iter().map(|added| &added.feature).zip(std::iter::repeat(new.declared(go)?));
-    let go_away = upgrade.removed.iter().map(|removed| &removed.feature).zip(std::iter::repeat(old.declared(go)?));
-    let described = |(name, mut declared): (&FeatureName, BTreeMap<String, upstream::Declared>)| {
-        Some((name.clone(), declared.remove(name.as_str())?.description))
-    };
-    Ok(come.chain(go_away).filter_map(described).collect())
+    let (mut come, mut gone) = (new.declared(go)?, old.declared(go)?);
+    let added = upgrade.added.iter().map(|one| (&one.feature, come.remove(one.feature.as_str())));
+    let removed = upgrade.removed.iter().map(|one| (&one.feature, gone.remove(one.feature.as_str())));
+    Ok(added.chain(removed).filter_map(|(name, declared)| Some((name.clone(), declared?.description))).collect())
 }
 
 fn immovable(project: &Project, unknown: Unknown) -> Problem {
