@@ -11,7 +11,7 @@ const WRONG: &str = "\
 tailscale: 1.102.5
 go: 1.26.5
 device: { profile: routeros-container, storage: flsh }
-build: { inlining: none, symbols: functions }
+build: { inlining: hot-paths }
 targets:
   one: { platform: linux/arm, budget: 3.8 MB }
 features:

@@ -60,7 +60,15 @@ pub fn empty_folder(path: &Path) -> Result<()> {
 /// # Errors
 /// A [`Problem`] that names the path.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes as [`write`] does.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
     // A link stays a link: what it points at is replaced.
@@ -69,13 +77,24 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     make_folder(folder)?;
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         set_mode(file.as_file(), path)?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     };
     Ok(write().map_err(|error| problem(path, "write", &error))?)
+}
+
+/// Writes a program as [`write`] does, and lets it be run.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    write_bytes(path, bytes)?;
+    let mode = std::fs::Permissions::from_mode(0o755);
+    Ok(std::fs::set_permissions(path, mode).map_err(|error| problem(path, "make runnable", &error))?)
 }
 
 /// A temporary file is private; the result gets the mode of the file that it replaces, or that of a new one.

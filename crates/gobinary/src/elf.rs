@@ -1,7 +1,7 @@
 //! The outside of an ELF file: which processor it is for, and whether it stands alone.
 
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, FileKind, elf};
+use object::{Endianness, FileKind, Object, elf};
 
 use crate::Unreadable;
 
@@ -25,6 +25,15 @@ pub fn identify(bytes: &[u8]) -> Result<Identity, Unreadable> {
         FileKind::Elf64 => read::<elf::FileHeader64<Endianness>>(bytes).map_err(not_elf),
         other => Err(Unreadable::NotElf(format!("{other:?}"))),
     }
+}
+
+/// The GNU build ID of an ELF file in hexadecimal, if it has one: Go's linker derives it from what it links, and it stays
+/// when the file is rewritten.
+#[must_use]
+pub fn build_id(bytes: &[u8]) -> Option<String> {
+    let file = object::File::parse(bytes).ok()?;
+    let id = file.build_id().ok()??;
+    Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn read<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Identity> {

@@ -6,12 +6,13 @@ mod execute;
 mod make;
 mod manifest;
 mod plan;
+mod shrink;
 mod verify;
 
 use crate::{errln, outln};
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
-use featureset::policy::{Pack, Policy, format_size};
+use featureset::policy::{Pack, Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
 use featureset::rules;
 use featureset::selection::Selection;
@@ -158,10 +159,10 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
         drop(step);
         return blame::explain(job, &recipe, &output.stderr).map(Err);
     }
-    let bytes = files::read_bytes(&unpacked)?;
-    verify::holds_what_the_recipe_says(&bytes, &recipe, job.upstream)?;
-    let unpacked_artefact = Artefact::of(&bytes);
-    step.done("Built", &format_size(unpacked_artefact.bytes));
+    let linked = files::read_bytes(&unpacked)?;
+    verify::holds_what_the_recipe_says(&linked, &recipe, job.upstream)?;
+    step.done("Built", &format_size(linked.len() as u64));
+    let unpacked_artefact = shrink(job, &recipe, &linked, &unpacked)?;
     let packed = work.join(PACKED);
     pack(job, &recipe, &unpacked, &packed)?;
     files::link(PACKED, &work.join(LINK))?;
@@ -177,6 +178,20 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let _ = std::fs::remove_dir_all(&work);
     progress::line("Wrote", &folder.join(PACKED).display().to_string());
     Ok(Ok(()))
+}
+
+/// Rewrites the function table where the recipe says so, in the file's place; gives what goes on to the packer.
+fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Result<Artefact> {
+    if recipe.build.symbols == Symbols::All {
+        return Ok(Artefact::of(linked));
+    }
+    let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
+    let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::of(linked)) };
+    verify::holds_what_the_recipe_says(&shrunk, recipe, job.upstream)?;
+    shrink::keep_twin(&job.project.target(), linked)?;
+    files::write_executable(unpacked, &shrunk)?;
+    step.done("Shrunk", &format_size(shrunk.len() as u64));
+    Ok(Artefact::of(&shrunk))
 }
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {

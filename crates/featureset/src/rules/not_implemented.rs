@@ -2,14 +2,14 @@
 
 use super::{Example, Rule, Subject};
 use crate::finding::{Finding, Label, Severity};
-use crate::policy::{Build, Inlining, Symbols};
+use crate::policy::{Build, Inlining};
 
 pub(super) static RULE: Rule = Rule {
     code: "not-implemented",
     severity: Severity::Error,
     summary: "A setting is part of the format, but not implemented yet.",
     why: "A setting that nothing acts on would look as if it had an effect.",
-    example: Some(Example { from: "symbols: all", to: "symbols: functions" }),
+    example: Some(Example { from: "inlining: none", to: "inlining: hot-paths" }),
     check: Some(check),
 };
 
@@ -38,9 +38,6 @@ fn unbuilt(build: &Build) -> Vec<(&'static str, &'static str)> {
     let mut keys = Vec::new();
     if build.inlining == Inlining::HotPaths {
         keys.push(("inlining", "Write `full` or `none`."));
-    }
-    if build.symbols != Symbols::All {
-        keys.push(("symbols", "Write `all`."));
     }
     keys
 }

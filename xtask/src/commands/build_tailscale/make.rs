@@ -8,7 +8,7 @@ use anyhow::Result;
 use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 
-use super::{LINK, PACKED, UNPACKED, execute, plan, verify};
+use super::{LINK, PACKED, UNPACKED, execute, plan, shrink, verify};
 use crate::problem::Problem;
 use crate::tools::go::Go;
 use crate::tools::qemu::{Runner, runner};
@@ -29,7 +29,7 @@ pub struct Maker<'a> {
 /// What was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    /// Bytes as linked.
+    /// Bytes before packing.
     pub raw: u64,
     /// Bytes as shipped.
     pub packed: u64,
@@ -58,8 +58,12 @@ impl Maker<'_> {
         if !output.status.success() {
             return Ok(Err(Unmade::DoesNotCompile(output.stderr)));
         }
-        let bytes = files::read_bytes(&unpacked)?;
+        let mut bytes = files::read_bytes(&unpacked)?;
         verify::holds_what_the_recipe_says(&bytes, recipe, self.upstream)?;
+        if let Some(shrunk) = shrink::shrunk(&bytes, recipe)? {
+            files::write_executable(&unpacked, &shrunk)?;
+            bytes = shrunk;
+        }
         let modules = gobinary::build_info(&bytes)
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();

@@ -38,7 +38,7 @@ pub struct Manifest {
     pub inlining: String,
     /// What a traceback can still name.
     pub symbols: String,
-    /// The binary as Go linked it.
+    /// The binary before it was packed: as Go linked it, or with the function table rewritten.
     pub unpacked: Artefact,
     /// The binary that ships.
     pub binary: Artefact,

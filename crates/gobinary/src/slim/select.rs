@@ -1,0 +1,87 @@
+//! What of the table stays.
+
+use super::file::u32_at;
+use super::table::{
+    ARGUMENT_LIVENESS, ARGUMENTS, Function, INLINE_INDEX, INLINE_TREE, INLINED, LIVE_ARGUMENTS, NONE, Table,
+};
+use super::{Names, Refused};
+
+/// Beginnings of names that the runtime compares with: `isExportedRuntime`, `isAsyncSafePoint`, `printCgoTraceback`, `panicCheck`,
+/// `cgoSigtramp`, the profiler and `getStackMap` (reflect) in Go's `src/runtime`. A test reads them from the source of the Go at hand.
+pub(super) const READ_BY_RUNTIME: [&[u8]; 4] = [b"runtime.", b"internal/runtime/", b"reflect.", b"runtime/"];
+
+/// Names that tracebacks and the runtime's start look at whole.
+const READ_WHOLE: [&[u8]; 2] = [b"main.main", b"main.init"];
+
+/// A table's functions with what goes taken out, and the names that stay.
+pub(super) struct Kept {
+    pub(super) functions: Vec<Function>,
+    names: Names,
+}
+
+impl Kept {
+    /// Whether a name stays. Those of special functions do: `panicwrap` takes the name of the wrapper that called it apart, and
+    /// ends the program where that has no method's form.
+    pub(super) fn keeps_name(&self, name: &[u8], id: u8) -> bool {
+        self.names == Names::All || id != 0 || READ_WHOLE.contains(&name) || is_read_by_runtime(name)
+    }
+}
+
+fn is_read_by_runtime(name: &[u8]) -> bool {
+    READ_BY_RUNTIME.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Takes out what only tracebacks and profiles show.
+pub(super) fn keep(table: &Table<'_>, names: Names) -> Result<Kept, Refused> {
+    let functions = table.functions.iter().map(|function| slimmed(table, function)).collect::<Result<_, _>>()?;
+    Ok(Kept { functions, names })
+}
+
+fn slimmed(table: &Table<'_>, function: &Function) -> Result<Function, Refused> {
+    let mut slim = function.clone();
+    // Without tables the runtime says "?" and line 0 (`funcline1`); a unit of -1 is one that has no files.
+    (slim.files, slim.lines, slim.unit, slim.first_line) = (0, 0, NONE, 0);
+    let mut drop_pcs = |number: usize| {
+        if let Some(offset) = slim.pc_tables.get_mut(number) {
+            *offset = 0;
+        }
+    };
+    drop_pcs(ARGUMENT_LIVENESS);
+    let tree_goes = !needs_tree(table, function)?;
+    if tree_goes {
+        drop_pcs(INLINE_INDEX);
+    }
+    for number in [ARGUMENTS, LIVE_ARGUMENTS].into_iter().chain(tree_goes.then_some(INLINE_TREE)) {
+        if let Some(offset) = slim.data.get_mut(number) {
+            *offset = NONE;
+        }
+    }
+    let tables = slim.pc_tables.iter().rposition(|offset| *offset != 0).map_or(0, |last| last + 1);
+    let data = slim.data.iter().rposition(|offset| *offset != NONE).map_or(0, |last| last + 1);
+    slim.pc_tables.truncate(tables);
+    slim.data.truncate(data);
+    Ok(slim)
+}
+
+/// Whether the runtime looks at a function's tree of inlined calls for more than its text.
+///
+/// `gorecover` counts frames through wrappers, inlined or not: the tree of a wrapper decides whether a panic is recovered. What
+/// is inlined of the runtime decides whether a goroutine may be stopped there (`isAsyncSafePoint`).
+fn needs_tree(table: &Table<'_>, function: &Function) -> Result<bool, Refused> {
+    let count = table.inlined(function)?;
+    if count == 0 {
+        return Ok(false);
+    }
+    if function.id != 0 {
+        return Ok(true);
+    }
+    let tree = function.data.get(INLINE_TREE).copied().unwrap_or(NONE) as usize;
+    for call in 0..count {
+        let at = tree.saturating_add(call * INLINED);
+        let id = table.data.get(at).copied().ok_or(Refused::Damaged("a tree of inlined calls is outside"))?;
+        if id != 0 || is_read_by_runtime(table.name(u32_at(table.data, at + 4)?)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,3 @@
+module featureset.invalid/behaviour
+
+go 1.26

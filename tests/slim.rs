@@ -1,0 +1,316 @@
+//! Binaries with their function table rewritten behave as they did: programs of ours, real Go, run as linked and rewritten.
+//! Also: what is taken for granted of Go's source is what its source says; mutilated files are refused and never garbled.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{root, skip, target};
+use gobinary::slim::{Names, Refused, prove, slim};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use xtask::files;
+use xtask::tools::go::{self, Go};
+
+fn go() -> Option<Go> {
+    match go::find_or_provide(&target()) {
+        Ok(go) => Some(go),
+        Err(error) => {
+            skip(&format!("there is no Go: {error}"));
+            None
+        }
+    }
+}
+
+/// The behaviour program for a processor, as linked; built by the toolchain that is named, or the one at hand.
+fn behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("program");
+    let mut variables = go::plain(toolchain);
+    variables.extend([("GOOS", "linux"), ("GOARCH", goarch)].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let arguments = ["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."];
+    let mut command = go.command(&arguments, &variables);
+    command.current_dir(root().join("tests/go/behaviour"));
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    std::fs::read(output).unwrap()
+}
+
+struct Program {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    /// What runs it, where this machine can't.
+    under: Option<&'static str>,
+}
+
+impl Program {
+    fn new(bytes: &[u8], under: Option<&'static str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        files::write_executable(&path, bytes).unwrap();
+        Self { _folder: folder, path, under }
+    }
+
+    fn command(&self, case: &str) -> Command {
+        let mut command = match self.under {
+            None => Command::new(&self.path),
+            Some(emulator) => {
+                let mut command = Command::new(emulator);
+                command.arg(&self.path);
+                command
+            }
+        };
+        command.args((!case.is_empty()).then_some(case)).stdin(Stdio::null());
+        command
+    }
+
+    /// How a case ends, what it prints, and what it says of a fault without the places.
+    fn run(&self, case: &str) -> (Option<i32>, String, String) {
+        let output = self.command(case).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let fault = text(&output.stderr);
+        let said = fault.lines().take_while(|line| !line.starts_with("goroutine ")).collect::<Vec<_>>().join("\n");
+        // A fault's address in the code stays, and pointers into the heap are never the same.
+        (output.status.code(), text(&output.stdout), said)
+    }
+}
+
+fn same_behaviour(linked: &[u8], under: Option<&'static str>) {
+    let before = Program::new(linked, under);
+    let cases = before.run("").1;
+    assert!(cases.lines().count() > 12, "{cases}");
+    for names in [Names::All, Names::Runtime] {
+        let after = Program::new(&slim(linked, names).unwrap().bytes, under);
+        for case in cases.lines().filter(|case| *case != "wait") {
+            let (mut was, is) = (before.run(case), after.run(case));
+            if names == Names::Runtime && ["callers", "func-names"].contains(&case) {
+                // Names of functions are what went.
+                (was.1, was.2) = (is.1.clone(), is.2.clone());
+            }
+            assert_eq!(was, is, "{case}, {names:?}");
+        }
+    }
+}
+
+#[test]
+fn programs_behave_as_they_did() {
+    let Some(go) = go() else { return };
+    same_behaviour(&behaviour(&go, std_goarch(), "local"), None);
+}
+
+/// This machine's processor as Go names it.
+fn std_goarch() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    }
+}
+
+#[test]
+fn programs_behave_as_they_did_on_arm() {
+    let Some(go) = go() else { return };
+    for (goarch, emulator) in [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static")] {
+        if xtask::process::on_path(emulator).is_none() {
+            return skip(&format!("there is no {emulator}"));
+        }
+        let linked = behaviour(&go, goarch, "local");
+        let (before, names) = (Program::new(&linked, Some(emulator)), Names::All);
+        let after = Program::new(&slim(&linked, names).unwrap().bytes, Some(emulator));
+        // The others take long under an emulator, or are flaky there.
+        for case in ["defers", "func-names", "nil-method", "panic", "recover", "reflect-call", "repanic", "callers"] {
+            assert_eq!(before.run(case), after.run(case), "{goarch}: {case}");
+        }
+    }
+}
+
+#[test]
+fn a_traceback_names_functions_and_offsets() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, std_goarch(), "local");
+    for names in [Names::All, Names::Runtime] {
+        let program = Program::new(&slim(&linked, names).unwrap().bytes, None);
+        let mut child = program.command("wait").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut ready = [0; 6];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+        // From the line that it printed to its sleep.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let dump = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{dump}");
+        assert!(dump.contains("SIGQUIT: quit") && dump.contains("[sleep]:"), "{dump}");
+        assert_eq!(dump.contains("main.wait"), names == Names::All, "{dump}");
+        assert!(dump.contains("?:0 +0x"), "an offset in the place of a line: {dump}");
+        assert!(!dump.contains("main.go:"), "{dump}");
+    }
+}
+
+#[test]
+fn the_layouts_that_are_known_and_no_other() {
+    let Some(go) = go() else { return };
+    // 1.27 has types behind the table: the segment is split.
+    let newest = behaviour(&go, std_goarch(), "go1.27.3");
+    same_behaviour(&newest, None);
+    let small = slim(&newest, Names::All).unwrap();
+    assert!(small.bytes.len() + 100_000 < newest.len(), "the freed bytes are gone from the file");
+}
+
+#[test]
+fn the_result_is_smaller_the_same_every_time_and_not_rewritten_twice() {
+    let Some(go) = go() else { return };
+    for goarch in ["386", "amd64", "arm", "arm64", "loong64", "mipsle", "mips64le", "ppc64le", "riscv64"] {
+        let linked = behaviour(&go, goarch, "local");
+        let (all, runtime) = (slim(&linked, Names::All).unwrap(), slim(&linked, Names::Runtime).unwrap());
+        assert_eq!(slim(&linked, Names::All).unwrap(), all, "{goarch}");
+        assert!(runtime.table_after < all.table_after && all.bytes.len() < linked.len(), "{goarch}");
+        assert!(all.table_after * 10 < all.table_before * 8, "{goarch}: {} of {}", all.table_after, all.table_before);
+        assert_eq!(slim(&all.bytes, Names::All), Err(Refused::Already), "{goarch}");
+        assert_eq!(gobinary::build_info(&all.bytes), gobinary::build_info(&linked));
+        assert_eq!(gobinary::build_id(&all.bytes), gobinary::build_id(&linked));
+    }
+    for goarch in ["mips", "ppc64", "s390x"] {
+        let big = behaviour(&go, goarch, "local");
+        assert_eq!(slim(&big, Names::All), Err(Refused::Kind("not a little-endian ELF file")), "{goarch}");
+    }
+}
+
+#[test]
+fn what_was_garbled_does_not_stand_the_proof() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, std_goarch(), "local");
+    let good = slim(&linked, Names::All).unwrap().bytes;
+    assert_eq!(prove(&linked, &good, Names::All), Ok(()));
+    assert!(prove(&linked, &good, Names::Runtime).is_err(), "names that should have gone are there");
+    assert!(prove(&linked, &linked, Names::All).is_err(), "nothing was taken out");
+    let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
+    let places = (any::<prop::sample::Index>(), 1_u8..=255);
+    let headers = 0x190 + 16 * 64;
+    let outcome = runner.run(&places, |(place, flip)| {
+        let mut garbled = good.clone();
+        // Behind the headers and notes nothing is padding but what aligns segments and sections.
+        let at = headers + place.index(garbled.len() - headers);
+        let before = garbled[at];
+        garbled[at] ^= flip;
+        prop_assert!(before == 0 || prove(&linked, &garbled, Names::All).is_err(), "byte {at:#x} of {:#x}", good.len());
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn mutilated_files_are_refused_or_rewritten_truly() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, std_goarch(), "local");
+    let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
+    let outcome = runner.run(&(edits, any::<prop::sample::Index>(), any::<bool>()), |(edits, cut, whole)| {
+        let mut bytes = linked.clone();
+        if !whole {
+            bytes.truncate(cut.index(bytes.len()) + 1);
+        }
+        for (place, value) in &edits {
+            let at = place.index(bytes.len());
+            bytes[at] = *value;
+        }
+        // No panic; and what comes out stands the proof against what came in.
+        if let Ok(small) = slim(&bytes, Names::All) {
+            prop_assert_eq!(prove(&bytes, &small.bytes, Names::All), Ok(()));
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    // The headers and the table decide everything: there every byte is tried that is likely to matter.
+    for at in (0..0x600).chain((linked.len() - 0x200)..linked.len()) {
+        let mut bytes = linked.clone();
+        bytes[at] ^= 0xff;
+        let _ = slim(&bytes, Names::All);
+    }
+}
+
+/// The numbers of words before the fields of the runtime's record, by Go's own source.
+fn record_of(source: &str) -> BTreeMap<String, usize> {
+    let body = source.split("type moduledata struct {").nth(1).unwrap().split("\n}").next().unwrap();
+    let mut words = 0;
+    let mut found = BTreeMap::new();
+    for line in body.lines() {
+        let line = line.split("//").next().unwrap().trim();
+        let Some((names, kind)) = line.rsplit_once(' ') else { continue };
+        for name in names.split(',') {
+            found.insert(name.trim().to_owned(), words);
+            words += if kind.starts_with("[]") { 3 } else { 1 };
+        }
+        // Behind these nothing is used, and not everything is a word.
+        if names.contains("ptab") {
+            break;
+        }
+    }
+    found
+}
+
+fn source_of(go: &Go, toolchain: &str) -> PathBuf {
+    let output = go.command(&["env", "GOROOT"], &go::plain(toolchain)).output().unwrap();
+    Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("src/runtime")
+}
+
+#[test]
+fn the_record_is_laid_out_as_go_s_source_has_it() {
+    let Some(go) = go() else { return };
+    for (toolchain, version) in [("local", "go1.26"), ("go1.27.3", "go1.27")] {
+        let source = std::fs::read_to_string(source_of(&go, toolchain).join("symtab.go")).unwrap();
+        let record = record_of(&source);
+        let taken = gobinary::slim::assumed(version).unwrap();
+        for (field, word) in taken {
+            assert_eq!(record.get(field), Some(&word), "{version}: {field}");
+        }
+        assert_eq!(record["epclntab"], record["gofunc"] + 1);
+    }
+}
+
+#[test]
+fn everything_in_the_runtime_that_reads_names_is_known() {
+    let Some(go) = go() else { return };
+    let reads = regex::Regex::new(r"funcname\(|funcNameForPrint\(|\.srcFunc\([a-z]*\)\.name\(\)|sf\.name\(\)|fi\.name")
+        .unwrap();
+    let mut told = String::new();
+    for toolchain in ["local", "go1.27.3"] {
+        told += &format!("{}\n", if toolchain == "local" { "go1.26" } else { "go1.27" });
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(source_of(&go, toolchain)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for path in files {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if !name.ends_with(".go") || name.ends_with("_test.go") {
+                continue;
+            }
+            let mut function = String::new();
+            let mut last = String::new();
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                if let Some(rest) = line.strip_prefix("func ") {
+                    function =
+                        rest.split('{').next().unwrap().split('(').find(|part| !part.is_empty()).unwrap().to_owned();
+                    function = if rest.starts_with('(') {
+                        rest.split(") ").nth(1).unwrap_or(&function).to_owned()
+                    } else {
+                        function
+                    };
+                    function = function.split('(').next().unwrap().to_owned();
+                }
+                let code = line.split("//").next().unwrap();
+                // What only prints the name doesn't need it.
+                let prints = ["print(", "println(", "dumpstr("].iter().any(|call| code.contains(call));
+                let entry = format!("  {name}: {function}\n");
+                if reads.is_match(code) && !prints && !code.starts_with("func ") && last != entry {
+                    told += &entry;
+                    last = entry;
+                }
+            }
+        }
+    }
+    // A Go that reads names somewhere else is looked at before it is trusted: see crates/gobinary/src/slim/select.rs.
+    insta::assert_snapshot!(told);
+}
