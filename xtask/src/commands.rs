@@ -6,6 +6,7 @@ pub mod ci;
 pub mod docs;
 pub mod explain;
 pub mod hazards;
+pub mod image;
 pub mod list;
 pub mod registry;
 pub mod review;
@@ -38,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
+        Command::Image(flags) => image::run(policy, format, flags),
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),

@@ -60,7 +60,15 @@ pub fn empty_folder(path: &Path) -> Result<()> {
 /// # Errors
 /// A [`Problem`] that names the path.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes as [`write`] writes text.
+///
+/// # Errors
+/// A [`Problem`] that names the path.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
     // A link stays a link: what it points at is replaced.
@@ -69,7 +77,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     make_folder(folder)?;
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         set_mode(file.as_file(), path)?;
         file.persist(path).map_err(|error| error.error)?;

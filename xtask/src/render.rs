@@ -4,6 +4,7 @@ mod github;
 mod human;
 mod json;
 mod markdown;
+mod verdict;
 use anyhow::Result;
 use featureset::finding::{Finding, Severity};
 
@@ -15,6 +16,7 @@ use crate::project::Project;
 
 pub use human::{hanging, width, wrapped};
 pub use markdown::change;
+pub use verdict::{verdict, verdict_document};
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///

@@ -106,10 +106,8 @@ pub(crate) mod tests {
     pub(crate) fn sample(platform: Platform) -> Image {
         let shell = Some(Shell { bytes: b"a shell".to_vec(), kind: Some(Kind::Mksh) });
         let contents = Contents { program: b"a program".to_vec(), shell };
-        let labels = [
-            ("org.opencontainers.image.version", "1.102.5".to_owned()),
-            (BINARY_LABEL, sha256(&contents.program)),
-        ];
+        let labels =
+            [("org.opencontainers.image.version", "1.102.5".to_owned()), (BINARY_LABEL, sha256(&contents.program))];
         let labels = labels.map(|(name, value)| (name.to_owned(), value)).into();
         Image { platform, tag: "tailscale-routeros:1.102.5".to_owned(), contents, labels }
     }

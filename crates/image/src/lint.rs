@@ -92,6 +92,12 @@ impl Verdict {
         }
     }
 
+    /// What the whole root takes on flash, in bytes.
+    #[must_use]
+    pub fn on_flash(&self) -> u64 {
+        self.parts.iter().map(|part| part.disk).fold(0, u64::saturating_add)
+    }
+
     /// Whether anything keeps the image from running as it should.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -128,8 +134,11 @@ fn look(archive: &[u8], expected: &Expected, identify: Identify<'_>, verdict: &m
         }
         return;
     }
-    let files: BTreeMap<&str, &Member<'_>> =
-        members.iter().filter(|member| member.kind == Kind::File).map(|member| (member.path.as_str(), member)).collect();
+    let files: BTreeMap<&str, &Member<'_>> = members
+        .iter()
+        .filter(|member| member.kind == Kind::File)
+        .map(|member| (member.path.as_str(), member))
+        .collect();
     let Some(manifest) = files.get("manifest.json") else {
         if files.contains_key("index.json") || files.contains_key("oci-layout") {
             verdict.find("oci-layout", "", "the archive is an OCI layout without a manifest.json".to_owned());
@@ -183,7 +192,11 @@ fn member_named<'a, 'b>(
     verdict: &mut Verdict,
 ) -> Option<&'a Member<'b>> {
     let Some(name) = name.as_str() else {
-        verdict.find("bad-manifest", "manifest.json", "it names no configuration or layer where one belongs".to_owned());
+        verdict.find(
+            "bad-manifest",
+            "manifest.json",
+            "it names no configuration or layer where one belongs".to_owned(),
+        );
         return None;
     };
     let found = files.get(members::normal(name).as_str()).copied();
@@ -252,12 +265,8 @@ fn digests(config: &Value, layers: &[&Member<'_>], verdict: &mut Verdict) {
 
 /// The compression of bytes, by the first of them.
 fn compression(bytes: &[u8]) -> Option<&'static str> {
-    let known: [(&[u8], &str); 4] = [
-        (b"\x1f\x8b", "gzip"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"BZh", "bzip2"),
-    ];
+    let known: [(&[u8], &str); 4] =
+        [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
     known.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| name)
 }
 

@@ -84,8 +84,7 @@ mod tests {
     #[test]
     fn names_are_made_of_architecture_and_variant() {
         for platform in Platform::ALL {
-            let parts: Vec<&str> =
-                ["linux", platform.architecture()].into_iter().chain(platform.variant()).collect();
+            let parts: Vec<&str> = ["linux", platform.architecture()].into_iter().chain(platform.variant()).collect();
             assert_eq!(parts.join("/"), platform.name());
             assert_eq!(Platform::find(platform.name()), Some(platform));
         }

@@ -74,8 +74,7 @@ type Entry<'a> = (String, Node<'a>, u32);
 fn entries(contents: &Contents) -> Vec<Entry<'_>> {
     let folders = ["etc", "usr", "usr/local", "usr/local/bin", "var", "var/lib", STATE, "var/run"];
     let mode = |path: &str| if path == STATE { 0o700 } else { 0o755 };
-    let mut found: Vec<Entry<'_>> =
-        folders.iter().map(|path| ((*path).to_owned(), Node::Folder, mode(path))).collect();
+    let mut found: Vec<Entry<'_>> = folders.iter().map(|path| ((*path).to_owned(), Node::Folder, mode(path))).collect();
     found.push((PROGRAM.to_owned(), Node::File(&contents.program), 0o755));
     found.push((COMMAND.to_owned(), Node::Link("tailscaled"), 0o777));
     if let Some(shell) = &contents.shell {
@@ -127,7 +126,9 @@ pub fn parts(contents: &Contents) -> Vec<Part> {
     let mut folders = 1;
     for (name, node, _) in entries(contents) {
         match node {
-            Node::File(bytes) => parts.push(Part { name, bytes: bytes.len() as u64, disk: on_disk(bytes.len() as u64) }),
+            Node::File(bytes) => {
+                parts.push(Part { name, bytes: bytes.len() as u64, disk: on_disk(bytes.len() as u64) })
+            }
             Node::Folder => folders += 1,
             Node::Link(_) => {}
         }

@@ -96,13 +96,20 @@ fn network(values: &Values<'_>) -> String {
         let route = format!("dst-address={TAILNET6} gateway={}", address(container6));
         text += &guarded("/ipv6/route", &format!("dst-address=\"{TAILNET6}\""), &route);
     } else {
-        text += &format!("# Without --address6 there is none for {TAILNET6}: from the LAN, peers are reached by IPv4.\n");
+        text +=
+            &format!("# Without --address6 there is none for {TAILNET6}: from the LAN, peers are reached by IPv4.\n");
     }
     if request.nat {
         text += "\n# The container reaches the internet, and the LAN, under the router's own addresses.\n";
         let network = &values.network;
         let rule = format!("chain=srcnat action=masquerade src-address={network} comment=\"tailscale container\"");
         text += &guarded("/ip/firewall/nat", "comment=\"tailscale container\"", &rule);
+        if request.exit_node {
+            text += &format!(
+                "# What the exit node lets out has addresses of {TAILNET}: a masquerade rule towards the internet must take them\n\
+                 # too. The one of the default configuration (out-interface-list=WAN) does.\n"
+            );
+        }
     } else {
         let network = &values.network;
         text += &format!("\n# No NAT (--no-nat): whoever the container talks to needs a way back to {network}.\n");
@@ -114,7 +121,8 @@ fn state(version: Version, values: &Values<'_>) -> String {
     let request = values.request;
     let (list, source) = (quoted(&request.name), quoted(&request.state));
     let key = version.mounts_key();
-    let mut text = String::from("# The node's key and settings: the only thing that stays when the container is replaced.\n");
+    let mut text =
+        String::from("# The node's key and settings: the only thing that stays when the container is replaced.\n");
     let mount = format!("{key}={list} src={source} dst=\"/{STATE}\"");
     text += &guarded("/container/mounts", &format!("{key}={list}"), &mount);
     let environment = request.environment_of(version);

@@ -98,8 +98,11 @@ mod tests {
     fn cyclonedx_s_own_reader_finds_it_valid() {
         let table = table().unwrap();
         let digest = crate::sha256(b"");
-        let module =
-            |path: &str, version: &str, sum: &str| Module { path: path.into(), version: version.into(), sum: sum.into() };
+        let module = |path: &str, version: &str, sum: &str| Module {
+            path: path.into(),
+            version: version.into(),
+            sum: sum.into(),
+        };
         let inside = Inside {
             image: ("tailscale-routeros", "1.102.5-arm64"),
             main: module("tailscale.com", "v1.102.5", "h1:a="),

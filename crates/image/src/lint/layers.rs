@@ -66,13 +66,7 @@ impl Cost {
 }
 
 /// Lays one layer over those before it.
-fn overlay<'a>(
-    tree: &mut Tree<'a>,
-    members: Vec<Member<'a>>,
-    name: &str,
-    cost: &mut Cost,
-    verdict: &mut Verdict,
-) {
+fn overlay<'a>(tree: &mut Tree<'a>, members: Vec<Member<'a>>, name: &str, cost: &mut Cost, verdict: &mut Verdict) {
     let mut own = BTreeSet::new();
     for member in members.into_iter().filter(|member| !member.path.is_empty()) {
         let (folder, file) = member.path.rsplit_once('/').unwrap_or(("", &member.path));
@@ -199,7 +193,11 @@ fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &m
         let Some(Program { architecture: is, hard_float }) = identify(member.bytes) else { continue };
         if is != Some(architecture) {
             let is = is.unwrap_or("another processor");
-            verdict.find("foreign-program", &shown(path), format!("the program is for {is}, the image for {architecture}"));
+            verdict.find(
+                "foreign-program",
+                &shown(path),
+                format!("the program is for {is}, the image for {architecture}"),
+            );
         } else if hard_float && architecture == "arm" && variant == "v5" {
             let message = "the program needs floating-point registers, which arm v5 has not".to_owned();
             verdict.find("foreign-program", &shown(path), message);

@@ -150,13 +150,7 @@ pub static LINTS: &[Lint] = &[
         "RouterOS provides /dev itself, and may be unable to make one of these.",
         "Leave it out.",
     ),
-    row(
-        "unreadable",
-        Error,
-        "The file is no tar archive, or a damaged one.",
-        "RouterOS reads nothing else.",
-        AGAIN,
-    ),
+    row("unreadable", Error, "The file is no tar archive, or a damaged one.", "RouterOS reads nothing else.", AGAIN),
     row(
         "unsafe-path",
         Error,

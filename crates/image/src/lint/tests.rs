@@ -107,12 +107,18 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
         ("a manifest of nothing", tar(&[("manifest.json", File(b"[]"))])),
         ("several images", tar(&[("manifest.json", File(several.as_bytes()))])),
         ("a configuration that is none", image(&[tar(&[shell()])], |config| *config = json!([1]))),
-        ("another layer than the configuration's", image(&[tar(&[shell()])], |config| {
-            config["rootfs"]["diff_ids"] = json!(["sha256:00"]);
-        })),
-        ("fewer layers than the configuration's", image(&[tar(&[shell()])], |config| {
-            config["rootfs"]["diff_ids"] = json!([]);
-        })),
+        (
+            "another layer than the configuration's",
+            image(&[tar(&[shell()])], |config| {
+                config["rootfs"]["diff_ids"] = json!(["sha256:00"]);
+            }),
+        ),
+        (
+            "fewer layers than the configuration's",
+            image(&[tar(&[shell()])], |config| {
+                config["rootfs"]["diff_ids"] = json!([]);
+            }),
+        ),
         ("mips", image(&[tar(&[shell()])], |config| config["architecture"] = "mips".into())),
         ("arm without a variant", image(&[tar(&[shell()])], |config| config["variant"] = Value::Null)),
         ("arm64 in an image for arm", plain(&[bin, shell(), entry])),
@@ -121,15 +127,24 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
         ("a program that is not there", plain(&[("bin", Folder)])),
         ("links in a circle", plain(&[("bin/sh", Node::Link("sh"))])),
         ("the same bytes twice", plain(&[shell(), ("a", File(&big)), ("b", File(&big))])),
-        ("a later layer", image(&[
-            tar(&[("bin", Folder), shell()]),
-            tar(&[("bin", Folder), shell(), ("bin/.wh.ls", File(b""))]),
-            tar(&[("bin/cat", File(b"x"))]),
-        ], |_| ())),
+        (
+            "a later layer",
+            image(
+                &[
+                    tar(&[("bin", Folder), shell()]),
+                    tar(&[("bin", Folder), shell(), ("bin/.wh.ls", File(b""))]),
+                    tar(&[("bin/cat", File(b"x"))]),
+                ],
+                |_| (),
+            ),
+        ),
         ("paths that lead out", plain(&escape)),
         ("a path through a link", plain(&through)),
         ("a device", plain(&[shell(), ("dev/null", Device)])),
-        ("another binary than the label's", image(&[tar(&[shell(), ("usr/local/bin/tailscaled", File(b"x"))])], busybox)),
+        (
+            "another binary than the label's",
+            image(&[tar(&[shell(), ("usr/local/bin/tailscaled", File(b"x"))])], busybox),
+        ),
     ]
 }
 

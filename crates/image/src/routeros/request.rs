@@ -175,7 +175,11 @@ impl Request {
     /// Checks every value.
     pub(super) fn checked(&self, version: Version) -> Result<Values<'_>, Refusal> {
         if version < FIRST {
-            return refuse("--routeros", &version.to_string(), &format!("is below {FIRST}, the first whose syntax is known"));
+            return refuse(
+                "--routeros",
+                &version.to_string(),
+                &format!("is below {FIRST}, the first whose syntax is known"),
+            );
         }
         name("--interface", &self.interface, LONGEST_INTERFACE)?;
         name("--bridge", &self.bridge, LONGEST_INTERFACE)?;
@@ -197,7 +201,11 @@ impl Request {
         }
         for (key, value) in &self.environment {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if key.is_empty() || key.len() > LONGEST || !key.chars().all(plain) || key.starts_with(|c: char| c.is_ascii_digit()) {
+            if key.is_empty()
+                || key.len() > LONGEST
+                || !key.chars().all(plain)
+                || key.starts_with(|c: char| c.is_ascii_digit())
+            {
                 return refuse("--env", key, "is no name of a variable");
             }
             line("--env", value)?;
