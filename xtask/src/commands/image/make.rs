@@ -1,7 +1,7 @@
 //! Making images: the binaries are built if they are not there, the root is put together, and the archive is held to
 //! the linter before it takes its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -24,6 +24,9 @@ use crate::{files, outln, progress, render};
 
 /// The name of the image.
 const NAME: &str = "tailscale-routeros";
+
+/// Tailscale's own licence.
+const LICENCE: &str = "BSD-3-Clause";
 
 /// Where the source of what is inside is.
 const SOURCE: &str = "https://github.com/tailscale/tailscale";
@@ -110,9 +113,9 @@ impl Job<'_> {
             shell: shell_digest.as_deref().map(|digest| (pin.as_ref(), digest)),
         });
         let licence = match (&pin, &shell) {
-            (Some(pin), _) => format!("BSD-3-Clause AND {}", pin.licence),
-            (None, Some(_)) => "BSD-3-Clause AND LicenseRef-shell".to_owned(),
-            (None, None) => "BSD-3-Clause".to_owned(),
+            (Some(pin), _) => all_of(&pin.licence),
+            (None, Some(_)) => all_of("LicenseRef-shell"),
+            (None, None) => LICENCE.to_owned(),
         };
         let parts = Parts {
             platform: self.platform,
@@ -190,6 +193,12 @@ fn module(found: Option<&gobinary::Module>) -> sbom::Module {
         version: field(|module| &module.version),
         sum: field(|module| &module.sum),
     }
+}
+
+/// Tailscale's licence and those of another part, each once.
+fn all_of(other: &str) -> String {
+    let licences: BTreeSet<&str> = other.split(" AND ").chain([LICENCE]).collect();
+    licences.into_iter().collect::<Vec<_>>().join(" AND ")
 }
 
 /// What the image says of itself.
