@@ -87,6 +87,25 @@ fn skopeo_reads_it_and_copies_it_to_an_oci_layout() {
 }
 
 #[test]
+fn what_skopeo_writes_is_judged() {
+    let Some(image) = image() else { return };
+    if on_path("skopeo").is_none() {
+        return skip("skopeo is not installed");
+    }
+    let (folder, path) = written(&image);
+    let verdict = |kind: &str| {
+        let copy = folder.path().join(kind);
+        let (from, to) = (format!("docker-archive:{}", path.display()), format!("{kind}:{}:x/y:z", copy.display()));
+        stdout(Command::new("skopeo").args(["copy", "--quiet", &from, &to]));
+        run(folder.path(), &["image", "lint", kind])
+    };
+    let same = verdict("docker-archive");
+    assert!(same.status == 0 && same.stderr.contains("1 layer") && same.stderr.contains("no findings"), "{}", same.shown());
+    let other = verdict("oci-archive");
+    assert!(other.status == 1 && other.stderr.contains("error[oci-layout]"), "{}", other.shown());
+}
+
+#[test]
 fn podman_loads_it() {
     let Some(image) = image() else { return };
     if on_path("podman").is_none() {

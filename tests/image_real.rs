@@ -11,12 +11,12 @@ use std::process::Command;
 
 use common::{finish, folder, full, root, run, skip, target};
 use container::{Foreign, Root, Setting, obstacle, stdout};
+use xtask::tools::debian::is_debian;
 use xtask::tools::qemu::{Runner, runner};
 
 /// Whether Debian's packages can be had; says so where they can't.
 fn debian() -> bool {
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let debian = release.lines().any(|line| line == "ID=debian");
+    let debian = is_debian();
     if !debian {
         skip("the pinned shells are Debian's, and this machine is none");
     }
@@ -32,7 +32,8 @@ fn made(name: &str) -> (PathBuf, serde_json::Value) {
     (PathBuf::from(image["archive"].as_str().unwrap()), image)
 }
 
-const ARGUMENTS: &[&str] = &["--statedir=/var/lib/tailscale", "--socket=/var/run/tailscale/two words.sock", "--port=0"];
+const ARGUMENTS: [&str; 3] =
+    ["--statedir=/var/lib/tailscale", "--socket=/var/run/tailscale/two words.sock", "--port=0"];
 
 /// Runs the image of a target: the entrypoint, the daemon it becomes, and the command line through its link.
 fn works(name: &str, environment: &[&str]) {
@@ -42,7 +43,7 @@ fn works(name: &str, environment: &[&str]) {
     eprintln!("{name}: {} bytes on disk by `du -sx`", unpacked.on_disk());
     let ends = ["TS_NO_LOGS_NO_SUPPORT=1", "TS_PANIC_IF_HIT_MAIN_CONTROL=1"];
     let setting = Setting { environment: [&ends, environment].concat(), read_only_switches: false };
-    let mut container = unpacked.run(ARGUMENTS, &setting);
+    let mut container = unpacked.run(&ARGUMENTS, &setting);
     container.wait_for("Creating WireGuard device");
     assert!(container.said().contains("net.ipv6.conf.all.forwarding: off, turned on"), "{}", container.said());
     assert_eq!(container.in_network(&["cat", "/proc/sys/net/ipv6/conf/all/forwarding"]).trim(), "1");
@@ -114,31 +115,6 @@ fn the_root_of_arm64_is_smaller_than_the_closest_peer_s() {
     assert!(on_flash < 3_900_000, "{on_flash}");
 }
 
-#[test]
-fn two_runs_give_the_same_bytes() {
-    if !full() || !debian() {
-        return;
-    }
-    let (archive, image) = made("amd64");
-    let first = std::fs::read(&archive).unwrap();
-    let list = archive.with_extension("cdx.json");
-    let listed = std::fs::read(&list).unwrap();
-    for path in [&archive, &list] {
-        std::fs::remove_file(path).unwrap();
-    }
-    let _ = std::fs::remove_dir_all(target().join("tools/shells"));
-    assert_eq!(made("amd64").1["sha256"], image["sha256"]);
-    assert!(std::fs::read(&archive).unwrap() == first && std::fs::read(&list).unwrap() == listed);
-    let file = archive.with_extension("tar.sha256");
-    stdout(Command::new("sha256sum").arg("--check").arg(file.file_name().unwrap()).current_dir(file.parent().unwrap()));
-    let bom: serde_json::Value = serde_json::from_slice(&listed).unwrap();
-    let names: Vec<&str> =
-        bom["components"].as_array().unwrap().iter().map(|component| component["name"].as_str().unwrap()).collect();
-    assert!(
-        ["tailscale.com", "std", "github.com/tailscale/wireguard-go", "mksh"].iter().all(|name| names.contains(name))
-    );
-}
-
 /// A policy of this repository's own decisions with another shell, and the artefacts that are there already.
 fn with_shell(shell: &str, name: &str) -> tempfile::TempDir {
     made(name);
@@ -152,6 +128,35 @@ fn with_shell(shell: &str, name: &str) -> tempfile::TempDir {
 
 fn archive_of(project: &Path, name: &str) -> PathBuf {
     project.join("target/image").join(name).join(format!("tailscale-1.102.5-{name}.tar"))
+}
+
+#[test]
+fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
+    if !full() || !debian() {
+        return;
+    }
+    let (archive, image) = made("amd64");
+    let project = with_shell("mksh", "amd64");
+    let ran = run(project.path(), &["image", "--target", "amd64"]);
+    assert!(ran.status == 0 && ran.stderr.contains("Fetched mksh for amd64"), "{}", ran.shown());
+    let again = archive_of(project.path(), "amd64");
+    for end in ["tar", "tar.sha256", "cdx.json"] {
+        let same = |path: &Path| std::fs::read(path.with_extension(end)).unwrap();
+        assert!(same(&archive) == same(&again), "{end}");
+    }
+    let file = archive.with_extension("tar.sha256");
+    let checked = stdout(Command::new("sha256sum").arg("--check").arg(&file).current_dir(file.parent().unwrap()));
+    assert!(
+        checked.contains(": OK")
+            && std::fs::read_to_string(&file).unwrap().starts_with(image["sha256"].as_str().unwrap())
+    );
+    let bom: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(archive.with_extension("cdx.json")).unwrap()).unwrap();
+    let names: Vec<&str> =
+        bom["components"].as_array().unwrap().iter().map(|component| component["name"].as_str().unwrap()).collect();
+    assert!(
+        ["tailscale.com", "std", "github.com/tailscale/wireguard-go", "mksh"].iter().all(|name| names.contains(name))
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum ImageAction {
     /// Judge any archive: what makes RouterOS refuse it, run the wrong thing or waste its flash.
     Lint(ImageLint),
     /// Print the RouterOS commands that install an image.
-    Script(ImageScript),
+    Script(Box<ImageScript>),
     /// Fetch the shells' packages anew and write the table that pins them.
     Pin,
 }

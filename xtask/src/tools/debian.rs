@@ -13,6 +13,12 @@ use crate::{files, process};
 /// Debian's own keys, where its packages install them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Whether this machine is a Debian, and so knows a mirror of Debian's packages.
+#[must_use]
+pub fn is_debian() -> bool {
+    std::fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
+}
+
 /// apt-get with a private state.
 pub struct Apt {
     shell: Shell,
@@ -140,7 +146,7 @@ fn sources(shell: &Shell, suite: Option<&str>) -> Result<String> {
         own.iter().filter(|(uri, _)| uri == mirror).map(|(_, component)| *component).collect();
     components.sort_unstable();
     components.dedup();
-    let is_debian = field("ID").as_deref() == Some("debian");
+    let is_debian = is_debian();
     let suites = match suite {
         Some(_) if !is_debian => bail!("this machine is no Debian, so it knows no mirror of Debian's packages"),
         Some(suite) => suite.to_owned(),

@@ -77,28 +77,41 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     [b"\x1f\x8b\x08\0", bytes].concat()
 }
 
-/// Each broken archive and what it is.
-fn broken() -> Vec<(&'static str, Vec<u8>)> {
-    let shell = || ("bin/sh", File(b"ELF arm"));
-    let big = [1_u8; 8192];
+/// A broken archive and what is wrong with it.
+type Broken = (&'static str, Vec<u8>);
+
+fn shell() -> (&'static str, Node<'static>) {
+    ("bin/sh", File(b"ELF arm"))
+}
+
+/// A header that states this length, and nothing after it.
+fn lying(kind: EntryType, size: u64) -> Vec<u8> {
+    let mut header = Header::new_gnu();
+    header.set_path("manifest.json").unwrap();
+    header.set_entry_type(kind);
+    header.set_size(if kind == EntryType::GNUSparse { 0 } else { size });
+    if let Some(gnu) = header.as_gnu_mut().filter(|_| kind == EntryType::GNUSparse) {
+        // The length of the file when it is unpacked, in octal digits.
+        gnu.realsize[..11].copy_from_slice(b"77777777777");
+    }
+    header.set_cksum();
+    header.as_bytes().to_vec()
+}
+
+/// What is no image at all, or can't be read as one.
+fn no_images() -> Vec<Broken> {
     let good = plain(&[("bin", Folder), shell()]);
-    let mut lies = Header::new_ustar();
-    lies.set_path("manifest.json").unwrap();
-    lies.set_size(1 << 40);
-    lies.set_cksum();
     let mut torn = tar(&[shell()]);
     torn[20] ^= 1;
     let several = json!([{ "Config": "a", "Layers": ["b"] }, { "Config": "a", "Layers": ["b"] }]).to_string();
-    let (bin, entry) = (("bin", Folder), ("usr/local/bin/tailscaled", File(b"ELF arm64")));
-    let escape = [("../\u{1b}[31metc/passwd", File(b"x")), ("/etc/shadow", File(b"x"))];
-    let through = [("etc", Node::Link("/etc")), ("etc/passwd", File(b"x")), ("bin", Folder), shell()];
-    let busybox = |config: &mut Value| config["config"]["Labels"] = json!({ BINARY: "00" });
     vec![
         ("no bytes", Vec::new()),
         ("no archive", b"\x7fELF and so on".repeat(100)),
         ("a damaged header", torn),
         ("cut off in the layer", good[..good.len() - 3000].to_vec()),
-        ("a length of a terabyte", lies.as_bytes().to_vec()),
+        ("a length of a terabyte", lying(EntryType::Regular, 1 << 40)),
+        ("a sparse file of eight gigabytes", lying(EntryType::GNUSparse, 0)),
+        ("a name of a terabyte", lying(EntryType::GNULongName, 1 << 40)),
         ("a compressed archive", gzipped(&good)),
         ("a compressed layer", image(&[gzipped(&tar(&[shell()]))], |_| ())),
         ("an OCI layout", tar(&[("oci-layout", File(b"{}")), ("index.json", File(b"{}"))])),
@@ -106,46 +119,52 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
         ("a manifest that is no JSON", tar(&[("manifest.json", File(b"[{"))])),
         ("a manifest of nothing", tar(&[("manifest.json", File(b"[]"))])),
         ("several images", tar(&[("manifest.json", File(several.as_bytes()))])),
-        ("a configuration that is none", image(&[tar(&[shell()])], |config| *config = json!([1]))),
-        (
-            "another layer than the configuration's",
-            image(&[tar(&[shell()])], |config| {
-                config["rootfs"]["diff_ids"] = json!(["sha256:00"]);
-            }),
-        ),
-        (
-            "fewer layers than the configuration's",
-            image(&[tar(&[shell()])], |config| {
-                config["rootfs"]["diff_ids"] = json!([]);
-            }),
-        ),
-        ("mips", image(&[tar(&[shell()])], |config| config["architecture"] = "mips".into())),
-        ("arm without a variant", image(&[tar(&[shell()])], |config| config["variant"] = Value::Null)),
+    ]
+}
+
+/// A good layer and a configuration that says something else.
+fn bad_configurations() -> Vec<Broken> {
+    let with = |change: fn(&mut Value)| image(&[tar(&[shell()])], change);
+    vec![
+        ("a configuration that is none", with(|config| *config = json!([1]))),
+        ("another layer than the configuration's", with(|config| config["rootfs"]["diff_ids"] = json!(["sha256:00"]))),
+        ("fewer layers than the configuration's", with(|config| config["rootfs"]["diff_ids"] = json!([]))),
+        ("mips", with(|config| config["architecture"] = "mips".into())),
+        ("arm without a variant", with(|config| config["variant"] = Value::Null)),
+        ("no program to run", with(|config| config["config"] = json!({}))),
+        ("a binary that is not there", with(|config| config["config"]["Labels"] = json!({ BINARY: "00" }))),
+    ]
+}
+
+/// A good configuration and layers that are not.
+fn bad_layers() -> Vec<Broken> {
+    let big = [1_u8; 8192];
+    let (bin, entry) = (("bin", Folder), ("usr/local/bin/tailscaled", File(b"ELF arm64")));
+    let escape = [("../\u{1b}[31metc/passwd", File(b"x")), ("/etc/shadow", File(b"x"))];
+    let through = [("etc", Node::Link("/etc")), ("etc/passwd", File(b"x")), ("bin", Folder), shell()];
+    let later = [
+        tar(&[("bin", Folder), shell()]),
+        tar(&[("bin", Folder), shell(), ("bin/.wh.ls", File(b""))]),
+        tar(&[("bin/cat", File(b"x"))]),
+    ];
+    let other = tar(&[shell(), ("usr/local/bin/tailscaled", File(b"x"))]);
+    let labelled = image(&[other], |config| config["config"]["Labels"] = json!({ BINARY: "00" }));
+    vec![
         ("arm64 in an image for arm", plain(&[bin, shell(), entry])),
         ("hard float in an image for v5", plain(&[("bin/sh", File(b"ELF arm hard"))])),
-        ("no program to run", image(&[tar(&[shell()])], |config| config["config"] = json!({}))),
         ("a program that is not there", plain(&[("bin", Folder)])),
         ("links in a circle", plain(&[("bin/sh", Node::Link("sh"))])),
         ("the same bytes twice", plain(&[shell(), ("a", File(&big)), ("b", File(&big))])),
-        (
-            "a later layer",
-            image(
-                &[
-                    tar(&[("bin", Folder), shell()]),
-                    tar(&[("bin", Folder), shell(), ("bin/.wh.ls", File(b""))]),
-                    tar(&[("bin/cat", File(b"x"))]),
-                ],
-                |_| (),
-            ),
-        ),
+        ("a later layer", image(&later, |_| ())),
         ("paths that lead out", plain(&escape)),
         ("a path through a link", plain(&through)),
         ("a device", plain(&[shell(), ("dev/null", Device)])),
-        (
-            "another binary than the label's",
-            image(&[tar(&[shell(), ("usr/local/bin/tailscaled", File(b"x"))])], busybox),
-        ),
+        ("another binary than the label's", labelled),
     ]
+}
+
+fn broken() -> Vec<Broken> {
+    [no_images(), bad_configurations(), bad_layers()].concat()
 }
 
 const BINARY: &str = crate::archive::BINARY_LABEL;

@@ -109,7 +109,7 @@ pub(super) fn fetch(folder: &Path, suite: &str, pin: &Pin) -> Result<(Vec<u8>, S
     let shells = folder.join("tools/shells");
     let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
     let fetch = || -> Result<(Vec<u8>, String)> {
-        files::make_folder(&shells)?;
+        let _lock = files::lock(&shells, || progress::line("Waiting", "for another run that fetches a shell"))?;
         let apt = Apt::of(folder, suite, &pin.architecture)?;
         let version = apt.version(&pin.package)?;
         apt.unpack(std::slice::from_ref(&pin.package), &unpacked)?;
