@@ -20,6 +20,8 @@ use xtask::process::on_path;
 
 /// Stands in for the daemon: tells who it is, what it was given and what the kernel's switches are, and stays.
 const DAEMON: &str = r#"#!/bin/sh
+# runc carries the two streams apart: only one of them keeps its order.
+exec >&2
 echo "process $$"
 for argument; do echo "argument [$argument]"; done
 for switch in ipv4/ip_forward ipv6/conf/all/forwarding; do
@@ -100,7 +102,11 @@ fn what_skopeo_writes_is_judged() {
         run(folder.path(), &["image", "lint", kind])
     };
     let same = verdict("docker-archive");
-    assert!(same.status == 0 && same.stderr.contains("1 layer") && same.stderr.contains("no findings"), "{}", same.shown());
+    assert!(
+        same.status == 0 && same.stderr.contains("1 layer") && same.stderr.contains("no findings"),
+        "{}",
+        same.shown()
+    );
     let other = verdict("oci-archive");
     assert!(other.status == 1 && other.stderr.contains("error[oci-layout]"), "{}", other.shown());
 }
@@ -169,10 +175,23 @@ fn what_the_entrypoint_can_t_set_it_reports_and_goes_on() {
         return skip(&why);
     }
     let unpacked = Root::unpack(&written(&image).1);
-    let setting = Setting { read_only_switches: true, environment: vec!["MAIN_ROUTES=yes"] };
+    let setting = Setting { read_only_switches: true, environment: vec!["MAIN_ROUTES=yes"], ..Setting::default() };
     let mut container = unpacked.run(&["--port=0"], &setting);
     container.wait_for("started");
     insta::assert_snapshot!(without_inherited(&container.said()));
+}
+
+#[test]
+fn what_is_on_already_is_left_alone() {
+    let Some(image) = image() else { return };
+    if let Some(why) = obstacle() {
+        return skip(&why);
+    }
+    let unpacked = Root::unpack(&written(&image).1);
+    let mut container = unpacked.run(&[], &Setting { forwarding: true, ..Setting::default() });
+    container.wait_for("started");
+    let expected = "process 1\nipv4/ip_forward 1\nipv6/conf/all/forwarding 1\nstarted\n";
+    assert_eq!(container.said(), expected, "and no argument is made up");
 }
 
 /// A small archive with two things wrong.

@@ -42,7 +42,7 @@ fn works(name: &str, environment: &[&str]) {
     assert_eq!(Some(unpacked.on_disk()), image["on_flash"].as_u64());
     eprintln!("{name}: {} bytes on disk by `du -sx`", unpacked.on_disk());
     let ends = ["TS_NO_LOGS_NO_SUPPORT=1", "TS_PANIC_IF_HIT_MAIN_CONTROL=1"];
-    let setting = Setting { environment: [&ends, environment].concat(), read_only_switches: false };
+    let setting = Setting { environment: [&ends, environment].concat(), ..Setting::default() };
     let mut container = unpacked.run(&ARGUMENTS, &setting);
     container.wait_for("Creating WireGuard device");
     assert!(container.said().contains("net.ipv6.conf.all.forwarding: off, turned on"), "{}", container.said());
@@ -86,9 +86,10 @@ fn works_under_qemu(name: &str, architecture: &str, environment: &[&str]) {
         Ok(_foreign) => works(name, environment),
         Err(why) => {
             eprintln!("{name}: the daemon alone, for {why}");
-            let platform = if name == "arm64" { "linux/arm64" } else { "linux/arm/v5" };
+            let (archive, image) = made(name);
+            let platform = image["platform"].as_str().unwrap();
             let runner = runner(featureset::platform::Platform::find(platform).unwrap());
-            let unpacked = Root::unpack(&made(name).0);
+            let unpacked = Root::unpack(&archive);
             if let Runner::Unavailable(why) = &runner {
                 return skip(why);
             }
@@ -103,6 +104,7 @@ fn works_under_qemu(name: &str, architecture: &str, environment: &[&str]) {
 fn the_images_for_arm_work_under_qemu() {
     works_under_qemu("arm64", "arm64", &[]);
     works_under_qemu("armv5", "arm", &["QEMU_CPU=arm926"]);
+    works_under_qemu("arm", "arm", &["QEMU_CPU=cortex-a15"]);
 }
 
 #[test]
@@ -172,7 +174,7 @@ fn with_busybox_the_entrypoint_adds_the_tailnet_s_routes_to_the_main_table() {
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let unpacked = Root::unpack(&archive_of(project.path(), "amd64"));
     let environment = vec!["MAIN_ROUTES=yes", "TS_PANIC_IF_HIT_MAIN_CONTROL=1"];
-    let mut container = unpacked.run(&ARGUMENTS[..1], &Setting { environment, read_only_switches: false });
+    let mut container = unpacked.run(&ARGUMENTS[..1], &Setting { environment, ..Setting::default() });
     container.wait_for("Creating WireGuard device");
     // The daemon brings its device up once it is logged in; here a test does.
     container.in_network(&["ip", "link", "set", "tailscale0", "up"]);

@@ -84,12 +84,16 @@ pub(crate) struct Setting<'a> {
     pub(crate) environment: Vec<&'a str>,
     /// Whether the kernel's switches can't be written.
     pub(crate) read_only_switches: bool,
+    /// Whether forwarding is on before the entrypoint runs.
+    pub(crate) forwarding: bool,
 }
 
 fn config(words: &[&str], environment: &[&str], setting: &Setting<'_>) -> Value {
     let rights = ["CHOWN", "DAC_OVERRIDE", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SYS_ADMIN"];
     let rights: Vec<String> = rights.iter().map(|name| format!("CAP_{name}")).collect();
     let read_only: &[&str] = if setting.read_only_switches { &["/proc/sys"] } else { &[] };
+    let on = json!({ "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" });
+    let switches = if setting.forwarding { on } else { json!({}) };
     let namespaces: Vec<Value> =
         ["pid", "network", "ipc", "uts", "mount"].iter().map(|kind| json!({ "type": kind })).collect();
     let mount = |at: &str, kind: &str| json!({ "destination": at, "type": kind, "source": kind });
@@ -105,6 +109,7 @@ fn config(words: &[&str], environment: &[&str], setting: &Setting<'_>) -> Value 
         "linux": {
             "namespaces": namespaces,
             "readonlyPaths": read_only,
+            "sysctl": switches,
             "devices": [{ "path": "/dev/net/tun", "type": "c", "major": 10, "minor": 200, "fileMode": 0o666, "uid": 0, "gid": 0 }],
         },
     })
