@@ -6,11 +6,16 @@ mod common;
 #[path = "common/container.rs"]
 mod container;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{finish, folder, full, root, run, skip, target};
 use container::{Foreign, Root, Setting, obstacle, stdout};
+use image::archive::{self, Image};
+use image::platform::Platform;
+use image::root::{Contents, Shell};
+use image::shells::Kind;
 use xtask::tools::debian::is_debian;
 use xtask::tools::qemu::{Runner, runner};
 
@@ -105,6 +110,25 @@ fn the_images_for_arm_work_under_qemu() {
     works_under_qemu("arm64", "arm64", &[]);
     works_under_qemu("armv5", "arm", &["QEMU_CPU=arm926"]);
     works_under_qemu("arm", "arm", &["QEMU_CPU=cortex-a15"]);
+}
+
+#[test]
+fn a_binary_for_arm_v7_in_an_image_for_v5_is_found() {
+    if !full() || !debian() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    for (name, status) in [("arm", 1), ("armv5", 0)] {
+        made(name);
+        let unpacked = target().join("tailscale").join(name).join("tailscaled.unpacked");
+        let shell = Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None });
+        let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
+        let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
+        std::fs::write(place.path().join("image.tar"), archive::write(&parts).unwrap().bytes).unwrap();
+        let ran = run(place.path(), &["image", "lint", "image.tar"]);
+        assert_eq!(ran.status, status, "{}", ran.shown());
+        assert_eq!(ran.stderr.contains("the program needs more than arm v5 has"), status == 1, "{}", ran.shown());
+    }
 }
 
 #[test]
@@ -204,6 +228,23 @@ fn without_a_shell_and_with_one_from_elsewhere() {
     ] {
         let ran = run(project.path(), &["image", "--target", "amd64", "--shell-file", file]);
         assert!(ran.status == status && ran.stderr.contains(said), "{}", ran.shown());
+    }
+}
+
+#[test]
+fn a_shell_that_needs_floating_point_registers_is_refused_for_v5() {
+    if !full() || !debian() {
+        return;
+    }
+    made("arm");
+    let table = image::shells::table().unwrap();
+    let pin = table.find(Kind::Mksh, Platform::ArmV7).unwrap();
+    let file = target().join("tools/shells").join(&pin.sha256);
+    for (target, status) in [("armv5", 2), ("arm", 0)] {
+        let project = with_shell("mksh", target);
+        let ran = run(project.path(), &["image", "--target", target, "--shell-file", file.to_str().unwrap()]);
+        assert_eq!(ran.status, status, "{}", ran.shown());
+        assert_eq!(ran.stderr.contains("it needs floating-point registers"), status == 2, "{}", ran.shown());
     }
 }
 

@@ -51,8 +51,8 @@ pub struct Finding {
 pub struct Program {
     /// Its processor as Go's `GOARCH` names it; nothing for one that Go does not build for.
     pub architecture: Option<&'static str>,
-    /// Whether it needs the floating-point registers of 32-bit ARM, which v5 has not.
-    pub hard_float: bool,
+    /// Whether it says that it needs more than arm v5 has: floating-point registers, or a later level of instructions.
+    pub beyond_v5: bool,
 }
 
 /// Tells what an executable is; nothing for a file that is none.

@@ -190,7 +190,7 @@ fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &m
         return;
     }
     for (path, member) in tree.iter().filter(|(_, member)| member.kind == Kind::File) {
-        let Some(Program { architecture: is, hard_float }) = identify(member.bytes) else { continue };
+        let Some(Program { architecture: is, beyond_v5 }) = identify(member.bytes) else { continue };
         if is != Some(architecture) {
             let is = is.unwrap_or("another processor");
             verdict.find(
@@ -198,8 +198,8 @@ fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &m
                 &shown(path),
                 format!("the program is for {is}, the image for {architecture}"),
             );
-        } else if hard_float && architecture == "arm" && variant == "v5" {
-            let message = "the program needs floating-point registers, which arm v5 has not".to_owned();
+        } else if beyond_v5 && architecture == "arm" && variant == "v5" {
+            let message = "the program needs more than arm v5 has".to_owned();
             verdict.find("foreign-program", &shown(path), message);
         }
     }

@@ -99,7 +99,7 @@ pub static LINTS: &[Lint] = &[
         Error,
         "A program is for another processor than the image.",
         "It dies as it starts: `signal 4`, or `exec format error`.",
-        "Build it for the platform of the image; for arm v5 without floating point.",
+        "Build it for the platform of the image: GOARM=5 for arm v5.",
     ),
     row(
         "layer-overwrites",

@@ -10,13 +10,13 @@ use tar::{Builder, EntryType, Header};
 
 /// What stands in for an executable: `ELF` and its processor.
 fn identify(bytes: &[u8]) -> Option<Program> {
-    let (architecture, hard_float) = match bytes.strip_prefix(b"ELF ")? {
+    let (architecture, beyond_v5) = match bytes.strip_prefix(b"ELF ")? {
         b"arm" => (Some("arm"), false),
-        b"arm hard" => (Some("arm"), true),
+        b"arm v7" => (Some("arm"), true),
         b"arm64" => (Some("arm64"), false),
         _ => (None, false),
     };
-    Some(Program { architecture, hard_float })
+    Some(Program { architecture, beyond_v5 })
 }
 
 enum Node<'a> {
@@ -151,7 +151,7 @@ fn bad_layers() -> Vec<Broken> {
     let labelled = image(&[other], |config| config["config"]["Labels"] = json!({ BINARY: "00" }));
     vec![
         ("arm64 in an image for arm", plain(&[bin, shell(), entry])),
-        ("hard float in an image for v5", plain(&[("bin/sh", File(b"ELF arm hard"))])),
+        ("arm v7 in an image for v5", plain(&[("bin/sh", File(b"ELF arm v7"))])),
         ("a program that is not there", plain(&[("bin", Folder)])),
         ("links in a circle", plain(&[("bin/sh", Node::Link("sh"))])),
         ("the same bytes twice", plain(&[shell(), ("a", File(&big)), ("b", File(&big))])),

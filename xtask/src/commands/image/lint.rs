@@ -31,10 +31,13 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageLint) -> R
     Ok(if verdict.findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// Tells an executable by its ELF header.
+/// Tells an executable by its ELF header and, where it is one of Go's that was not packed, by its build information.
 pub(super) fn identify(bytes: &[u8]) -> Option<Program> {
     let identity = gobinary::identify(bytes).ok()?;
-    Some(Program { architecture: identity.goarch, hard_float: identity.is_hard_float })
+    // Go sets the same flags for every level of arm.
+    let level = gobinary::build_info(bytes).ok().and_then(|info| info.settings.get("GOARM").cloned());
+    let later = level.is_some_and(|level| !level.starts_with('5'));
+    Some(Program { architecture: identity.goarch, beyond_v5: identity.is_hard_float || later })
 }
 
 /// What a target's image should be, by the policy and the manifest of its build.
