@@ -1,8 +1,12 @@
 //! Every flag of the command line.
 
+mod image;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
 ///
@@ -47,6 +51,8 @@ pub enum Command {
     Explain(Explain),
     /// Build, verify and pack the binaries of the policy's targets.
     BuildTailscale(BuildTailscale),
+    /// Make the archives that RouterOS imports, judge any archive, or print the commands that install one.
+    Image(Image),
     /// Read the registry of releases from the real modules, and write the data.
     Registry(Registry),
     /// Put hazards to the test, or look for new ones.

@@ -7,6 +7,7 @@ pub mod ci;
 pub mod docs;
 pub mod explain;
 pub mod hazards;
+pub mod image;
 pub mod list;
 pub mod measure;
 pub mod registry;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
+        Command::Image(flags) => image::run(policy, format, flags),
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Measure(flags) => measure::run(policy, format, flags),

@@ -6,6 +6,7 @@ mod human;
 mod json;
 mod markdown;
 mod upgrade;
+mod verdict;
 use anyhow::Result;
 use featureset::finding::{Finding, Severity};
 
@@ -18,6 +19,7 @@ use crate::project::Project;
 pub use human::{hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
+pub use verdict::{verdict, verdict_document};
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///

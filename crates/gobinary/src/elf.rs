@@ -12,6 +12,9 @@ pub struct Identity {
     pub goarch: Option<&'static str>,
     /// Whether it runs without a dynamic linker.
     pub is_static: bool,
+    /// Whether it passes numbers in the floating-point registers of 32-bit ARM, which armv5 has not. Go's binaries
+    /// don't say which level they need; the C library's do.
+    pub is_hard_float: bool,
 }
 
 /// Reads the header of an ELF executable, packed or not.
@@ -41,7 +44,13 @@ fn read<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Id
     let endian = header.endian()?;
     let interpreter =
         header.program_headers(endian, bytes)?.iter().any(|segment| segment.p_type(endian) == elf::PT_INTERP);
-    Ok(Identity { goarch: goarch(header.e_machine(endian), endian, header.is_type_64()), is_static: !interpreter })
+    let machine = header.e_machine(endian);
+    let flags = header.e_flags(endian);
+    Ok(Identity {
+        goarch: goarch(machine, endian, header.is_type_64()),
+        is_static: !interpreter,
+        is_hard_float: machine == elf::EM_ARM && flags.0 & elf::EF_ARM_ABI_FLOAT_HARD != 0,
+    })
 }
 
 fn goarch(machine: elf::Machine, endian: Endianness, wide: bool) -> Option<&'static str> {

@@ -32,9 +32,10 @@ use crate::upstream::{self, Upstream};
 use crate::{files, process, progress, render};
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
-const PACKED: &str = "tailscaled";
+pub const PACKED: &str = "tailscaled";
 const LINK: &str = "tailscale";
-const UNPACKED: &str = "tailscaled.unpacked";
+/// The binary as Go linked it: packing takes the build information away.
+pub const UNPACKED: &str = "tailscaled.unpacked";
 
 /// What one target's build needs.
 struct Job<'a> {
@@ -59,16 +60,26 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
         plan::print(&project, pinned, &targets, format);
         return Ok(Outcome::Clean);
     }
+    let findings = ensure(&project, pinned, &targets)?;
+    report(&project, pinned, &targets, &findings, format)?;
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// Builds the targets whose artefacts are not there, not whole or not made by the very recipe. Gives what is wrong with the
+/// policy: code that does not compile, a budget that is not held.
+///
+/// # Errors
+/// As [`run`].
+pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
-    let (fresh, stale): (Vec<&str>, Vec<&str>) = targets.iter().partition(|target| is_fresh(&project, pinned, target));
+    let (fresh, stale): (Vec<&str>, Vec<&str>) = targets.iter().partition(|target| is_fresh(project, pinned, target));
     for target in &fresh {
         progress::line("Fresh", &format!("{target}: nothing has changed"));
     }
-    let mut findings = if stale.is_empty() { Vec::new() } else { build_all(&project, pinned, &stale)? };
-    findings.extend(over_budget(&project, pinned, &targets));
-    report(&project, pinned, &targets, &findings, format)?;
-    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+    let mut findings = if stale.is_empty() { Vec::new() } else { build_all(project, pinned, &stale)? };
+    findings.extend(over_budget(project, pinned, targets));
+    Ok(findings)
 }
 
 /// The findings, for people; for programs one document with those, the policy's warnings and the manifests of what
@@ -106,7 +117,8 @@ pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'
 }
 
 /// Where a target's artefacts are.
-fn folder(project: &Project, target: &str) -> PathBuf {
+#[must_use]
+pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
 }
 

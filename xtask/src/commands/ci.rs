@@ -1,5 +1,6 @@
 //! `ci`: what CI runs, as one program: local green means remote green.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use xshell::{Shell, cmd};
 use super::{Outcome, registry};
 use crate::cli::Ci;
 use crate::problem::Problem;
+use crate::tools::debian::is_debian;
 use crate::{process, progress};
 
 /// The variable under which a skipped test is a failure.
@@ -33,6 +35,10 @@ pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
         shell.set_var(FULL, "1");
     }
     let program = std::env::current_exe()?;
+    // The pinned shells are Debian's; elsewhere the machine's own has to do.
+    let own_shell = process::on_path("mksh-static").filter(|_| !is_debian());
+    let own_shell: Vec<OsString> =
+        own_shell.into_iter().flat_map(|path| ["--shell-file".into(), path.into_os_string()]).collect();
     let mut steps = vec![
         ("format", cmd!(shell, "cargo fmt --all --check")),
         ("clippy", cmd!(shell, "cargo clippy --locked --workspace --all-targets -- -D warnings")),
@@ -41,9 +47,12 @@ pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
         ("policy", cmd!(shell, "{program} check --deny warnings")),
         // A real build with the real packer, executed.
         ("build", cmd!(shell, "{program} build-tailscale --target amd64")),
+        // And the image of it, linted before it takes its place.
+        ("image", cmd!(shell, "{program} image --target amd64 {own_shell...}")),
     ];
     if flags.full {
         steps.push(("build all", cmd!(shell, "{program} build-tailscale")));
+        steps.push(("image all", cmd!(shell, "{program} image")));
         steps.push(("speed", cmd!(shell, "cargo bench --locked --package xtask --bench startup")));
     }
     for (name, command) in steps {

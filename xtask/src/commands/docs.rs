@@ -84,6 +84,7 @@ fn pages(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str, String)
         ("findings.md", findings()),
         ("hazard.schema.json", serde_json::to_string_pretty(&hazard_schema(Facts::embedded()))? + "\n"),
         ("hazards.md", hazards()),
+        ("image-lint.md", image_lints()),
         ("platforms.md", platforms()),
     ];
     pages.extend(chart);
@@ -184,6 +185,21 @@ fn hazards() -> String {
         let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
         let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
         text += &format!("- Remedy: {}\n- Known from: {}\n", flips.join(" and "), evidence.join("; "));
+    }
+    text
+}
+
+fn image_lints() -> String {
+    let mut text = format!(
+        "{HEADER}# Lints of images\n\nWhat `cargo xtask image lint FILE` can find in an archive. An *error*: RouterOS refuses it, or what runs is \
+         not what it should be. A *warning*: it runs, but wastes flash or lacks something. Either ends with exit status 1.\n"
+    );
+    for lint in image::lint::LINTS {
+        let severity = match lint.severity {
+            image::lint::Severity::Error => "Error",
+            image::lint::Severity::Warning => "Warning",
+        };
+        text += &format!("\n## {}\n\n*{severity}.* {} {} {}\n", lint.code, lint.summary, lint.why, lint.next);
     }
     text
 }

@@ -28,11 +28,11 @@ pub(super) fn problem(problem: &Problem) -> String {
 }
 
 /// What a command's message must not hold as it is.
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.trim().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// What a command's property must not hold as it is.
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -13,6 +13,12 @@ use crate::{files, process};
 /// Debian's own keys, where its packages install them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Whether this machine is a Debian, and so knows a mirror of Debian's packages.
+#[must_use]
+pub fn is_debian() -> bool {
+    std::fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
+}
+
 /// apt-get with a private state.
 pub struct Apt {
     shell: Shell,
@@ -26,15 +32,26 @@ impl Apt {
     /// # Errors
     /// Where the machine has no apt-get, no sources of its release, or no network.
     pub fn new(target: &Path) -> Result<Self> {
+        Self::set_up(target.join("tools/apt"), None, None)
+    }
+
+    /// The same for another architecture and a stated release of Debian, on any Debian.
+    ///
+    /// # Errors
+    /// As [`Apt::new`], and where the machine is no Debian.
+    pub fn of(target: &Path, suite: &str, architecture: &str) -> Result<Self> {
+        Self::set_up(target.join(format!("tools/apt-{architecture}")), Some(suite), Some(architecture))
+    }
+
+    fn set_up(folder: PathBuf, suite: Option<&str>, architecture: Option<&str>) -> Result<Self> {
         if process::on_path("apt-get").is_none() || process::on_path("dpkg-deb").is_none() {
             bail!("not on the PATH");
         }
         let shell = Shell::new()?;
-        let folder = target.join("tools/apt");
         for name in ["lists/partial", "cache/archives/partial", "sources"] {
             files::make_folder(&folder.join(name))?;
         }
-        files::write(&folder.join("sources/machine.sources"), &sources(&shell)?)?;
+        files::write(&folder.join("sources/machine.sources"), &sources(&shell, suite)?)?;
         let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let settings = [
             ("Dir::State", path("")),
@@ -47,7 +64,10 @@ impl Apt {
             ("APT::Sandbox::User", "root".to_owned()),
             ("Acquire::Languages", "none".to_owned()),
         ];
-        let options = settings.iter().flat_map(|(name, value)| ["-o".to_owned(), format!("{name}={value}")]).collect();
+        let foreign =
+            architecture.map(|name| [("APT::Architecture", name.to_owned()), ("APT::Architectures", name.to_owned())]);
+        let settings = settings.into_iter().chain(foreign.into_iter().flatten());
+        let options = settings.flat_map(|(name, value)| ["-o".to_owned(), format!("{name}={value}")]).collect();
         let apt = Self { shell, folder, options };
         let (shell, options) = (&apt.shell, &apt.options);
         process::stdout(
@@ -67,6 +87,20 @@ impl Apt {
         let minors =
             names.lines().filter_map(|line| line.strip_prefix("golang-1.")?.split_once("-go")?.0.parse::<u32>().ok());
         minors.filter(|minor| *minor >= 21).max().map(|minor| format!("1.{minor}"))
+    }
+
+    /// The version of a package that would be fetched.
+    ///
+    /// # Errors
+    /// Where there is no such package.
+    pub fn version(&self, package: &str) -> Result<String> {
+        let (shell, options) = (&self.shell, &self.options);
+        let shown = process::stdout(
+            cmd!(shell, "apt-cache {options...} show --no-all-versions {package}").into(),
+            "Check the name of the package.",
+        )?;
+        let version = shown.lines().find_map(|line| line.strip_prefix("Version: "));
+        Ok(version.with_context(|| format!("{package} states no version"))?.to_owned())
     }
 
     /// Fetches packages and unpacks them into a folder, in the place of what was there.
@@ -93,8 +127,8 @@ impl Apt {
     }
 }
 
-/// The machine's mirror of its own release and, on Debian, the backports of it.
-fn sources(shell: &Shell) -> Result<String> {
+/// The machine's mirror of its own release and, on Debian, the backports of it; or of another release of Debian.
+fn sources(shell: &Shell, suite: Option<&str>) -> Result<String> {
     let release = files::read(Path::new("/etc/os-release"))?;
     let field = |name: &str| {
         let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -112,13 +146,15 @@ fn sources(shell: &Shell) -> Result<String> {
         own.iter().filter(|(uri, _)| uri == mirror).map(|(_, component)| *component).collect();
     components.sort_unstable();
     components.dedup();
-    let suites =
-        if field("ID").as_deref() == Some("debian") { format!("{codename} {codename}-backports") } else { codename };
-    let signed = if Path::new(KEYRING).is_file() && field("ID").as_deref() == Some("debian") {
-        format!("Signed-By: {KEYRING}\n")
-    } else {
-        String::new()
+    let is_debian = is_debian();
+    let suites = match suite {
+        Some(_) if !is_debian => bail!("this machine is no Debian, so it knows no mirror of Debian's packages"),
+        Some(suite) => suite.to_owned(),
+        None if is_debian => format!("{codename} {codename}-backports"),
+        None => codename,
     };
+    let signed =
+        if Path::new(KEYRING).is_file() && is_debian { format!("Signed-By: {KEYRING}\n") } else { String::new() };
     Ok(format!("Types: deb\nURIs: {mirror}\nSuites: {suites}\nComponents: {}\n{signed}", components.join(" ")))
 }
 

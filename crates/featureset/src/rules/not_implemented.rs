@@ -16,9 +16,6 @@ pub(super) static RULE: Rule = Rule {
 fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let policy = subject.policy;
     let mut paths: Vec<(Vec<&str>, &str)> = Vec::new();
-    if policy.image.is_some() {
-        paths.push((vec!["image"], "Delete the section."));
-    }
     let own = subject.policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str()], &target.build));
     for (path, build) in [(vec!["build"], &policy.build)].into_iter().chain(own) {
         paths.extend(unbuilt(build).into_iter().map(|(key, next)| ([path.clone(), vec![key]].concat(), next)));

@@ -1,0 +1,220 @@
+//! The layers of an image, laid over one another: what the container will see, and what the flash will hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::members::{self, Kind, Member, normal};
+use super::{Expected, Identify, Program, Verdict, compression, shown};
+use crate::archive::BINARY_LABEL;
+use crate::root::{BLOCK, PROGRAM, Part, on_disk};
+use crate::{platform::Platform, sha256};
+
+/// How many links are followed before they count as a circle, as Linux does.
+const MOST_LINKS: usize = 40;
+
+/// What the container sees: the last of what each layer has at a path.
+type Tree<'a> = BTreeMap<String, Member<'a>>;
+
+/// Judges the layers together with the configuration.
+pub(super) fn judge(
+    layers: &[&Member<'_>],
+    config: &Value,
+    expected: &Expected,
+    identify: Identify<'_>,
+    verdict: &mut Verdict,
+) {
+    let (mut tree, mut looked) = (Tree::new(), BTreeSet::new());
+    let mut cost = Cost::default();
+    for layer in layers {
+        let name = shown(&layer.path);
+        if let Some(format) = compression(layer.bytes) {
+            verdict.find("compressed-layer", &name, format!("the layer is compressed with {format}"));
+        } else if looked.insert(&layer.path) {
+            let members = members::read(layer.bytes, &name, verdict);
+            verdict.layers += 1;
+            overlay(&mut tree, members, &name, &mut cost, verdict);
+        }
+    }
+    // What could not be looked into can't be missed.
+    if verdict.layers == layers.len() && !layers.is_empty() {
+        entrypoint(config, &tree, verdict);
+        shell(&tree, verdict);
+    }
+    programs(config, &tree, identify, verdict);
+    binary(config, &tree, expected, verdict);
+    verdict.parts = cost.parts();
+}
+
+/// What the layers take on flash.
+#[derive(Default)]
+struct Cost {
+    /// By digest: the paths that hold the same bytes.
+    contents: BTreeMap<String, Vec<String>>,
+    files: Vec<Part>,
+    folders: u64,
+}
+
+impl Cost {
+    fn parts(mut self) -> Vec<Part> {
+        self.files.sort_by(|a, b| b.disk.cmp(&a.disk).then_with(|| a.name.cmp(&b.name)));
+        // The root itself is a folder too.
+        let folders = self.folders + 1;
+        self.files.push(Part { name: format!("{folders} folders"), bytes: 0, disk: folders.saturating_mul(BLOCK) });
+        self.files
+    }
+}
+
+/// Lays one layer over those before it.
+fn overlay<'a>(tree: &mut Tree<'a>, members: Vec<Member<'a>>, name: &str, cost: &mut Cost, verdict: &mut Verdict) {
+    let mut own = BTreeSet::new();
+    for member in members.into_iter().filter(|member| !member.path.is_empty()) {
+        let (folder, file) = member.path.rsplit_once('/').unwrap_or(("", &member.path));
+        if file.starts_with(".wh.") {
+            let message = format!("`{}` hides what an earlier layer holds", shown(&member.path));
+            verdict.find("whiteout", name, message);
+            continue;
+        }
+        if member.kind == Kind::Special {
+            verdict.find("special-file", name, format!("`{}` is a device, a pipe or a socket", shown(&member.path)));
+        }
+        let twice = !own.insert(member.path.clone());
+        // A folder that every layer has to name on the way to its own files changes nothing.
+        let written = member.kind != Kind::Folder;
+        if written && (twice || tree.contains_key(&member.path)) {
+            let message = format!("`{}` is there already", shown(&member.path));
+            verdict.find("layer-overwrites", name, message);
+        } else if written && !own.contains(folder) && tree.contains_key(folder) {
+            let message = format!("`{}` is put into a folder of an earlier layer", shown(&member.path));
+            verdict.find("layer-overwrites", name, message);
+        }
+        if !twice {
+            count(&member, cost, verdict);
+        }
+        tree.insert(member.path.clone(), member);
+    }
+}
+
+fn count(member: &Member<'_>, cost: &mut Cost, verdict: &mut Verdict) {
+    match member.kind {
+        Kind::Folder => cost.folders += 1,
+        Kind::File => {
+            let bytes = member.bytes.len() as u64;
+            cost.files.push(Part { name: shown(&member.path), bytes, disk: on_disk(bytes) });
+            if bytes < BLOCK {
+                return;
+            }
+            let same = cost.contents.entry(sha256(member.bytes)).or_default();
+            if let Some(first) = same.first().filter(|first| **first != member.path) {
+                let message = format!("`{}` holds the same bytes as `{}`", shown(&member.path), shown(first));
+                verdict.find("file-twice", "", message);
+            }
+            same.push(member.path.clone());
+        }
+        _ => {}
+    }
+}
+
+/// Follows a path through the links of the tree; gives what stands at its end.
+fn resolve<'t, 'a>(tree: &'t Tree<'a>, path: &str) -> Option<&'t Member<'a>> {
+    let mut left: Vec<String> = normal(path).rsplit('/').map(str::to_owned).collect();
+    let (mut at, mut links) = (String::new(), 0);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            at = at.rsplit_once('/').map(|(above, _)| above.to_owned()).unwrap_or_default();
+            continue;
+        }
+        let next = if at.is_empty() { part } else { format!("{at}/{part}") };
+        match tree.get(&next).map(|member| &member.kind) {
+            Some(Kind::Link(to)) => {
+                links += 1;
+                if links > MOST_LINKS {
+                    return None;
+                }
+                if to.starts_with('/') {
+                    at.clear();
+                }
+                left.extend(normal(to).rsplit('/').map(str::to_owned));
+            }
+            Some(Kind::Hard(to)) => {
+                links += 1;
+                if links > MOST_LINKS {
+                    return None;
+                }
+                at = normal(to);
+            }
+            _ => at = next,
+        }
+    }
+    tree.get(&at)
+}
+
+/// The program that the container runs first must be there, and be one.
+fn entrypoint(config: &Value, tree: &Tree<'_>, verdict: &mut Verdict) {
+    let words = |name: &str| config["config"][name].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let Some(first) = words("Entrypoint").chain(words("Cmd")).next() else {
+        verdict.find("entrypoint-missing", "", "the configuration names no program to run".to_owned());
+        return;
+    };
+    let path = config["config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let path = path.filter_map(|variable| variable.strip_prefix("PATH=")).next().unwrap_or("/usr/bin:/bin");
+    let places: Vec<String> = match first.contains('/') {
+        true => vec![first.to_owned()],
+        false => path.split(':').take(MOST_LINKS).map(|folder| format!("{folder}/{first}")).collect(),
+    };
+    match places.iter().find_map(|place| resolve(tree, place)) {
+        None => {
+            let message = format!("the program to run, `{}`, is not in the image", shown(first));
+            verdict.find("entrypoint-missing", "", message);
+        }
+        Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
+            let message = format!("the program to run, `{}`, is not executable", shown(first));
+            verdict.find("entrypoint-missing", "", message);
+        }
+        Some(_) => {}
+    }
+}
+
+fn shell(tree: &Tree<'_>, verdict: &mut Verdict) {
+    if resolve(tree, "bin/sh").is_none() {
+        verdict.find("no-shell", "", "there is no /bin/sh".to_owned());
+    }
+}
+
+/// Holds every executable against the processor of the configuration.
+fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &mut Verdict) {
+    let field = |name: &str| config[name].as_str().unwrap_or_default();
+    let (architecture, variant) = (field("architecture"), field("variant"));
+    // Of an image for something else it is enough to say so.
+    if !Platform::ALL.iter().any(|known| known.architecture() == architecture) {
+        return;
+    }
+    for (path, member) in tree.iter().filter(|(_, member)| member.kind == Kind::File) {
+        let Some(Program { architecture: is, beyond_v5 }) = identify(member.bytes) else { continue };
+        if is != Some(architecture) {
+            let is = is.unwrap_or("another processor");
+            verdict.find(
+                "foreign-program",
+                &shown(path),
+                format!("the program is for {is}, the image for {architecture}"),
+            );
+        } else if beyond_v5 && architecture == "arm" && variant == "v5" {
+            let message = "the program needs more than arm v5 has".to_owned();
+            verdict.find("foreign-program", &shown(path), message);
+        }
+    }
+}
+
+/// Holds the binary against the manifest of its build, and against the image's own label.
+fn binary(config: &Value, tree: &Tree<'_>, expected: &Expected, verdict: &mut Verdict) {
+    let label = config["config"]["Labels"][BINARY_LABEL].as_str();
+    let manifest = expected.binary.as_deref().map(|digest| (digest, "the manifest of the build"));
+    for (digest, whose) in manifest.into_iter().chain(label.map(|digest| (digest, "the image's own label"))) {
+        let message = match tree.get(PROGRAM) {
+            None => format!("{whose} tells of a /{PROGRAM}, which is not in the image"),
+            Some(member) if sha256(member.bytes) != digest => format!("/{PROGRAM} is not the binary of {whose}"),
+            Some(_) => continue,
+        };
+        verdict.find("differs-from-manifest", PROGRAM, message);
+    }
+}

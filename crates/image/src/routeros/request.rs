@@ -1,0 +1,235 @@
+//! What the user asks the commands for, and what of it can't stand in its place.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{FIRST, Values, Version};
+
+/// What the container is to be. Every value is checked; none is trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The container's virtual interface, which is created.
+    pub interface: String,
+    /// The bridge that it is put into, which is created if it is not there.
+    pub bridge: String,
+    /// The container's address with the length of its network; the router gets the first other address in it.
+    pub address: String,
+    /// The same for IPv6, if it is wanted.
+    pub address6: Option<String>,
+    /// Networks that the node advertises to the tailnet.
+    pub routes: Vec<String>,
+    /// Whether the node offers itself as exit node.
+    pub exit_node: bool,
+    /// Whether the container's traffic leaves under the router's addresses.
+    pub nat: bool,
+    /// The name of the container and of its lists.
+    pub name: String,
+    /// The host name, which the tailnet shows.
+    pub hostname: String,
+    /// Where the archive is on the router.
+    pub file: String,
+    /// Where the root file system is to be.
+    pub root: String,
+    /// Where the state is to be.
+    pub state: String,
+    /// The resolver of the container, if it is not to be the router's choice.
+    pub dns: Option<String>,
+    /// The control server, if it is not Tailscale's.
+    pub login_server: Option<String>,
+    /// More variables of the environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        let text = str::to_owned;
+        Self {
+            interface: text("veth-ts"),
+            bridge: text("containers"),
+            address: text("172.20.0.2/24"),
+            address6: None,
+            routes: Vec::new(),
+            exit_node: false,
+            nat: true,
+            name: text("tailscale"),
+            hostname: text("mikrotik"),
+            file: text("disk1/tailscale.tar"),
+            root: text("disk1/tailscale/root"),
+            state: text("disk1/tailscale/state"),
+            dns: None,
+            login_server: None,
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A value that can't stand in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the value is for, such as `--routes`.
+    pub what: &'static str,
+    /// Why it is refused; the value is quoted with its control characters escaped.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The longest name of an interface: from 7.20 on the container's own interface has the same name, and Linux has
+/// room for 15 characters; it was seen to be cut after 14.
+const LONGEST_INTERFACE: usize = 14;
+
+/// The longest of any other value.
+const LONGEST: usize = 200;
+
+fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
+    Err(Refusal { what, why: format!("`{}` {why}", crate::lint::shown(value)) })
+}
+
+fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if value.is_empty() || value.len() > longest || !value.chars().all(plain) || value.starts_with('-') {
+        let why = format!("is no name of at most {longest} letters, digits, `-`, `_` and `.`");
+        return refuse(what, value, &why);
+    }
+    Ok(())
+}
+
+fn line(what: &'static str, value: &str) -> Result<(), Refusal> {
+    if value.is_empty() || value.len() > LONGEST || value.chars().any(char::is_control) {
+        return refuse(what, value, "is empty, too long, or holds control characters");
+    }
+    Ok(())
+}
+
+/// A path on the router. RouterOS has no `..`.
+fn path(what: &'static str, value: &str) -> Result<(), Refusal> {
+    line(what, value)?;
+    if value.split('/').any(|part| part == "..") {
+        return refuse(what, value, "holds `..`");
+    }
+    Ok(())
+}
+
+/// A network as it is written, if it is one: an address, a slash, a length.
+fn network(value: &str) -> Option<(IpAddr, u8)> {
+    let (address, length) = value.split_once('/')?;
+    let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?);
+    (length <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, length))
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+fn of_bits(bits: u128, like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(bits)),
+    }
+}
+
+/// The first address of a network.
+fn first(address: IpAddr, length: u8) -> IpAddr {
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let host = width - u32::from(length);
+    let mask = u128::MAX.checked_shl(host).unwrap_or(0);
+    of_bits(bits(address) & mask, address)
+}
+
+/// The container's address and the router's in the same network, both with its length; and the network.
+fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), String), Refusal> {
+    let room = if v4 { 30 } else { 126 };
+    match network(value) {
+        Some((address, length)) if address.is_ipv4() == v4 && length <= room => {
+            let base = first(address, length);
+            let own = bits(address) - bits(base);
+            let last = (1_u128 << ((if v4 { 32 } else { 128 }) - u32::from(length))) - 1;
+            if own == 0 || (v4 && own == last) {
+                return refuse(what, value, "is the network's own address or its broadcast, not a container's");
+            }
+            let router = of_bits(bits(base) + if own == 1 { 2 } else { 1 }, address);
+            Ok(((format!("{address}/{length}"), format!("{router}/{length}")), format!("{base}/{length}")))
+        }
+        _ if v4 => refuse(what, value, "is no IPv4 address with a length of at most 30, such as 172.20.0.2/24"),
+        _ => refuse(what, value, "is no IPv6 address with a length of at most 126, such as fd20::2/64"),
+    }
+}
+
+impl Request {
+    /// The variables of the environment for a version.
+    pub(super) fn environment_of(&self, version: Version) -> Vec<(String, String)> {
+        let own = version.needs_main_routes().then(|| ("MAIN_ROUTES".to_owned(), "yes".to_owned()));
+        let stated = |name: &str| self.environment.iter().any(|(other, _)| other == name);
+        own.into_iter().filter(|(name, _)| !stated(name)).chain(self.environment.iter().cloned()).collect()
+    }
+
+    /// Checks every value.
+    pub(super) fn checked(&self, version: Version) -> Result<Values<'_>, Refusal> {
+        if version < FIRST {
+            return refuse(
+                "--routeros",
+                &version.to_string(),
+                &format!("is below {FIRST}, the first whose syntax is known"),
+            );
+        }
+        name("--interface", &self.interface, LONGEST_INTERFACE)?;
+        name("--bridge", &self.bridge, LONGEST_INTERFACE)?;
+        name("--name", &self.name, 32)?;
+        name("--hostname", &self.hostname, 63)?;
+        for (what, value) in [("--file", &self.file), ("--root-dir", &self.root), ("--state-dir", &self.state)] {
+            path(what, value)?;
+        }
+        if let Some(dns) = &self.dns
+            && dns.split(',').any(|address| address.parse::<IpAddr>().is_err())
+        {
+            return refuse("--dns", dns, "is no list of addresses");
+        }
+        if let Some(server) = &self.login_server {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
+            if !(server.starts_with("https://") || server.starts_with("http://")) || !server.chars().all(plain) {
+                return refuse("--login-server", server, "is no address such as https://control.example.com");
+            }
+        }
+        for (key, value) in &self.environment {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if key.is_empty()
+                || key.len() > LONGEST
+                || !key.chars().all(plain)
+                || key.starts_with(|c: char| c.is_ascii_digit())
+            {
+                return refuse("--env", key, "is no name of a variable");
+            }
+            line("--env", value)?;
+        }
+        let (container, subnet) = pair("--address", &self.address, true)?;
+        let container6 = self.address6.as_deref().map(|value| pair("--address6", value, false)).transpose()?;
+        Ok(Values {
+            request: self,
+            container,
+            network: subnet,
+            container6: container6.map(|(pair, _)| pair),
+            routes: self.routes.iter().map(|route| checked_route(route)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A route as tailscale takes it: the first address of a network and its length.
+fn checked_route(route: &str) -> Result<String, Refusal> {
+    match network(route) {
+        Some((address, length)) if first(address, length) == address => Ok(format!("{address}/{length}")),
+        Some((address, length)) => {
+            let why = format!("is no network; `{}/{length}` is", first(address, length));
+            refuse("--routes", route, &why)
+        }
+        None => refuse("--routes", route, "is no network such as 192.168.88.0/24"),
+    }
+}
