@@ -35,7 +35,7 @@ fn without_undecided(text: &str) -> String {
 fn help() {
     let mut shown = run(root(), &["--help"]).stdout;
     for command in
-        ["check", "tags", "list", "explain", "build-tailscale", "registry", "review", "bump", "measure", "docs", "ci"]
+        ["check", "tags", "list", "explain", "build-tailscale", "registry", "review", "bump", "measure", "symbolize", "docs", "ci"]
     {
         shown += &format!("\n=== {command}\n{}", run(root(), &[command, "--help"]).stdout);
     }

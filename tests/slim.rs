@@ -314,3 +314,51 @@ fn everything_in_the_runtime_that_reads_names_is_known() {
     // A Go that reads names somewhere else is looked at before it is trusted: see crates/gobinary/src/slim/select.rs.
     insta::assert_snapshot!(told);
 }
+
+/// Runs a case of the behaviour program to its end and gives its traceback.
+fn traceback(bytes: &[u8], case: &str) -> String {
+    let output = Program::new(bytes, None).command(case).env("GOTRACEBACK", "all").output().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A traceback without what differs from run to run: addresses, arguments, numbers of goroutines.
+fn settled(text: &str) -> String {
+    let text = regex::Regex::new(r" \+0x[0-9a-f]+( fp=.*)?").unwrap().replace_all(text, "").into_owned();
+    let text = regex::Regex::new(r"\([^()\n]*0x[^()\n]*\)|\(\{[^\n]*\}\)|\(\.\.\.\)")
+        .unwrap()
+        .replace_all(&text, "()")
+        .into_owned();
+    regex::Regex::new(r"0x[0-9a-f]+|goroutine \d+").unwrap().replace_all(&text, "…").into_owned()
+}
+
+#[test]
+fn a_traceback_is_read_back_as_it_would_have_been() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, std_goarch(), "local");
+    let small = slim(&linked, Names::All).unwrap().bytes;
+    let folder = tempfile::tempdir().unwrap();
+    let (binary, file) = (folder.path().join("linked"), folder.path().join("traceback.txt"));
+    std::fs::write(&binary, &linked).unwrap();
+    for case in ["panic", "nil-pointer", "repanic", "panic-in-defer", "fatal"] {
+        let whole = traceback(&linked, case);
+        assert!(whole.contains("main.go:"), "{whole}");
+        std::fs::write(&file, traceback(&small, case)).unwrap();
+        let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        assert_eq!(settled(&ran.stdout), settled(&whole), "{case}");
+    }
+    // Without names the addresses tell, where the runtime prints them.
+    let bare = Program::new(&slim(&linked, Names::Runtime).unwrap().bytes, None);
+    let output = bare.command("nil-pointer").env("GOTRACEBACK", "system").output().unwrap();
+    std::fs::write(&file, &output.stderr).unwrap();
+    let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+    assert!(ran.stdout.contains("main.nilPointer()\n\tfeatureset.invalid/behaviour/main.go:"), "{}", ran.stdout);
+    // A text that is no traceback, and a binary that can't tell.
+    std::fs::write(&file, "hello\n").unwrap();
+    let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "hello\n"));
+    assert!(ran.stderr.contains("no frame of this binary"), "{}", ran.stderr);
+    std::fs::write(&binary, &small).unwrap();
+    let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+    assert!(ran.status == 2 && ran.stderr.contains("error[no-symbols]"), "{}", ran.stderr);
+}

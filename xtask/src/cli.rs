@@ -64,6 +64,8 @@ pub enum Command {
     Bump(Bump),
     /// Measure what each decision weighs, or tell what to drop to fit a budget.
     Measure(Measure),
+    /// Name the files, lines and inlined frames in the traceback of a binary that ships.
+    Symbolize(Symbolize),
     /// Write every generated file of this repository.
     Docs(Docs),
     /// Run what CI runs.
@@ -267,6 +269,20 @@ pub enum MeasureWhat {
 /// A size with its unit.
 fn parse_budget(text: &str) -> Result<u64, String> {
     featureset::policy::parse_size(text).ok_or_else(|| "write it as 3.4MB, 900kB or 900000B".to_owned())
+}
+
+/// Flags of `symbolize`.
+#[derive(Debug, Args)]
+pub struct Symbolize {
+    /// The file with the traceback, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub traceback: PathBuf,
+    /// The target whose binary it is from [default: the only one].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// The binary as Go linked it, in the place of a target's.
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    pub binary: Option<PathBuf>,
 }
 
 /// Flags of `docs`.

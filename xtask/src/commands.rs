@@ -12,6 +12,7 @@ pub mod list;
 pub mod measure;
 pub mod registry;
 pub mod review;
+pub mod symbolize;
 pub mod tags;
 
 use anyhow::Result;
@@ -45,6 +46,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Measure(flags) => measure::run(policy, format, flags),
+        Command::Symbolize(flags) => symbolize::run(policy, flags),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

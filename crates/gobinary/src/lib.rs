@@ -2,12 +2,14 @@
 //!
 //! [`identify`] reads the platform of an ELF file, and [`build_info`] the build information that the Go
 //! linker leaves in its `.go.buildinfo` section: the toolchain, the modules with their checksums, and the
-//! settings of the build. [`slim`] leaves out of a binary what only tracebacks show. Pure: bytes in, values out; every
+//! settings of the build. [`slim`] leaves out of a binary what only tracebacks show, and [`symbols`] reads it back from the one as
+//! linked. Pure: bytes in, values out; every
 //! offset is checked.
 
 mod buildinfo;
 mod elf;
 pub mod slim;
+pub mod symbols;
 
 pub use buildinfo::{BuildInfo, Module, build_info};
 pub use elf::{Identity, build_id, identify};

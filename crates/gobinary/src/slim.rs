@@ -19,12 +19,12 @@
 //! of Go), `table` (the function table as values), `select` (what goes), `write` (the table as bytes), `place` (those bytes in
 //! the file), `proof`.
 
-mod file;
-mod layout;
+pub(crate) mod file;
+pub(crate) mod layout;
 mod place;
 mod proof;
 mod select;
-mod table;
+pub(crate) mod table;
 mod write;
 
 use std::fmt;

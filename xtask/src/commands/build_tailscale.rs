@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use make::{Made, Maker, Unmade};
 pub use manifest::{Artefact, Manifest};
 pub use plan::{command_line, document};
+pub use shrink::twin;
 
 use super::Outcome;
 use crate::cli::{BuildTailscale, Format};

@@ -136,7 +136,7 @@ impl Section {
 
 /// An executable: its bytes, and its headers as values.
 #[derive(Debug, Clone)]
-pub(super) struct ElfFile<'a> {
+pub(crate) struct ElfFile<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) width: Width,
     pub(super) segments: Vec<Segment>,
@@ -170,7 +170,7 @@ impl Width {
 
 impl<'a> ElfFile<'a> {
     /// Reads the headers; every segment and section must lie in the file.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
         if part(bytes, 0, 7)? != [0x7f, b'E', b'L', b'F', bytes[4], 1, 1] {
             return Err(Refused::Kind("not a little-endian ELF file"));
         }

@@ -18,10 +18,11 @@ pub(super) const PCS: usize = 10;
 pub(super) const FUNCTIONS: usize = 13;
 pub(super) const INDEX: usize = 16;
 pub(super) const FIND: usize = 19;
+pub(super) const TEXT: usize = 22;
 
 /// Where the words are that moved between versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// `gofunc`: the data that functions refer to. The word after it is `epclntab`, the end of the table.
     pub(super) data: usize,
     /// `typelinks` and `itablinks`: slices whose contents stand behind the table, and can move with its end. Go 1.27 has none.
@@ -36,7 +37,7 @@ const GO_1_27: Layout = Layout { data: 43, links: None, words: 48 };
 impl Layout {
     /// The layout of a toolchain, by the name that the build information has: `go1.26.8`. The table's own magic number is the
     /// same from Go 1.20 on, and tells nothing.
-    pub(super) fn of(toolchain: &str) -> Result<Self, Refused> {
+    pub(crate) fn of(toolchain: &str) -> Result<Self, Refused> {
         let version = toolchain.strip_prefix("go").unwrap_or_default();
         // What follows a space says how the toolchain was changed; the patch and "rc1" don't matter.
         let version = version.split(' ').next().unwrap_or_default();
@@ -62,6 +63,7 @@ impl Layout {
             ("pclntable", FUNCTIONS),
             ("ftab", INDEX),
             ("findfunctab", FIND),
+            ("text", TEXT),
             ("gofunc", self.data),
         ];
         if let Some([types, tables]) = self.links {

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Refused;
 use super::file::{ElfFile, Section, Width, i32_at, part, u32_at};
-use super::layout::{FILES, FIND, FUNCTIONS, HEADER, INDEX, Layout, NAMES, PCS, UNITS};
+use super::layout::{FILES, FIND, FUNCTIONS, HEADER, INDEX, Layout, NAMES, PCS, TEXT, UNITS};
 
 /// The magic number since Go 1.20, `abi.CurrentPCLnTabMagic`.
 const MAGIC: u32 = 0xffff_fff1;
 
 /// Tables by number of program counters: `PCDATA_*` in `internal/abi`.
-pub(super) const INLINE_INDEX: usize = 2;
+pub(crate) const INLINE_INDEX: usize = 2;
 pub(super) const ARGUMENT_LIVENESS: usize = 3;
 const MOST_PC_TABLES: usize = 5;
 
@@ -21,44 +21,44 @@ const MOST_PC_TABLES: usize = 5;
 pub(super) const ARGUMENT_POINTERS: usize = 0;
 pub(super) const LOCAL_POINTERS: usize = 1;
 pub(super) const STACK_OBJECTS: usize = 2;
-pub(super) const INLINE_TREE: usize = 3;
+pub(crate) const INLINE_TREE: usize = 3;
 pub(super) const ARGUMENTS: usize = 5;
 pub(super) const LIVE_ARGUMENTS: usize = 6;
 const MOST_DATA: usize = 8;
 
 /// No data.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// The bytes of a `_func` before its two lists.
 pub(super) const FIXED: usize = 44;
 
 /// The bytes of an `inlinedCall`.
-pub(super) const INLINED: usize = 16;
+pub(crate) const INLINED: usize = 16;
 
 /// One function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Function {
-    pub(super) entry: u32,
-    pub(super) name: u32,
+pub(crate) struct Function {
+    pub(crate) entry: u32,
+    pub(crate) name: u32,
     pub(super) arguments: i32,
     pub(super) deferreturn: u32,
     pub(super) frame_sizes: u32,
-    pub(super) files: u32,
-    pub(super) lines: u32,
-    pub(super) unit: u32,
+    pub(crate) files: u32,
+    pub(crate) lines: u32,
+    pub(crate) unit: u32,
     pub(super) first_line: i32,
     /// 0 for an ordinary one, see `abi.FuncID`.
     pub(super) id: u8,
     pub(super) flags: u8,
     /// Offsets of tables by program counter, 0 for none.
-    pub(super) pc_tables: Vec<u32>,
+    pub(crate) pc_tables: Vec<u32>,
     /// Offsets of data, [`NONE`] for none.
-    pub(super) data: Vec<u32>,
+    pub(crate) data: Vec<u32>,
 }
 
 /// The table.
 #[derive(Debug, Clone)]
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     pub(super) width: Width,
     pub(super) layout: Layout,
     pub(super) section: Section,
@@ -68,15 +68,18 @@ pub(super) struct Table<'a> {
     pub(super) magic: &'a [u8],
     pub(super) file_count: u64,
     pub(super) names: &'a [u8],
+    pub(super) units: &'a [u8],
     pub(super) files: &'a [u8],
+    /// By how many bytes program counters step: the shortest instruction.
+    quantum: u8,
     pub(super) pcs: &'a [u8],
     /// What functions refer to.
     pub(super) data: &'a [u8],
     /// The runtime's way from a program counter to a function: it has numbers of functions and no offsets.
     pub(super) find: &'a [u8],
-    pub(super) functions: Vec<Function>,
+    pub(crate) functions: Vec<Function>,
     /// The end of the last function.
-    pub(super) end: u32,
+    pub(crate) end: u32,
 }
 
 fn damaged<T>(what: &'static str) -> Result<T, Refused> {
@@ -85,7 +88,7 @@ fn damaged<T>(what: &'static str) -> Result<T, Refused> {
 
 impl<'a> Table<'a> {
     /// Reads the table and everything that it refers to.
-    pub(super) fn read(file: &ElfFile<'a>, layout: Layout) -> Result<Self, Refused> {
+    pub(crate) fn read(file: &ElfFile<'a>, layout: Layout) -> Result<Self, Refused> {
         let none = Refused::Kind("without a function table in sections of its own");
         let section = file.section(".gopclntab").ok_or(none.clone())?.clone();
         let module = file.section(".go.module").ok_or(none)?;
@@ -128,7 +131,9 @@ impl<'a> Table<'a> {
             magic: between(0, 8)?,
             file_count: width.word(bytes, 8 + w)?,
             names: between(names, units)?,
+            units: between(units, files)?,
             files: between(files, pcs)?,
+            quantum: bytes.get(6).copied().unwrap_or(1),
             pcs: between(pcs, functions)?,
             data: between(data, find)?,
             find: between(find, section.size)?,
@@ -141,7 +146,7 @@ impl<'a> Table<'a> {
     }
 
     /// Whether it was rewritten: then it has no files.
-    pub(super) fn is_slim(&self) -> bool {
+    pub(crate) fn is_slim(&self) -> bool {
         self.file_count == 0 && self.files.is_empty()
     }
 
@@ -168,7 +173,7 @@ impl<'a> Table<'a> {
     }
 
     /// The name at an offset, without its final NUL. Offset 0 is the empty name.
-    pub(super) fn name(&self, offset: u32) -> Result<&'a [u8], Refused> {
+    pub(crate) fn name(&self, offset: u32) -> Result<&'a [u8], Refused> {
         let rest = self.names.get(offset as usize..).ok_or(Refused::Damaged("a name is outside"))?;
         let end = rest.iter().position(|byte| *byte == 0).ok_or(Refused::Damaged("a name has no end"))?;
         Ok(&rest[..end])
@@ -190,6 +195,47 @@ impl<'a> Table<'a> {
             largest = largest.max(value);
             (_, at) = varint(rest, next)?;
         }
+    }
+
+    /// The value of a table by program counter at an offset into the function; nothing where there is no table, or none there.
+    pub(crate) fn value_at(&self, offset: u32, target: u32) -> Result<Option<i32>, Refused> {
+        if offset == 0 {
+            return Ok(None);
+        }
+        let (bytes, _) = self.pc_table(offset)?;
+        let (mut at, mut value, mut counter) = (0, -1_i32, 0_u32);
+        while at < bytes.len() {
+            let (step, next) = varint(bytes, at)?;
+            if step == 0 && at != 0 {
+                break;
+            }
+            value = value.wrapping_add((step >> 1) as i32 ^ -((step & 1) as i32));
+            let (length, next) = varint(bytes, next)?;
+            counter = counter.saturating_add(length.saturating_mul(u32::from(self.quantum)));
+            if target < counter {
+                return Ok(Some(value));
+            }
+            at = next;
+        }
+        Ok(None)
+    }
+
+    /// A file of a compilation unit, by its number there.
+    pub(crate) fn file(&self, unit: u32, number: u32) -> Result<&'a [u8], Refused> {
+        let at = (unit as usize).checked_add(number as usize).and_then(|index| index.checked_mul(4));
+        let offset = u32_at(self.units, at.ok_or(Refused::Damaged("a file's number"))?)?;
+        let rest = self.files.get(offset as usize..).ok_or(Refused::Damaged("a file's name is outside"))?;
+        Ok(rest.split(|byte| *byte == 0).next().unwrap_or_default())
+    }
+
+    /// An inlined call of a tree, by its offset in the data.
+    pub(crate) fn inlined_call(&self, at: usize) -> Result<Inlined, Refused> {
+        Ok(Inlined { name: u32_at(self.data, at.saturating_add(4))?, parent: u32_at(self.data, at.saturating_add(8))? })
+    }
+
+    /// The address that functions' entries count from.
+    pub(crate) fn text_start(&self) -> u64 {
+        self.record.get(TEXT).copied().unwrap_or(0)
     }
 
     /// How many inlined calls a function's tree has.
@@ -261,6 +307,12 @@ impl<'a> Table<'a> {
         }
         Ok(room.len())
     }
+}
+
+/// A call that was inlined: the callee's name, and where in the function its caller's code stands.
+pub(crate) struct Inlined {
+    pub(crate) name: u32,
+    pub(crate) parent: u32,
 }
 
 /// Data that functions refer to.

@@ -31,7 +31,8 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
 }
 
 /// Where a binary is kept as it was linked, by the build ID that the one that ships has too: what reads its tracebacks.
-pub(super) fn twin(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
+#[must_use]
+pub fn twin(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
     let id = gobinary::build_id(bytes)?;
     Some(target_folder.join("tailscale/.linked").join(id))
 }
