@@ -34,9 +34,20 @@ fn without_undecided(text: &str) -> String {
 #[test]
 fn help() {
     let mut shown = run(root(), &["--help"]).stdout;
-    for command in
-        ["check", "tags", "list", "explain", "build-tailscale", "registry", "review", "bump", "measure", "symbolize", "docs", "ci"]
-    {
+    for command in [
+        "check",
+        "tags",
+        "list",
+        "explain",
+        "build-tailscale",
+        "registry",
+        "review",
+        "bump",
+        "measure",
+        "symbolize",
+        "docs",
+        "ci",
+    ] {
         shown += &format!("\n=== {command}\n{}", run(root(), &[command, "--help"]).stdout);
     }
     insta::assert_snapshot!(shown);
