@@ -52,6 +52,14 @@ pub enum Command {
     /// Put hazards to the test, or look for new ones.
     #[command(subcommand)]
     Hazards(Hazards),
+    /// Show on the running daemon what the policy claims.
+    Verify(Verify),
+    /// What `verify` runs in its own namespaces.
+    #[command(hide = true)]
+    VerifyInside {
+        /// What to do, as JSON.
+        plan: String,
+    },
     /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
     Review(Review),
     /// Write every generated file of this repository.
@@ -169,6 +177,23 @@ pub struct Review {
     /// The revision whose policy this one is compared with: a branch, tag or commit.
     #[arg(long, value_name = "REV")]
     pub base: String,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The target to run [default: the first for this machine's processor]. It is built if it is not fresh.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// A check; can be repeated [default: all].
+    #[arg(long = "check", value_name = "NAME")]
+    pub checks: Vec<String>,
+    /// List the checks, and run nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Make a check that is skipped for want of a right or a device a failure.
+    #[arg(long)]
+    pub require_all: bool,
 }
 
 /// Flags of `docs`.

@@ -10,6 +10,7 @@ pub mod list;
 pub mod registry;
 pub mod review;
 pub mod tags;
+pub mod verify;
 
 use anyhow::Result;
 
@@ -39,6 +40,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Registry(flags) => registry::run(policy, flags),
         Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Review(flags) => review::run(policy, format, flags),
+        Command::Verify(flags) => verify::run(policy, format, flags),
+        Command::VerifyInside { plan } => verify::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

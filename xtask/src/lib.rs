@@ -7,6 +7,7 @@
 //! - [`project`]: where the policy and its artefacts live
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module;
 //!   [`typecheck`]: its selections type-checked
+//! - [`world`]: namespaces with a control server, in which a daemon is run
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
@@ -22,3 +23,4 @@ pub mod render;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;
+pub mod world;

@@ -68,6 +68,23 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
+/// A target's binary as it ships, built unless it is fresh; nothing where findings were shown instead.
+///
+/// # Errors
+/// As [`run`].
+pub fn built(project: &Project, pinned: Pinned<'_>, target: &str, format: Format) -> Result<Option<PathBuf>> {
+    let root = project.target().join("tailscale");
+    let _lock = files::lock(&root, || progress::line("Waiting", "for another build in this folder"))?;
+    if !is_fresh(project, pinned, target) {
+        let findings = build_all(project, pinned, &[target])?;
+        if !findings.is_empty() {
+            render::findings(project, &findings, format)?;
+            return Ok(None);
+        }
+    }
+    Ok(Some(folder(project, target).join(PACKED)))
+}
+
 /// The findings, for people; for programs one document with those, the policy's warnings and the manifests of what
 /// is built.
 fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
