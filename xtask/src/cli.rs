@@ -191,6 +191,12 @@ pub struct Verify {
     /// List the checks, and run nothing.
     #[arg(long)]
     pub list: bool,
+    /// Turn round each decision that the checks prove, one at a time, and show that the check then fails.
+    #[arg(long)]
+    pub mutants: bool,
+    /// Only a part of the mutants, such as 1/4.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1", requires = "mutants")]
+    pub shard: (usize, usize),
     /// Make a check that is skipped for want of a right or a device a failure.
     #[arg(long)]
     pub require_all: bool,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::process::{Server, check_interrupt};
@@ -46,6 +47,17 @@ pub struct Programs {
     pub tailscale: PathBuf,
     /// How the daemon's processor is had.
     pub runner: Runner,
+    /// What every daemon is started with beside its own: how a check without a decision is shown to fail.
+    pub sabotage: Sabotage,
+}
+
+/// Variables and arguments that break what a check looks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sabotage {
+    /// Variables of the daemon.
+    pub variables: Vec<(String, String)>,
+    /// More arguments of the daemon.
+    pub arguments: Vec<String>,
 }
 
 /// The hosts of one check.
@@ -111,6 +123,14 @@ impl World {
     pub fn node(&self, name: &str) -> Result<Node> {
         let host = self.host(name)?;
         self.online(&host)?;
+        self.node_on(host)
+    }
+
+    /// A node on a host that is connected already.
+    ///
+    /// # Errors
+    /// Where its folder can't be made.
+    pub fn node_on(&self, host: Host) -> Result<Node> {
         Node::new(host, self.programs.clone())
     }
 
@@ -139,13 +159,13 @@ impl World {
         self.internet.lab(&["call", &format!("{}{path}", Self::login_server())])
     }
 
-    /// The names that the resolver was asked for, in the order of the first question.
+    /// What the resolver was asked for and by which address, once each, in the order of the first question.
     ///
     /// # Errors
     /// Where its log can't be read.
-    pub fn names_asked_for(&self) -> Result<Vec<String>> {
+    pub fn names_asked_for(&self) -> Result<Vec<(String, String)>> {
         let log = files::read(&self.internet.log("names"))?;
-        Ok(log.lines().filter(|line| *line != "ready").map(str::to_owned).collect())
+        Ok(log.lines().filter_map(|line| line.split_once(' ')).map(|(name, by)| (name.into(), by.into())).collect())
     }
 }
 
@@ -176,14 +196,24 @@ pub fn logs() -> Result<Vec<(String, String)>> {
 /// # Errors
 /// When the time is up, when `look` fails, or when the run is interrupted.
 pub fn until<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    until_told(patience, what, || Ok(look()?.ok_or_else(String::new)))
+}
+
+/// As [`until`]; as long as it is not there, `look` gives what is seen instead, and the last of that is told.
+///
+/// # Errors
+/// As [`until`].
+pub fn until_told<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Result<T, String>>) -> Result<T> {
     let begun = Instant::now();
     loop {
         check_interrupt()?;
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
+        let instead = match look()? {
+            Ok(found) => return Ok(found),
+            Err(instead) => instead,
+        };
         if begun.elapsed() > patience {
-            bail!("waited {} s for {what}", patience.as_secs());
+            let seen = if instead.is_empty() { String::new() } else { format!("; seen instead: {}", instead.trim()) };
+            bail!("waited {} s for {what}{seen}", patience.as_secs());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

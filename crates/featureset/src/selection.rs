@@ -47,6 +47,21 @@ impl<'a> Selection<'a> {
         };
         forced.into_iter().filter(|other| other != name && side.contains(other)).collect()
     }
+
+    /// The selection with one decision turned round, and those that must move along.
+    #[must_use]
+    pub fn flipped(&self, name: &FeatureName) -> Self {
+        let mut flipped = self.clone();
+        for moved in self.flipping(name).into_iter().chain([name.clone()]) {
+            let (from, to) = if self.kept.contains(&moved) {
+                (&mut flipped.kept, &mut flipped.omitted)
+            } else {
+                (&mut flipped.omitted, &mut flipped.kept)
+            };
+            to.extend(from.take(&moved));
+        }
+        flipped
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +84,12 @@ mod tests {
         selection.kept.insert(name("gro"));
         assert_eq!(names(selection.flipping(&name("netstack"))), ["gro"]);
         assert!(selection.is_closed());
+        let without = selection.flipped(&name("netstack"));
+        assert!(without.is_closed() && !without.kept.contains("gro") && without.omitted.contains("netstack"));
+        assert_eq!(without.kept.len() + without.omitted.len(), selection.kept.len() + selection.omitted.len());
+        let with = selection.flipped(&name("serve"));
+        assert!(with.is_closed() && with.kept.contains("serve"));
+        assert_eq!(with.flipped(&name("nonesuch")), with);
         selection.kept.remove("netstack");
         assert!(!selection.is_closed());
     }

@@ -20,7 +20,7 @@ type zone struct {
 	asked     map[string]bool
 }
 
-// names IP NAME=ADDRESS… answers on UDP and TCP, and prints each name that it is asked for once.
+// names IP NAME=ADDRESS… answers on UDP and TCP, and prints `NAME ADDRESS` once for each name and who asks for it.
 func names(args []string) error {
 	known := &zone{addresses: map[string]netip.Addr{}, asked: map[string]bool{}}
 	for _, pair := range args[1:] {
@@ -47,7 +47,7 @@ func names(args []string) error {
 		if err != nil {
 			return err
 		}
-		if answer, err := known.answer(buffer[:count]); err == nil {
+		if answer, err := known.answer(buffer[:count], from); err == nil {
 			packets.WriteTo(answer, from)
 		}
 	}
@@ -70,7 +70,7 @@ func (known *zone) overTCP(listener net.Listener) {
 				if _, err := io.ReadFull(connection, question); err != nil {
 					return
 				}
-				answer, err := known.answer(question)
+				answer, err := known.answer(question, connection.RemoteAddr())
 				if err != nil {
 					return
 				}
@@ -80,7 +80,7 @@ func (known *zone) overTCP(listener net.Listener) {
 	}
 }
 
-func (known *zone) answer(packet []byte) ([]byte, error) {
+func (known *zone) answer(packet []byte, from net.Addr) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(packet)
 	if err != nil {
@@ -91,7 +91,8 @@ func (known *zone) answer(packet []byte) ([]byte, error) {
 		return nil, err
 	}
 	name := strings.ToLower(strings.TrimSuffix(question.Name.String(), "."))
-	known.note(name)
+	host, _, _ := net.SplitHostPort(from.String())
+	known.note(name + " " + host)
 	address, ok := known.addresses[name]
 	if !ok {
 		address, ok = known.addresses["*"]
@@ -116,11 +117,11 @@ func (known *zone) answer(packet []byte) ([]byte, error) {
 	return builder.Finish()
 }
 
-func (known *zone) note(name string) {
+func (known *zone) note(line string) {
 	known.lock.Lock()
 	defer known.lock.Unlock()
-	if !known.asked[name] {
-		known.asked[name] = true
-		fmt.Println(name)
+	if !known.asked[line] {
+		known.asked[line] = true
+		fmt.Println(line)
 	}
 }

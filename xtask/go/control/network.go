@@ -93,7 +93,9 @@ func forwarding(args []string) error {
 	return nil
 }
 
-// masquerade NAME makes this namespace a NAT: what leaves through the interface has its address.
+// masquerade NAME makes this namespace a NAT, as routers at home are: what leaves through the interface has its address,
+// and what comes in by itself is dropped. Were it answered, the kernel would count it as a connection of its own, and a
+// node's packets to the same peer would leave from another port than the one that the peer was told.
 func masquerade(args []string) error {
 	connection, err := nftables.New()
 	if err != nil {
@@ -110,6 +112,15 @@ func masquerade(args []string) error {
 		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
 		&expr.Masq{},
+	}})
+	in := connection.AddChain(&nftables.Chain{
+		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
+	})
+	connection.AddRule(&nftables.Rule{Table: table, Chain: in, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
+		&expr.Verdict{Kind: expr.VerdictDrop},
 	}})
 	return connection.Flush()
 }

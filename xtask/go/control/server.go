@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tailscale.com/derp/derpserver"
@@ -122,15 +123,17 @@ func staged(server *testcontrol.Server) http.Handler {
 			server.SetNodeCapMap(node, capabilities)
 		}
 	})
-	// A peer that exists in the map only; every node is told.
+	// A peer that exists in the map only, told to every node. Upstream's AddFakeNode takes any address of the internet.
+	var peers atomic.Int64
 	mux.HandleFunc("/lab/peer", func(w http.ResponseWriter, r *http.Request) {
-		server.AddFakeNode()
-		for _, node := range server.AllNodes() {
-			if node.Hostinfo.Valid() {
-				server.UpdateNode(node)
-				return
-			}
-		}
+		number := peers.Add(1)
+		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 200, byte(number)}), 32)
+		server.UpdateNode(&tailcfg.Node{
+			ID: tailcfg.NodeID(1000 + number), StableID: tailcfg.StableNodeID(fmt.Sprint("peer", number)),
+			Name: fmt.Sprintf("peer%d.%s.", number, server.MagicDNSDomain), User: 123,
+			Key: key.NewNode().Public(), Machine: key.NewMachine().Public(), DiscoKey: key.NewDisco().Public(),
+			MachineAuthorized: true, Addresses: []netip.Prefix{address}, AllowedIPs: []netip.Prefix{address},
+		})
 	})
 	mux.HandleFunc("/lab/c2n", func(w http.ResponseWriter, r *http.Request) {
 		if node, ok := find(w, r); ok {

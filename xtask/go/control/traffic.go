@@ -22,7 +22,7 @@ import (
 // How long one answer may take.
 const patience = 5 * time.Second
 
-// echo ADDRESS gives back what it gets over TCP.
+// echo ADDRESS gives back what it gets over TCP, and prints from where each connection comes.
 func echo(args []string) error {
 	listener, err := net.Listen("tcp", args[0])
 	if err != nil {
@@ -34,6 +34,7 @@ func echo(args []string) error {
 		if err != nil {
 			return err
 		}
+		fmt.Println(connection.RemoteAddr())
 		go func() {
 			defer connection.Close()
 			io.Copy(connection, connection)
@@ -41,7 +42,7 @@ func echo(args []string) error {
 	}
 }
 
-// send ADDRESS BYTES sends random bytes to an echo, and fails unless the same come back; prints from where it came.
+// send ADDRESS BYTES sends random bytes to an echo, and fails unless the same come back.
 func send(args []string) error {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
@@ -72,7 +73,6 @@ func send(args []string) error {
 	if !bytes.Equal(sent.Sum(nil), got.Sum(nil)) {
 		return fmt.Errorf("other bytes came back")
 	}
-	fmt.Println(connection.LocalAddr())
 	return nil
 }
 

@@ -156,6 +156,17 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     Ok(Vec::new())
 }
 
+/// Builds a recipe to a file, as Go links it; the file must be what the recipe says. For selections that are not to
+/// ship: nothing is packed, and no manifest is written.
+///
+/// # Errors
+/// A [`Problem`] with what Go says where it does not build, or where the result is something else.
+pub fn compile(go: &Go, upstream: &Upstream, recipe: &Recipe, output: &Path) -> Result<()> {
+    let next = "Check the selection: `hazards` tells which pairs don't compile.";
+    process::stdout(plan::go_command(go, upstream, recipe, output), next)?;
+    verify::holds_what_the_recipe_says(&files::read_bytes(output)?, recipe, upstream)
+}
+
 /// Builds one target. The inner error is code that does not compile.
 fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);

@@ -2,6 +2,7 @@
 
 pub mod checks;
 mod inside;
+mod mutants;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +20,10 @@ use crate::cli::{Format, Verify};
 use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::tools::go;
+use crate::tools::go::{self, Go};
 use crate::tools::qemu::{Runner, runner};
 use crate::upstream::{self, Upstream};
-use crate::world::entrance;
+use crate::world::{Sabotage, entrance};
 use crate::{files, progress};
 
 /// The small program that a world is made with, file by file.
@@ -41,6 +42,7 @@ struct Plan {
     daemon: PathBuf,
     platform: String,
     checks: Vec<String>,
+    sabotage: Sabotage,
 }
 
 /// Runs the command.
@@ -56,22 +58,20 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
     let target = chosen_target(pinned.policy, flags.target.as_deref())?;
     let checks = chosen_checks(&flags.checks)?;
-    let reports = match lacking(pinned.policy, target) {
-        Some(why) => {
-            let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
-            skipped.iter().for_each(Report::tell);
-            skipped
-        }
-        None => {
-            let built = build_tailscale::built(&project, pinned, target, format)?;
-            let Some(daemon) = built else { return Ok(Outcome::Findings) };
-            observe(pinned.policy, &lab(&project, pinned)?, &daemon, target, &checks)?
-        }
-    };
-    let folder = project.target().join("verify").join(target);
-    let kept = keep_logs(&folder, &reports)?;
-    report::print(&reports, pinned.release, target, &kept, format);
-    Ok(if reports.iter().all(|report| report.is_fine(flags.require_all)) { Outcome::Clean } else { Outcome::Findings })
+    if let Some(why) = lacking(pinned.policy, target) {
+        let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
+        skipped.iter().for_each(Report::tell);
+        report::print(&skipped, &[], (pinned.release, target), &[], format);
+        return Ok(if flags.require_all { Outcome::Findings } else { Outcome::Clean });
+    }
+    let Some(daemon) = build_tailscale::built(&project, pinned, target, format)? else { return Ok(Outcome::Findings) };
+    let stage = Stage::new(&project, pinned, target)?;
+    let reports = stage.observe(&daemon, &checks)?;
+    let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
+    let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
+    report::print(&reports, &mutants, (pinned.release, target), &kept, format);
+    let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
+    Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
 
 /// The target to verify: the one that was named, or the first whose processor is this machine's.
@@ -108,40 +108,57 @@ fn lacking(policy: &Policy, target: &str) -> Option<String> {
     }
 }
 
-/// Builds the world's program in the generated module of the pinned release.
-fn lab(project: &Project, pinned: Pinned<'_>) -> Result<PathBuf> {
-    let folder = project.target();
-    let go = go::find_or_provide(&folder)?;
-    let upstream: Upstream = upstream::fetch(&go, &folder, pinned.release, pinned.policy.go)?;
-    let step = progress::step("Building", format!("the control server of {}", pinned.release));
-    let program = upstream.build_program(&go, "control", &LAB)?;
-    step.done("Built", "");
-    Ok(program)
+/// What checks are run with: the pinned release, its module, and the world's program.
+struct Stage<'a> {
+    folder: PathBuf,
+    pinned: Pinned<'a>,
+    target: &'a str,
+    go: Go,
+    upstream: Upstream,
+    lab: PathBuf,
 }
 
-/// Runs checks on a daemon in a world, and tells of each as it ends.
-fn observe(policy: &Policy, lab: &Path, daemon: &Path, target: &str, checks: &[&Check]) -> Result<Vec<Report>> {
-    let platform = policy.targets.get(target).map(|target| target.platform.name.to_owned()).unwrap_or_default();
-    let absolute = |path: &Path| std::path::absolute(path).context("the current folder");
-    let mut reports = Vec::new();
-    let mut claimed = Vec::new();
-    for check in checks {
-        match check.unclaimed_by(policy) {
-            None => claimed.push(check.name.to_owned()),
-            Some(why) => {
-                let report = Report::not_claimed(check.name, &why);
-                report.tell();
-                reports.push(report);
+impl<'a> Stage<'a> {
+    /// Builds the world's program in the generated module of the pinned release.
+    fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
+        let folder = project.target();
+        let go = go::find_or_provide(&folder)?;
+        let upstream: Upstream = upstream::fetch(&go, &folder, pinned.release, pinned.policy.go)?;
+        let step = progress::step("Building", "the control server");
+        let lab = upstream.build_program(&go, "control", &LAB)?;
+        step.done("Built", &format!("of {}", pinned.release));
+        Ok(Self { folder, pinned, target, go, upstream, lab })
+    }
+
+    /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
+    fn observe(&self, daemon: &Path, checks: &[&Check]) -> Result<Vec<Report>> {
+        let (mut reports, mut claimed) = (Vec::new(), Vec::new());
+        for check in checks {
+            match check.unclaimed_by(self.pinned.policy) {
+                None => claimed.push(check.name.to_owned()),
+                Some(why) => reports.push(Report::not_claimed(check.name, &why)),
             }
         }
+        reports.iter().for_each(Report::tell);
+        reports.extend(enter(&self.plan(daemon, claimed, Sabotage::default())?, Report::tell)?);
+        Ok(reports)
     }
-    let plan = Plan { lab: absolute(lab)?, daemon: absolute(daemon)?, platform, checks: claimed };
-    reports.extend(enter(&plan)?);
-    Ok(reports)
+
+    fn plan(&self, daemon: &Path, checks: Vec<String>, sabotage: Sabotage) -> Result<Plan> {
+        let target = self.pinned.policy.targets.get(self.target).context("the target")?;
+        let absolute = |path: &Path| std::path::absolute(path).context("the current folder");
+        Ok(Plan {
+            lab: absolute(&self.lab)?,
+            daemon: absolute(daemon)?,
+            platform: target.platform.name.to_owned(),
+            checks,
+            sabotage,
+        })
+    }
 }
 
 /// Runs a plan inside a world of its own.
-fn enter(plan: &Plan) -> Result<Vec<Report>> {
+fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
     let text = serde_json::to_string(plan)?;
     let (mut reports, mut step): (Vec<Report>, Option<progress::Step>) = (Vec::new(), None);
     let status = entrance::enter(&["verify-inside", &text], |line| {
@@ -149,7 +166,7 @@ fn enter(plan: &Plan) -> Result<Vec<Report>> {
             report::Event::Begins { check } => step = Some(progress::step("Checking", check)),
             report::Event::Ended(report) => {
                 step = None;
-                report.tell();
+                tell(&report);
                 reports.push(report);
             }
         }

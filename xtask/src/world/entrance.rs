@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount};
 
-use super::Programs;
+use super::{Programs, Sabotage};
 use crate::tools::qemu::Runner;
 use crate::{files, process};
 
@@ -62,7 +62,7 @@ pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result
 ///
 /// # Errors
 /// Where a program can't be read, or the process is not alone in its namespaces.
-pub fn prepare(lab: &Path, daemon: &Path, runner: Runner) -> Result<Programs> {
+pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) -> Result<Programs> {
     // Nothing is hidden from anyone else: the first process of its own process namespace came through `enter`.
     anyhow::ensure!(std::process::id() == 1, "this is run by `verify`, not by hand");
     let (lab, daemon) = (files::read_bytes(lab)?, files::read_bytes(daemon)?);
@@ -79,5 +79,5 @@ pub fn prepare(lab: &Path, daemon: &Path, runner: Runner) -> Result<Programs> {
     let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
     let tailscale = Path::new(PROGRAMS).join("tailscale");
     files::link("tailscaled", &tailscale)?;
-    Ok(Programs { lab, tailscaled, tailscale, runner })
+    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::host::{Host, NOBODY, PATIENCE, complaint, ended};
-use super::{Programs, World, until};
+use super::{Programs, World, until, until_told};
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
 
@@ -54,11 +54,13 @@ impl Node {
         let state = self.state();
         let (file, folder) = (format!("--state={}/tailscaled.state", state.display()), state.display().to_string());
         let arguments = [self.socket(), file, format!("--statedir={folder}"), "--tun=tailscale0".to_owned()];
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let arguments = arguments.iter().chain(&self.programs.sabotage.arguments);
+        let arguments: Vec<&str> = arguments.map(String::as_str).collect();
         let inner = self.programs.runner.command(&self.programs.tailscaled, &arguments);
         let mut command = self.host.inside(&inner.context("nothing runs this processor's programs")?, None);
         // As on the device, no iptables is found.
         command.env("PATH", "/nonexistent").envs(variables.iter().copied());
+        command.envs(self.programs.sabotage.variables.iter().cloned());
         Ok(command)
     }
 
@@ -83,11 +85,10 @@ impl Node {
         command.args(planned.get_args()).env_clear();
         command.envs(planned.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.daemon = Some(process::start(command, &log)?);
-        until(PATIENCE, "the daemon to answer `tailscale status`", || {
+        until_told(PATIENCE, "the daemon to answer `tailscale status`", || {
             self.alive()?;
-            Ok(self.try_status(None)?.ok())
+            Ok(self.try_status()?.map(drop))
         })
-        .map(drop)
     }
 
     /// Fails if the daemon does not run, with the end of its log.
@@ -175,8 +176,8 @@ impl Node {
     }
 
     /// `tailscale status --json`; the inner error is what it says instead.
-    fn try_status(&self, user: Option<&str>) -> Result<Result<serde_json::Value, String>> {
-        let output = output_within(self.cli_command(&["status", "--json"], user)?, Some(PATIENCE))?;
+    fn try_status(&self) -> Result<Result<serde_json::Value, String>> {
+        let output = self.cli(&["status", "--json"])?;
         Ok(serde_json::from_str(&output.stdout).map_err(|_| complaint(&output)))
     }
 
@@ -185,7 +186,7 @@ impl Node {
     /// # Errors
     /// What it says instead.
     pub fn status(&self) -> Result<serde_json::Value> {
-        self.try_status(None)?.map_err(|said| anyhow::anyhow!("`tailscale status --json`: {said}"))
+        self.try_status()?.map_err(|said| anyhow::anyhow!("`tailscale status --json`: {said}"))
     }
 
     /// The daemon's state: `NeedsLogin`, `Running`.

@@ -1,7 +1,15 @@
 //! The checks: each is a file, each has one line in the table, and the table tests itself.
 
 mod cli;
+mod direct;
+mod dns;
+mod exit_node;
+mod flash;
+mod load;
 mod login;
+mod phone_home;
+mod restart;
+mod routes;
 
 use std::fmt;
 
@@ -9,7 +17,7 @@ use anyhow::Result;
 use featureset::name::FeatureName;
 use featureset::policy::{Policy, Verdict};
 
-use crate::world::Programs;
+use crate::world::{Programs, Sabotage};
 
 /// One check.
 pub struct Check {
@@ -19,6 +27,8 @@ pub struct Check {
     pub claim: &'static str,
     /// The decisions that it proves: with any of them turned round it fails.
     pub proves: &'static [Claim],
+    /// How it is shown to fail where no decision does it.
+    pub sabotage: Option<Broken>,
     /// Other features that it can't do without.
     pub needs: &'static [&'static str],
     /// Runs it in a world of its own; gives what it saw, and as an error what it saw instead.
@@ -34,6 +44,30 @@ pub struct Claim {
     pub verdict: Verdict,
 }
 
+/// A daemon that is started so that a check must fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// What it is started with, in words.
+    pub with: &'static str,
+    /// Variables.
+    pub variables: &'static [(&'static str, &'static str)],
+    /// Arguments.
+    pub arguments: &'static [&'static str],
+}
+
+impl Broken {
+    /// As the world takes it.
+    #[must_use]
+    pub fn sabotage(&self) -> Sabotage {
+        let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Sabotage { variables, arguments: self.arguments.iter().map(|argument| (*argument).to_owned()).collect() }
+    }
+}
+
+const fn omit(feature: &'static str) -> Claim {
+    Claim { feature, verdict: Verdict::Omit }
+}
+
 const fn keep(feature: &'static str) -> Claim {
     Claim { feature, verdict: Verdict::Keep }
 }
@@ -45,7 +79,18 @@ impl fmt::Display for Claim {
 }
 
 /// Every check, by name.
-pub static CHECKS: &[Check] = &[cli::CHECK, login::CHECK];
+pub static CHECKS: &[Check] = &[
+    cli::CHECK,
+    direct::CHECK,
+    dns::CHECK,
+    exit_node::CHECK,
+    flash::CHECK,
+    load::CHECK,
+    login::CHECK,
+    phone_home::CHECK,
+    restart::CHECK,
+    routes::CHECK,
+];
 
 /// The check of this name.
 #[must_use]
@@ -84,6 +129,7 @@ mod tests {
         assert!(CHECKS.windows(2).all(|pair| pair[0].name < pair[1].name));
         for check in CHECKS {
             assert!(check.claim.ends_with('.') && check.claim.len() > 20, "{}", check.name);
+            assert!(!check.proves.is_empty() || check.sabotage.is_some(), "{} was never seen to fail", check.name);
             let file = format!(
                 "{}/src/commands/verify/checks/{}.rs",
                 env!("CARGO_MANIFEST_DIR"),

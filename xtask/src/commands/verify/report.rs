@@ -63,6 +63,31 @@ pub struct Report {
     pub logs: Vec<(String, String)>,
 }
 
+/// What a check gave on a binary with one decision turned round.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Mutant {
+    /// The check that names the decision.
+    pub check: String,
+    /// The decision of the mutant: `omit ipnbus`.
+    pub with: String,
+    /// Features whose decision had to move along.
+    pub along: Vec<String>,
+    /// Whether the check failed, as it must.
+    pub caught: bool,
+    /// What it saw.
+    pub seen: String,
+    /// How long the check took; the build not counted.
+    pub seconds: f64,
+}
+
+impl Mutant {
+    /// The decisions in words.
+    pub(super) fn words(&self) -> String {
+        let along = self.along.join(", ");
+        if along.is_empty() { self.with.clone() } else { format!("{} ({along} along)", self.with) }
+    }
+}
+
 impl Report {
     pub(super) fn skipped(check: &str, why: &str) -> Self {
         let outcome = Outcome::Skipped { why: why.to_owned() };
@@ -85,7 +110,7 @@ impl Report {
     }
 
     /// The word for how it ended, and what goes with it.
-    fn words(&self) -> (&'static str, &str) {
+    pub(super) fn words(&self) -> (&'static str, &str) {
         match &self.outcome {
             Outcome::Passed { observed } => ("passed", observed),
             Outcome::Failed { why } => ("FAILED", why),
@@ -107,15 +132,22 @@ impl Report {
 }
 
 /// Prints the product: a Markdown table, one JSON document, or annotations.
-pub(super) fn print(reports: &[Report], release: Release, target: &str, kept: &[PathBuf], format: Format) {
+pub(super) fn print(
+    reports: &[Report],
+    mutants: &[Mutant],
+    (release, target): (Release, &str),
+    kept: &[PathBuf],
+    format: Format,
+) {
     match format {
-        Format::Human => outln!("{}", markdown(reports, release, target)),
+        Format::Human => outln!("{}", markdown(reports, mutants, release, target)),
         Format::Json => {
             let document = serde_json::json!({
                 "schema": 1,
                 "release": release,
                 "target": target,
                 "checks": reports.iter().map(value).collect::<Vec<_>>(),
+                "mutants": mutants,
                 "logs": kept,
             });
             outln!("{document:#}");
@@ -132,6 +164,9 @@ pub(super) fn print(reports: &[Report], release: Release, target: &str, kept: &[
                 let detail = detail.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
                 outln!("::{level} title=verify {} {word}::{detail}", report.check);
             }
+            for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
+                outln!("::error title=verify {} blind::It passes with {}.", mutant.check, mutant.words());
+            }
         }
     }
 }
@@ -144,17 +179,29 @@ fn value(report: &Report) -> serde_json::Value {
 }
 
 /// The summary of a run.
-pub(super) fn markdown(reports: &[Report], release: Release, target: &str) -> String {
+pub(super) fn markdown(reports: &[Report], mutants: &[Mutant], release: Release, target: &str) -> String {
     let mut text = format!(
         "## Tailscale {release} on {target}, running\n\n| check | | seconds | seen | proves |\n|---|---|---|---|---|\n"
     );
     for report in reports {
         let (word, detail) = report.words();
-        let detail = detail.replace('\n', " ").replace('|', "\\|");
+        let detail = cell(detail);
         let claims = checks::find(&report.check).map(|check| check.claims()).unwrap_or_default();
         text += &format!("| {} | {word} | {:.1} | {detail} | {claims} |\n", report.check, report.seconds);
     }
+    if !mutants.is_empty() {
+        text += "\n### With one decision turned round\n\n| check | with | | seconds | seen |\n|---|---|---|---|---|\n";
+    }
+    for mutant in mutants {
+        let (word, with) = (if mutant.caught { "caught" } else { "NOT CAUGHT" }, mutant.words());
+        let (check, seconds, seen) = (&mutant.check, mutant.seconds, cell(&mutant.seen));
+        text += &format!("| {check} | {with} | {word} | {seconds:.1} | {seen} |\n");
+    }
     text.trim_end().to_owned()
+}
+
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
 }
 
 #[cfg(test)]
@@ -174,7 +221,16 @@ mod tests {
 
     #[test]
     fn a_run_as_markdown() {
-        insta::assert_snapshot!(markdown(&reports(), "1.102.5".parse().unwrap(), "amd64"));
+        let mutant = |caught, along: &[&str]| Mutant {
+            check: "dns".to_owned(),
+            with: "omit netstack".to_owned(),
+            along: along.iter().map(|name| (*name).to_owned()).collect(),
+            caught,
+            seen: "no answer".to_owned(),
+            seconds: 5.0,
+        };
+        let mutants = [mutant(true, &["gro"]), mutant(false, &[])];
+        insta::assert_snapshot!(markdown(&reports(), &mutants, "1.102.5".parse().unwrap(), "amd64"));
     }
 
     #[test]

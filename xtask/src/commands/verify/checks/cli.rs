@@ -10,6 +10,7 @@ pub(super) const CHECK: Check = Check {
     name: "cli",
     claim: "Root controls the daemon with `status`, `ip`, `set`, `down` and `up`; another user may only look.",
     proves: &[keep("unixsocketidentity")],
+    sabotage: None,
     needs: &["cli", "ipnbus", "osrouter"],
     run,
 };

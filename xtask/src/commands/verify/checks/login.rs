@@ -9,6 +9,7 @@ pub(super) const CHECK: Check = Check {
     name: "login",
     claim: "`tailscale up` prints the login URL, waits, and ends with 0 once the user has logged in and the node runs.",
     proves: &[keep("cli"), keep("ipnbus"), keep("osrouter")],
+    sabotage: None,
     needs: &["unixsocketidentity"],
     run,
 };
