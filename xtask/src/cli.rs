@@ -58,6 +58,14 @@ pub enum Command {
     /// Put hazards to the test, or look for new ones.
     #[command(subcommand)]
     Hazards(Hazards),
+    /// Show on the running daemon what the policy claims.
+    Verify(Verify),
+    /// What `verify` runs in its own namespaces.
+    #[command(hide = true)]
+    VerifyInside {
+        /// What to do, as JSON.
+        plan: String,
+    },
     /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
     Review(Review),
     /// Move the pin to another release, and tell what that forces to be decided.
@@ -283,6 +291,29 @@ pub struct Symbolize {
     /// The binary as Go linked it, in the place of a target's.
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     pub binary: Option<PathBuf>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The target to run [default: the first for this machine's processor]. It is built if it is not fresh.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// A check; can be repeated [default: all].
+    #[arg(long = "check", value_name = "NAME")]
+    pub checks: Vec<String>,
+    /// List the checks, and run nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Turn round each decision that the checks prove, one at a time, and show that the check then fails.
+    #[arg(long)]
+    pub mutants: bool,
+    /// Only a part of the mutants, such as 1/4.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1", requires = "mutants")]
+    pub shard: (usize, usize),
+    /// Make a check that is skipped for want of a right or a device a failure.
+    #[arg(long)]
+    pub require_all: bool,
 }
 
 /// Flags of `docs`.

@@ -14,6 +14,7 @@ pub mod registry;
 pub mod review;
 pub mod symbolize;
 pub mod tags;
+pub mod verify;
 
 use anyhow::Result;
 
@@ -47,6 +48,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Measure(flags) => measure::run(policy, format, flags),
         Command::Symbolize(flags) => symbolize::run(policy, flags),
+        Command::Verify(flags) => verify::run(policy, format, flags),
+        Command::VerifyInside { plan } => verify::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

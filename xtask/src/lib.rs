@@ -7,6 +7,7 @@
 //! - [`project`]: where the policy and its artefacts live; [`costs`]: what was measured of it
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
+//! - [`world`]: namespaces with a control server, in which a daemon is run
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
@@ -25,3 +26,4 @@ pub mod splits;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;
+pub mod world;

@@ -1,11 +1,14 @@
 //! Programs: run in a process group of their own, with their output held back, stopped when we are.
 
-use std::io::Read;
+use std::ffi::OsStr;
+use std::io::{BufRead, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -55,20 +58,21 @@ pub fn check_interrupt() -> Result<()> {
 ///
 /// # Errors
 /// A [`Problem`] where it can't be started, [`Interrupted`] where we are asked to stop.
-pub fn output(mut command: Command) -> Result<Output> {
+pub fn output(command: Command) -> Result<Output> {
+    output_within(command, None)
+}
+
+/// As [`output`], but a program that takes longer than it may is ended; its status then tells of the signal.
+///
+/// # Errors
+/// As [`output`].
+pub fn output_within(mut command: Command, patience: Option<Duration>) -> Result<Output> {
     watch_signals()?;
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program = command.get_program().to_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| {
-        Problem::new(
-            "tool-not-started",
-            format!("can't start {program}"),
-            error.to_string(),
-            "Check that it is there and can be executed.",
-        )
-    })?;
+    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
     let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-    let status = wait(&mut child)?;
+    let status = wait(&mut child, patience)?;
     let text = |thread: std::thread::JoinHandle<Vec<u8>>| {
         thread.join().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     };
@@ -85,28 +89,128 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<
     })
 }
 
-fn wait(child: &mut Child) -> Result<ExitStatus> {
+/// What is said where a program can't be started.
+fn not_started(program: &OsStr, error: &std::io::Error) -> Problem {
+    let message = format!("can't start {}", program.to_string_lossy());
+    Problem::new("tool-not-started", message, error.to_string(), "Check that it is there and can be executed.")
+}
+
+/// Starts a program that serves until it is dropped; what it prints goes to one file.
+///
+/// # Errors
+/// A [`Problem`] where it can't be started or the file can't be written.
+pub fn start(mut command: Command, log: &Path) -> Result<Server> {
+    watch_signals()?;
+    let opened = std::fs::File::options().create(true).append(true).open(log);
+    let file = opened.with_context(|| format!("opening {}", log.display()))?;
+    let program = command.get_program().to_owned();
+    command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file).process_group(0);
+    Ok(Server(command.spawn().map_err(|error| not_started(&program, &error))?))
+}
+
+/// A program that was started to serve: ended, with its children, when it is dropped. Its stdin stays open until then.
+#[derive(Debug)]
+pub struct Server(Child);
+
+impl Server {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(group) = group(&self.0) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.0.wait();
+    }
+
+    /// Asks it to end, and gives it as long as it may take; then it is made to. How it ended.
+    pub fn stop(&mut self, patience: Duration) -> Option<ExitStatus> {
+        stop(&mut self.0, patience);
+        self.ended()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a program to its end and passes on each line of its stdout as it comes; its stderr is ours.
+///
+/// # Errors
+/// As [`output`], and what `line` gives.
+pub fn lines(mut command: Command, mut line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
+    watch_signals()?;
+    let program = command.get_program().to_owned();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let stdout = child.stdout.take();
+    std::thread::spawn(move || {
+        let lines = stdout.into_iter().flat_map(|pipe| std::io::BufReader::new(pipe).lines());
+        lines.map_while(Result::ok).take_while(|text| sender.send(text.clone()).is_ok()).for_each(drop);
+    });
+    loop {
+        let taken = check_interrupt().and_then(|()| match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(text) => line(&text).map(|()| true),
+            Err(RecvTimeoutError::Timeout) => Ok(true),
+            Err(RecvTimeoutError::Disconnected) => Ok(false),
+        });
+        match taken {
+            Ok(true) => {}
+            Ok(false) => return wait(&mut child, None),
+            Err(error) => {
+                stop(&mut child, PATIENCE);
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn wait(child: &mut Child, patience: Option<Duration>) -> Result<ExitStatus> {
+    let begun = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait().context("waiting for a program")? {
             return Ok(status);
         }
         if let Err(interrupted) = check_interrupt() {
-            stop(child);
+            stop(child, PATIENCE);
             return Err(interrupted);
+        }
+        if patience.is_some_and(|patience| begun.elapsed() > patience) {
+            stop(child, PATIENCE);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 
-/// Asks the program and its children to end, and makes them after two seconds.
-fn stop(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+/// How long a program may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The process group of a program that we started: its own.
+fn group(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Asks the program and its children to end, and makes them when it takes longer than it may.
+fn stop(child: &mut Child, patience: Duration) {
+    let group = group(child);
     let signal = |signal| group.map(|group| kill_process_group(group, signal));
     let _ = signal(Signal::TERM);
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(2) {
+    while start.elapsed() < patience {
         if matches!(child.try_wait(), Ok(Some(_))) {
             break;
         }
@@ -164,6 +268,41 @@ mod tests {
         let error = stdout(command, "Try again.").unwrap_err();
         let problem = error.downcast_ref::<Problem>().unwrap();
         assert_eq!((problem.code, problem.why.as_str()), ("tool-failed", "one\ntwo"));
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let start = Instant::now();
+        let output = output_within(command, Some(Duration::from_millis(100))).unwrap();
+        assert!(!output.status.success() && start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn lines_come_as_they_are_printed_and_an_error_ends_the_program() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two; exec sleep 60"]);
+        let mut seen = Vec::new();
+        let start = Instant::now();
+        let ended = lines(command, |line| {
+            seen.push(line.to_owned());
+            if line == "two" { Err(anyhow::anyhow!("enough")) } else { Ok(()) }
+        });
+        assert_eq!(ended.unwrap_err().to_string(), "enough");
+        assert!(seen == ["one", "two"] && start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_server_is_gone_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo serving; exec sleep 60"]);
+        let server = start(command, &folder.path().join("log")).unwrap();
+        let process = format!("/proc/{}", server.id());
+        assert!(Path::new(&process).exists());
+        drop(server);
+        assert!(!Path::new(&process).exists());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn origins(
     added: &[Added],
     tags: &[String],
 ) -> Result<BTreeMap<FeatureName, Origin>> {
-    let program = new.build_program(go, "splits", PROGRAM)?;
+    let program = new.build_program(go, "splits", &[("main.go", PROGRAM)])?;
     let (from, to) = (old.source(go)?, new.source(go)?);
     let features = || {
         let users = |one: &Added| one.needed_by.iter().chain(&one.needed_by_kept).map(FeatureName::build_tag).collect();

@@ -52,7 +52,7 @@ impl<'a> TypeChecker<'a> {
     /// # Errors
     /// A [`crate::problem::Problem`] where it does not build.
     pub fn new(go: &'a Go, upstream: &'a Upstream) -> Result<Self> {
-        let program = upstream.build_program(go, "typecheck", PROGRAM)?;
+        let program = upstream.build_program(go, "typecheck", &[("main.go", PROGRAM)])?;
         Ok(Self { go, upstream, program })
     }
 

@@ -217,16 +217,19 @@ impl Upstream {
         self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")
     }
 
-    /// A small program of ours that uses the release's packages and modules, built in a module of its own.
+    /// A small program of ours, its files by name, that uses the release's packages and modules, built in a module of
+    /// its own.
     ///
     /// # Errors
     /// A [`Problem`] where it does not build.
-    pub fn build_program(&self, go: &Go, name: &str, source: &str) -> Result<PathBuf> {
+    pub fn build_program(&self, go: &Go, name: &str, sources: &[(&str, &str)]) -> Result<PathBuf> {
         let folder = self.module.join(name);
         for file in ["go.mod", "go.sum"] {
             files::write(&folder.join(file), &files::read(&self.module.join(file))?)?;
         }
-        files::write(&folder.join("main.go"), source)?;
+        for (file, source) in sources {
+            files::write(&folder.join(file), source)?;
+        }
         self.build(go, name, &format!("{name}.program"), ".")
     }
 

@@ -1,0 +1,126 @@
+// Namespaces and what connects them, through netlink: no program of the machine is needed.
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/tailscale/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// hold [FROM=TO…] keeps the namespaces that it was started in, with folders bound over others, until its stdin ends.
+func hold(args []string) error {
+	for _, bind := range args {
+		from, to, _ := strings.Cut(bind, "=")
+		if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("binding %s over %s: %w", from, to, err)
+		}
+	}
+	loopback, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(loopback); err != nil {
+		return err
+	}
+	ready()
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// link NAME PID PEER makes a pair of interfaces, one here, one in the namespace of that process.
+func link(args []string) error {
+	pid, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = args[0]
+	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: args[2], PeerNamespace: netlink.NsPid(pid)})
+}
+
+// address NAME [PREFIX…] gives an interface its addresses and takes it up; without any it prints those that it has.
+func address(args []string) error {
+	found, err := netlink.LinkByName(args[0])
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		has, err := netlink.AddrList(found, netlink.FAMILY_ALL)
+		for _, one := range has {
+			fmt.Println(one.IPNet)
+		}
+		return err
+	}
+	for _, prefix := range args[1:] {
+		ip, network, err := net.ParseCIDR(prefix)
+		if err != nil {
+			return err
+		}
+		network.IP = ip
+		// Nobody else has the address: the second that it takes to ask is saved.
+		if err := netlink.AddrAdd(found, &netlink.Addr{IPNet: network, Flags: unix.IFA_F_NODAD}); err != nil {
+			return fmt.Errorf("%s: %w", prefix, err)
+		}
+	}
+	return netlink.LinkSetUp(found)
+}
+
+// route PREFIX GATEWAY leads packets there.
+func route(args []string) error {
+	_, network, err := net.ParseCIDR(args[0])
+	if err != nil {
+		return err
+	}
+	return netlink.RouteAdd(&netlink.Route{Dst: network, Gw: net.ParseIP(args[1])})
+}
+
+// forwarding V4 V6 sets whether the kernel forwards packets: 0 or 1 each.
+func forwarding(args []string) error {
+	switches := []string{"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"}
+	for i, path := range switches {
+		if err := os.WriteFile(path, []byte(args[i]), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// masquerade NAME makes this namespace a NAT, as routers at home are: what leaves through the interface has its address,
+// and what comes in by itself is dropped. Were it answered, the kernel would count it as a connection of its own, and a
+// node's packets to the same peer would leave from another port than the one that the peer was told.
+func masquerade(args []string) error {
+	connection, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
+	chain := connection.AddChain(&nftables.Chain{
+		Name: "out", Table: table, Type: nftables.ChainTypeNAT,
+		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
+	})
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, args[0])
+	connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
+		&expr.Masq{},
+	}})
+	in := connection.AddChain(&nftables.Chain{
+		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
+	})
+	connection.AddRule(&nftables.Rule{Table: table, Chain: in, Exprs: []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
+		&expr.Verdict{Kind: expr.VerdictDrop},
+	}})
+	return connection.Flush()
+}

@@ -1,0 +1,179 @@
+// The control server: upstream's own for tests, with DERP and STUN, and an interface for those who stage checks.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"tailscale.com/derp/derpserver"
+	"tailscale.com/net/stunserver"
+	"tailscale.com/tailcfg"
+	"tailscale.com/tstest/integration/testcontrol"
+	"tailscale.com/types/dnstype"
+	"tailscale.com/types/key"
+)
+
+// relay starts DERP and STUN at an address, and gives the map that leads to them.
+func relay(ip string) (*tailcfg.DERPMap, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
+	if err != nil {
+		return nil, err
+	}
+	// The test server brings a certificate of its own.
+	server := httptest.NewUnstartedServer(derpserver.Handler(derpserver.New(key.NewNode(), func(string, ...any) {})))
+	server.Listener.Close()
+	server.Listener = listener
+	// DERP takes the connection over, which HTTP/2 can't give.
+	server.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	server.StartTLS()
+	stun := stunserver.New(context.Background())
+	if err := stun.Listen(net.JoinHostPort(ip, "0")); err != nil {
+		return nil, err
+	}
+	go stun.Serve()
+	node := &tailcfg.DERPNode{
+		Name: "one", RegionID: 1, HostName: ip, IPv4: ip, IPv6: "none", InsecureForTests: true, STUNTestIP: ip,
+		STUNPort: stun.LocalAddr().(*net.UDPAddr).Port, DERPPort: listener.Addr().(*net.TCPAddr).Port,
+	}
+	region := &tailcfg.DERPRegion{RegionID: 1, RegionCode: "lab", Nodes: []*tailcfg.DERPNode{node}}
+	return &tailcfg.DERPMap{Regions: map[int]*tailcfg.DERPRegion{1: region}}, nil
+}
+
+// control IP PORT DOMAIN serves a tailnet of that MagicDNS domain, whose resolver is at the same address.
+func control(args []string) error {
+	if len(args) != 3 {
+		return fmt.Errorf("IP PORT DOMAIN, not %q", args)
+	}
+	ip, domain := args[0], args[2]
+	at := net.JoinHostPort(ip, args[1])
+	relays, err := relay(ip)
+	if err != nil {
+		return err
+	}
+	server := &testcontrol.Server{
+		DERPMap: relays, ExplicitBaseURL: "http://" + at, RequireAuth: true, AllNodesSameUser: true, AllOnline: true,
+		MagicDNSDomain: domain,
+		DNSConfig: &tailcfg.DNSConfig{
+			Proxied: true, Domains: []string{domain}, Resolvers: []*dnstype.Resolver{{Addr: ip}},
+			ExtraRecords: []tailcfg.DNSRecord{{Name: "extra." + domain, Value: "100.100.1.2"}},
+		},
+	}
+	// Listening comes before the word that it serves.
+	listener, err := net.Listen("tcp", at)
+	if err != nil {
+		return err
+	}
+	ready()
+	return http.Serve(listener, staged(server))
+}
+
+// staged puts the interface for checks before the server.
+func staged(server *testcontrol.Server) http.Handler {
+	mux := http.NewServeMux()
+	find := func(w http.ResponseWriter, r *http.Request) (key.NodePublic, bool) {
+		for _, node := range server.AllNodes() {
+			if node.Hostinfo.Valid() && node.Hostinfo.Hostname() == r.FormValue("node") {
+				return node.Key, true
+			}
+		}
+		http.Error(w, "no such node", http.StatusNotFound)
+		return key.NodePublic{}, false
+	}
+	// A person who visits the login URL has logged in.
+	mux.HandleFunc("/auth/", func(w http.ResponseWriter, r *http.Request) {
+		if !server.CompleteAuth(r.URL.Path) {
+			http.Error(w, "nobody waits for this login", http.StatusNotFound)
+		}
+	})
+	mux.HandleFunc("/lab/nodes", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(server.AllNodes())
+	})
+	mux.HandleFunc("/lab/routes", func(w http.ResponseWriter, r *http.Request) {
+		node, ok := find(w, r)
+		if !ok {
+			return
+		}
+		var routes []netip.Prefix
+		for _, text := range strings.FieldsFunc(r.FormValue("routes"), func(c rune) bool { return c == ',' }) {
+			prefix, err := netip.ParsePrefix(text)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			routes = append(routes, prefix)
+		}
+		server.SetSubnetRoutes(node, routes)
+	})
+	mux.HandleFunc("/lab/capabilities", func(w http.ResponseWriter, r *http.Request) {
+		if node, ok := find(w, r); ok {
+			capabilities := tailcfg.NodeCapMap{}
+			for _, name := range strings.Split(r.FormValue("names"), ",") {
+				capabilities[tailcfg.NodeCapability(name)] = nil
+			}
+			server.SetNodeCapMap(node, capabilities)
+		}
+	})
+	// A peer that exists in the map only, told to every node. Upstream's AddFakeNode takes any address of the internet.
+	var peers atomic.Int64
+	mux.HandleFunc("/lab/peer", func(w http.ResponseWriter, r *http.Request) {
+		number := peers.Add(1)
+		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 200, byte(number)}), 32)
+		server.UpdateNode(&tailcfg.Node{
+			ID: tailcfg.NodeID(1000 + number), StableID: tailcfg.StableNodeID(fmt.Sprint("peer", number)),
+			Name: fmt.Sprintf("peer%d.%s.", number, server.MagicDNSDomain), User: 123,
+			Key: key.NewNode().Public(), Machine: key.NewMachine().Public(), DiscoKey: key.NewDisco().Public(),
+			MachineAuthorized: true, Addresses: []netip.Prefix{address}, AllowedIPs: []netip.Prefix{address},
+		})
+	})
+	mux.HandleFunc("/lab/c2n", func(w http.ResponseWriter, r *http.Request) {
+		if node, ok := find(w, r); ok {
+			toNode(server, node, w, r)
+		}
+	})
+	mux.Handle("/", server)
+	return mux
+}
+
+// toNode asks a node something, as control does.
+func toNode(server *testcontrol.Server, node key.NodePublic, w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, "GET", "http://node"+r.FormValue("path"), nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	response, err := server.NodeRoundTripper(node).RoundTrip(request)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(response.StatusCode)
+	io.Copy(w, response.Body)
+}
+
+// call URL fetches it and prints what it says.
+func call(args []string) error {
+	client := http.Client{Timeout: 15 * time.Second}
+	response, err := client.Get(args[0])
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	fmt.Print(string(body))
+	return err
+}

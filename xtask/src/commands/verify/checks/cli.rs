@@ -1,0 +1,52 @@
+//! The command line, as root and as somebody else.
+
+use anyhow::{Result, ensure};
+
+use super::{Check, keep};
+use crate::world::host::complaint;
+use crate::world::{Programs, World, until};
+
+pub(super) const CHECK: Check = Check {
+    name: "cli",
+    claim: "Root controls the daemon with `status`, `ip`, `set`, `down` and `up`; another user may only look.",
+    proves: &[keep("unixsocketidentity")],
+    sabotage: None,
+    needs: &["cli", "ipnbus", "osrouter"],
+    run,
+};
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    node.join(&[])?;
+    let (v4, v6) = node.addresses()?;
+    let status = node.tailscale(&["status"])?;
+    ensure!(status.contains(&v4) && status.contains("router"), "`tailscale status` lacks the node: {}", status.trim());
+    let ip = node.tailscale(&["ip"])?;
+    ensure!(ip.split_whitespace().eq([v4.as_str(), v6.as_str()]), "`tailscale ip` says {}", ip.trim());
+
+    let looked = node.cli_as_nobody(&["status"])?;
+    ensure!(looked.status.success(), "another user can't look: {}", complaint(&looked));
+    for arguments in [&["down"][..], &["set", "--accept-routes=true"]] {
+        let tried = node.cli_as_nobody(arguments)?;
+        let denied = !tried.status.success() && tried.stderr.contains("denied");
+        ensure!(denied, "another user may run `tailscale {}`: {}", arguments.join(" "), complaint(&tried));
+    }
+
+    node.tailscale(&["set", "--accept-routes=true", "--operator=nobody"])?;
+    let operated = node.cli_as_nobody(&["set", "--accept-routes=false"])?;
+    ensure!(operated.status.success(), "the operator may not: {}", complaint(&operated));
+
+    node.tailscale(&["down"])?;
+    let state = node.backend_state()?;
+    ensure!(state == "Stopped", "after `tailscale down` the state is {state}");
+    let login_server = format!("--login-server={}", World::login_server());
+    node.tailscale(&["up", &login_server, "--hostname=router", "--operator=nobody", "--timeout=30s"])?;
+    until(
+        crate::world::host::PATIENCE,
+        "the state Running",
+        || Ok((node.backend_state()? == "Running").then_some(())),
+    )?;
+    node.stop()?;
+    Ok("root: status, ip, set, down, up; another user: status, and denied the rest until made operator".to_owned())
+}

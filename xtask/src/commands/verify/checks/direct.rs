@@ -1,0 +1,70 @@
+//! Direct paths: two nodes talk without the relay, on one network and through address translation.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use super::{Broken, Check};
+use crate::world::host::{Host, PATIENCE};
+use crate::world::node::Node;
+use crate::world::{Programs, World, until_told};
+
+pub(super) const CHECK: Check = Check {
+    name: "direct",
+    claim: "Two nodes find a direct path within seconds, also where both are behind address translation.",
+    proves: &[],
+    sabotage: Some(Broken {
+        with: "TS_DEBUG_ALWAYS_USE_DERP",
+        variables: &[("TS_DEBUG_ALWAYS_USE_DERP", "true")],
+        arguments: &[],
+    }),
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+/// The most that finding a direct path may take.
+const SECONDS: f64 = 20.0;
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let (mut one, mut two) = (world.node("one")?, world.node("two")?);
+    one.join(&[])?;
+    two.join(&[])?;
+    let open = path(&one, &two)?;
+    drop((one, two));
+
+    let (left, mut three) = behind_nat(&world, "left", "three", 1)?;
+    let (right, mut four) = behind_nat(&world, "right", "four", 2)?;
+    three.join(&[])?;
+    four.join(&[])?;
+    let translated = path(&three, &four)?;
+    drop((left, right));
+    Ok(format!("{open}; behind two translations {translated}"))
+}
+
+/// A node on a network of its own, whose router translates addresses.
+fn behind_nat(world: &World, router: &str, name: &str, network: u8) -> Result<(Host, Node)> {
+    let (nat, host) = (world.host(router)?, world.host(name)?);
+    world.online(&nat)?;
+    nat.lab(&["forwarding", "1", "1"])?;
+    nat.lab(&["masquerade", "eth0"])?;
+    let address = |last: u8| format!("172.30.{network}.{last}");
+    nat.connect("inner", &[&format!("{}/24", address(1))], &host, "eth0", &[&format!("{}/24", address(2))])?;
+    host.lab(&["route", "0.0.0.0/0", &address(1)])?;
+    Ok((nat, world.node_on(host)?))
+}
+
+/// Waits for the direct path between two nodes.
+fn path(one: &Node, two: &Node) -> Result<String> {
+    let (v4, _) = two.addresses()?;
+    let begun = Instant::now();
+    let found = until_told(PATIENCE, "a direct path", || {
+        let said = one.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", &v4])?.stdout;
+        let pong = said.lines().find(|line| line.starts_with("pong") && !line.contains("via DERP"));
+        Ok(pong.map(str::to_owned).ok_or(said))
+    })?;
+    let seconds = begun.elapsed().as_secs_f64();
+    ensure!(seconds <= SECONDS, "the direct path took {seconds:.1} s");
+    let via = found.split_whitespace().skip_while(|word| *word != "via").nth(1).unwrap_or_default();
+    Ok(format!("direct via {via} in {seconds:.1} s"))
+}

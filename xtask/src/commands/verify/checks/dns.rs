@@ -1,0 +1,48 @@
+//! Names: the daemon's own resolver answers for the tailnet and for everything else.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Check, keep};
+use crate::files;
+use crate::world::host::PATIENCE;
+use crate::world::{CONTROL, DOMAIN, OUTSIDE, Programs, World, until};
+
+/// Where every node answers for names.
+pub(super) const QUAD100: &str = "100.100.100.100";
+
+pub(super) const CHECK: Check = Check {
+    name: "dns",
+    claim: "100.100.100.100 answers for the tailnet's names and forwards others, over UDP and TCP, and the daemon lives on.",
+    proves: &[keep("dns"), keep("netstack")],
+    sabotage: None,
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    node.join(&[])?;
+    let resolv = node.host.folder.join("etc/resolv.conf");
+    // A name is asked for only once the daemon has put itself into the place of the resolver, as a program would.
+    let pointed = until(PATIENCE, "/etc/resolv.conf to name 100.100.100.100", || {
+        Ok(files::read(&resolv)?.contains(QUAD100).then_some(()))
+    });
+    let (v4, _) = node.addresses()?;
+    let extra = format!("extra.{DOMAIN}");
+    let own = format!("router.{DOMAIN}");
+    let expected = [(own.as_str(), v4.as_str()), (&extra, "100.100.1.2"), OUTSIDE];
+    for (name, address) in expected {
+        for protocol in ["udp", "tcp"] {
+            let answered = node.host.lab(&["resolve", QUAD100, protocol, name]);
+            node.alive().with_context(|| format!("after the question for {name} over {protocol}"))?;
+            let answered = answered.with_context(|| format!("{name} over {protocol}"))?;
+            ensure!(answered.lines().any(|line| line == address), "{name} over {protocol} is {}", answered.trim());
+        }
+    }
+    pointed?;
+    node.stop()?;
+    let left = files::read(&resolv)?;
+    ensure!(left.contains(CONTROL), "after the daemon has ended, /etc/resolv.conf says: {}", left.trim());
+    Ok(format!("{own}, {extra} and {} over UDP and TCP; resolv.conf taken and given back", OUTSIDE.0))
+}

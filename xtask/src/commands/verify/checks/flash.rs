@@ -1,0 +1,131 @@
+//! Flash: what is written where the daemon keeps its state.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::{Check, omit};
+use crate::process::check_interrupt;
+use crate::world::host::PATIENCE;
+use crate::world::{Programs, World, until};
+
+pub(super) const CHECK: Check = Check {
+    name: "flash",
+    claim: "Nothing is written under the state directory in an idle minute, nor when peers change on a tailnet that caches network maps.",
+    proves: &[omit("cachenetmap")],
+    sabotage: None,
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+/// How long nothing may be written.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many peers appear.
+const PEERS: usize = 5;
+
+/// Every file and folder, with what changes when it is written: its number, size and time.
+type Tree = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    node.join(&[])?;
+    world.control("/lab/capabilities?node=router&names=cache-network-maps")?;
+    // The capability comes with the next map, and a new node writes for a while.
+    world.control("/lab/peer")?;
+    peers(&node, 1)?;
+    let before = settled(&node.state())?;
+    let first = before.len();
+
+    let begun = Instant::now();
+    while begun.elapsed() < IDLE {
+        check_interrupt()?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let idle = written(&before, &tree(&node.state())?);
+    ensure!(idle.is_empty(), "in an idle minute were written: {}", idle.join(", "));
+
+    for number in 2..=PEERS + 1 {
+        world.control("/lab/peer")?;
+        peers(&node, number)?;
+    }
+    let after = settled(&node.state())?;
+    let changed = written(&before, &after);
+    ensure!(changed.is_empty(), "for {PEERS} new peers were written: {}", changed.join(", "));
+    node.alive()?;
+    Ok(format!(
+        "{first} files and folders after the login; nothing written in {} s, nothing for {PEERS} new peers",
+        IDLE.as_secs()
+    ))
+}
+
+/// Waits until the node knows that many peers.
+fn peers(node: &crate::world::node::Node, count: usize) -> Result<()> {
+    until(PATIENCE, &format!("{count} peers"), || {
+        Ok(node.status()?["Peer"].as_object().is_some_and(|peers| peers.len() >= count).then_some(()))
+    })
+}
+
+/// The state once nothing was written for three seconds.
+fn settled(folder: &Path) -> Result<Tree> {
+    let mut last = (tree(folder)?, Instant::now());
+    until(PATIENCE, "the state directory to come to rest", || {
+        let now = tree(folder)?;
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        Ok((last.1.elapsed() > Duration::from_secs(3)).then(|| last.0.clone()))
+    })
+}
+
+fn tree(folder: &Path) -> Result<Tree> {
+    use std::os::unix::fs::MetadataExt;
+    let (mut found, mut open) = (Tree::new(), vec![folder.to_owned()]);
+    while let Some(path) = open.pop() {
+        // What is renamed away between two looks is seen in its folder.
+        let Ok(data) = std::fs::symlink_metadata(&path) else { continue };
+        if data.is_dir() {
+            open.extend(std::fs::read_dir(&path)?.filter_map(|entry| Some(entry.ok()?.path())));
+        }
+        found.insert(path, (data.ino(), data.len(), data.mtime(), data.mtime_nsec()));
+    }
+    Ok(found)
+}
+
+/// What is other than it was, was not there, or is gone.
+fn written(before: &Tree, after: &Tree) -> Vec<String> {
+    let all = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
+    let changed = all.filter(|path| before.get(*path) != after.get(*path));
+    changed.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_write_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("deep")).unwrap();
+        for name in ["same", "gone", "grown", "deep/replaced"] {
+            std::fs::write(path(name), "x").unwrap();
+        }
+        let before = tree(folder.path()).unwrap();
+        assert!(written(&before, &tree(folder.path()).unwrap()).is_empty());
+        // The clock of files ticks every few milliseconds.
+        std::thread::sleep(Duration::from_millis(20));
+        std::fs::remove_file(path("gone")).unwrap();
+        std::fs::write(path("grown"), "xy").unwrap();
+        std::fs::write(path("deep/new"), "x").unwrap();
+        std::fs::rename(path("deep/new"), path("deep/replaced")).unwrap();
+        let seen = written(&before, &tree(folder.path()).unwrap());
+        for name in ["gone", "grown", "deep", "replaced"] {
+            assert!(seen.contains(&name.to_owned()), "{seen:?} lacks {name}");
+        }
+        assert!(!seen.contains(&"same".to_owned()));
+    }
+}

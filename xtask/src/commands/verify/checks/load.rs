@@ -1,0 +1,97 @@
+//! Load: bursts of traffic through the tunnel; what memory the daemon takes before and after is told.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Broken, Check};
+use crate::files;
+use crate::world::node::Node;
+use crate::world::{Programs, World};
+
+pub(super) const CHECK: Check = Check {
+    name: "load",
+    claim: "Bursts through the tunnel arrive byte for byte, and no daemon dies.",
+    proves: &[],
+    sabotage: Some(Broken {
+        with: "no device in the kernel",
+        variables: &[],
+        arguments: &["--tun=userspace-networking"],
+    }),
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+/// How many bursts there are, of how many connections with how many bytes each.
+const BURSTS: usize = 3;
+const CONNECTIONS: usize = 4;
+const BYTES: u64 = 20_000_000;
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let (mut router, mut client) = (world.node("router")?, world.node("client")?);
+    router.join(&[])?;
+    client.join(&[])?;
+    let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
+    let at = format!("{}:7000", router.addresses()?.0);
+    let idle = Memory::of(&router)?;
+    let mut taken = Vec::new();
+    for burst in 0..BURSTS {
+        let (size, host) = (BYTES.to_string(), &client.host);
+        let sent: Vec<Result<String>> = std::thread::scope(|scope| {
+            let send = || host.lab_within(&["send", &at, &size], Duration::from_secs(120));
+            let senders: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(send)).collect();
+            senders.into_iter().filter_map(|sender| sender.join().ok()).collect()
+        });
+        router.alive()?;
+        client.alive()?;
+        ensure!(sent.len() == CONNECTIONS, "a sender was lost");
+        for one in sent {
+            one.with_context(|| format!("burst {burst}"))?;
+        }
+        taken.push(Memory::of(&router)?);
+    }
+    for node in [&router, &client] {
+        let log = node.logged()?;
+        let panic = log.lines().find(|line| line.contains("panic: "));
+        ensure!(panic.is_none(), "{} logged {}", node.host.name, panic.unwrap_or_default());
+    }
+    let (first, last) = (taken.first().context("no burst")?, taken.last().context("no burst")?);
+    let total = 2 * BURSTS as u64 * CONNECTIONS as u64 * BYTES;
+    Ok(format!(
+        "{} through the tunnel; memory idle {idle}, after the first burst {first}, after the last {last}",
+        size(total)
+    ))
+}
+
+/// What a process takes: bytes that can't be given back, and bytes of files that can.
+#[derive(Debug, Clone, Copy)]
+struct Memory {
+    anonymous: u64,
+    file: u64,
+}
+
+impl Memory {
+    fn of(node: &Node) -> Result<Self> {
+        let status = files::read(format!("/proc/{}/status", node.process()?).as_ref())?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kibibytes: u64 = line?.trim().trim_end_matches(" kB").parse().ok()?;
+            Some(kibibytes * 1024)
+        };
+        // The program is on a file system in memory here, whose pages the kernel counts as shared.
+        let file = field("RssFile").zip(field("RssShmem")).map(|(file, shared)| file + shared);
+        let found = field("RssAnon").zip(file).map(|(anonymous, file)| Self { anonymous, file });
+        found.context("the kernel does not say what memory the daemon takes")
+    }
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} and {} of files", size(self.anonymous), size(self.file))
+    }
+}
+
+fn size(bytes: u64) -> String {
+    featureset::policy::format_size(bytes)
+}

@@ -1,0 +1,37 @@
+//! A person logs in: `tailscale up` prints the URL, waits, and ends when the login is done.
+
+use anyhow::{Result, ensure};
+
+use super::{Check, keep};
+use crate::world::{Programs, World};
+
+pub(super) const CHECK: Check = Check {
+    name: "login",
+    claim: "`tailscale up` prints the login URL, waits, and ends with 0 once the user has logged in and the node runs.",
+    proves: &[keep("cli"), keep("ipnbus"), keep("osrouter")],
+    sabotage: None,
+    needs: &["unixsocketidentity"],
+    run,
+};
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    node.start()?;
+    let state = node.backend_state()?;
+    ensure!(state == "NeedsLogin" || state == "NoState", "a new node is in the state {state}");
+    let mut login = node.begin_login(&[])?;
+    ensure!(login.waits(), "`tailscale up` did not wait for the login");
+    ensure!(node.backend_state()? != "Running", "the node runs before anyone has logged in");
+    let said = node.finish_login(login)?;
+    ensure!(said.contains("Success."), "`tailscale up` did not say that it succeeded: {}", said.trim());
+    // The exit status alone proves nothing: the kernel must have the address.
+    let (v4, v6) = node.addresses()?;
+    let interface = node.host.lab(&["address", "tailscale0"])?;
+    for address in [&v4, &v6] {
+        let on_it = interface.lines().any(|line| line.split('/').next() == Some(address));
+        ensure!(on_it, "tailscale0 does not have {address}, but: {}", interface.trim());
+    }
+    node.stop()?;
+    Ok(format!("URL shown, waited, Success, Running, tailscale0 has {v4} and {v6}"))
+}

@@ -1,0 +1,74 @@
+//! The subnet router: the network behind it is reached through the tailnet, v4 and v6.
+
+use anyhow::{Result, ensure};
+
+use super::{Check, keep};
+use crate::world::host::{Host, PATIENCE};
+use crate::world::node::Node;
+use crate::world::{Programs, World, until_told};
+
+pub(super) const CHECK: Check = Check {
+    name: "routes",
+    claim: "A peer reaches the network behind the router over TCP and ping, v4 and v6; the warnings about IP forwarding come and go with the kernel's switches.",
+    proves: &[keep("advertiseroutes")],
+    sabotage: None,
+    needs: &["cli", "health", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+const LAN: &str = "192.168.77.0/24,fd77::/64";
+const BEHIND: [&str; 2] = ["192.168.77.2", "fd77::2"];
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut router = world.node("router")?;
+    let behind = world.host("behind")?;
+    router.host.connect(
+        "eth1",
+        &["192.168.77.1/24", "fd77::1/64"],
+        &behind,
+        "eth0",
+        &["192.168.77.2/24", "fd77::2/64"],
+    )?;
+    let _echo = behind.serve("echo", &["echo", "[::]:7000"])?;
+
+    let advertise = format!("--advertise-routes={LAN}");
+    router.host.lab(&["forwarding", "0", "0"])?;
+    let said = router.join(&[&advertise])?;
+    ensure!(said.contains("IP forwarding is disabled"), "without forwarding `up` does not warn: {}", said.trim());
+    router.host.lab(&["forwarding", "1", "0"])?;
+    let said = up_again(&router, &advertise)?;
+    ensure!(said.contains("IPv6 forwarding is disabled"), "without v6 forwarding `up` does not warn: {}", said.trim());
+    router.host.lab(&["forwarding", "1", "1"])?;
+    let said = up_again(&router, &advertise)?;
+    ensure!(!said.contains("forwarding is disabled"), "with forwarding `up` still warns: {}", said.trim());
+
+    let mut client = world.node("client")?;
+    client.join(&["--accept-routes"])?;
+    ensure!(reached(&client.host, BEHIND[0]).is_err(), "the network is reached before its routes are approved");
+    world.control(&format!("/lab/routes?node=router&routes={LAN}"))?;
+    for address in BEHIND {
+        until_told(PATIENCE, &format!("an answer of {address} through the router"), || {
+            Ok(reached(&client.host, address).map_err(|error| format!("{error:#}")))
+        })?;
+        client.host.lab(&["ping", address])?;
+    }
+    router.alive()?;
+    Ok(format!(
+        "TCP and ping to {} through the router; warnings with forwarding 0/0 and 1/0, none with 1/1",
+        BEHIND.join(" and ")
+    ))
+}
+
+fn up_again(router: &Node, advertise: &str) -> Result<String> {
+    let login_server = format!("--login-server={}", World::login_server());
+    let output = router.cli(&["up", &login_server, "--hostname=router", "--timeout=30s", advertise])?;
+    ensure!(output.status.success(), "`tailscale up`: {}", output.stderr.trim());
+    Ok(output.stdout + &output.stderr)
+}
+
+/// Sends something through TCP and back.
+fn reached(client: &Host, address: &str) -> Result<()> {
+    let at = if address.contains(':') { format!("[{address}]:7000") } else { format!("{address}:7000") };
+    client.lab(&["send", &at, "100000"]).map(drop)
+}

@@ -1,0 +1,251 @@
+//! What a check gave, and how it is told: a line as it ends, a Markdown table, JSON, annotations.
+
+use std::path::PathBuf;
+
+use featureset::release::Release;
+use serde::{Deserialize, Serialize};
+
+use super::checks;
+use crate::cli::Format;
+use crate::{outln, progress};
+
+/// What the process inside says as it goes on, one to a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(super) enum Event {
+    /// A check begins.
+    Begins {
+        /// Its name.
+        check: String,
+    },
+    /// A check has ended.
+    Ended(Report),
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It saw what is claimed.
+    Passed {
+        /// What that was.
+        observed: String,
+    },
+    /// It saw something else.
+    Failed {
+        /// What that was.
+        why: String,
+    },
+    /// The machine lacks something.
+    Skipped {
+        /// What that is.
+        why: String,
+    },
+    /// The policy does not claim it.
+    NotClaimed {
+        /// The decision that says so.
+        why: String,
+    },
+}
+
+/// What a check gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Its name.
+    pub check: String,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How long it took.
+    pub seconds: f64,
+    /// The logs of everything that ran in it, by file name; kept only where it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<(String, String)>,
+}
+
+/// What a check gave on a binary with one decision turned round.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Mutant {
+    /// The check that names the decision.
+    pub check: String,
+    /// The decision of the mutant: `omit ipnbus`.
+    pub with: String,
+    /// Features whose decision had to move along.
+    pub along: Vec<String>,
+    /// Whether the check failed, as it must.
+    pub caught: bool,
+    /// What it saw.
+    pub seen: String,
+    /// How long the check took; the build not counted.
+    pub seconds: f64,
+}
+
+impl Mutant {
+    /// The decisions in words.
+    pub(super) fn words(&self) -> String {
+        let along = self.along.join(", ");
+        if along.is_empty() { self.with.clone() } else { format!("{} ({along} along)", self.with) }
+    }
+}
+
+impl Report {
+    pub(super) fn skipped(check: &str, why: &str) -> Self {
+        let outcome = Outcome::Skipped { why: why.to_owned() };
+        Self { check: check.to_owned(), outcome, seconds: 0.0, logs: Vec::new() }
+    }
+
+    pub(super) fn not_claimed(check: &str, why: &str) -> Self {
+        let outcome = Outcome::NotClaimed { why: why.to_owned() };
+        Self { check: check.to_owned(), outcome, seconds: 0.0, logs: Vec::new() }
+    }
+
+    /// Whether it is no failure.
+    #[must_use]
+    pub fn is_fine(&self, require_all: bool) -> bool {
+        match self.outcome {
+            Outcome::Passed { .. } | Outcome::NotClaimed { .. } => true,
+            Outcome::Skipped { .. } => !require_all,
+            Outcome::Failed { .. } => false,
+        }
+    }
+
+    /// The word for how it ended, and what goes with it.
+    pub(super) fn words(&self) -> (&'static str, &str) {
+        match &self.outcome {
+            Outcome::Passed { observed } => ("passed", observed),
+            Outcome::Failed { why } => ("FAILED", why),
+            Outcome::Skipped { why } => ("skipped", why),
+            Outcome::NotClaimed { why } => ("not claimed", why),
+        }
+    }
+
+    /// One line of status.
+    pub(super) fn tell(&self) {
+        let (word, detail) = self.words();
+        let line = format!("{} in {:.1} s: {detail}", self.check, self.seconds);
+        match self.outcome {
+            Outcome::Passed { .. } => progress::line("Passed", &line),
+            Outcome::Failed { .. } => progress::warn(&format!("FAILED {line}")),
+            _ => progress::warn(&format!("{word}: {}: {detail}", self.check)),
+        }
+    }
+}
+
+/// Prints the product: a Markdown table, one JSON document, or annotations.
+pub(super) fn print(
+    reports: &[Report],
+    mutants: &[Mutant],
+    (release, target): (Release, &str),
+    kept: &[PathBuf],
+    format: Format,
+) {
+    match format {
+        Format::Human => outln!("{}", markdown(reports, mutants, release, target)),
+        Format::Json => {
+            let document = serde_json::json!({
+                "schema": 1,
+                "release": release,
+                "target": target,
+                "checks": reports.iter().map(value).collect::<Vec<_>>(),
+                "mutants": mutants,
+                "logs": kept,
+            });
+            outln!("{document:#}");
+        }
+        Format::Github => {
+            for report in reports {
+                let (word, detail) = report.words();
+                let level = match report.outcome {
+                    Outcome::Failed { .. } => "error",
+                    Outcome::Skipped { .. } => "warning",
+                    _ => "notice",
+                };
+                // What stands in a workflow command is escaped as GitHub's own toolkit does it.
+                let detail = detail.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+                outln!("::{level} title=verify {} {word}::{detail}", report.check);
+            }
+            for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
+                outln!("::error title=verify {} blind::It passes with {}.", mutant.check, mutant.words());
+            }
+        }
+    }
+}
+
+fn value(report: &Report) -> serde_json::Value {
+    let proves = checks::find(&report.check).map(|check| check.proves.iter().map(|claim| claim.to_string()));
+    let mut value = serde_json::json!(Report { logs: Vec::new(), ..report.clone() });
+    value["proves"] = proves.into_iter().flatten().collect();
+    value
+}
+
+/// The summary of a run.
+pub(super) fn markdown(reports: &[Report], mutants: &[Mutant], release: Release, target: &str) -> String {
+    let mut text = format!(
+        "## Tailscale {release} on {target}, running\n\n| check | | seconds | seen | proves |\n|---|---|---|---|---|\n"
+    );
+    for report in reports {
+        let (word, detail) = report.words();
+        let detail = cell(detail);
+        let claims = checks::find(&report.check).map(|check| check.claims()).unwrap_or_default();
+        text += &format!("| {} | {word} | {:.1} | {detail} | {claims} |\n", report.check, report.seconds);
+    }
+    if !mutants.is_empty() {
+        text += "\n### With one decision turned round\n\n| check | with | | seconds | seen |\n|---|---|---|---|---|\n";
+    }
+    for mutant in mutants {
+        let (word, with) = (if mutant.caught { "caught" } else { "NOT CAUGHT" }, mutant.words());
+        let (check, seconds, seen) = (&mutant.check, mutant.seconds, cell(&mutant.seen));
+        text += &format!("| {check} | {with} | {word} | {seconds:.1} | {seen} |\n");
+    }
+    text.trim_end().to_owned()
+}
+
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reports() -> Vec<Report> {
+        let report =
+            |check: &str, outcome| Report { check: check.to_owned(), outcome, seconds: 1.25, logs: Vec::new() };
+        vec![
+            report("login", Outcome::Passed { observed: "Running at 100.64.0.1".to_owned() }),
+            report("cli", Outcome::Failed { why: "`tailscale ip`: Access denied | exit 1\nsecond line".to_owned() }),
+            report("login", Outcome::Skipped { why: "not root".to_owned() }),
+            report("cli", Outcome::NotClaimed { why: "`cli` is omitted".to_owned() }),
+        ]
+    }
+
+    #[test]
+    fn a_run_as_markdown() {
+        let mutant = |caught, along: &[&str]| Mutant {
+            check: "dns".to_owned(),
+            with: "omit netstack".to_owned(),
+            along: along.iter().map(|name| (*name).to_owned()).collect(),
+            caught,
+            seen: "no answer".to_owned(),
+            seconds: 5.0,
+        };
+        let mutants = [mutant(true, &["gro"]), mutant(false, &[])];
+        insta::assert_snapshot!(markdown(&reports(), &mutants, "1.102.5".parse().unwrap(), "amd64"));
+    }
+
+    #[test]
+    fn a_skipped_check_is_a_failure_only_where_everything_must_run() {
+        let fine = |all| reports().iter().map(|report| report.is_fine(all)).collect::<Vec<_>>();
+        assert_eq!(fine(false), [true, false, true, true]);
+        assert_eq!(fine(true), [true, false, false, true]);
+    }
+
+    #[test]
+    fn events_survive_the_way_out() {
+        for report in reports() {
+            let event = Event::Ended(report);
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
+    }
+}

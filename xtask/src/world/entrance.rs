@@ -1,0 +1,83 @@
+//! The way into a world: what it needs of the machine, the namespaces around it, and what is hidden in them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context, Result};
+use rustix::mount::{MountFlags, mount};
+
+use super::{Programs, Sabotage};
+use crate::tools::qemu::Runner;
+use crate::{files, process};
+
+/// Where the programs are inside: whatever else is hidden, they are seen.
+const PROGRAMS: &str = "/run/programs";
+
+/// Folders of the machine in whose place there is memory: what runs on it is not seen, what a daemon would leave is not
+/// left. `/run` is where the world itself is.
+const HIDDEN: [&str; 4] = ["/run", "/var/lib", "/var/cache", "/var/log"];
+
+/// How a program is put into namespaces of its own, which end with it, and it with us.
+const UNSHARE: [&str; 6] = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/// What this machine lacks for a world; nothing where it lacks nothing.
+#[must_use]
+pub fn lacking() -> Option<String> {
+    if std::env::consts::OS != "linux" {
+        return Some(format!("namespaces are Linux's, and this is {}", std::env::consts::OS));
+    }
+    if let Some(missing) = ["unshare", "nsenter"].iter().find(|name| process::on_path(name).is_none()) {
+        return Some(format!("`{missing}` is not installed (Debian's util-linux)"));
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Some("only root makes namespaces with a TUN device; run it with sudo".to_owned());
+    }
+    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
+        return Some(format!("/dev/net/tun can't be opened: {error}"));
+    }
+    let tried = process::output({
+        let mut command = Command::new("unshare");
+        command.args(UNSHARE).arg("true");
+        command
+    });
+    match tried {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(format!("no namespaces can be made: {}", output.stderr.trim())),
+        Err(error) => Some(format!("no namespaces can be made: {error}")),
+    }
+}
+
+/// Runs this program again inside of new namespaces, and passes on each line that it prints.
+///
+/// # Errors
+/// [`crate::problem::Interrupted`] where the run was, after everything inside has ended.
+pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
+    let mut command = Command::new("unshare");
+    command.args(UNSHARE).arg(std::env::current_exe().context("finding this program")?).args(arguments);
+    process::lines(command, line)
+}
+
+/// Inside, before anything else: hides what is the machine's, and brings the programs along.
+///
+/// # Errors
+/// Where a program can't be read, or the process is not alone in its namespaces.
+pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) -> Result<Programs> {
+    // Nothing is hidden from anyone else: the first process of its own process namespace came through `enter`.
+    anyhow::ensure!(std::process::id() == 1, "this is run by `verify`, not by hand");
+    let (lab, daemon) = (files::read_bytes(lab)?, files::read_bytes(daemon)?);
+    for folder in HIDDEN.iter().filter(|folder| Path::new(folder).is_dir()) {
+        mount("tmpfs", *folder, "tmpfs", MountFlags::NOSUID, None).with_context(|| format!("hiding {folder}"))?;
+    }
+    files::make_folder(Path::new(PROGRAMS))?;
+    let place = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
+        let path = Path::new(PROGRAMS).join(name);
+        std::fs::write(&path, bytes)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+        Ok(path)
+    };
+    let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
+    let tailscale = Path::new(PROGRAMS).join("tailscale");
+    files::link("tailscaled", &tailscale)?;
+    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage })
+}
