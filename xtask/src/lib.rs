@@ -4,7 +4,8 @@
 //! and planned comes from the crate `featureset` as values; this crate reads, runs, shows and writes.
 //!
 //! - [`cli`]: every flag; [`commands`]: one module per command
-//! - [`project`]: where the policy and its artefacts live; [`costs`]: what was measured of it
+//! - [`project`]: where the policy and its artefacts live; [`costs`], [`proofs`]: what was measured and
+//!   shown of it
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
@@ -20,6 +21,7 @@ pub mod problem;
 pub mod process;
 pub mod progress;
 pub mod project;
+pub mod proofs;
 pub mod registries;
 pub mod render;
 pub mod splits;

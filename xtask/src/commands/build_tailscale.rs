@@ -27,9 +27,6 @@ use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::tools::go::{self, Go};
-use crate::tools::upx::{self, Upx};
-use crate::upstream::{self, Upstream};
 use crate::{files, process, progress, render};
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
@@ -43,9 +40,7 @@ struct Job<'a> {
     project: &'a Project,
     pinned: Pinned<'a>,
     target: &'a str,
-    go: &'a Go,
-    upx: Option<&'a Upx>,
-    upstream: &'a Upstream,
+    maker: &'a Maker,
 }
 
 /// Runs the command.
@@ -138,15 +133,9 @@ fn is_fresh(project: &Project, pinned: Pinned<'_>, target: &str) -> bool {
 /// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
 /// ends it, for the other targets have the same decisions.
 fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
-    let target_folder = project.target();
-    let go = go::find_or_provide(&target_folder)?;
-    let packs = |target: &&str| pinned.policy.targets.get(*target).is_some_and(|target| target.build.pack == Pack::Upx);
-    let upx = if targets.iter().any(packs) { Some(upx::find_or_provide(&target_folder)?) } else { None };
-    let step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
-    let upstream = upstream::fetch(&go, &target_folder, pinned.release, pinned.policy.go)?;
-    drop(step);
+    let maker = Maker::gather(project, pinned, targets)?;
     for target in targets {
-        let job = Job { project, pinned, target, go: &go, upx: upx.as_ref(), upstream: &upstream };
+        let job = Job { project, pinned, target, maker: &maker };
         if let Err(failure) = build(&job)? {
             errln!("{}\n", failure.compiler);
             return Ok(vec![failure.finding]);
@@ -158,7 +147,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
 /// Builds one target. The inner error is code that does not compile.
 fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
-    let commit = job.upstream.commit.as_deref();
+    let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
         return Err(Problem::new("no-recipe", format!("`{}` can't be planned", job.target), "", "Run `check`.").into());
     };
@@ -167,13 +156,13 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     files::empty_folder(&work)?;
     let unpacked = work.join(UNPACKED);
     let step = progress::step("Building", format!("{} ({})", job.target, recipe.platform));
-    let output = process::output(plan::go_command(job.go, job.upstream, &recipe, &unpacked))?;
+    let output = process::output(plan::go_command(&job.maker.go, &job.maker.upstream, &recipe, &unpacked))?;
     if !output.status.success() {
         drop(step);
         return blame::explain(job, &recipe, &output.stderr).map(Err);
     }
     let linked = files::read_bytes(&unpacked)?;
-    verify::holds_what_the_recipe_says(&linked, &recipe, job.upstream)?;
+    verify::holds_what_the_recipe_says(&linked, &recipe, &job.maker.upstream)?;
     step.done("Built", &format_size(linked.len() as u64));
     let unpacked_artefact = shrink(job, &recipe, &linked, &unpacked)?;
     let packed = work.join(PACKED);
@@ -200,7 +189,7 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
     }
     let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
     let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::of(linked)) };
-    verify::holds_what_the_recipe_says(&shrunk, recipe, job.upstream)?;
+    verify::holds_what_the_recipe_says(&shrunk, recipe, &job.maker.upstream)?;
     shrink::keep_twin(&job.project.target(), linked)?;
     files::write_executable(unpacked, &shrunk)?;
     step.done("Shrunk", &format_size(shrunk.len() as u64));
@@ -208,7 +197,7 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
 }
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
-    let (Pack::Upx, Some(upx)) = (recipe.build.pack, job.upx) else {
+    let (Pack::Upx, Some(upx)) = (recipe.build.pack, &job.maker.upx) else {
         return std::fs::copy(unpacked, packed).map(drop).map_err(|error| {
             Problem::new(
                 "file",

@@ -15,7 +15,7 @@ use crate::output::product;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::{hanging, wrapped};
-use crate::upstream;
+use crate::{proofs, upstream};
 
 /// Runs the command. Findings about other features don't hold it back.
 ///
@@ -41,11 +41,13 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
                 Some((target.clone(), serde_json::to_value(costs.features.get(&explanation.feature)?).ok()?))
             });
             document["explanation"]["costs"] = measured.collect::<serde_json::Map<_, _>>().into();
+            document["explanation"]["proved_by"] = proofs::of(&project, pinned, &explanation.feature).into();
             outln!("{document:#}");
         }
         _ => {
             let prices = prices(pinned, &costs, &explanation.feature);
-            product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices)));
+            let proved = proofs::of(&project, pinned, &explanation.feature);
+            product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)));
         }
     }
     Ok(Outcome::Clean)
@@ -89,7 +91,7 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
 }
 
 /// The explanation as paragraphs. Colours are stripped where the terminal takes none.
-fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String]) -> String {
+fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let decision = match explanation.decision {
         Some("keep") => format!("\u{1b}[32mkept{plain}"),
@@ -107,6 +109,9 @@ fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String])
             text += &format!("  see {}\n", explanation.refs.join(", "));
         }
         text.push('\n');
+    }
+    if !proved.is_empty() {
+        text += &format!("{}\n\n", wrapped(&format!("Proved by {}.", proved.join("; ")), "  "));
     }
     let upstream = match words {
         Ok(words) => wrapped(&format!("“{words}”"), "  "),
@@ -210,7 +215,13 @@ features:
         let policy = read(POLICY).policy.unwrap();
         let told = |name: &str, words: Result<&str, &str>| {
             let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
-            anstream::adapter::strip_str(&told(&explanation, words, &["arm64: +1.2 kB packed".to_owned()])).to_string()
+            anstream::adapter::strip_str(&told(
+                &explanation,
+                words,
+                &["arm64: +1.2 kB packed".to_owned()],
+                &["`routes` on 1.102.5, amd64".to_owned()],
+            ))
+            .to_string()
         };
         insta::assert_snapshot!(
             [

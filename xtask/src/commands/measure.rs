@@ -17,8 +17,7 @@ use super::build_tailscale::{Maker, chosen_targets};
 use crate::cli::{Format, Measure, MeasureWhat};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::tools::{go, upx};
-use crate::{costs, files, progress, upstream};
+use crate::{costs, files, progress};
 use state::State;
 
 /// Runs the command.
@@ -40,19 +39,14 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     let _lock = files::lock(&target_folder.join("tailscale"), || {
         progress::line("Waiting", "for another build in this folder")
     })?;
-    let go = go::find_or_provide(&target_folder)?;
-    let packs = |target: &&str| pinned.policy.targets.get(*target).is_some_and(|target| target.build.pack == Pack::Upx);
-    let upx = if targets.iter().any(packs) { Some(upx::find_or_provide(&target_folder)?) } else { None };
-    let step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
-    let upstream = upstream::fetch(&go, &target_folder, pinned.release, pinned.policy.go)?;
-    drop(step);
+    let maker = Maker::gather(&project, pinned, &targets)?;
     for target in targets {
         let selection = Selection::of(pinned.policy, pinned.registry);
-        let packer = upx.as_ref().filter(|_| packs(&target)).map(|upx| upx.version.clone());
+        let packed = pinned.policy.targets.get(target).is_some_and(|target| target.build.pack == Pack::Upx);
+        let packer = maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone());
         let Some(basis) = Basis::of(pinned.policy, &selection, target, packer) else { continue };
-        let maker = Maker { go: &go, upx: upx.as_ref(), upstream: &upstream };
         let state = State::new(&target_folder, target, basis);
-        let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker, state: &state };
+        let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state };
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own(&features, flags.shard), &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();

@@ -5,6 +5,7 @@ mod inside;
 mod mutants;
 mod report;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,16 +16,15 @@ pub use inside::run as run_inside;
 pub use report::{Outcome as CheckOutcome, Report};
 
 use self::checks::{CHECKS, Check};
+use super::build_tailscale::Maker;
 use super::{Outcome, build_tailscale};
 use crate::cli::{Format, Verify};
 use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::tools::go::{self, Go};
 use crate::tools::qemu::{Runner, runner};
-use crate::upstream::{self, Upstream};
 use crate::world::{Sabotage, entrance};
-use crate::{files, progress, render};
+use crate::{files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
 const LAB: [(&str, &str); 5] = [
@@ -75,8 +75,20 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
     let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
+    proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// What a report says for the record; nothing where nothing was looked at.
+fn shown(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
+    let passed = match report.outcome {
+        CheckOutcome::Passed { .. } => true,
+        CheckOutcome::Failed { .. } => false,
+        CheckOutcome::Skipped { .. } | CheckOutcome::NotClaimed { .. } => return None,
+    };
+    let proves = checks::find(&report.check)?.proves.iter().map(ToString::to_string).collect();
+    Some((report.check.clone(), passed, proves))
 }
 
 /// The target to verify: the one that was named, or the first whose processor is this machine's.
@@ -118,8 +130,8 @@ struct Stage<'a> {
     folder: PathBuf,
     pinned: Pinned<'a>,
     target: &'a str,
-    go: Go,
-    upstream: Upstream,
+    /// Of mutants, which are not packed: that changes nothing of what they do.
+    maker: Maker,
     lab: PathBuf,
 }
 
@@ -127,12 +139,11 @@ impl<'a> Stage<'a> {
     /// Builds the world's program in the generated module of the pinned release.
     fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
-        let go = go::find_or_provide(&folder)?;
-        let upstream: Upstream = upstream::fetch(&go, &folder, pinned.release, pinned.policy.go)?;
+        let maker = Maker::gather(project, pinned, &[])?;
         let step = progress::step("Building", "the control server");
-        let lab = upstream.build_program(&go, "control", &LAB)?;
+        let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
         step.done("Built", &format!("of {}", pinned.release));
-        Ok(Self { folder, pinned, target, go, upstream, lab })
+        Ok(Self { folder, pinned, target, maker, lab })
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.

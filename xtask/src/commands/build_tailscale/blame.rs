@@ -60,7 +60,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
     let more = (more > 0).then(|| format!("… and {more} more"));
     let compiler = shown.chain(more).collect::<Vec<_>>().join("\n");
     let step = progress::step("Finding", "the decisions behind it");
-    let source = job.upstream.source(job.go)?;
+    let source = job.maker.upstream.source(&job.maker.go)?;
     let omitted = declared_by_omitted(job, &source, &complaints)?;
     let kept = brought_in_by_kept(job, recipe, &source, &complaints)?;
     drop(step);
@@ -157,7 +157,7 @@ fn brought_in_by_kept(
 /// Every package that a tag line brings in. Nothing is compiled.
 fn listed_packages(job: &Job<'_>, recipe: &Recipe, tags: &[String]) -> Result<BTreeSet<String>> {
     let tags = format!("-tags={}", tags.join(","));
-    let command = job.upstream.go(job.go, &["list", "-deps", &tags, PACKAGE], &recipe.environment());
+    let command = job.maker.upstream.go(&job.maker.go, &["list", "-deps", &tags, PACKAGE], &recipe.environment());
     let listed = process::stdout(command, "Report this: the build failed, and so did listing its packages.")?;
     Ok(listed.lines().map(str::to_owned).collect())
 }

@@ -10,20 +10,21 @@ use featureset::recipe::Recipe;
 
 use super::{LINK, PACKED, UNPACKED, execute, plan, shrink, verify};
 use crate::problem::Problem;
-use crate::tools::go::Go;
+use crate::project::{Pinned, Project};
+use crate::tools::go::{self, Go};
 use crate::tools::qemu::{Runner, runner};
-use crate::tools::upx::Upx;
-use crate::upstream::Upstream;
-use crate::{files, process};
+use crate::tools::upx::{self, Upx};
+use crate::upstream::{self, Upstream};
+use crate::{files, process, progress};
 
-/// What makes binaries.
-pub struct Maker<'a> {
+/// What makes binaries of a release.
+pub struct Maker {
     /// Go.
-    pub go: &'a Go,
-    /// The packer, where recipes ask for one.
-    pub upx: Option<&'a Upx>,
+    pub go: Go,
+    /// The packer, where a target asks for one.
+    pub upx: Option<Upx>,
     /// The release's module.
-    pub upstream: &'a Upstream,
+    pub upstream: Upstream,
 }
 
 /// What was made.
@@ -46,7 +47,22 @@ pub enum Unmade {
     DoesNotStart(String),
 }
 
-impl Maker<'_> {
+impl Maker {
+    /// Finds or provides the tools for some targets of a policy, and fetches its release.
+    ///
+    /// # Errors
+    /// A [`Problem`] where a tool or the release can't be had.
+    pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
+        let folder = project.target();
+        let go = go::find_or_provide(&folder)?;
+        let target = |name: &&str| pinned.policy.targets.get(*name);
+        let packs = targets.iter().filter_map(target).any(|target| target.build.pack == Pack::Upx);
+        let upx = if packs { Some(upx::find_or_provide(&folder)?) } else { None };
+        let _step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
+        let upstream = upstream::fetch(&go, &folder, pinned.release, pinned.policy.go)?;
+        Ok(Self { go, upx, upstream })
+    }
+
     /// Makes a binary in a folder that is emptied first; it is left there.
     ///
     /// # Errors
@@ -54,12 +70,12 @@ impl Maker<'_> {
     pub fn make(&self, recipe: &Recipe, folder: &Path) -> Result<Result<Made, Unmade>> {
         files::empty_folder(folder)?;
         let (unpacked, packed) = (folder.join(UNPACKED), folder.join(PACKED));
-        let output = process::output(plan::go_command(self.go, self.upstream, recipe, &unpacked))?;
+        let output = process::output(plan::go_command(&self.go, &self.upstream, recipe, &unpacked))?;
         if !output.status.success() {
             return Ok(Err(Unmade::DoesNotCompile(output.stderr)));
         }
         let mut bytes = files::read_bytes(&unpacked)?;
-        verify::holds_what_the_recipe_says(&bytes, recipe, self.upstream)?;
+        verify::holds_what_the_recipe_says(&bytes, recipe, &self.upstream)?;
         if let Some(shrunk) = shrink::shrunk(&bytes, recipe)? {
             files::write_executable(&unpacked, &shrunk)?;
             bytes = shrunk;
@@ -67,7 +83,7 @@ impl Maker<'_> {
         let modules = gobinary::build_info(&bytes)
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
-        match (recipe.build.pack, self.upx) {
+        match (recipe.build.pack, &self.upx) {
             (Pack::Upx, Some(upx)) => {
                 process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
             }

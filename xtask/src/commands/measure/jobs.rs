@@ -32,7 +32,7 @@ pub(super) struct Sweep<'a> {
     pub(super) pinned: Pinned<'a>,
     pub(super) target: &'a str,
     pub(super) selection: Selection<'a>,
-    pub(super) maker: Maker<'a>,
+    pub(super) maker: &'a Maker,
     pub(super) state: &'a State,
 }
 
@@ -95,7 +95,7 @@ impl Sweep<'_> {
 
     /// Records what does not compile; gives what is left to build.
     fn type_check<'n>(&self, features: &[&'n FeatureName]) -> Result<Vec<&'n FeatureName>> {
-        let checker = TypeChecker::new(self.maker.go, self.maker.upstream)?;
+        let checker = TypeChecker::new(&self.maker.go, &self.maker.upstream)?;
         let step =
             progress::step("Checking", format!("the types of {} selections for {}", features.len(), self.target));
         let mut compiling = Vec::new();
@@ -163,7 +163,7 @@ impl Sweep<'_> {
     fn packages(&self, recipe: &Recipe) -> Result<BTreeSet<String>> {
         let tags = format!("-tags={}", recipe.tags.join(","));
         let arguments = ["list", "-deps", &tags, PACKAGE];
-        let command: Command = self.maker.upstream.go(self.maker.go, &arguments, &recipe.environment());
+        let command: Command = self.maker.upstream.go(&self.maker.go, &arguments, &recipe.environment());
         let listed = process::stdout(command, "Check the network: every module of the selection is needed.")?;
         Ok(listed.lines().map(str::to_owned).collect())
     }

@@ -14,7 +14,7 @@ use featureset::selection::Selection;
 use super::checks::{Broken, Check, Claim};
 use super::report::{Mutant, Outcome};
 use super::{Stage, enter};
-use crate::commands::build_tailscale::{Maker, PACKED, Unmade};
+use crate::commands::build_tailscale::{PACKED, Unmade};
 use crate::problem::Problem;
 use crate::progress;
 use crate::world::Sabotage;
@@ -55,13 +55,11 @@ fn built(stage: &Stage<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let along = selection.flipping(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
-    let commit = stage.upstream.commit.as_deref();
+    let commit = stage.maker.upstream.commit.as_deref();
     let recipe = Recipe::of(stage.pinned.policy, &selection.flipped(&name), stage.target, commit);
     let folder = stage.folder.join("tailscale/.mutants").join(stage.target).join(with.replace(' ', "-"));
     let step = progress::step("Building", format!("the mutant of {}: {with}", check.name));
-    // Not packed: that changes nothing of what it does.
-    let maker = Maker { go: &stage.go, upx: None, upstream: &stage.upstream };
-    if let Err(unmade) = maker.make(&recipe.context("the target's recipe")?, &folder)? {
+    if let Err(unmade) = stage.maker.make(&recipe.context("the target's recipe")?, &folder)? {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
         let next = "Check the selection: `hazards` tells which pairs don't compile.";
         return Err(Problem::new("mutant-not-built", format!("the mutant `{with}` can't be built"), why, next).into());

@@ -1,0 +1,91 @@
+//! What `verify` showed, as files: `docs/proof/TARGET.json` beside the policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use featureset::name::FeatureName;
+use featureset::release::Release;
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::project::{Pinned, Project};
+
+/// Where the files are, from the policy's folder.
+pub const FOLDER: &str = "docs/proof";
+
+/// What was shown on one target's binary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proofs {
+    /// The command that writes the file.
+    pub generated_by: String,
+    /// The release.
+    pub release: Release,
+    /// The platform.
+    pub platform: String,
+    /// What the policy kept.
+    pub kept: BTreeSet<FeatureName>,
+    /// The checks that passed, each with the decisions that it proves: `keep dns`.
+    pub passed: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The file of a target.
+#[must_use]
+pub fn path(root: &Path, target: &str) -> PathBuf {
+    root.join(FOLDER).join(format!("{target}.json"))
+}
+
+/// What was shown of a target, if anything was and the file can be read.
+#[must_use]
+pub fn read(root: &Path, target: &str) -> Option<Proofs> {
+    serde_json::from_str(&std::fs::read_to_string(path(root, target)).ok()?).ok()
+}
+
+/// Lays what was shown now over what was: the same checks anew, and nothing of another release, platform or selection.
+/// `seen` has each check that ended, whether it passed, and the decisions that it proves.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] where the file can't be written.
+pub fn record(
+    project: &Project,
+    pinned: Pinned<'_>,
+    target: &str,
+    seen: Vec<(String, bool, BTreeSet<String>)>,
+) -> Result<()> {
+    let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
+    let kept = pinned.registry.features.keys().filter(|name| pinned.policy.keeps(name)).cloned().collect();
+    let mut proofs = Proofs {
+        generated_by: "cargo xtask verify".to_owned(),
+        release: pinned.release,
+        platform: platform.to_owned(),
+        kept,
+        passed: BTreeMap::new(),
+    };
+    let known = read(&project.root(), target);
+    if let Some(known) = known.filter(|known| Proofs { passed: BTreeMap::new(), ..known.clone() } == proofs) {
+        proofs.passed = known.passed;
+    }
+    for (check, passed, proves) in seen {
+        if passed {
+            proofs.passed.insert(check, proves);
+        } else {
+            proofs.passed.remove(&check);
+        }
+    }
+    files::write(&path(&project.root(), target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
+}
+
+/// Which checks proved the decision on a feature as it is now, in words: `` `dns` on 1.102.5, amd64 ``.
+#[must_use]
+pub fn of(project: &Project, pinned: Pinned<'_>, name: &FeatureName) -> Vec<String> {
+    let Some(decision) = pinned.policy.features.get(name) else { return Vec::new() };
+    let claim = format!("{} {name}", decision.verdict.word());
+    let known = pinned.policy.targets.keys().filter_map(|target| Some((target, read(&project.root(), target)?)));
+    let mut found = Vec::new();
+    for (target, proofs) in known {
+        let checks = proofs.passed.iter().filter(|(_, proves)| proves.contains(&claim));
+        found.extend(checks.map(|(check, _)| format!("`{check}` on {}, {target}", proofs.release)));
+    }
+    found
+}
