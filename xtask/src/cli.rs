@@ -311,6 +311,9 @@ pub struct Verify {
     /// Only a part of the mutants, such as 1/4.
     #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1", requires = "mutants")]
     pub shard: (usize, usize),
+    /// Keep the traffic of `load` up for so long.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]
+    pub soak: u64,
     /// Make a check that is skipped for want of a right or a device a failure.
     #[arg(long)]
     pub require_all: bool,

@@ -49,6 +49,8 @@ pub struct Programs {
     pub runner: Runner,
     /// What every daemon is started with beside its own: how a check without a decision is shown to fail.
     pub sabotage: Sabotage,
+    /// How long a check that makes traffic goes on beyond its own measure.
+    pub soak: Duration,
 }
 
 /// Variables and arguments that break what a check looks for.

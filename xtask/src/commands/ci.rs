@@ -52,6 +52,12 @@ pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
     ];
     if flags.full {
         steps.push(("build all", cmd!(shell, "{program} build-tailscale")));
+        // Every claim on the running daemon, and every check on a binary that must fail it; other processors log in.
+        steps.push(("verify", cmd!(shell, "{program} verify --target amd64 --mutants --require-all")));
+        for target in ["arm64", "armv5"] {
+            let logs_in = cmd!(shell, "{program} verify --target {target} --check login --require-all");
+            steps.push(("verify other processors", logs_in));
+        }
         steps.push(("image all", cmd!(shell, "{program} image")));
         steps.push(("speed", cmd!(shell, "cargo bench --locked --package xtask --bench startup")));
     }

@@ -43,6 +43,7 @@ struct Plan {
     platform: String,
     checks: Vec<String>,
     sabotage: Sabotage,
+    soak_minutes: u64,
 }
 
 /// Runs the command.
@@ -71,7 +72,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     }
     let daemon = build_tailscale::folder(&project, target).join(build_tailscale::PACKED);
     let stage = Stage::new(&project, pinned, target)?;
-    let reports = stage.observe(&daemon, &checks)?;
+    let reports = stage.observe(&daemon, &checks, flags.soak)?;
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
     let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
@@ -147,7 +148,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
-    fn observe(&self, daemon: &Path, checks: &[&Check]) -> Result<Vec<Report>> {
+    fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
             match check.unclaimed_by(self.pinned.policy) {
@@ -156,11 +157,11 @@ impl<'a> Stage<'a> {
             }
         }
         reports.iter().for_each(Report::tell);
-        reports.extend(enter(&self.plan(daemon, claimed, Sabotage::default())?, Report::tell)?);
+        reports.extend(enter(&self.plan(daemon, claimed, Sabotage::default(), soak_minutes)?, Report::tell)?);
         Ok(reports)
     }
 
-    fn plan(&self, daemon: &Path, checks: Vec<String>, sabotage: Sabotage) -> Result<Plan> {
+    fn plan(&self, daemon: &Path, checks: Vec<String>, sabotage: Sabotage, soak_minutes: u64) -> Result<Plan> {
         let target = self.pinned.policy.targets.get(self.target).context("the target")?;
         let absolute = |path: &Path| std::path::absolute(path).context("the current folder");
         Ok(Plan {
@@ -169,6 +170,7 @@ impl<'a> Stage<'a> {
             platform: target.platform.name.to_owned(),
             checks,
             sabotage,
+            soak_minutes,
         })
     }
 }

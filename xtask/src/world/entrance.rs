@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount};
@@ -79,5 +80,5 @@ pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) ->
     let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
     let tailscale = Path::new(PROGRAMS).join("tailscale");
     files::link("tailscaled", &tailscale)?;
-    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage })
+    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage, soak: Duration::ZERO })
 }

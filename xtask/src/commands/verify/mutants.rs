@@ -76,7 +76,7 @@ fn observed(
     sabotage: Sabotage,
     (with, along): (String, Vec<String>),
 ) -> Result<Mutant> {
-    let plan = stage.plan(binary, vec![check.name.to_owned()], sabotage)?;
+    let plan = stage.plan(binary, vec![check.name.to_owned()], sabotage, 0)?;
     let report = enter(&plan, |_| ())?.pop().context("the check gave no report")?;
     let caught = matches!(report.outcome, Outcome::Failed { .. });
     let seen = report.words().1.to_owned();

@@ -1,11 +1,12 @@
 //! Load: bursts of traffic through the tunnel; what memory the daemon takes before and after is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::{Broken, Check};
 use crate::files;
+use crate::process::check_interrupt;
 use crate::world::node::Node;
 use crate::world::{Programs, World};
 
@@ -22,7 +23,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// How many bursts there are, of how many connections with how many bytes each.
+/// How many bursts there are at least, of how many connections with how many bytes each.
 const BURSTS: usize = 3;
 const CONNECTIONS: usize = 4;
 const BYTES: u64 = 20_000_000;
@@ -35,8 +36,10 @@ fn run(programs: &Programs) -> Result<String> {
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
     let idle = Memory::of(&router)?;
-    let mut taken = Vec::new();
-    for burst in 0..BURSTS {
+    let (mut taken, begun) = (Vec::new(), Instant::now());
+    while taken.len() < BURSTS || begun.elapsed() < programs.soak {
+        check_interrupt()?;
+        let burst = taken.len();
         let (size, host) = (BYTES.to_string(), &client.host);
         let sent: Vec<Result<String>> = std::thread::scope(|scope| {
             let send = || host.lab_within(&["send", &at, &size], Duration::from_secs(120));
@@ -57,7 +60,7 @@ fn run(programs: &Programs) -> Result<String> {
         ensure!(panic.is_none(), "{} logged {}", node.host.name, panic.unwrap_or_default());
     }
     let (first, last) = (taken.first().context("no burst")?, taken.last().context("no burst")?);
-    let total = 2 * BURSTS as u64 * CONNECTIONS as u64 * BYTES;
+    let total = 2 * taken.len() as u64 * CONNECTIONS as u64 * BYTES;
     Ok(format!(
         "{} through the tunnel; memory idle {idle}, after the first burst {first}, after the last {last}",
         size(total)
