@@ -73,6 +73,9 @@ pub fn record(
             proofs.passed.remove(&check);
         }
     }
+    if proofs.passed.is_empty() && !path(&project.root(), target).exists() {
+        return Ok(());
+    }
     files::write(&path(&project.root(), target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
 }
 

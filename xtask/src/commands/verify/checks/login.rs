@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{Check, keep};
+use crate::tools::qemu::Runner;
 use crate::world::{Programs, World};
 
 pub(super) const CHECK: Check = Check {
@@ -28,10 +29,12 @@ fn run(programs: &Programs) -> Result<String> {
     // The exit status alone proves nothing: the kernel must have the address.
     let (v4, v6) = node.addresses()?;
     let interface = node.host.lab(&["address", "tailscale0"])?;
-    for address in [&v4, &v6] {
+    // User-mode QEMU passes no questions about rules for routing on, and the daemon then goes without IPv6 in the tunnel.
+    let expected = if programs.runner == Runner::Native { vec![v4, v6] } else { vec![v4] };
+    for address in &expected {
         let on_it = interface.lines().any(|line| line.split('/').next() == Some(address));
         ensure!(on_it, "tailscale0 does not have {address}, but: {}", interface.trim());
     }
     node.stop()?;
-    Ok(format!("URL shown, waited, Success, Running, tailscale0 has {v4} and {v6}"))
+    Ok(format!("URL shown, waited, Success, Running, tailscale0 has {}", expected.join(" and ")))
 }
