@@ -15,6 +15,9 @@ use xtask::files;
 use xtask::tools::go::{self, Go};
 use xtask::upstream;
 
+/// The toolchain that the policy pins, whatever Go is at hand.
+const PINNED: &str = "go1.26.8";
+
 /// A package, and its tests that compare source positions, lines of a traceback or inlined frames, each with the reason.
 struct Package {
     path: &'static str,
@@ -79,7 +82,7 @@ fn built(go: &Go, package: &str, folder: &Path) -> Vec<u8> {
     let foreign = package.contains('.');
     let mut arguments = vec!["test", "-c", "-ldflags=-s -w", "-o", output.to_str().unwrap()];
     arguments.extend(foreign.then_some("-mod=mod").into_iter().chain([package]));
-    let mut command = go.command(&arguments, &go::plain("local"));
+    let mut command = go.command(&arguments, &go::plain(PINNED));
     // The module with the program that reads the registry: its go.mod may gain what a test needs.
     command.current_dir(if foreign { module(go).join("registry") } else { source(go) });
     let ran = command.output().unwrap();
@@ -97,13 +100,13 @@ fn place(go: &Go, package: &str) -> PathBuf {
     if !package.contains('.') {
         return source(go).join(package);
     }
-    let mut command = go.command(&["list", "-mod=mod", "-f", "{{.Dir}}", package], &go::plain("local"));
+    let mut command = go.command(&["list", "-mod=mod", "-f", "{{.Dir}}", package], &go::plain(PINNED));
     command.current_dir(module(go).join("registry"));
     Path::new(String::from_utf8(command.output().unwrap().stdout).unwrap().trim()).to_owned()
 }
 
 fn source(go: &Go) -> PathBuf {
-    let output = go.command(&["env", "GOROOT"], &go::plain("local")).output().unwrap();
+    let output = go.command(&["env", "GOROOT"], &go::plain(PINNED)).output().unwrap();
     Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("src")
 }
 
