@@ -72,3 +72,39 @@ fn every_dependency_is_used() {
         assert!(used, "{name} is not used");
     }
 }
+
+/// The crates that take bytes and values and give such, and what of the world each must not name. `std::io` is a type in
+/// the errors of an archive that is written into memory; the tests of gobinary read the binary that they are in.
+const PURE: [(&str, &[&str]); 3] = [
+    ("featureset", &["fs", "process", "net", "env", "time", "io", "thread"]),
+    ("gobinary", &["fs", "process", "net", "env", "time", "io", "thread"]),
+    ("image", &["fs", "process", "net::Tcp", "net::Udp", "env", "time", "thread"]),
+];
+
+#[test]
+fn the_pure_crates_never_touch_the_world() {
+    for (name, effects) in PURE {
+        let folder = format!("crates/{name}/src");
+        let own = |path: &PathBuf| path.starts_with(&folder) && path.extension().is_some_and(|end| end == "rs");
+        let sources: Vec<PathBuf> = tracked().into_iter().filter(own).collect();
+        assert!(sources.len() > 8, "{name}");
+        for path in sources {
+            let whole = text(&path);
+            let code = if name == "gobinary" { whole.split("#[cfg(test)]").next().unwrap() } else { &whole };
+            for effect in effects {
+                assert!(!code.contains(&format!("std::{effect}")), "{} uses {effect}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_do_not_depend_on_one_another() {
+    for (name, _) in PURE {
+        let manifest = text(Path::new(&format!("crates/{name}/Cargo.toml")));
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
+        for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| *other != name) {
+            assert!(!dependencies.lines().any(|line| line.starts_with(other)), "{name} depends on {other}");
+        }
+    }
+}

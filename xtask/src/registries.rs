@@ -85,12 +85,22 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
     Ok(Some(parsed.map_err(problem)?))
 }
 
-/// Reads a release into a line's registry, by running upstream's own package.
+/// Reads a release into its line's registry, by running upstream's own package. What is not among the lines yet begins with
+/// the folder's file.
 ///
 /// # Errors
 /// A [`Problem`] where the release can't be read, or declares other features than its line.
-pub fn read(known: Option<Registry>, go: &Go, upstream: &Upstream) -> Result<Registry> {
+pub fn read<'a>(
+    lines: &'a mut BTreeMap<ReleaseLine, Registry>,
+    folder: &Path,
+    go: &Go,
+    upstream: &Upstream,
+) -> Result<&'a Registry> {
     let release = upstream.release;
+    let known = match lines.remove(&release.line()) {
+        Some(registry) => Some(registry),
+        None => existing(folder, release.line())?,
+    };
     let features = features(upstream.declared(go)?)?;
     let fresh = || Registry {
         generated_by: "cargo xtask registry".to_owned(),
@@ -103,7 +113,8 @@ pub fn read(known: Option<Registry>, go: &Go, upstream: &Upstream) -> Result<Reg
         return Err(contradiction(release, &registry.features, &features).into());
     }
     registry.releases.insert(release, Requirement { go: upstream.needs });
-    Ok(registry)
+    let line = lines.entry(release.line()).or_insert(registry);
+    Ok(line)
 }
 
 type Features = BTreeMap<FeatureName, Feature>;

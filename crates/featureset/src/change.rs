@@ -323,7 +323,8 @@ pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<Haz
     applying.into_iter().map(one).collect()
 }
 
-fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<HazardChange> {
+/// The hazards of the first list that the second does not have.
+pub(crate) fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<HazardChange> {
     these.iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).cloned().collect()
 }
 

@@ -202,6 +202,11 @@ impl Policy {
     pub fn keeps(&self, name: &FeatureName) -> bool {
         self.features.get(name).is_some_and(|decision| decision.verdict == Verdict::Keep)
     }
+
+    /// Decides a feature another way, without a reason: to see what would follow.
+    pub fn suppose(&mut self, name: FeatureName, verdict: Verdict) {
+        self.features.insert(name, Decision { verdict, reason: String::new(), refs: Vec::new() });
+    }
 }
 
 /// A size as people write it: bytes, or `MB`, `kB` (powers of ten) with up to three decimals.

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, HazardChange, Side, Stated, hazards};
+use crate::change::{Change, HazardChange, Side, Stated, hazards, without};
 use crate::facts::Facts;
 use crate::name::FeatureName;
-use crate::policy::{self, Decision, Immovable, Policy, Verdict};
+use crate::policy::{self, Immovable, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 
@@ -249,15 +249,12 @@ impl Trial<'_> {
         let others = all.iter().copied().filter(|other| *other != name).collect();
         let alone: BTreeSet<&FeatureName> = needs.iter().filter(|need| all.contains(need)).collect();
         let with: BTreeSet<&FeatureName> = alone.iter().copied().chain([name]).collect();
-        let new_in = |these: Vec<HazardChange>, those: Vec<HazardChange>| {
-            these.into_iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).collect()
-        };
         Added {
             feature: name.clone(),
             symbol: self.registry.features.get(name).map(|feature| feature.symbol.clone()).unwrap_or_default(),
             decided: policy.features.contains_key(name),
-            if_omitted: new_in(self.hazards(&others), self.hazards(&all)),
-            if_kept: new_in(self.hazards(&with), self.hazards(&alone)),
+            if_omitted: without(&self.hazards(&others), &self.hazards(&all)),
+            if_kept: without(&self.hazards(&with), &self.hazards(&alone)),
             needs,
             needed_by_kept,
             needed_by,
@@ -271,7 +268,7 @@ impl Trial<'_> {
         let Some(policy) = &mut reading.policy else { return Vec::new() };
         for name in &self.added {
             let verdict = if kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
-            policy.features.insert(name.clone(), Decision { verdict, reason: String::new(), refs: Vec::new() });
+            policy.suppose(name.clone(), verdict);
         }
         let policy = policy.clone();
         hazards(Side { text: self.side.text, reading: &reading }, &policy, self.facts)

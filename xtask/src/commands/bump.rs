@@ -107,16 +107,10 @@ impl Step {
         };
         let (old, new) = (fetch(from)?, fetch(to)?);
         let mut read = BTreeMap::new();
+        let folder = registries::folder(&project.root());
         for upstream in [&old, &new] {
-            let release = upstream.release;
-            if !matches!(project.facts.known(release), Known::Release(_)) {
-                let folder = registries::folder(&project.root());
-                let known = read.remove(&release.line());
-                let known = match known {
-                    Some(registry) => Some(registry),
-                    None => registries::existing(&folder, release.line())?,
-                };
-                read.insert(release.line(), registries::read(known, go, upstream)?);
+            if !matches!(project.facts.known(upstream.release), Known::Release(_)) {
+                registries::read(&mut read, &folder, go, upstream)?;
             }
         }
         let facts = project.facts.overlaid(read.values().cloned()).map_err(registries::contradicts)?;

@@ -27,15 +27,9 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let mut lines: BTreeMap<ReleaseLine, Registry> = BTreeMap::new();
     for release in &flags.versions {
         let step = progress::step("Reading", format!("Tailscale {release}"));
-        let line = release.line();
-        let known = match lines.remove(&line) {
-            Some(registry) => Some(registry),
-            None => registries::existing(&folder, line)?,
-        };
         let upstream = upstream::fetch(&go, &target, *release, None)?;
-        let registry = registries::read(known, &go, &upstream)?;
+        let registry = registries::read(&mut lines, &folder, &go, &upstream)?;
         step.done("Read", &format!("{} features", registry.features.len()));
-        lines.insert(line, registry);
     }
     let paths = registries::write(&root, lines.values())?;
     for (path, registry) in paths.iter().zip(lines.values()) {

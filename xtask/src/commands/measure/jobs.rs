@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use featureset::cost::{Cost, Weight, format_difference};
+use featureset::cost::{Cost, format_difference};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
-use featureset::policy::{Decision, Verdict, format_size};
+use featureset::policy::{Verdict, format_size};
 use featureset::recipe::{PACKAGE, Recipe};
 use featureset::rules;
 use featureset::selection::Selection;
@@ -55,10 +55,9 @@ impl Sweep<'_> {
             let next = "Run `build-tailscale`: it says which decision is at fault.";
             crate::problem::Problem::new("not-measurable", format!("`{}` can't be made", self.target), why, next)
         })?;
-        let weight = Weight { raw: made.raw, packed: made.packed };
-        let whole = Whole { weight, packages: self.packages(&recipe)?, modules: made.modules.into_iter().collect() };
+        let whole = Whole::of(&made, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;
-        step.done("Built", &format_size(weight.packed));
+        step.done("Built", &format_size(whole.weight.packed));
         Ok(whole)
     }
 
@@ -128,34 +127,21 @@ impl Sweep<'_> {
     }
 
     fn measure(&self, name: &FeatureName, whole: &Whole, worker: usize) -> Result<Cost> {
-        let flipped = self.selection.flipped(name);
-        let recipe = self.recipe(&flipped)?;
+        let recipe = self.recipe(&self.selection.flipped(name))?;
         let made = match self.make(&recipe, &worker.to_string())? {
             Ok(made) => made,
             Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &complaint(&said))),
             Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
         };
-        let (packages, modules) = (self.packages(&recipe)?, made.modules.iter().cloned().collect());
-        let kept = self.selection.kept.contains(name);
-        let only = |with: &BTreeSet<String>, without: &BTreeSet<String>| with.difference(without).cloned().collect();
+        let flipped = Whole::of(&made, self.packages(&recipe)?);
+        let (with, without) = if self.selection.kept.contains(name) { (whole, &flipped) } else { (&flipped, whole) };
         let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
-        let along = self.selection.flipping(name);
-        Ok(if kept {
-            Cost::Measured {
-                along,
-                raw: less(whole.weight.raw, made.raw),
-                packed: less(whole.weight.packed, made.packed),
-                packages: only(&whole.packages, &packages),
-                modules: only(&whole.modules, &modules),
-            }
-        } else {
-            Cost::Measured {
-                along,
-                raw: less(made.raw, whole.weight.raw),
-                packed: less(made.packed, whole.weight.packed),
-                packages: only(&packages, &whole.packages),
-                modules: only(&modules, &whole.modules),
-            }
+        Ok(Cost::Measured {
+            along: self.selection.flipping(name),
+            raw: less(with.weight.raw, without.weight.raw),
+            packed: less(with.weight.packed, without.weight.packed),
+            packages: &with.packages - &without.packages,
+            modules: &with.modules - &without.modules,
         })
     }
 
@@ -179,7 +165,7 @@ impl Sweep<'_> {
         let moved = self.selection.flipping(name).into_iter().chain([name.clone()]);
         for moved in moved {
             let verdict = if policy.keeps(&moved) { Verdict::Omit } else { Verdict::Keep };
-            policy.features.insert(moved, Decision { verdict, reason: String::new(), refs: Vec::new() });
+            policy.suppose(moved, verdict);
         }
         let applying = rules::hazards(&self.project.text, &reading, self.pinned.facts);
         let found = applying.iter().find(|one| one.hazard.record.effect == Effect::DoesNotCompile);

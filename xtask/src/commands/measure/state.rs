@@ -8,6 +8,7 @@ use anyhow::Result;
 use featureset::cost::{Basis, Cost, Costs, Weight};
 use featureset::name::FeatureName;
 
+use crate::commands::build_tailscale::Made;
 use crate::{files, progress};
 
 /// The results of one target that belong to one basis.
@@ -27,12 +28,19 @@ struct Kept<T> {
 /// The file of the policy's own binary. No feature is called so.
 const WHOLE: &str = ".whole";
 
-/// The policy's own binary.
+/// A binary, and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Whole {
     pub(super) weight: Weight,
     pub(super) packages: BTreeSet<String>,
     pub(super) modules: BTreeSet<String>,
+}
+
+impl Whole {
+    pub(super) fn of(made: &Made, packages: BTreeSet<String>) -> Self {
+        let weight = Weight { raw: made.raw, packed: made.packed };
+        Self { weight, packages, modules: made.modules.iter().cloned().collect() }
+    }
 }
 
 impl State {
