@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{command, finish, folder, full, policy, run, target};
-use featureset::cost::{Basis, Cost, Costs, Weight};
+use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::policy::read;
@@ -30,7 +30,11 @@ fn costs(text: &str) -> Costs {
     let cost = |feature: &FeatureName, packed: i64| {
         let along = selection.flipping(feature);
         let packages = BTreeSet::from([format!("tailscale.com/feature/{feature}")]);
-        Cost::Measured { along, raw: packed * 4, packed, packages, modules: BTreeSet::new() }
+        // One that tells, and one that chance could have brought.
+        let memory = [("netstack", 900_000), ("dns", 90_000)].into_iter().find(|(name, _)| *name == feature.as_str());
+        let memory = memory.map(|(_, bytes)| Memory { bytes, spread: 100_000 });
+        let modules = BTreeSet::new();
+        Cost::Measured { along, raw: packed * 4, packed, memory, without_memory: None, packages, modules }
     };
     let mut features: BTreeMap<FeatureName, Cost> = BTreeMap::new();
     for (index, feature) in registry.features.keys().enumerate() {
@@ -40,7 +44,7 @@ fn costs(text: &str) -> Costs {
     features.insert(name("acme"), Cost::DoesNotCompile { said, hazard: Some("serve-acme".to_owned()) });
     features.insert(name("wakeonlan"), Cost::DoesNotStart { said: "panic: nothing".to_owned() });
     let whole = Weight { raw: 14_100_000, packed: 3_750_000 };
-    Costs { generated_by: "cargo xtask measure".to_owned(), basis, whole, features }
+    Costs { generated_by: "cargo xtask measure".to_owned(), basis, whole, memory: None, features }
 }
 
 /// A policy with costs beside it.

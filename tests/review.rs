@@ -62,6 +62,34 @@ fn a_change_of_a_pull_request_s_size() {
 }
 
 #[test]
+fn a_flip_says_what_was_shown_of_the_decision_on_a_daemon() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let proofs = r#"{ "generated_by": "x", "release": "1.102.5", "platform": "linux/amd64", "kept": [],
+        "passed": { "dns": ["keep dns", "keep netstack"], "flash": ["omit cachenetmap"], "login": ["omit gro"] } }"#;
+    std::fs::create_dir_all(repository.path().join("docs/proof")).unwrap();
+    std::fs::write(repository.path().join("docs/proof/one.json"), proofs).unwrap();
+    let flipped = [("netstack", "keep", "omit"), ("gro", "omit", "keep"), ("ssh", "omit", "keep")];
+    let flip = |text: String, (name, from, to): (&str, &str, &str)| {
+        let line = |verdict: &str| format!("    {verdict}: This device decides on {name}.");
+        assert!(text.contains(&line(from)), "{name}");
+        text.replace(&line(from), &line(to))
+    };
+    write(repository.path(), &flipped.into_iter().fold(text, flip));
+    let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
+    let shown: Vec<&str> = page.lines().filter(|line| line.contains("running daemon")).collect();
+    let not_yet = |check: &str| {
+        format!("  - as it was, it was shown on a running daemon by `{check}` on 1.102.5, one; as it is, not yet")
+    };
+    assert_eq!(shown, [not_yet("login"), not_yet("dns")], "{page}");
+    // And back: what is recorded is said of the decision as it is now.
+    git(repository.path(), &["commit", "--quiet", "--all", "--message=flipped"]);
+    write(repository.path(), &policy(&[], TARGET));
+    let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
+    assert!(page.contains("  - shown on a running daemon by `dns` on 1.102.5, one\n"), "{page}");
+}
+
+#[test]
 fn comments_alone_change_nothing() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);

@@ -109,6 +109,9 @@ fn without_the_right_to_it_a_check_is_skipped_and_never_passed() {
     assert_eq!(ran.status, 0, "{}", ran.shown());
     insta::assert_snapshot!(ran.shown());
     assert_eq!(verify(&["--check", "login", "--require-all"]).status, 1);
+    let staged = verify(&["--hazard", "ipnbus-up", "--hazard", "nattraversal-rebind"]);
+    insta::assert_snapshot!("a_staging_is_skipped", staged.shown());
+    assert_eq!((staged.status, verify(&["--hazard", "ipnbus-up", "--require-all"]).status), (0, 1));
 }
 
 #[test]
@@ -117,4 +120,6 @@ fn the_checks_are_listed_and_an_unknown_one_is_named() {
     let (listed, unknown) =
         (run(project.path(), &["verify", "--list"]), run(project.path(), &["verify", "--check", "x"]));
     insta::assert_snapshot!(format!("{}\n{}", listed.shown(), unknown.shown()));
+    let told = |hazard: &str| run(project.path(), &["verify", "--hazard", hazard]).shown();
+    insta::assert_snapshot!("not_staged", format!("{}\n{}", told("tpm-state"), told("x")));
 }

@@ -261,6 +261,9 @@ pub struct Measure {
     /// Go on where an earlier run was stopped: what it measured stands.
     #[arg(long)]
     pub resume: bool,
+    /// Start each daemon, too, and see what memory it takes once it has logged in; this needs what `verify` needs.
+    #[arg(long)]
+    pub memory: bool,
 }
 
 /// What `measure` can do with what was measured.
@@ -308,8 +311,14 @@ pub struct Verify {
     /// Turn round each decision that the checks prove, one at a time, and show that the check then fails.
     #[arg(long)]
     pub mutants: bool,
-    /// Only a part of the mutants, such as 1/4.
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1", requires = "mutants")]
+    /// In the place of checks: stage every hazard that shows at run time, on a binary that has it and on one that does not.
+    #[arg(long, conflicts_with_all = ["checks", "mutants", "soak"])]
+    pub hazards: bool,
+    /// As --hazards, for this hazard only; can be repeated.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["checks", "mutants", "soak"])]
+    pub hazard: Vec<String>,
+    /// Only a part of the mutants or hazards, such as 1/4.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
     pub shard: (usize, usize),
     /// Keep the traffic of `load` up for so long.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]

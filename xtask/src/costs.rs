@@ -66,10 +66,13 @@ impl Known {
 /// What a feature weighs, in a phrase.
 fn phrase(cost: &Cost) -> String {
     match cost {
-        Cost::Measured { along, raw, packed, .. } => {
+        Cost::Measured { along, raw, packed, memory, .. } => {
             let along = along.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let along = if along.is_empty() { along } else { format!(", with {along}") };
-            format!("{} packed, {} as linked{along}", format_difference(*packed), format_difference(*raw))
+            let memory = memory.filter(|memory| memory.tells());
+            let memory = memory.map(|memory| format!(", {} of memory", format_difference(memory.bytes)));
+            let memory = memory.unwrap_or_default();
+            format!("{} packed, {} as linked{memory}{along}", format_difference(*packed), format_difference(*raw))
         }
         Cost::DoesNotCompile { hazard: Some(hazard), .. } => format!("flipped, it does not compile (`{hazard}`)"),
         Cost::DoesNotCompile { hazard: None, .. } => "flipped, it does not compile".to_owned(),

@@ -79,16 +79,27 @@ pub fn record(
     files::write(&path(&project.root(), target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
 }
 
-/// Which checks proved the decision on a feature as it is now, in words: `` `dns` on 1.102.5, amd64 ``.
-#[must_use]
-pub fn of(project: &Project, pinned: Pinned<'_>, name: &FeatureName) -> Vec<String> {
-    let Some(decision) = pinned.policy.features.get(name) else { return Vec::new() };
-    let claim = format!("{} {name}", decision.verdict.word());
-    let known = pinned.policy.targets.keys().filter_map(|target| Some((target, read(&project.root(), target)?)));
-    let mut found = Vec::new();
-    for (target, proofs) in known {
-        let checks = proofs.passed.iter().filter(|(_, proves)| proves.contains(&claim));
-        found.extend(checks.map(|(check, _)| format!("`{check}` on {}, {target}", proofs.release)));
+/// What was shown of a policy's targets.
+#[derive(Debug, Clone, Default)]
+pub struct Shown(BTreeMap<String, Proofs>);
+
+impl Shown {
+    /// Reads what was shown of the policy's targets, as far as it can be read.
+    #[must_use]
+    pub fn read(project: &Project) -> Self {
+        let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
+        Self(targets.filter_map(|target| Some((target.clone(), read(&project.root(), target)?))).collect())
     }
-    found
+
+    /// Which checks proved a decision, in words: `` `dns` on 1.102.5, amd64 ``.
+    #[must_use]
+    pub fn of(&self, verdict: &str, name: &FeatureName) -> Vec<String> {
+        let claim = format!("{verdict} {name}");
+        let mut found = Vec::new();
+        for (target, proofs) in &self.0 {
+            let checks = proofs.passed.iter().filter(|(_, proves)| proves.contains(&claim));
+            found.extend(checks.map(|(check, _)| format!("`{check}` on {}, {target}", proofs.release)));
+        }
+        found
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod entrance;
 pub mod host;
+pub mod memory;
 pub mod node;
 
 use std::cell::Cell;
@@ -45,12 +46,24 @@ pub struct Programs {
     pub tailscaled: PathBuf,
     /// The command line: the same file by its other name.
     pub tailscale: PathBuf,
+    /// The daemon of the other nodes, where it is another one; its command line is beside it.
+    pub partner: Option<PathBuf>,
+    /// The daemon as it was before it was packed, if it is.
+    pub unpacked: Option<PathBuf>,
     /// How the daemon's processor is had.
     pub runner: Runner,
     /// What every daemon is started with beside its own: how a check without a decision is shown to fail.
     pub sabotage: Sabotage,
     /// How long a check that makes traffic goes on beyond its own measure.
     pub soak: Duration,
+}
+
+impl Programs {
+    /// The same with another daemon, whose command line is beside it.
+    #[must_use]
+    pub fn with_daemon(&self, daemon: &Path) -> Self {
+        Self { tailscaled: daemon.to_owned(), tailscale: daemon.with_file_name("tailscale"), ..self.clone() }
+    }
 }
 
 /// Variables and arguments that break what a check looks for.
@@ -123,9 +136,27 @@ impl World {
     /// # Errors
     /// Where its namespaces can't be made.
     pub fn node(&self, name: &str) -> Result<Node> {
+        self.node_of(name, self.programs.clone())
+    }
+
+    /// As [`World::node`], for a node that is there for the others: where a binary is looked at for its faults, this one
+    /// has none.
+    ///
+    /// # Errors
+    /// As [`World::node`].
+    pub fn partner(&self, name: &str) -> Result<Node> {
+        let Some(daemon) = &self.programs.partner else { return self.node(name) };
+        self.node_of(name, Programs { sabotage: Sabotage::default(), ..self.programs.with_daemon(daemon) })
+    }
+
+    /// As [`World::node`], for a daemon of these programs.
+    ///
+    /// # Errors
+    /// As [`World::node`].
+    pub fn node_of(&self, name: &str, programs: Programs) -> Result<Node> {
         let host = self.host(name)?;
         self.online(&host)?;
-        self.node_on(host)
+        Node::new(host, programs)
     }
 
     /// A node on a host that is connected already.

@@ -27,6 +27,9 @@ pub struct Costs {
     pub basis: Basis,
     /// The policy's own binary.
     pub whole: Weight,
+    /// What memory its daemon takes, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// The cost of each feature's decision.
     pub features: BTreeMap<FeatureName, Cost>,
 }
@@ -65,6 +68,38 @@ pub struct Weight {
     pub packed: u64,
 }
 
+/// What memory a daemon takes that has logged in and rests: anonymous bytes, which the kernel can't give to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// The median of several starts, in bytes; of a difference, what the feature adds.
+    pub bytes: i64,
+    /// How far the starts were apart. A difference that is not larger shows nothing.
+    pub spread: u64,
+}
+
+impl Memory {
+    /// From what was seen in several starts; nothing from none.
+    #[must_use]
+    pub fn of(mut seen: Vec<u64>) -> Option<Self> {
+        seen.sort_unstable();
+        let (first, last) = (seen.first()?, seen.last()?);
+        Some(Self { bytes: i64::try_from(*seen.get(seen.len() / 2)?).ok()?, spread: last - first })
+    }
+
+    /// How much more this is than another, with the larger spread of the two.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self { bytes: self.bytes - other.bytes, spread: self.spread.max(other.spread) }
+    }
+
+    /// Whether a difference is larger than chance.
+    #[must_use]
+    pub fn tells(self) -> bool {
+        self.bytes.unsigned_abs() > self.spread
+    }
+}
+
 /// What flipping a feature's decision does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case", deny_unknown_fields)]
@@ -78,6 +113,12 @@ pub enum Cost {
         raw: i64,
         /// The same as shipped.
         packed: i64,
+        /// The same of the daemon's memory, where that was measured and both could log in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<Memory>,
+        /// Why the memory of the flipped daemon could not be told: nobody can log in to it, say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without_memory: Option<String>,
         /// Packages that only the binary with the feature has.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         packages: BTreeSet<String>,

@@ -24,6 +24,13 @@ impl<'a> Selection<'a> {
         Self { registry, kept, omitted }
     }
 
+    /// Takes what is kept from elsewhere; what the release does not have is left out.
+    #[must_use]
+    pub fn keeping(kept: &BTreeSet<FeatureName>, registry: &'a Registry) -> Self {
+        let (kept, omitted) = registry.features.keys().cloned().partition(|name| kept.contains(name));
+        Self { registry, kept, omitted }
+    }
+
     /// Whether every kept feature has what it needs: then upstream's `featuretags` prints the same tags.
     #[must_use]
     pub fn is_closed(&self) -> bool {

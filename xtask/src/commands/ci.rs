@@ -54,6 +54,7 @@ pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
         steps.push(("build all", cmd!(shell, "{program} build-tailscale")));
         // Every claim on the running daemon, and every check on a binary that must fail it; other processors log in.
         steps.push(("verify", cmd!(shell, "{program} verify --target amd64 --mutants --require-all")));
+        steps.push(("hazards", cmd!(shell, "{program} verify --target amd64 --hazards --require-all")));
         for target in ["arm64", "armv5"] {
             let logs_in = cmd!(shell, "{program} verify --target {target} --check login --require-all");
             steps.push(("verify other processors", logs_in));

@@ -14,8 +14,9 @@ use crate::outln;
 use crate::output::product;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
+use crate::proofs::Shown;
 use crate::render::{hanging, wrapped};
-use crate::{proofs, upstream};
+use crate::upstream;
 
 /// Runs the command. Findings about other features don't hold it back.
 ///
@@ -33,6 +34,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
         explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstreams_words(&project, &explanation);
     let costs = Known::read(&project)?;
+    let decision = pinned.policy.features.get(&explanation.feature);
+    let proved = decision.map(|decision| Shown::read(&project).of(decision.verdict.word(), &explanation.feature));
+    let proved = proved.unwrap_or_default();
     match format {
         Format::Json => {
             let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
@@ -41,12 +45,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
                 Some((target.clone(), serde_json::to_value(costs.features.get(&explanation.feature)?).ok()?))
             });
             document["explanation"]["costs"] = measured.collect::<serde_json::Map<_, _>>().into();
-            document["explanation"]["proved_by"] = proofs::of(&project, pinned, &explanation.feature).into();
+            document["explanation"]["proved_by"] = proved.into();
             outln!("{document:#}");
         }
         _ => {
             let prices = prices(pinned, &costs, &explanation.feature);
-            let proved = proofs::of(&project, pinned, &explanation.feature);
             product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)));
         }
     }

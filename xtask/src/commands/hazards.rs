@@ -3,10 +3,13 @@
 mod prove;
 mod sweep;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use featureset::proof::{Observation, Proof};
 use featureset::recipe::PACKAGE;
+use featureset::release::Release;
 use regex::Regex;
 
 use super::Outcome;
@@ -15,6 +18,7 @@ use crate::process;
 use crate::tools::go::{self, Go};
 use crate::typecheck::Job;
 use crate::upstream::Upstream;
+use crate::{files, progress};
 
 /// Runs the command.
 ///
@@ -25,6 +29,25 @@ pub fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
         Hazards::Prove { ids, releases, build } => prove::run(policy, ids, releases, *build),
         Hazards::Sweep { shard } => sweep::run(policy, *shard),
     }
+}
+
+/// Where the proofs are, from the repository's folder.
+const PROOFS: &str = "crates/featureset/proofs";
+
+/// Lays what was seen of a hazard over what is recorded of the same releases and platforms; gives the whole.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] where the file can't be written.
+pub(super) fn record(root: &Path, id: &str, generated_by: &str, seen: Vec<Observation>) -> Result<Proof> {
+    let path = root.join(PROOFS).join(format!("{id}.json"));
+    let known = std::fs::read_to_string(&path).ok().and_then(|text| Proof::from_json(&text).ok());
+    let known = known.into_iter().flat_map(|proof| proof.observations);
+    let all: BTreeMap<(Release, String), Observation> =
+        known.chain(seen).map(|one| ((one.release, one.platform.clone()), one)).collect();
+    let proof = Proof { generated_by: generated_by.to_owned(), observations: all.into_values().collect() };
+    files::write(&path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
+    progress::line("Wrote", &format!("{PROOFS}/{id}.json"));
+    Ok(proof)
 }
 
 /// What a compiler says of a selection.

@@ -14,6 +14,7 @@ use featureset::selection::Selection;
 
 use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};
+use super::verify::Prober;
 use crate::cli::{Format, Measure, MeasureWhat};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
@@ -46,13 +47,21 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         let packer = maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone());
         let Some(basis) = Basis::of(pinned.policy, &selection, target, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
-        let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state };
+        let prober = if flags.memory { prober(&maker, pinned, target)? } else { None };
+        let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, prober };
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own(&features, flags.shard), &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();
         state.publish(&costs::path(&project.root(), target), &wanted)?;
     }
     Ok(Outcome::Clean)
+}
+
+/// What tells the memory of a target's daemons; says so where this machine can't.
+fn prober(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<Prober>> {
+    let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform) else { return Ok(None) };
+    let found = Prober::new(maker, platform)?;
+    Ok(found.map_err(|why| progress::warn(&format!("the memory of {target} is not measured: {why}"))).ok())
 }
 
 /// The features to measure: those named, or every one.

@@ -38,14 +38,18 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
+/// A policy's folder, if it is the repository that the data are in.
+pub fn repository_of(root: &Path) -> Option<PathBuf> {
+    root.join(BUILT_IN).is_dir().then(|| root.to_owned())
+}
+
 /// The root of this repository: what is written there is built into the program.
 ///
 /// # Errors
 /// A [`Problem`] where the policy is not that of a checkout.
 pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
-    let root = root_of(&found);
-    if root.join(BUILT_IN).is_dir() {
+    if let Some(root) = repository_of(&root_of(&found)) {
         return Ok(root);
     }
     let why = format!("there is no {BUILT_IN} beside {}", found.display());

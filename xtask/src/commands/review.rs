@@ -14,6 +14,7 @@ use crate::costs::Known;
 use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::project::Project;
+use crate::proofs::Shown;
 use crate::{outln, progress, render};
 
 /// Runs the command. A change that can be reviewed ends with 0, whatever it says: `check` is there to fail.
@@ -33,7 +34,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let new = Side { text: &project.text, reading: &project.reading };
     let change = Change::between(base, new, &project.facts);
     match format {
-        Format::Human => outln!("{}", render::change(&change, &flags.base, &Known::read(&project)?).trim_end()),
+        Format::Human => {
+            let (costs, shown) = (Known::read(&project)?, Shown::read(&project));
+            outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
+        }
         Format::Json => outln!("{:#}", document(&project, &flags.base, &change)),
         Format::Github => render::findings(&project, &change.questions, format)?,
     }

@@ -1,22 +1,29 @@
 //! `verify`: what the policy claims, shown on the daemon that ships, running in a world of its own.
 
 pub mod checks;
+mod hazards;
 mod inside;
+mod memory;
 mod mutants;
 mod report;
+mod stagings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use featureset::platform::Platform;
 use featureset::policy::Policy;
+use featureset::recipe::Recipe;
+use featureset::selection::Selection;
 use serde::{Deserialize, Serialize};
 
 pub use inside::run as run_inside;
+pub(super) use memory::Prober;
 pub use report::{Outcome as CheckOutcome, Report};
 
 use self::checks::{CHECKS, Check};
-use super::build_tailscale::Maker;
+use super::build_tailscale::{Maker, Unmade};
 use super::{Outcome, build_tailscale};
 use crate::cli::{Format, Verify};
 use crate::outln;
@@ -24,7 +31,7 @@ use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::{Sabotage, entrance};
-use crate::{files, progress, proofs, render};
+use crate::{commands, files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
 const LAB: [(&str, &str); 5] = [
@@ -41,9 +48,35 @@ struct Plan {
     lab: PathBuf,
     daemon: PathBuf,
     platform: String,
+    /// The daemon of the other nodes, where it is another one.
+    partner: Option<PathBuf>,
+    /// The daemon before it was packed.
+    unpacked: Option<PathBuf>,
     checks: Vec<String>,
+    /// Hazards to stage, after the checks.
+    stagings: Vec<String>,
     sabotage: Sabotage,
     soak_minutes: u64,
+    /// How often the daemon is started to see what memory it takes.
+    starts: usize,
+}
+
+impl Plan {
+    /// A plan with nothing to do.
+    fn new(lab: &Path, daemon: &Path, platform: &Platform) -> Result<Self> {
+        Ok(Self {
+            lab: lab.to_owned(),
+            daemon: std::path::absolute(daemon).context("the current folder")?,
+            platform: platform.name.to_owned(),
+            partner: None,
+            unpacked: None,
+            checks: Vec::new(),
+            stagings: Vec::new(),
+            sabotage: Sabotage::default(),
+            soak_minutes: 0,
+            starts: 0,
+        })
+    }
 }
 
 /// Runs the command.
@@ -59,6 +92,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
     let target = chosen_target(pinned.policy, flags.target.as_deref())?;
     let checks = chosen_checks(&flags.checks)?;
+    if flags.hazards || !flags.hazard.is_empty() {
+        return stage_hazards(&project, pinned, target, flags, format);
+    }
     if let Some(why) = lacking(pinned.policy, target) {
         let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
         skipped.iter().for_each(Report::tell);
@@ -78,6 +114,25 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
     proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
+    Ok(if fine { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// Runs the command for hazards in the place of checks.
+fn stage_hazards(
+    project: &Project,
+    pinned: Pinned<'_>,
+    target: &str,
+    flags: &Verify,
+    format: Format,
+) -> Result<Outcome> {
+    let stagings = hazards::chosen(&flags.hazard)?;
+    let staged = match lacking(pinned.policy, target) {
+        Some(why) => hazards::skipped(&stagings, pinned.release, &why),
+        None => hazards::run(&Stage::new(project, pinned, target)?, &stagings, flags.shard)?,
+    };
+    let kept = hazards::keep_logs(&project.target().join("verify").join(target), &staged)?;
+    report::print_hazards(&staged, target, &kept, format);
+    let fine = staged.iter().all(|staged| staged.is_fine(flags.require_all));
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
 
@@ -134,6 +189,8 @@ struct Stage<'a> {
     /// Of mutants, which are not packed: that changes nothing of what they do.
     maker: Maker,
     lab: PathBuf,
+    /// Where the data of hazards can be written, if this is the repository that has them.
+    repository: Option<PathBuf>,
 }
 
 impl<'a> Stage<'a> {
@@ -141,10 +198,9 @@ impl<'a> Stage<'a> {
     fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
         let maker = Maker::gather(project, pinned, &[])?;
-        let step = progress::step("Building", "the control server");
-        let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
-        step.done("Built", &format!("of {}", pinned.release));
-        Ok(Self { folder, pinned, target, maker, lab })
+        let lab = lab(&maker)?;
+        let repository = commands::registry::repository_of(&project.root());
+        Ok(Self { folder, pinned, target, maker, lab, repository })
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
@@ -157,62 +213,98 @@ impl<'a> Stage<'a> {
             }
         }
         reports.iter().for_each(Report::tell);
-        reports.extend(enter(&self.plan(daemon, claimed, Sabotage::default(), soak_minutes)?, Report::tell)?);
+        reports.extend(enter(&Plan { soak_minutes, ..self.plan(daemon, claimed)? }, Report::tell)?);
         Ok(reports)
     }
 
-    fn plan(&self, daemon: &Path, checks: Vec<String>, sabotage: Sabotage, soak_minutes: u64) -> Result<Plan> {
-        let target = self.pinned.policy.targets.get(self.target).context("the target")?;
-        let absolute = |path: &Path| std::path::absolute(path).context("the current folder");
-        Ok(Plan {
-            lab: absolute(&self.lab)?,
-            daemon: absolute(daemon)?,
-            platform: target.platform.name.to_owned(),
-            checks,
-            sabotage,
-            soak_minutes,
-        })
+    /// The target's platform.
+    fn platform(&self) -> Result<&'static Platform> {
+        self.pinned.policy.targets.get(self.target).map(|target| target.platform).context("the target")
+    }
+
+    fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
+        let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
+        let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
+        Ok(Plan { checks, unpacked, ..plan })
+    }
+
+    /// A binary of a selection, built unless it is there; where it is.
+    fn binary(
+        &self,
+        maker: &Maker,
+        policy: &Policy,
+        selection: &Selection<'_>,
+        what: &str,
+    ) -> Result<Result<PathBuf, Unmade>> {
+        let commit = maker.upstream.commit.as_deref();
+        let recipe = Recipe::of(policy, selection, self.target, commit).context("the target's recipe")?;
+        let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
+        let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
+        let step = progress::step("Building", format!("a binary for {what}"));
+        let made = maker.make_once(&recipe, &folder)?;
+        if made.is_ok() {
+            step.done("Built", "");
+        }
+        Ok(made.map(|()| folder.join(build_tailscale::PACKED)))
     }
 }
 
-/// Runs a plan inside a world of its own.
-fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
-    let text = serde_json::to_string(plan)?;
-    let (mut reports, mut step): (Vec<Report>, Option<progress::Step>) = (Vec::new(), None);
-    let status = entrance::enter(&["verify-inside", &text], |line| {
-        match serde_json::from_str(line).context("reading what the world's process says")? {
-            report::Event::Begins { check } => step = Some(progress::step("Checking", check)),
-            report::Event::Ended(report) => {
-                step = None;
-                tell(&report);
-                reports.push(report);
-            }
-        }
+/// Builds the world's program in the generated module of a release.
+fn lab(maker: &Maker) -> Result<PathBuf> {
+    let step = progress::step("Building", "the control server");
+    let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
+    step.done("Built", &format!("of {}", maker.upstream.release));
+    std::path::absolute(lab).context("the current folder")
+}
+
+/// Runs a plan inside a world of its own, and passes on what happens there.
+fn events(plan: &Plan, mut happens: impl FnMut(report::Event)) -> Result<std::process::ExitStatus> {
+    entrance::enter(&["verify-inside", &serde_json::to_string(plan)?], |line| {
+        happens(serde_json::from_str(line).context("reading what the world's process says")?);
         Ok(())
+    })
+}
+
+/// Runs the checks of a plan.
+fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
+    let (mut reports, mut step): (Vec<Report>, Option<progress::Step>) = (Vec::new(), None);
+    let status = events(plan, |event| match event {
+        report::Event::Begins { check } => step = Some(progress::step("Checking", check)),
+        report::Event::Ended(report) => {
+            step = None;
+            tell(&report);
+            reports.push(report);
+        }
+        report::Event::Rested { .. } => {}
     })?;
     drop(step);
     anyhow::ensure!(
-        status.success() && reports.len() == plan.checks.len(),
+        status.success() && reports.len() == plan.checks.len() + plan.stagings.len(),
         "the world's process ended ({status}) after {} of {} checks",
         reports.len(),
-        plan.checks.len()
+        plan.checks.len() + plan.stagings.len()
     );
     Ok(reports)
 }
 
 /// Writes the logs of failed checks, each in a folder of its check; those folders.
 fn keep_logs(folder: &Path, reports: &[Report]) -> Result<Vec<PathBuf>> {
+    keep(folder, reports.iter().map(|report| (report.check.clone(), report.logs.clone())))
+}
+
+/// Writes logs, each in a folder below that has its name; those folders. What an earlier run left there goes.
+fn keep(folder: &Path, logs: impl Iterator<Item = (String, Vec<(String, String)>)>) -> Result<Vec<PathBuf>> {
     let mut kept = Vec::new();
-    for report in reports {
-        let own = folder.join(&report.check);
+    for (of, logs) in logs {
+        let own = folder.join(&of);
         if own.exists() {
             files::empty_folder(&own)?;
         }
-        for (name, text) in &report.logs {
+        for (name, text) in &logs {
             files::write(&own.join(name), text)?;
         }
-        if !report.logs.is_empty() {
-            progress::line("Kept", &format!("the logs of {} in {}", report.check, own.display()));
+        if !logs.is_empty() {
+            progress::line("Kept", &format!("the logs of {of} in {}", own.display()));
             kept.push(own);
         }
     }

@@ -4,11 +4,12 @@ use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setti
 use featureset::finding::{Finding, Severity};
 
 use crate::costs::Known;
+use crate::proofs::Shown;
 
 /// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
-/// measured of the policy.
+/// measured of the policy, `shown` is what a running daemon showed.
 #[must_use]
-pub fn change(change: &Change, base: &str, costs: &Known) -> String {
+pub fn change(change: &Change, base: &str, costs: &Known, shown: &Shown) -> String {
     let mut page = format!("## Policy review against `{}`\n\n{}\n", code(base), verdict(change));
     page += match change.base {
         Base::Missing => "\nThe base has no policy: everything is new.\n",
@@ -22,7 +23,7 @@ pub fn change(change: &Change, base: &str, costs: &Known) -> String {
         let kept = change.decisions.iter().filter(|one| one.to.as_ref().is_some_and(|to| to.verdict == "keep"));
         page += &format!("\n{} features are decided, {} of them kept.\n", change.decisions.len(), kept.count());
     } else {
-        page += &section("Decisions", change.decisions.iter().map(|one| decision(one, costs)).collect());
+        page += &section("Decisions", change.decisions.iter().map(|one| decision(one, costs, shown)).collect());
         page += &section("Reasons and references", change.edits.iter().map(edit).collect());
         page += &section("Settings", change.settings.iter().map(setting).collect());
         page += &section("Accepted hazards", change.acceptances.iter().map(acceptance).collect());
@@ -61,7 +62,7 @@ fn questions(questions: &[Finding]) -> Vec<String> {
     questions.iter().map(one).collect()
 }
 
-fn decision(one: &DecisionChange, costs: &Known) -> String {
+fn decision(one: &DecisionChange, costs: &Known, shown: &Shown) -> String {
     let word = |stated: &Option<Stated>| stated.as_ref().map_or("undecided", |stated| stated.verdict);
     let mut text = format!("- **`{}`**: {} → **{}**\n", one.feature, word(&one.from), word(&one.to));
     let reason = |said: &str, stated: &Option<Stated>| match stated {
@@ -81,7 +82,21 @@ fn decision(one: &DecisionChange, costs: &Known) -> String {
     for phrase in costs.phrases(&one.feature) {
         text += &format!("  - weighs, on {phrase}\n");
     }
-    text
+    text + &proofs(one, shown)
+}
+
+/// What a running daemon showed of a decision as it was and as it is. Of most, nothing can be shown, and nothing is said.
+fn proofs(one: &DecisionChange, shown: &Shown) -> String {
+    let of = |stated: &Option<Stated>| {
+        stated.as_ref().map(|stated| shown.of(stated.verdict, &one.feature)).unwrap_or_default()
+    };
+    match (of(&one.from), of(&one.to)) {
+        (was, now) if was.is_empty() && now.is_empty() => String::new(),
+        (was, now) if now.is_empty() => {
+            format!("  - as it was, it was shown on a running daemon by {}; as it is, not yet\n", was.join(", "))
+        }
+        (_, now) => format!("  - shown on a running daemon by {}\n", now.join(", ")),
+    }
 }
 
 fn edit(one: &Edit) -> String {

@@ -59,26 +59,35 @@ pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result
     process::lines(command, line)
 }
 
-/// Inside, before anything else: hides what is the machine's, and brings the programs along.
+/// Inside, before anything else: hides what is the machine's, and brings the programs along. The daemons are the one that is
+/// looked at, that of the other nodes, and the first as it was before it was packed.
 ///
 /// # Errors
 /// Where a program can't be read, or the process is not alone in its namespaces.
-pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) -> Result<Programs> {
+pub fn prepare(lab: &Path, daemons: [Option<&Path>; 3], runner: Runner, sabotage: Sabotage) -> Result<Programs> {
     // Nothing is hidden from anyone else: the first process of its own process namespace came through `enter`.
     anyhow::ensure!(std::process::id() == 1, "this is run by `verify`, not by hand");
-    let (lab, daemon) = (files::read_bytes(lab)?, files::read_bytes(daemon)?);
+    let read = |path: Option<&Path>| path.map(files::read_bytes).transpose();
+    let lab = files::read_bytes(lab)?;
+    let [daemon, partner, unpacked] = daemons.map(read);
     for folder in HIDDEN.iter().filter(|folder| Path::new(folder).is_dir()) {
         mount("tmpfs", *folder, "tmpfs", MountFlags::NOSUID, None).with_context(|| format!("hiding {folder}"))?;
     }
-    files::make_folder(Path::new(PROGRAMS))?;
     let place = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let path = Path::new(PROGRAMS).join(name);
+        path.parent().map(files::make_folder).transpose()?;
         std::fs::write(&path, bytes)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
         Ok(path)
     };
-    let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
-    let tailscale = Path::new(PROGRAMS).join("tailscale");
-    files::link("tailscaled", &tailscale)?;
-    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage, soak: Duration::ZERO })
+    let daemon_in = |folder: &str, bytes: Result<Option<Vec<u8>>>| -> Result<Option<PathBuf>> {
+        let Some(bytes) = bytes? else { return Ok(None) };
+        let path = place(&format!("{folder}/tailscaled"), &bytes)?;
+        files::link("tailscaled", &path.with_file_name("tailscale"))?;
+        Ok(Some(path))
+    };
+    let tailscaled = daemon_in("daemon", daemon)?.context("there is no daemon to run")?;
+    let (partner, unpacked) = (daemon_in("partner", partner)?, daemon_in("unpacked", unpacked)?);
+    let (lab, tailscale) = (place("lab", &lab)?, tailscaled.with_file_name("tailscale"));
+    Ok(Programs { lab, tailscaled, tailscale, partner, unpacked, runner, sabotage, soak: Duration::ZERO })
 }

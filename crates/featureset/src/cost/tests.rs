@@ -18,7 +18,15 @@ fn basis(text: &str) -> Basis {
 
 fn cost(packed: i64, along: &[&str]) -> Cost {
     let along = along.iter().copied().map(name).collect();
-    Cost::Measured { along, raw: packed * 4, packed, packages: BTreeSet::new(), modules: BTreeSet::new() }
+    Cost::Measured {
+        along,
+        raw: packed * 4,
+        packed,
+        memory: None,
+        without_memory: None,
+        packages: BTreeSet::new(),
+        modules: BTreeSet::new(),
+    }
 }
 
 fn costs() -> Costs {
@@ -26,6 +34,7 @@ fn costs() -> Costs {
         generated_by: "cargo xtask measure".to_owned(),
         basis: basis(&clean_policy()),
         whole: Weight { raw: 14_000_000, packed: 3_700_000 },
+        memory: None,
         features: BTreeMap::new(),
     };
     costs.basis.kept = ["netstack", "gro", "dns", "cli"].into_iter().map(name).collect();
@@ -99,4 +108,14 @@ fn differences_are_told_in_kilobytes() {
         [told(0), told(49), told(-1_234), told(9_949), told(123_456)],
         ["+0.0 kB", "+0.0 kB", "−1.2 kB", "+9.9 kB", "+123 kB"]
     );
+}
+
+#[test]
+fn memory_is_a_median_and_a_difference_within_chance_tells_nothing() {
+    let seen = |figures: &[u64]| Memory::of(figures.to_vec());
+    assert_eq!(seen(&[]), None);
+    let (one, other) = (seen(&[24_100, 24_600, 24_200]).unwrap(), seen(&[23_000, 23_100, 22_900]).unwrap());
+    assert_eq!((one.bytes, one.spread, other.bytes, other.spread), (24_200, 500, 23_000, 200));
+    assert_eq!(one.less(other), Memory { bytes: 1200, spread: 500 });
+    assert!(one.less(other).tells() && !one.less(one).tells() && other.less(one).tells());
 }

@@ -7,7 +7,7 @@ use crate::name::FeatureName;
 use crate::policy::Verdict;
 use crate::registry::Registry;
 
-/// The smallest selection that meets a hazard, and the same after its remedy.
+/// A selection that meets a hazard, and one that does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// What the offending selection keeps, closed under dependencies.
@@ -18,35 +18,61 @@ pub struct Trial {
     pub goos: String,
 }
 
-/// The trial of a hazard on a release line; nothing where the line lacks a feature that the condition asks for, or
-/// where no closed selection meets it.
+/// The smallest trial of a hazard on a release line: nothing is kept but what the condition asks for, and then its remedy.
+/// Nothing where the line lacks a feature that the condition asks for, or where no closed selection meets it.
 #[must_use]
 pub fn of(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
+    let (offending, goos) = offending(hazard, registry, &BTreeSet::new())?;
+    let remedied = remedied(hazard, registry, &offending);
+    Some(Trial { offending, remedied, goos })
+}
+
+/// The trial of a hazard beside a selection that people ship. Where that selection has the hazard, the other is its remedy;
+/// else the offending one differs from it in as little as brings the hazard about. Nothing as in [`of`].
+#[must_use]
+pub fn beside(hazard: &Hazard, registry: &Registry, kept: &BTreeSet<FeatureName>) -> Option<Trial> {
+    let (offending, goos) = offending(hazard, registry, kept)?;
+    let remedied = if offending == *kept { remedied(hazard, registry, kept) } else { kept.clone() };
+    Some(Trial { offending, remedied, goos })
+}
+
+/// A selection with the first way of a condition brought about, and the operating system that it asks for.
+fn offending(
+    hazard: &Hazard,
+    registry: &Registry,
+    kept: &BTreeSet<FeatureName>,
+) -> Option<(BTreeSet<FeatureName>, String)> {
     let way = hazard.record.when.ways().into_iter().next()?;
     let mut goos = "linux".to_owned();
-    let (mut kept, mut omitted) = (BTreeSet::new(), BTreeSet::new());
+    let (mut wanted, mut gone) = (BTreeSet::new(), BTreeSet::new());
     for (atom, holds) in &way {
         if atom.feature().is_some_and(|name| !registry.features.contains_key(name)) {
             return None;
         }
         match (atom, holds) {
-            (Atom::Keep(name), true) | (Atom::Omit(name), false) => kept.extend(registry.requires(name)),
-            (Atom::Omit(name), true) | (Atom::Keep(name), false) => drop(omitted.insert(name.clone())),
+            (Atom::Keep(name), true) | (Atom::Omit(name), false) => wanted.extend(registry.requires(name)),
+            (Atom::Omit(name), true) | (Atom::Keep(name), false) => gone.extend(registry.required_by(name)),
             (Atom::Os(os), true) => goos.clone_from(os),
             _ => {}
         }
     }
-    if kept.intersection(&omitted).next().is_some() {
-        return None;
-    }
-    let mut remedied = kept.clone();
+    let possible = wanted.is_disjoint(&gone);
+    possible.then(|| (kept.difference(&gone).cloned().chain(wanted).collect(), goos))
+}
+
+/// A selection after a hazard's remedy, still closed.
+fn remedied(hazard: &Hazard, registry: &Registry, kept: &BTreeSet<FeatureName>) -> BTreeSet<FeatureName> {
+    let mut kept = kept.clone();
     for flip in &hazard.record.remedy {
         match flip.verdict() {
-            Verdict::Keep => remedied.extend(registry.requires(flip.feature())),
-            Verdict::Omit => remedied.retain(|name| !registry.requires(name).contains(flip.feature())),
+            Verdict::Keep => kept.extend(registry.requires(flip.feature())),
+            Verdict::Omit => {
+                let gone = registry.required_by(flip.feature());
+                kept.retain(|name| !gone.contains(name));
+            }
         }
     }
-    Some(Trial { offending: kept, remedied, goos })
+    kept
 }
 
 /// The selections in which a new hazard would show, by a name for each: every single omission with what needs it,
@@ -119,6 +145,36 @@ mod tests {
         assert_eq!(windows.goos, "windows");
         let old = Facts::embedded().registry("1.96.5".parse().unwrap()).unwrap();
         assert_eq!(of(Facts::embedded().hazard("ipnbus-up").unwrap(), old), None, "1.96 has no ipnbus to omit");
+    }
+
+    proptest::proptest! {
+        /// Whatever is shipped: both selections are closed if it is, and they differ only by what the hazard is about.
+        #[test]
+        fn a_trial_beside_a_selection_is_closed(picked in proptest::collection::vec(0usize..100, 0..12), which in 0usize..100) {
+            let names: Vec<&FeatureName> = registry().features.keys().collect();
+            let kept: BTreeSet<FeatureName> =
+                picked.iter().flat_map(|index| registry().requires(names[index % names.len()])).collect();
+            let hazards: Vec<_> = Facts::embedded().hazards().collect();
+            let hazard = hazards[which % hazards.len()];
+            let Some(trial) = beside(hazard, registry(), &kept) else { return Ok(()) };
+            for selection in [&trial.offending, &trial.remedied] {
+                proptest::prop_assert!(selection.iter().all(|name| registry().requires(name).is_subset(selection)));
+            }
+            proptest::prop_assert!(trial.offending == kept || trial.remedied == kept);
+        }
+    }
+
+    #[test]
+    fn beside_a_selection_the_hazard_is_brought_about_or_remedied() {
+        let of = |id: &str, kept: &[&str]| {
+            let kept = kept.iter().map(|name| FeatureName::new(name).unwrap()).collect();
+            let trial = beside(Facts::embedded().hazard(id).unwrap(), registry(), &kept).unwrap();
+            [trial.offending, trial.remedied]
+                .map(|set| set.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(of("dns-netstack-quad100", &["dns", "gro", "netstack"]), ["dns", "dns gro netstack"]);
+        assert_eq!(of("dns-netstack-quad100", &["dns"]), ["dns", "dns netstack"]);
+        assert_eq!(of("cachenetmap-flash-wear", &["dns"]), ["cachenetmap dns", "dns"]);
     }
 
     #[test]

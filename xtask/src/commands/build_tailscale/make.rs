@@ -63,6 +63,19 @@ impl Maker {
         Ok(Self { go, upx, upstream })
     }
 
+    /// As [`Maker::make`], unless the binary is there already, and one at a time.
+    ///
+    /// # Errors
+    /// As [`Maker::make`].
+    pub fn make_once(&self, recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
+        let of_all = folder.parent().unwrap_or(folder);
+        let _lock = files::lock(of_all, || progress::line("Waiting", "for another build in this folder"))?;
+        if made_before(recipe, folder, &self.upstream).is_some() {
+            return Ok(Ok(()));
+        }
+        Ok(self.make(recipe, folder)?.map(drop))
+    }
+
     /// Makes a binary in a folder that is emptied first; it is left there.
     ///
     /// # Errors
@@ -93,6 +106,18 @@ impl Maker {
         files::link(PACKED, &folder.join(LINK))?;
         Ok(started(recipe, folder)?.map(|()| Made { raw: bytes.len() as u64, packed: size, modules }))
     }
+}
+
+/// The binary that is in a folder, if it is younger than this program and says that it is what the recipe wants.
+fn made_before(recipe: &Recipe, folder: &Path, upstream: &Upstream) -> Option<()> {
+    let younger = |path: &Path, than: &Path| {
+        let time = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        time(path) > time(than)
+    };
+    let unpacked = folder.join(UNPACKED);
+    let whole = folder.join(LINK).exists() && younger(&unpacked, &std::env::current_exe().ok()?);
+    let bytes = std::fs::read(&unpacked).ok().filter(|_| whole)?;
+    verify::holds_what_the_recipe_says(&bytes, recipe, upstream).ok()
 }
 
 /// Whether it says its version, by both of its names, where this machine can run it.

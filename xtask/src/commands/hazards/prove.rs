@@ -6,18 +6,16 @@ use std::path::Path;
 use anyhow::Result;
 use featureset::facts::Facts;
 use featureset::hazard::{Effect, Hazard, trial};
-use featureset::proof::{Established, Observation, Proof};
+use featureset::proof::{Established, Observation};
 use featureset::release::Release;
 
-use super::{Said, built, judged};
+use super::{Said, built, judged, record};
 use crate::commands::{Outcome, registry};
 use crate::problem::Problem;
+use crate::progress;
 use crate::tools::go::{self, Go};
 use crate::typecheck::{Job, TypeChecker};
 use crate::upstream::{self, Upstream};
-use crate::{files, progress};
-
-const FOLDER: &str = "crates/featureset/proofs";
 
 /// Runs the command; findings are observations that contradict the hazards' data.
 pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], build: bool) -> Result<Outcome> {
@@ -28,28 +26,19 @@ pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], b
     let releases: Vec<Release> = if releases.is_empty() { newest.collect() } else { releases.to_vec() };
     let target = root.join("target");
     let go = go::find_or_provide(&target)?;
-    let mut proofs: BTreeMap<&str, BTreeMap<(Release, String), Observation>> = BTreeMap::new();
-    for hazard in &hazards {
-        let old = hazard.proof.iter().flat_map(|proof| &proof.observations).cloned();
-        proofs.insert(&hazard.id, old.map(|seen| ((seen.release, seen.platform.clone()), seen)).collect());
-    }
+    let mut proofs: BTreeMap<&str, Vec<Observation>> = hazards.iter().map(|hazard| (&*hazard.id, Vec::new())).collect();
     for release in releases {
         let upstream = upstream::fetch(&go, &target, release, None)?;
         let checker = TypeChecker::new(&go, &upstream)?;
         for hazard in &hazards {
             if let Some(seen) = observe(hazard, &upstream, &Compilers { go: &go, checker: &checker, build })? {
-                proofs.entry(&hazard.id).or_default().insert((release, seen.platform.clone()), seen);
+                proofs.entry(&hazard.id).or_default().push(seen);
             }
         }
     }
     let mut outcome = Outcome::Clean;
     for (id, observations) in proofs {
-        let proof = Proof {
-            generated_by: "cargo xtask hazards prove".to_owned(),
-            observations: observations.into_values().collect(),
-        };
-        files::write(&root.join(FOLDER).join(format!("{id}.json")), &(serde_json::to_string_pretty(&proof)? + "\n"))?;
-        progress::line("Wrote", &format!("{FOLDER}/{id}.json"));
+        let proof = record(&root, id, "cargo xtask hazards prove", observations)?;
         for wrong in proof.contradictions() {
             progress::warn(&format!("{id} on {}: the data say otherwise: {wrong:?}", wrong.release));
             outcome = Outcome::Findings;

@@ -1,12 +1,13 @@
 //! The builds of a sweep: type-checked first, then made two at a time, each result kept as it comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use featureset::cost::{Cost, format_difference};
+use featureset::cost::{Cost, Memory, format_difference};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::policy::{Verdict, format_size};
@@ -15,7 +16,8 @@ use featureset::rules;
 use featureset::selection::Selection;
 
 use super::state::{State, Whole};
-use crate::commands::build_tailscale::{Made, Maker, Unmade};
+use crate::commands::build_tailscale::{Made, Maker, PACKED, Unmade};
+use crate::commands::verify::Prober;
 use crate::project::{Pinned, Project};
 use crate::typecheck::{Job, TypeChecker};
 use crate::{process, progress};
@@ -34,6 +36,8 @@ pub(super) struct Sweep<'a> {
     pub(super) selection: Selection<'a>,
     pub(super) maker: &'a Maker,
     pub(super) state: &'a State,
+    /// What tells the memory of daemons, where that is asked for and can be told.
+    pub(super) prober: Option<Prober>,
 }
 
 impl Sweep<'_> {
@@ -42,7 +46,8 @@ impl Sweep<'_> {
     /// # Errors
     /// A [`crate::problem::Problem`] where it can't be made: then `build-tailscale` says why.
     pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
-        if let Some(whole) = self.state.whole().filter(|_| resume) {
+        let known = self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.prober.is_none()));
+        if let Some(whole) = known {
             return Ok(whole);
         }
         let step = progress::step("Building", format!("{} as the policy has it", self.target));
@@ -55,7 +60,11 @@ impl Sweep<'_> {
             let next = "Run `build-tailscale`: it says which decision is at fault.";
             crate::problem::Problem::new("not-measurable", format!("`{}` can't be made", self.target), why, next)
         })?;
-        let whole = Whole::of(&made, self.packages(&recipe)?);
+        let memory = self.memory(&recipe, "whole")?.transpose().map_err(|why| {
+            let next = "Run `verify --check login`: it says why.";
+            crate::problem::Problem::new("not-measurable", format!("`{}` can't log in", self.target), why, next)
+        })?;
+        let whole = Whole::of(&made, memory, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;
         step.done("Built", &format_size(whole.weight.packed));
         Ok(whole)
@@ -67,7 +76,9 @@ impl Sweep<'_> {
     /// The first that is no fault of a selection.
     pub(super) fn run(&self, features: &[FeatureName], whole: &Whole, resume: bool) -> Result<()> {
         let known = if resume { self.state.results() } else { BTreeMap::new() };
-        let open: Vec<&FeatureName> = features.iter().filter(|name| !known.contains_key(*name)).collect();
+        let unseen = |cost: &Cost| matches!(cost, Cost::Measured { memory: None, without_memory: None, .. });
+        let done = |cost: &Cost| self.prober.is_none() || !unseen(cost);
+        let open: Vec<&FeatureName> = features.iter().filter(|name| !known.get(*name).is_some_and(done)).collect();
         let open = self.type_check(&open)?;
         let queue = Mutex::new(open.iter().enumerate());
         let (start, total) = (Instant::now(), open.len());
@@ -123,7 +134,17 @@ impl Sweep<'_> {
     }
 
     fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {
-        self.maker.make(recipe, &self.state.folder.join(".work").join(folder))
+        self.maker.make(recipe, &self.work(folder))
+    }
+
+    /// What memory the daemon takes that was just made in that folder; the inner error is why it can't log in.
+    fn memory(&self, recipe: &Recipe, folder: &str) -> Result<Option<Result<Memory, String>>> {
+        let daemon = self.work(folder).join(PACKED);
+        self.prober.as_ref().map(|prober| prober.idle(&daemon, recipe.platform)).transpose()
+    }
+
+    fn work(&self, folder: &str) -> PathBuf {
+        self.state.folder.join(".work").join(folder)
     }
 
     fn measure(&self, name: &FeatureName, whole: &Whole, worker: usize) -> Result<Cost> {
@@ -133,13 +154,19 @@ impl Sweep<'_> {
             Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &complaint(&said))),
             Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
         };
-        let flipped = Whole::of(&made, self.packages(&recipe)?);
+        let (memory, without_memory) = match self.memory(&recipe, &worker.to_string())? {
+            Some(Err(why)) => (None, Some(why)),
+            seen => (seen.and_then(Result::ok), None),
+        };
+        let flipped = Whole::of(&made, memory, self.packages(&recipe)?);
         let (with, without) = if self.selection.kept.contains(name) { (whole, &flipped) } else { (&flipped, whole) };
         let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
         Ok(Cost::Measured {
             along: self.selection.flipping(name),
             raw: less(with.weight.raw, without.weight.raw),
             packed: less(with.weight.packed, without.weight.packed),
+            memory: with.memory.zip(without.memory).map(|(with, without)| with.less(without)),
+            without_memory,
             packages: &with.packages - &without.packages,
             modules: &with.modules - &without.modules,
         })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use featureset::cost::{Basis, Cost, Costs, Weight};
+use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::name::FeatureName;
 
 use crate::commands::build_tailscale::Made;
@@ -32,14 +32,17 @@ const WHOLE: &str = ".whole";
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Whole {
     pub(super) weight: Weight,
+    /// Why the daemon's memory is not known is said once, and not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) memory: Option<Memory>,
     pub(super) packages: BTreeSet<String>,
     pub(super) modules: BTreeSet<String>,
 }
 
 impl Whole {
-    pub(super) fn of(made: &Made, packages: BTreeSet<String>) -> Self {
+    pub(super) fn of(made: &Made, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
         let weight = Weight { raw: made.raw, packed: made.packed };
-        Self { weight, packages, modules: made.modules.iter().cloned().collect() }
+        Self { weight, memory, packages, modules: made.modules.iter().cloned().collect() }
     }
 }
 
@@ -85,9 +88,10 @@ impl State {
     /// # Errors
     /// A [`crate::problem::Problem`] where the file can't be written.
     pub(super) fn publish(&self, path: &Path, wanted: &BTreeSet<FeatureName>) -> Result<()> {
-        let Some(Whole { weight, .. }) = self.whole() else { return Ok(()) };
+        let Some(Whole { weight, memory, .. }) = self.whole() else { return Ok(()) };
         let known = std::fs::read_to_string(path).ok().and_then(|text| Costs::from_json(&text).ok());
         let known = known.filter(|known| known.basis == self.basis && known.whole == weight);
+        let memory = memory.or_else(|| known.as_ref()?.memory);
         let mut features = known.map(|known| known.features).unwrap_or_default();
         features.extend(self.results());
         features.retain(|name, _| wanted.contains(name));
@@ -98,7 +102,7 @@ impl State {
             return Ok(());
         }
         let generated_by = "cargo xtask measure".to_owned();
-        let costs = Costs { generated_by, basis: self.basis.clone(), whole: weight, features };
+        let costs = Costs { generated_by, basis: self.basis.clone(), whole: weight, memory, features };
         files::write(path, &costs.to_json().map_err(anyhow::Error::msg)?)?;
         progress::line("Wrote", &format!("{shown}: {} features", costs.features.len()));
         Ok(())
@@ -123,12 +127,12 @@ mod tests {
 
     fn cost(packed: i64) -> Cost {
         let (along, packages, modules) = Default::default();
-        Cost::Measured { along, raw: packed * 3, packed, packages, modules }
+        Cost::Measured { along, raw: packed * 3, packed, memory: None, without_memory: None, packages, modules }
     }
 
     fn whole() -> Whole {
         let (packages, modules) = Default::default();
-        Whole { weight: Weight { raw: 9, packed: 3 }, packages, modules }
+        Whole { weight: Weight { raw: 9, packed: 3 }, memory: None, packages, modules }
     }
 
     #[test]

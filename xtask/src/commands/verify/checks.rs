@@ -1,15 +1,16 @@
 //! The checks: each is a file, each has one line in the table, and the table tests itself.
 
 mod cli;
-mod direct;
-mod dns;
-mod exit_node;
-mod flash;
+pub(super) mod direct;
+pub(super) mod dns;
+pub(super) mod exit_node;
+pub(super) mod flash;
 mod load;
-mod login;
+pub(super) mod login;
+mod memory;
 mod phone_home;
 mod restart;
-mod routes;
+pub(super) mod routes;
 
 use std::fmt;
 
@@ -87,6 +88,7 @@ pub static CHECKS: &[Check] = &[
     flash::CHECK,
     load::CHECK,
     login::CHECK,
+    memory::CHECK,
     phone_home::CHECK,
     restart::CHECK,
     routes::CHECK,

@@ -6,12 +6,14 @@ use anyhow::{Context, Result};
 use featureset::platform::Platform;
 
 use super::Plan;
-use super::checks::{self, Check};
+use super::checks;
 use super::report::{Event, Outcome, Report};
+use super::stagings::STAGINGS;
 use crate::commands;
 use crate::outln;
 use crate::problem::Interrupted;
 use crate::tools::qemu::runner;
+use crate::world::memory::Memory;
 use crate::world::{self, Programs, entrance};
 
 /// Runs a plan. Events go to stdout, a JSON object a line.
@@ -28,12 +30,25 @@ pub fn run(plan: &str) -> Result<commands::Outcome> {
 fn run_checks(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
     let platform = Platform::find(&plan.platform).context("the plan's platform")?;
-    let mut programs = entrance::prepare(&plan.lab, &plan.daemon, runner(platform), plan.sabotage)?;
+    let daemons = [Some(plan.daemon.as_path()), plan.partner.as_deref(), plan.unpacked.as_deref()];
+    let mut programs = entrance::prepare(&plan.lab, daemons, runner(platform), plan.sabotage)?;
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
     for name in &plan.checks {
         let check = checks::find(name).with_context(|| format!("there is no check `{name}`"))?;
         say(&Event::Begins { check: name.clone() })?;
-        say(&Event::Ended(observed(check, &programs)?))?;
+        say(&Event::Ended(observed(name, check.run, &programs)?))?;
+    }
+    for name in &plan.stagings {
+        let staging = STAGINGS.iter().find(|staging| staging.hazard == name);
+        let run = staging.with_context(|| format!("`{name}` is not staged"))?.run;
+        say(&Event::Ended(observed(name, run, &programs)?))?;
+    }
+    for _ in 0..plan.starts {
+        say(&match Memory::idle(&programs) {
+            Ok(memory) => Event::Rested { anonymous: Some(memory.anonymous), why: String::new() },
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            Err(error) => Event::Rested { anonymous: None, why: format!("{error:#}") },
+        })?;
     }
     Ok(())
 }
@@ -43,12 +58,12 @@ fn say(event: &Event) -> Result<()> {
     Ok(())
 }
 
-fn observed(check: &Check, programs: &Programs) -> Result<Report> {
+fn observed(name: &str, run: fn(&Programs) -> Result<String>, programs: &Programs) -> Result<Report> {
     let begun = Instant::now();
-    let (outcome, logs) = match (check.run)(programs) {
+    let (outcome, logs) = match run(programs) {
         Ok(observed) => (Outcome::Passed { observed }, Vec::new()),
         Err(error) if error.is::<Interrupted>() => return Err(error),
         Err(error) => (Outcome::Failed { why: format!("{error:#}") }, world::logs()?),
     };
-    Ok(Report { check: check.name.to_owned(), outcome, seconds: begun.elapsed().as_secs_f64(), logs })
+    Ok(Report { check: name.to_owned(), outcome, seconds: begun.elapsed().as_secs_f64(), logs })
 }

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
 use featureset::policy::Verdict;
-use featureset::recipe::Recipe;
 use featureset::selection::Selection;
 
 use super::checks::{Broken, Check, Claim};
 use super::report::{Mutant, Outcome};
-use super::{Stage, enter};
-use crate::commands::build_tailscale::{PACKED, Unmade};
+use super::{Plan, Stage, enter};
+use crate::commands::build_tailscale::Unmade;
 use crate::problem::Problem;
 use crate::progress;
 use crate::world::Sabotage;
@@ -55,17 +54,14 @@ fn built(stage: &Stage<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let along = selection.flipping(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
-    let commit = stage.maker.upstream.commit.as_deref();
-    let recipe = Recipe::of(stage.pinned.policy, &selection.flipped(&name), stage.target, commit);
-    let folder = stage.folder.join("tailscale/.mutants").join(stage.target).join(with.replace(' ', "-"));
-    let step = progress::step("Building", format!("the mutant of {}: {with}", check.name));
-    if let Err(unmade) = stage.maker.make(&recipe.context("the target's recipe")?, &folder)? {
+    let what = format!("{}: {with}", check.name);
+    let built = stage.binary(&stage.maker, stage.pinned.policy, &selection.flipped(&name), &what)?;
+    let binary = built.map_err(|unmade| {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
         let next = "Check the selection: `hazards` tells which pairs don't compile.";
-        return Err(Problem::new("mutant-not-built", format!("the mutant `{with}` can't be built"), why, next).into());
-    }
-    step.done("Built", "");
-    Ok((folder.join(PACKED), with, along))
+        Problem::new("mutant-not-built", format!("the mutant `{with}` can't be built"), why, next)
+    })?;
+    Ok((binary, with, along))
 }
 
 /// Runs a check that must fail.
@@ -76,7 +72,7 @@ fn observed(
     sabotage: Sabotage,
     (with, along): (String, Vec<String>),
 ) -> Result<Mutant> {
-    let plan = stage.plan(binary, vec![check.name.to_owned()], sabotage, 0)?;
+    let plan = Plan { sabotage, ..stage.plan(binary, vec![check.name.to_owned()])? };
     let report = enter(&plan, |_| ())?.pop().context("the check gave no report")?;
     let caught = matches!(report.outcome, Outcome::Failed { .. });
     let seen = report.words().1.to_owned();

@@ -20,6 +20,13 @@ pub(super) enum Event {
     },
     /// A check has ended.
     Ended(Report),
+    /// A daemon that has logged in rests.
+    Rested {
+        /// Its `RssAnon`, in bytes; nothing where it did not get so far.
+        anonymous: Option<u64>,
+        /// Why not.
+        why: String,
+    },
 }
 
 /// How a check ended.
@@ -78,6 +85,97 @@ pub(super) struct Mutant {
     pub seen: String,
     /// How long the check took; the build not counted.
     pub seconds: f64,
+}
+
+/// What staging a hazard gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Staged {
+    /// The hazard's id.
+    pub hazard: String,
+    /// The release that it was staged on.
+    pub release: Release,
+    /// Whether the symptom was seen on the offending binary, and not on the remedied one.
+    pub shown: bool,
+    /// Why it was not staged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// The symptom, or what was seen in its place.
+    pub offending: String,
+    /// What the remedied binary did; nothing where the decision changes nothing.
+    pub remedied: Option<String>,
+    /// How long both took; the builds not counted.
+    pub seconds: f64,
+    /// The logs of both, kept only where nothing was shown.
+    #[serde(skip)]
+    pub logs: Vec<(String, String)>,
+}
+
+impl Staged {
+    pub(super) fn skipped(hazard: &str, release: Release, why: &str) -> Self {
+        let (hazard, skipped) = (hazard.to_owned(), Some(why.to_owned()));
+        let (offending, logs) = Default::default();
+        Self { hazard, release, shown: false, skipped, offending, remedied: None, seconds: 0.0, logs }
+    }
+
+    /// Whether it is no failure.
+    pub(super) fn is_fine(&self, require_all: bool) -> bool {
+        self.shown || (self.skipped.is_some() && !require_all)
+    }
+
+    fn word(&self) -> &'static str {
+        match (&self.skipped, self.shown) {
+            (Some(_), _) => "skipped",
+            (None, true) => "shown",
+            (None, false) => "NOT SHOWN",
+        }
+    }
+
+    /// One line of status.
+    pub(super) fn tell(&self) {
+        let (hazard, release) = (&self.hazard, self.release);
+        if let Some(why) = &self.skipped {
+            return progress::warn(&format!("skipped: {hazard} on {release}: {why}"));
+        }
+        let remedied = self.remedied.as_deref().unwrap_or("the same");
+        let line = format!("{hazard} on {release} in {:.1} s: {}; remedied: {remedied}", self.seconds, self.offending);
+        if self.shown { progress::line("Shown", &line) } else { progress::warn(&format!("NOT SHOWN: {line}")) }
+    }
+}
+
+/// Prints what stagings gave.
+pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], format: Format) {
+    match format {
+        Format::Human => outln!("{}", hazards_markdown(staged, target)),
+        Format::Json => {
+            outln!("{:#}", serde_json::json!({ "schema": 1, "target": target, "hazards": staged, "logs": kept }))
+        }
+        Format::Github => {
+            for one in staged.iter().filter(|one| !one.shown) {
+                let level = if one.skipped.is_some() { "warning" } else { "error" };
+                let why = escaped(one.skipped.as_deref().unwrap_or(&one.offending));
+                outln!("::{level} title=verify {} {}::{why}", one.hazard, one.word());
+            }
+        }
+    }
+}
+
+/// The summary of stagings.
+fn hazards_markdown(staged: &[Staged], target: &str) -> String {
+    let mut text = format!(
+        "## Hazards on {target}, running\n\n| hazard | release | | seconds | offending | remedied |\n|---|---|---|---|---|---|\n"
+    );
+    for one in staged {
+        let offending = cell(one.skipped.as_deref().unwrap_or(&one.offending));
+        let remedied = cell(one.remedied.as_deref().unwrap_or_default());
+        let (hazard, release, word, seconds) = (&one.hazard, one.release, one.word(), one.seconds);
+        text += &format!("| {hazard} | {release} | {word} | {seconds:.1} | {offending} | {remedied} |\n");
+    }
+    text.trim_end().to_owned()
+}
+
+/// What stands in a workflow command, escaped as GitHub's own toolkit does it.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 impl Mutant {
@@ -160,9 +258,7 @@ pub(super) fn print(
                     Outcome::Skipped { .. } => "warning",
                     _ => "notice",
                 };
-                // What stands in a workflow command is escaped as GitHub's own toolkit does it.
-                let detail = detail.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-                outln!("::{level} title=verify {} {word}::{detail}", report.check);
+                outln!("::{level} title=verify {} {word}::{}", report.check, escaped(detail));
             }
             for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
                 outln!("::error title=verify {} blind::It passes with {}.", mutant.check, mutant.words());

@@ -25,7 +25,7 @@ pub(super) const CHECK: Check = Check {
 /// The most that finding a direct path may take.
 const SECONDS: f64 = 20.0;
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let (mut one, mut two) = (world.node("one")?, world.node("two")?);
     one.join(&[])?;

@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let mut node = world.node("router")?;
     node.join(&[])?;

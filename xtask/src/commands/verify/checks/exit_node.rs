@@ -17,12 +17,12 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let outside = format!("{}:7000", OUTSIDE.1);
     world.internet().lab(&["address", "lo", &format!("{}/32", OUTSIDE.1)])?;
     let _echo = world.internet().serve("echo", &["echo", &outside])?;
-    let (mut exit, mut client) = (world.node("exit")?, world.node("client")?);
+    let (mut exit, mut client) = (world.node("exit")?, world.partner("client")?);
     exit.host.lab(&["forwarding", "1", "1"])?;
     exit.join(&["--advertise-exit-node"])?;
     world.control("/lab/routes?node=exit&routes=0.0.0.0/0,::/0")?;

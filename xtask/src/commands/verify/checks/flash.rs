@@ -29,7 +29,7 @@ const PEERS: usize = 5;
 /// Every file and folder, with what changes when it is written: its number, size and time.
 type Tree = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let mut node = world.node("router")?;
     node.join(&[])?;

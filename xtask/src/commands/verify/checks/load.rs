@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{Broken, Check};
-use crate::files;
 use crate::process::check_interrupt;
-use crate::world::node::Node;
+use crate::world::memory::Memory;
 use crate::world::{Programs, World};
 
 pub(super) const CHECK: Check = Check {
@@ -65,34 +64,6 @@ fn run(programs: &Programs) -> Result<String> {
         "{} through the tunnel; memory idle {idle}, after the first burst {first}, after the last {last}",
         size(total)
     ))
-}
-
-/// What a process takes: bytes that can't be given back, and bytes of files that can.
-#[derive(Debug, Clone, Copy)]
-struct Memory {
-    anonymous: u64,
-    file: u64,
-}
-
-impl Memory {
-    fn of(node: &Node) -> Result<Self> {
-        let status = files::read(format!("/proc/{}/status", node.process()?).as_ref())?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let kibibytes: u64 = line?.trim().trim_end_matches(" kB").parse().ok()?;
-            Some(kibibytes * 1024)
-        };
-        // The program is on a file system in memory here, whose pages the kernel counts as shared.
-        let file = field("RssFile").zip(field("RssShmem")).map(|(file, shared)| file + shared);
-        let found = field("RssAnon").zip(file).map(|(anonymous, file)| Self { anonymous, file });
-        found.context("the kernel does not say what memory the daemon takes")
-    }
-}
-
-impl std::fmt::Display for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} and {} of files", size(self.anonymous), size(self.file))
-    }
 }
 
 fn size(bytes: u64) -> String {

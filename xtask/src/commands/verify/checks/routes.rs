@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 const LAN: &str = "192.168.77.0/24,fd77::/64";
 const BEHIND: [&str; 2] = ["192.168.77.2", "fd77::2"];
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let mut router = world.node("router")?;
     let behind = world.host("behind")?;
@@ -43,7 +43,7 @@ fn run(programs: &Programs) -> Result<String> {
     let said = up_again(&router, &advertise)?;
     ensure!(!said.contains("forwarding is disabled"), "with forwarding `up` still warns: {}", said.trim());
 
-    let mut client = world.node("client")?;
+    let mut client = world.partner("client")?;
     client.join(&["--accept-routes"])?;
     ensure!(reached(&client.host, BEHIND[0]).is_err(), "the network is reached before its routes are approved");
     world.control(&format!("/lab/routes?node=router&routes={LAN}"))?;

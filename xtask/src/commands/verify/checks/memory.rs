@@ -1,0 +1,63 @@
+//! Memory: what the daemon takes at rest, and after traffic, as it ships and before it was packed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use featureset::policy::format_size;
+
+use super::{Broken, Check};
+use crate::world::memory::Memory;
+use crate::world::{Programs, World};
+
+pub(super) const CHECK: Check = Check {
+    name: "memory",
+    claim: "At rest the daemon takes no more than 12 MB beside its own code, and after traffic no more than 40 MB.",
+    proves: &[],
+    sabotage: Some(Broken { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+/// The most that may not be given back, beside the program's own code where that is packed.
+const AT_REST: u64 = 12_000_000;
+const AFTER_TRAFFIC: u64 = 40_000_000;
+
+/// What is sent, and comes back.
+const BYTES: &str = "50000000";
+
+fn run(programs: &Programs) -> Result<String> {
+    let packed = one(programs)?;
+    let Some(unpacked) = &programs.unpacked else { return Ok(packed) };
+    let unpacked = one(&programs.with_daemon(unpacked))?;
+    Ok(format!("{packed}; unpacked {unpacked}"))
+}
+
+/// Looks at one daemon.
+fn one(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let (mut router, mut client) = (world.node("router")?, world.node("client")?);
+    router.join(&[])?;
+    client.join(&[])?;
+    let rest = Memory::at_rest(&router)?;
+    let own = code(programs)?;
+    held("at rest", rest, own + AT_REST)?;
+    let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
+    let at = format!("{}:7000", router.addresses()?.0);
+    client.host.lab_within(&["send", &at, BYTES], Duration::from_secs(120))?;
+    let after = Memory::at_rest(&router)?;
+    router.alive()?;
+    held("after traffic", after, own + AFTER_TRAFFIC)?;
+    Ok(format!("at rest {rest}, after traffic {after}"))
+}
+
+/// What a packed program's own code takes: all of it, for no file is behind it that the kernel could read again.
+fn code(programs: &Programs) -> Result<u64> {
+    let size = |path: &std::path::Path| std::fs::metadata(path).map(|data| data.len()).context("the daemon's size");
+    programs.unpacked.as_ref().filter(|path| **path != programs.tailscaled).map_or(Ok(0), |path| size(path))
+}
+
+fn held(when: &str, memory: Memory, most: u64) -> Result<()> {
+    let most_said = format_size(most);
+    ensure!(memory.anonymous <= most, "{when} the daemon takes {memory}; no more than {most_said} were expected");
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Stagings that are seen as a daemon starts.
+
+use anyhow::{Result, ensure};
+
+use crate::files;
+use crate::world::{Programs, World};
+
+/// A daemon that is started with more arguments than usual answers.
+fn started(programs: &Programs, arguments: &[&str]) -> Result<String> {
+    let mut programs = programs.clone();
+    programs.sabotage.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let world = World::new(&programs)?;
+    let mut node = world.node("router")?;
+    node.start()?;
+    node.stop()?;
+    Ok(format!("it starts with `{}`", arguments.join(" ")))
+}
+
+/// With a device in the kernel.
+pub(super) fn at_all(programs: &Programs) -> Result<String> {
+    started(programs, &[])
+}
+
+pub(super) fn in_userspace(programs: &Programs) -> Result<String> {
+    started(programs, &["--tun=userspace-networking"])
+}
+
+pub(super) fn with_debug(programs: &Programs) -> Result<String> {
+    started(programs, &["--debug=127.0.0.1:0"])
+}
+
+pub(super) fn with_syslog(programs: &Programs) -> Result<String> {
+    started(programs, &["--syslog"])
+}
+
+/// Where resolv.conf is the one that systemd-resolved lays down; no bus answers.
+pub(super) fn beside_resolved(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    let stub = "# This file is managed by man:systemd-resolved(8). Do not edit.\nnameserver 127.0.0.53\n";
+    files::write(&node.host.folder.join("etc/resolv.conf"), stub)?;
+    node.start()?;
+    node.stop()?;
+    Ok("it starts beside systemd-resolved's file".to_owned())
+}
+
+/// Its log holds no line of a higher verbosity.
+pub(super) fn quietly(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut node = world.node("router")?;
+    node.join(&[])?;
+    node.stop()?;
+    let log = node.logged()?;
+    let loud: Vec<&str> = log.lines().filter(|line| line.contains("[v1]")).collect();
+    ensure!(loud.is_empty(), "{} of {} lines are for debugging: {}", loud.len(), log.lines().count(), loud[0]);
+    Ok(format!("none of {} lines is for debugging", log.lines().count()))
+}
