@@ -8,6 +8,8 @@ mod flash;
 mod load;
 mod login;
 mod phone_home;
+mod portmap;
+mod raw_disco;
 mod restart;
 mod routes;
 
@@ -88,6 +90,8 @@ pub static CHECKS: &[Check] = &[
     load::CHECK,
     login::CHECK,
     phone_home::CHECK,
+    portmap::CHECK,
+    raw_disco::CHECK,
     restart::CHECK,
     routes::CHECK,
 ];
