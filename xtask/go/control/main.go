@@ -14,14 +14,17 @@ import (
 // What each subcommand does with its arguments.
 var commands = map[string]func(args []string) error{
 	"address":    address,
+	"bind":       bind,
 	"call":       call,
 	"control":    control,
 	"echo":       echo,
+	"firewall":   firewall,
 	"forwarding": forwarding,
 	"hold":       hold,
 	"link":       link,
 	"masquerade": masquerade,
 	"names":      names,
+	"natpmp":     natpmp,
 	"ping":       ping,
 	"resolve":    resolve,
 	"route":      route,

@@ -9,19 +9,25 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/tailscale/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// hold [FROM=TO…] keeps the namespaces that it was started in, with folders bound over others, until its stdin ends.
-func hold(args []string) error {
-	for _, bind := range args {
-		from, to, _ := strings.Cut(bind, "=")
+// bind [FROM=TO…] lays folders over others.
+func bind(args []string) error {
+	for _, pair := range args {
+		from, to, _ := strings.Cut(pair, "=")
 		if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("binding %s over %s: %w", from, to, err)
 		}
+	}
+	return nil
+}
+
+// hold [FROM=TO…] keeps the namespaces that it was started in, with folders bound over others, until its stdin ends.
+func hold(args []string) error {
+	if err := bind(args); err != nil {
+		return err
 	}
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -91,36 +97,4 @@ func forwarding(args []string) error {
 		}
 	}
 	return nil
-}
-
-// masquerade NAME makes this namespace a NAT, as routers at home are: what leaves through the interface has its address,
-// and what comes in by itself is dropped. Were it answered, the kernel would count it as a connection of its own, and a
-// node's packets to the same peer would leave from another port than the one that the peer was told.
-func masquerade(args []string) error {
-	connection, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
-	chain := connection.AddChain(&nftables.Chain{
-		Name: "out", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
-	})
-	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, args[0])
-	connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
-		&expr.Masq{},
-	}})
-	in := connection.AddChain(&nftables.Chain{
-		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
-	})
-	connection.AddRule(&nftables.Rule{Table: table, Chain: in, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name},
-		&expr.Verdict{Kind: expr.VerdictDrop},
-	}})
-	return connection.Flush()
 }

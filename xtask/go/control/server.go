@@ -144,11 +144,11 @@ func staged(server *testcontrol.Server) http.Handler {
 	return mux
 }
 
-// toNode asks a node something, as control does.
+// toNode asks a node something, as control does, with the method that is named.
 func toNode(server *testcontrol.Server, node key.NodePublic, w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, "GET", "http://node"+r.FormValue("path"), nil)
+	request, err := http.NewRequestWithContext(ctx, r.FormValue("method"), "http://node"+r.FormValue("path"), nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -34,9 +34,10 @@ use crate::world::{Sabotage, entrance};
 use crate::{commands, files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 5] = [
+const LAB: [(&str, &str); 6] = [
     ("main.go", include_str!("../../go/control/main.go")),
     ("names.go", include_str!("../../go/control/names.go")),
+    ("nat.go", include_str!("../../go/control/nat.go")),
     ("network.go", include_str!("../../go/control/network.go")),
     ("server.go", include_str!("../../go/control/server.go")),
     ("traffic.go", include_str!("../../go/control/traffic.go")),

@@ -1,6 +1,6 @@
 //! A node: a host with a daemon, and its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,10 +10,20 @@ use super::host::{Host, NOBODY, PATIENCE, complaint, ended};
 use super::{Programs, World, until, until_told};
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
+use crate::tools::qemu::Runner;
 
 /// What keeps the daemon from asking for the world outside, in every check but the one that looks for that.
 pub const SILENT: [(&str, &str); 3] =
     [("TS_PANIC_IF_HIT_MAIN_CONTROL", "1"), ("TS_DISABLE_PORTMAPPER", "1"), ("TS_NO_LOGS_NO_SUPPORT", "1")];
+
+/// The same but for one.
+#[must_use]
+pub fn silent_but_for(name: &str) -> Vec<(&'static str, &'static str)> {
+    SILENT.into_iter().filter(|(silencing, _)| *silencing != name).collect()
+}
+
+/// Where the image has its programs, and every node that runs them natively.
+pub const PLACE: &str = "/usr/local/bin";
 
 /// How long the daemon may take to end by itself.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -35,8 +45,15 @@ pub struct Login {
 }
 
 impl Node {
-    pub(super) fn new(host: Host, programs: Programs) -> Result<Self> {
+    pub(super) fn new(host: Host, mut programs: Programs) -> Result<Self> {
         files::make_folder(&host.folder.join("state"))?;
+        if programs.runner == Runner::Native {
+            // The entrypoint becomes the daemon of this place, and a daemon looks for its command line there.
+            let from = programs.tailscaled.parent().context("the daemon's folder")?;
+            host.lab(&["bind", &format!("{}={PLACE}", from.display())])?;
+            programs.tailscaled = Path::new(PLACE).join("tailscaled");
+            programs.tailscale = Path::new(PLACE).join("tailscale");
+        }
         Ok(Self { host, programs, daemon: None })
     }
 
@@ -250,7 +267,15 @@ impl Node {
     /// # Errors
     /// As [`Node::start`], [`Node::begin_login`] and [`Node::finish_login`].
     pub fn join(&mut self, arguments: &[&str]) -> Result<String> {
-        self.start()?;
+        self.join_with(&SILENT, arguments)
+    }
+
+    /// As [`Node::join`], with these variables of the daemon.
+    ///
+    /// # Errors
+    /// As [`Node::join`].
+    pub fn join_with(&mut self, variables: &[(&str, &str)], arguments: &[&str]) -> Result<String> {
+        self.start_with(variables)?;
         let login = self.begin_login(arguments)?;
         self.finish_login(login)
     }

@@ -9,6 +9,8 @@ mod load;
 pub(super) mod login;
 mod memory;
 mod phone_home;
+mod portmap;
+mod raw_disco;
 mod restart;
 pub(super) mod routes;
 
@@ -90,6 +92,8 @@ pub static CHECKS: &[Check] = &[
     login::CHECK,
     memory::CHECK,
     phone_home::CHECK,
+    portmap::CHECK,
+    raw_disco::CHECK,
     restart::CHECK,
     routes::CHECK,
 ];

@@ -22,6 +22,15 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+/// How a router translates addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Nat {
+    /// One port for one port, whoever the peer is: what a peer was told leads in again.
+    Easy,
+    /// Another port for every connection: what a peer was told is of no use to another.
+    Hard,
+}
+
 /// The most that finding a direct path may take.
 const SECONDS: f64 = 20.0;
 
@@ -33,8 +42,8 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let open = path(&one, &two)?;
     drop((one, two));
 
-    let (left, mut three) = behind_nat(&world, "left", "three", 1)?;
-    let (right, mut four) = behind_nat(&world, "right", "four", 2)?;
+    let (left, mut three) = behind_nat(&world, "left", "three", (1, Nat::Easy))?;
+    let (right, mut four) = behind_nat(&world, "right", "four", (2, Nat::Easy))?;
     three.join(&[])?;
     four.join(&[])?;
     let translated = path(&three, &four)?;
@@ -43,11 +52,19 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
 }
 
 /// A node on a network of its own, whose router translates addresses.
-fn behind_nat(world: &World, router: &str, name: &str, network: u8) -> Result<(Host, Node)> {
+pub(super) fn behind_nat(
+    world: &World,
+    router: &str,
+    name: &str,
+    (network, nat_kind): (u8, Nat),
+) -> Result<(Host, Node)> {
     let (nat, host) = (world.host(router)?, world.host(name)?);
     world.online(&nat)?;
     nat.lab(&["forwarding", "1", "1"])?;
-    nat.lab(&["masquerade", "eth0"])?;
+    nat.lab(match nat_kind {
+        Nat::Easy => &["masquerade", "eth0"],
+        Nat::Hard => &["masquerade", "eth0", "hard"],
+    })?;
     let address = |last: u8| format!("172.30.{network}.{last}");
     nat.connect("inner", &[&format!("{}/24", address(1))], &host, "eth0", &[&format!("{}/24", address(2))])?;
     host.lab(&["route", "0.0.0.0/0", &address(1)])?;
@@ -55,7 +72,7 @@ fn behind_nat(world: &World, router: &str, name: &str, network: u8) -> Result<(H
 }
 
 /// Waits for the direct path between two nodes.
-fn path(one: &Node, two: &Node) -> Result<String> {
+pub(super) fn path(one: &Node, two: &Node) -> Result<String> {
     let (v4, _) = two.addresses()?;
     let begun = Instant::now();
     let found = until_told(PATIENCE, "a direct path", || {

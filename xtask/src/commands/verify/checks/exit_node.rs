@@ -11,9 +11,9 @@ use crate::world::{OUTSIDE, Programs, World, until};
 pub(super) const CHECK: Check = Check {
     name: "exit-node",
     claim: "A client that chose this exit node has its traffic and its questions for names leave through it.",
-    proves: &[keep("peerapiserver"), keep("useexitnode")],
+    proves: &[keep("dns"), keep("peerapiserver"), keep("useexitnode")],
     sabotage: None,
-    needs: &["advertiseroutes", "cli", "dns", "ipnbus", "netstack", "osrouter", "peerapiclient", "unixsocketidentity"],
+    needs: &["advertiseroutes", "cli", "ipnbus", "netstack", "osrouter", "peerapiclient", "unixsocketidentity"],
     run,
 };
 

@@ -9,12 +9,13 @@ use anyhow::{Result, ensure};
 use super::{Check, omit};
 use crate::process::check_interrupt;
 use crate::world::host::PATIENCE;
+use crate::world::node::silent_but_for;
 use crate::world::{Programs, World, until};
 
 pub(super) const CHECK: Check = Check {
     name: "flash",
-    claim: "Nothing is written under the state directory in an idle minute, nor when peers change on a tailnet that caches network maps.",
-    proves: &[omit("cachenetmap")],
+    claim: "Nothing is written under the state directory in an idle minute, nor when peers change on a tailnet that caches network maps; nor is a log, though no variable forbids it.",
+    proves: &[omit("cachenetmap"), omit("logtail")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     run,
@@ -26,18 +27,23 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How many peers appear.
 const PEERS: usize = 5;
 
+/// Where the daemon logs to, whatever its state directory is; on the device that is the same folder.
+const LOGS: &str = "/var/lib/tailscale";
+
 /// Every file and folder, with what changes when it is written: its number, size and time.
 type Tree = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let world = World::new(programs)?;
     let mut node = world.node("router")?;
-    node.join(&[])?;
+    node.join_with(&silent_but_for("TS_NO_LOGS_NO_SUPPORT"), &[])?;
     world.control("/lab/capabilities?node=router&names=cache-network-maps")?;
     // The capability comes with the next map, and a new node writes for a while.
     world.control("/lab/peer")?;
     peers(&node, 1)?;
-    let before = settled(&node.state())?;
+    let state = node.state();
+    let folders = [state.as_path(), Path::new(LOGS)];
+    let before = settled(folders)?;
     let first = before.len();
 
     let begun = Instant::now();
@@ -45,14 +51,14 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
         check_interrupt()?;
         std::thread::sleep(Duration::from_millis(200));
     }
-    let idle = written(&before, &tree(&node.state())?);
+    let idle = written(&before, &tree(folders)?);
     ensure!(idle.is_empty(), "in an idle minute were written: {}", idle.join(", "));
 
     for number in 2..=PEERS + 1 {
         world.control("/lab/peer")?;
         peers(&node, number)?;
     }
-    let after = settled(&node.state())?;
+    let after = settled(folders)?;
     let changed = written(&before, &after);
     ensure!(changed.is_empty(), "for {PEERS} new peers were written: {}", changed.join(", "));
     node.alive()?;
@@ -70,10 +76,10 @@ fn peers(node: &crate::world::node::Node, count: usize) -> Result<()> {
 }
 
 /// The state once nothing was written for three seconds.
-fn settled(folder: &Path) -> Result<Tree> {
-    let mut last = (tree(folder)?, Instant::now());
+fn settled(folders: [&Path; 2]) -> Result<Tree> {
+    let mut last = (tree(folders)?, Instant::now());
     until(PATIENCE, "the state directory to come to rest", || {
-        let now = tree(folder)?;
+        let now = tree(folders)?;
         if now != last.0 {
             last = (now, Instant::now());
         }
@@ -81,9 +87,9 @@ fn settled(folder: &Path) -> Result<Tree> {
     })
 }
 
-fn tree(folder: &Path) -> Result<Tree> {
+fn tree(folders: [&Path; 2]) -> Result<Tree> {
     use std::os::unix::fs::MetadataExt;
-    let (mut found, mut open) = (Tree::new(), vec![folder.to_owned()]);
+    let (mut found, mut open) = (Tree::new(), folders.map(Path::to_owned).to_vec());
     while let Some(path) = open.pop() {
         // What is renamed away between two looks is seen in its folder.
         let Ok(data) = std::fs::symlink_metadata(&path) else { continue };
@@ -114,15 +120,16 @@ mod tests {
         for name in ["same", "gone", "grown", "deep/replaced"] {
             std::fs::write(path(name), "x").unwrap();
         }
-        let before = tree(folder.path()).unwrap();
-        assert!(written(&before, &tree(folder.path()).unwrap()).is_empty());
+        let look = || tree([folder.path(), Path::new("/nonexistent")]);
+        let before = look().unwrap();
+        assert!(written(&before, &look().unwrap()).is_empty());
         // The clock of files ticks every few milliseconds.
         std::thread::sleep(Duration::from_millis(20));
         std::fs::remove_file(path("gone")).unwrap();
         std::fs::write(path("grown"), "xy").unwrap();
         std::fs::write(path("deep/new"), "x").unwrap();
         std::fs::rename(path("deep/new"), path("deep/replaced")).unwrap();
-        let seen = written(&before, &tree(folder.path()).unwrap());
+        let seen = written(&before, &look().unwrap());
         for name in ["gone", "grown", "deep", "replaced"] {
             assert!(seen.contains(&name.to_owned()), "{seen:?} lacks {name}");
         }

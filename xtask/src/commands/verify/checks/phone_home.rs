@@ -11,8 +11,8 @@ use crate::world::{CONTROL, Programs, World};
 
 pub(super) const CHECK: Check = Check {
     name: "phone-home",
-    claim: "With no variable that silences it, the daemon asks for no name and sends nothing but to control, the relay, peers and the router next to it.",
-    proves: &[omit("logtail")],
+    claim: "With no variable that silences it, the daemon asks for no name and sends nothing but to control, the relay, peers and the router next to it, nor does it update itself when control says so.",
+    proves: &[omit("clientupdate"), omit("logtail")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     run,
@@ -34,6 +34,9 @@ fn run(programs: &Programs) -> Result<String> {
     node.start_with(&[])?;
     let login = node.begin_login(&[])?;
     node.finish_login(login)?;
+    // As if somebody had wished for updates, and control for one now. A daemon that can't has no word for either.
+    let _ = node.cli(&["set", "--auto-update"])?;
+    let _ = world.control("/lab/c2n?node=router&method=POST&path=/update");
     for _ in 0..SECONDS * 10 {
         check_interrupt()?;
         std::thread::sleep(Duration::from_millis(100));

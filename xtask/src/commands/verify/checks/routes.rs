@@ -1,15 +1,19 @@
 //! The subnet router: the network behind it is reached through the tailnet, v4 and v6.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
 use super::{Check, keep};
-use crate::world::host::{Host, PATIENCE};
+use crate::files;
+use crate::process::output_within;
+use crate::world::host::{Host, PATIENCE, complaint};
 use crate::world::node::Node;
 use crate::world::{Programs, World, until_told};
 
 pub(super) const CHECK: Check = Check {
     name: "routes",
-    claim: "A peer reaches the network behind the router over TCP and ping, v4 and v6; the warnings about IP forwarding come and go with the kernel's switches.",
+    claim: "A peer reaches the network behind the router over TCP and ping, v4 and v6; the warnings about IP forwarding come and go with the kernel's switches, which the image's entrypoint turns on.",
     proves: &[keep("advertiseroutes")],
     sabotage: None,
     needs: &["cli", "health", "ipnbus", "osrouter", "unixsocketidentity"],
@@ -39,7 +43,8 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     router.host.lab(&["forwarding", "1", "0"])?;
     let said = up_again(&router, &advertise)?;
     ensure!(said.contains("IPv6 forwarding is disabled"), "without v6 forwarding `up` does not warn: {}", said.trim());
-    router.host.lab(&["forwarding", "1", "1"])?;
+    router.host.lab(&["forwarding", "0", "0"])?;
+    entrypoint(&router.host)?;
     let said = up_again(&router, &advertise)?;
     ensure!(!said.contains("forwarding is disabled"), "with forwarding `up` still warns: {}", said.trim());
 
@@ -55,9 +60,21 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     }
     router.alive()?;
     Ok(format!(
-        "TCP and ping to {} through the router; warnings with forwarding 0/0 and 1/0, none with 1/1",
+        "TCP and ping to {} through the router; warnings with forwarding 0/0 and 1/0, none with the 1/1 of the entrypoint",
         BEHIND.join(" and ")
     ))
+}
+
+/// Runs what is the image's first process, which turns the switches on and becomes the daemon: here only to tell its
+/// version, for the node's own runs.
+fn entrypoint(host: &Host) -> Result<()> {
+    let script = host.folder.join("entrypoint.sh");
+    files::write(&script, image::root::ENTRYPOINT_SCRIPT)?;
+    let arguments = [&script.display().to_string(), "--version"];
+    let ran = output_within(host.command(Path::new("/bin/sh"), &arguments), Some(PATIENCE))?;
+    let turned = ran.stderr.matches("off, turned on").count();
+    ensure!(ran.status.success() && turned == 2, "the entrypoint: {}", complaint(&ran));
+    Ok(())
 }
 
 fn up_again(router: &Node, advertise: &str) -> Result<String> {

@@ -1,0 +1,39 @@
+//! The raw socket: questions for a path are heard past a firewall that drops them, where the user wishes it.
+
+use anyhow::{Result, ensure};
+
+use super::direct::{Nat, behind_nat, path};
+use super::{Check, keep};
+use crate::world::node::SILENT;
+use crate::world::{Programs, World};
+
+pub(super) const CHECK: Check = Check {
+    name: "raw-disco",
+    claim: "With TS_ENABLE_RAW_DISCO a node whose firewall drops what comes unasked is reached directly from behind a router that gives every connection another port.",
+    proves: &[keep("listenrawdisco")],
+    sabotage: None,
+    needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    run,
+};
+
+fn run(programs: &Programs) -> Result<String> {
+    let world = World::new(programs)?;
+    let mut guarded = world.node("guarded")?;
+    guarded.host.lab(&["firewall", "eth0"])?;
+    // The node can't open its firewall by asking first: it asks at the port that the peer told, and the peer's router
+    // gave that to another connection.
+    let (_nat, mut peer) = behind_nat(&world, "nat", "peer", (1, Nat::Hard))?;
+    guarded.join_with(&[&SILENT[..], &[("TS_ENABLE_RAW_DISCO", "true")]].concat(), &[])?;
+    peer.join(&[])?;
+    let found = path(&peer, &guarded)?;
+
+    // What was heard on the raw socket has opened the firewall for the traffic itself.
+    let _echo = guarded.host.serve("echo", &["echo", "[::]:7000"])?;
+    peer.host.lab(&["send", &format!("{}:7000", guarded.addresses()?.0), "1000000"])?;
+    let status = peer.status()?;
+    let peers = status["Peer"].as_object().into_iter().flatten();
+    let direct = peers.filter_map(|(_, peer)| peer["CurAddr"].as_str()).find(|address| !address.is_empty());
+    ensure!(direct.is_some(), "the traffic went through the relay");
+    guarded.alive()?;
+    Ok(format!("behind a firewall and from behind a hard translation {found}, and 1 MB took that path"))
+}
