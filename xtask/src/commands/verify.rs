@@ -23,18 +23,23 @@ use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
+use crate::world::elsewhere::{Elsewhere, Way};
 use crate::world::{Sabotage, entrance};
 use crate::{files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 6] = [
+const LAB: [(&str, &str); 7] = [
     ("main.go", include_str!("../../go/control/main.go")),
     ("names.go", include_str!("../../go/control/names.go")),
     ("nat.go", include_str!("../../go/control/nat.go")),
     ("network.go", include_str!("../../go/control/network.go")),
     ("server.go", include_str!("../../go/control/server.go")),
     ("traffic.go", include_str!("../../go/control/traffic.go")),
+    ("way.go", include_str!("../../go/control/way.go")),
 ];
+
+/// The variable with a key.
+const KEY_VARIABLE: &str = "TS_AUTHKEY";
 
 /// What the process inside is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +49,7 @@ struct Plan {
     platform: String,
     checks: Vec<String>,
     sabotage: Sabotage,
+    elsewhere: Option<Elsewhere>,
     soak_minutes: u64,
 }
 
@@ -60,6 +66,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
     let target = chosen_target(pinned.policy, flags.target.as_deref())?;
     let checks = chosen_checks(&flags.checks)?;
+    let elsewhere = flags.control.as_deref().map(|url| {
+        Way::leads_to(url)?;
+        Ok::<_, anyhow::Error>((url, auth_key(flags.auth_key_file.as_deref())?))
+    });
+    let elsewhere = elsewhere.transpose()?;
     if let Some(why) = lacking(pinned.policy, target) {
         let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
         skipped.iter().for_each(Report::tell);
@@ -72,12 +83,17 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
         return Ok(Outcome::Findings);
     }
     let daemon = build_tailscale::folder(&project, target).join(build_tailscale::PACKED);
-    let stage = Stage::new(&project, pinned, target)?;
+    let mut stage = Stage::new(&project, pinned, target)?;
+    let way = elsewhere.map(|(url, key)| Way::open(&stage.lab, url, &key)).transpose()?;
+    stage.elsewhere = way.as_ref().map(|way| way.elsewhere.clone());
     let reports = stage.observe(&daemon, &checks, flags.soak)?;
+    way.as_ref().map_or(Ok(()), Way::tell)?;
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
     let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
-    proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
+    if way.is_none() {
+        proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
+    }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
@@ -119,6 +135,22 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
 }
 
+/// The key for another control server: out of a file, or the variable that upstream's programs know.
+fn auth_key(file: Option<&Path>) -> Result<String> {
+    let found = match file {
+        Some(file) => files::read(file)?,
+        None => std::env::var(KEY_VARIABLE).unwrap_or_default(),
+    };
+    let place =
+        file.map_or_else(|| format!("{KEY_VARIABLE} is not set"), |file| format!("{} is empty", file.display()));
+    let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
+    let key = found.trim();
+    if key.is_empty() {
+        return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
+    }
+    Ok(key.to_owned())
+}
+
 /// What this machine lacks to run a target's daemon in a world.
 fn lacking(policy: &Policy, target: &str) -> Option<String> {
     match policy.targets.get(target).map(|target| runner(target.platform)) {
@@ -135,6 +167,7 @@ struct Stage<'a> {
     /// Of mutants, which are not packed: that changes nothing of what they do.
     maker: Maker,
     lab: PathBuf,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl<'a> Stage<'a> {
@@ -145,14 +178,15 @@ impl<'a> Stage<'a> {
         let step = progress::step("Building", "the control server");
         let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
         step.done("Built", &format!("of {}", pinned.release));
-        Ok(Self { folder, pinned, target, maker, lab })
+        Ok(Self { folder, pinned, target, maker, lab, elsewhere: None })
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
     fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
-            match check.unclaimed_by(self.pinned.policy) {
+            let unclaimed = check.unclaimed_by(self.pinned.policy);
+            match unclaimed.or_else(|| self.elsewhere.as_ref().and_then(|_| check.only_with_ours())) {
                 None => claimed.push(check.name.to_owned()),
                 Some(why) => reports.push(Report::not_claimed(check.name, &why)),
             }
@@ -171,6 +205,7 @@ impl<'a> Stage<'a> {
             platform: target.platform.name.to_owned(),
             checks,
             sabotage,
+            elsewhere: self.elsewhere.clone(),
             soak_minutes,
         })
     }

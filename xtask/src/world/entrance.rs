@@ -1,19 +1,24 @@
 //! The way into a world: what it needs of the machine, the namespaces around it, and what is hidden in them.
 
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_bind};
 
+use super::elsewhere::{self, Elsewhere};
 use super::{Programs, Sabotage};
 use crate::tools::qemu::Runner;
 use crate::{files, process};
 
 /// Where the programs are inside: whatever else is hidden, they are seen.
 const PROGRAMS: &str = "/run/programs";
+
+/// Where the way out is inside.
+const WAY: &str = "/run/way";
 
 /// Folders of the machine in whose place there is memory: what runs on it is not seen, what a daemon would leave is not
 /// left. `/run` is where the world itself is.
@@ -63,10 +68,18 @@ pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result
 ///
 /// # Errors
 /// Where a program can't be read, or the process is not alone in its namespaces.
-pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) -> Result<Programs> {
+pub fn prepare(
+    lab: &Path,
+    daemon: &Path,
+    runner: Runner,
+    sabotage: Sabotage,
+    elsewhere: Option<Elsewhere>,
+) -> Result<Programs> {
     // Nothing is hidden from anyone else: the first process of its own process namespace came through `enter`.
     anyhow::ensure!(std::process::id() == 1, "this is run by `verify`, not by hand");
     let (lab, daemon) = (files::read_bytes(lab)?, files::read_bytes(daemon)?);
+    let way = elsewhere.as_ref().map(|elsewhere| std::fs::File::open(&elsewhere.folder));
+    let way = way.transpose().context("opening the way out")?;
     for folder in HIDDEN.iter().filter(|folder| Path::new(folder).is_dir()) {
         mount("tmpfs", *folder, "tmpfs", MountFlags::NOSUID, None).with_context(|| format!("hiding {folder}"))?;
     }
@@ -80,5 +93,15 @@ pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) ->
     let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
     let tailscale = Path::new(PROGRAMS).join("tailscale");
     files::link("tailscaled", &tailscale)?;
-    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage, soak: Duration::ZERO })
+    let elsewhere = elsewhere.zip(way).map(|(known, way)| brought(known, &way)).transpose()?;
+    Ok(Programs { lab, tailscaled, tailscale, runner, sabotage, elsewhere, soak: Duration::ZERO })
+}
+
+/// The way out, at a place that is not hidden wherever it was before; the key is taken off the disk.
+fn brought(known: Elsewhere, way: &std::fs::File) -> Result<Elsewhere> {
+    files::make_folder(Path::new(WAY))?;
+    let held = format!("/proc/self/fd/{}", way.as_raw_fd());
+    mount_bind(held.as_str(), WAY).context("bringing the way out along")?;
+    elsewhere::take_key(Path::new(WAY))?;
+    Ok(Elsewhere { folder: WAY.into(), ..known })
 }

@@ -28,7 +28,7 @@ pub fn run(plan: &str) -> Result<commands::Outcome> {
 fn run_checks(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
     let platform = Platform::find(&plan.platform).context("the plan's platform")?;
-    let mut programs = entrance::prepare(&plan.lab, &plan.daemon, runner(platform), plan.sabotage)?;
+    let mut programs = entrance::prepare(&plan.lab, &plan.daemon, runner(platform), plan.sabotage, plan.elsewhere)?;
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
     for name in &plan.checks {
         let check = checks::find(name).with_context(|| format!("there is no check `{name}`"))?;
