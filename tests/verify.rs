@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{command, finish, folder, policy, root, run, skip};
+use common::{command, finish, folder, full, policy, root, run, skip, target};
 use xtask::world::entrance::lacking;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
@@ -112,6 +112,63 @@ fn without_the_right_to_it_a_check_is_skipped_and_never_passed() {
     let staged = verify(&["--hazard", "ipnbus-up", "--hazard", "nattraversal-rebind"]);
     insta::assert_snapshot!("a_staging_is_skipped", staged.shown());
     assert_eq!((staged.status, verify(&["--hazard", "ipnbus-up", "--require-all"]).status), (0, 1));
+}
+
+#[test]
+fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
+    if !full() {
+        return;
+    }
+    if let Some(why) = lacking() {
+        return skip(&why);
+    }
+    let (before, place) = (machine(), tempfile::tempdir().unwrap());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let verify = |key: &str, checks: &[&str]| {
+        let file = place.path().join("key");
+        std::fs::write(&file, key).unwrap();
+        let fixed = ["verify", "--format", "json", "--control", &url, "--auth-key-file", file.to_str().unwrap()];
+        run(root(), &[&fixed, checks].concat())
+    };
+    // This also builds the program whose control server then runs on the machine itself.
+    let ran = verify("right", &["--check", "dns"]);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.shown());
+    let lab = target().join("tailscale/.module/1.102.5/control.program");
+    let mut server = Command::new(lab);
+    server.args(["control", "127.0.0.1", &port.to_string(), "tailnet.example"]).env("TS_AUTHKEY", "right");
+    let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(BufReader::new(server.stdout.take().unwrap()).lines().next().unwrap().unwrap(), "ready");
+
+    let wrong = verify("wrong", &["--check", "cli"]);
+    let right = verify("right", &["--check", "cli", "--check", "restart"]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let seen = outcomes(&wrong.stdout);
+    assert!(wrong.status == 1 && seen[0].2.contains("invalid authkey"), "{}", wrong.shown());
+    let passed: Vec<(String, String)> = outcomes(&right.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
+    assert_eq!(passed, [("cli".into(), "passed".into()), ("restart".into(), "passed".into())], "{}", right.shown());
+    assert!(right.stderr.contains(&format!("Reached 10.90.0.1:{port}")), "{}", right.shown());
+    assert_eq!(machine(), before);
+}
+
+#[test]
+fn another_control_server_takes_a_key_and_an_address() {
+    let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
+    std::fs::write(project.path().join("key"), "\n").unwrap();
+    let shown = [
+        &["--control", "https://control.example"][..],
+        &["--control", "https://control.example", "--auth-key-file", "key"],
+        &["--control", "control.example/path"],
+        &["--auth-key-file", "other"],
+    ]
+    .map(|arguments| {
+        let mut command = command(project.path(), &[&["verify", "--check", "cli"], arguments].concat());
+        command.env_remove("TS_AUTHKEY");
+        finish(command).shown()
+    });
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]

@@ -320,6 +320,13 @@ pub struct Verify {
     /// Only a part of the mutants or hazards, such as 1/4.
     #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
     pub shard: (usize, usize),
+    /// Log in at this control server, https://NAME or http://NAME:PORT, with a key of yours. Connections to it and to the
+    /// relays that it names leave this machine.
+    #[arg(long, value_name = "URL", conflicts_with = "mutants")]
+    pub control: Option<String>,
+    /// The file with the key for `--control`: reusable, ephemeral at best [default: the variable TS_AUTHKEY].
+    #[arg(long, value_name = "FILE", requires = "control")]
+    pub auth_key_file: Option<PathBuf>,
     /// Keep the traffic of `load` up for so long.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]
     pub soak: u64,

@@ -4,6 +4,7 @@
 //! process ends the world, and nothing of it was ever on the machine. Inside, every host has a network namespace and
 //! its own /etc, and is connected to one host that plays the internet and forwards between them.
 
+pub mod elsewhere;
 pub mod entrance;
 pub mod host;
 pub mod memory;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::files;
 use crate::process::{Server, check_interrupt};
 use crate::tools::qemu::Runner;
+use elsewhere::Elsewhere;
 use host::Host;
 use node::Node;
 
@@ -54,6 +56,8 @@ pub struct Programs {
     pub runner: Runner,
     /// What every daemon is started with beside its own: how a check without a decision is shown to fail.
     pub sabotage: Sabotage,
+    /// The control server, where it is another than ours.
+    pub elsewhere: Option<Elsewhere>,
     /// How long a check that makes traffic goes on beyond its own measure.
     pub soak: Duration,
 }
@@ -63,6 +67,12 @@ impl Programs {
     #[must_use]
     pub fn with_daemon(&self, daemon: &Path) -> Self {
         Self { tailscaled: daemon.to_owned(), tailscale: daemon.with_file_name("tailscale"), ..self.clone() }
+    }
+
+    /// What the login server is called.
+    #[must_use]
+    pub fn login_server(&self) -> String {
+        self.elsewhere.as_ref().map_or_else(World::login_server, |elsewhere| elsewhere.login_server.clone())
     }
 }
 
@@ -103,10 +113,18 @@ impl World {
         let internet = Host::new(&programs.lab, folder, "internet")?;
         internet.lab(&["address", "lo", &format!("{CONTROL}/32")])?;
         internet.lab(&["forwarding", "1", "1"])?;
-        let servers = vec![
-            internet.serve("names", &[&["names", CONTROL], names].concat())?,
-            internet.serve("control", &["control", CONTROL, CONTROL_PORT, DOMAIN])?,
-        ];
+        let servers = if let Some(elsewhere) = &programs.elsewhere {
+            // Every name leads to the gate, which then sees which one is asked for.
+            vec![
+                internet.serve("names", &["names", CONTROL, &format!("*={CONTROL}")])?,
+                internet.serve("gate", &["gate", &elsewhere.socket()])?,
+            ]
+        } else {
+            vec![
+                internet.serve("names", &[&["names", CONTROL], names].concat())?,
+                internet.serve("control", &["control", CONTROL, CONTROL_PORT, DOMAIN])?,
+            ]
+        };
         Ok(Self { programs: programs.clone(), internet, _servers: servers, networks: Cell::new(0) })
     }
 
@@ -178,7 +196,7 @@ impl World {
         host.lab(&["route", "0.0.0.0/0", &format!("10.90.{network}.1")]).map(drop)
     }
 
-    /// What the login server is called.
+    /// What our own login server is called.
     #[must_use]
     pub fn login_server() -> String {
         format!("http://{CONTROL}:{CONTROL_PORT}")

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,8 @@ func relay(ip string) (*tailcfg.DERPMap, error) {
 	return &tailcfg.DERPMap{Regions: map[int]*tailcfg.DERPRegion{1: region}}, nil
 }
 
-// control IP PORT DOMAIN serves a tailnet of that MagicDNS domain, whose resolver is at the same address.
+// control IP PORT DOMAIN serves a tailnet of that MagicDNS domain, whose resolver is at the same address. With TS_AUTHKEY
+// in the environment it shows no login URL, and lets nobody in without that key.
 func control(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("IP PORT DOMAIN, not %q", args)
@@ -67,6 +69,18 @@ func control(args []string) error {
 			Proxied: true, Domains: []string{domain}, Resolvers: []*dnstype.Resolver{{Addr: ip}},
 			ExtraRecords: []tailcfg.DNSRecord{{Name: "extra." + domain, Value: "100.100.1.2"}},
 		},
+	}
+	if key := os.Getenv("TS_AUTHKEY"); key != "" {
+		server.RequireAuth = false
+		// Upstream's server wants the key at every registration, and a node that starts again has none to show. So it is
+		// asked for until it was shown; a server that knows keys node by node is not what this is for.
+		server.MaybeRateLimitRegister = func() (bool, string, string) {
+			server.RequireAuthKey = ""
+			if server.NumNodes() == 0 {
+				server.RequireAuthKey = key
+			}
+			return false, "", ""
+		}
 	}
 	// Listening comes before the word that it serves.
 	listener, err := net.Listen("tcp", at)

@@ -30,18 +30,23 @@ use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
+use crate::world::elsewhere::{Elsewhere, Way};
 use crate::world::{Sabotage, entrance};
 use crate::{commands, files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 6] = [
+const LAB: [(&str, &str); 7] = [
     ("main.go", include_str!("../../go/control/main.go")),
     ("names.go", include_str!("../../go/control/names.go")),
     ("nat.go", include_str!("../../go/control/nat.go")),
     ("network.go", include_str!("../../go/control/network.go")),
     ("server.go", include_str!("../../go/control/server.go")),
     ("traffic.go", include_str!("../../go/control/traffic.go")),
+    ("way.go", include_str!("../../go/control/way.go")),
 ];
+
+/// The variable with a key.
+const KEY_VARIABLE: &str = "TS_AUTHKEY";
 
 /// What the process inside is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +62,7 @@ struct Plan {
     /// Hazards to stage, after the checks.
     stagings: Vec<String>,
     sabotage: Sabotage,
+    elsewhere: Option<Elsewhere>,
     soak_minutes: u64,
     /// How often the daemon is started to see what memory it takes.
     starts: usize,
@@ -74,6 +80,7 @@ impl Plan {
             checks: Vec::new(),
             stagings: Vec::new(),
             sabotage: Sabotage::default(),
+            elsewhere: None,
             soak_minutes: 0,
             starts: 0,
         })
@@ -96,6 +103,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     if flags.hazards || !flags.hazard.is_empty() {
         return stage_hazards(&project, pinned, target, flags, format);
     }
+    let elsewhere = flags.control.as_deref().map(|url| {
+        Way::leads_to(url)?;
+        Ok::<_, anyhow::Error>((url, auth_key(flags.auth_key_file.as_deref())?))
+    });
+    let elsewhere = elsewhere.transpose()?;
     if let Some(why) = lacking(pinned.policy, target) {
         let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
         skipped.iter().for_each(Report::tell);
@@ -108,12 +120,17 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
         return Ok(Outcome::Findings);
     }
     let daemon = build_tailscale::folder(&project, target).join(build_tailscale::PACKED);
-    let stage = Stage::new(&project, pinned, target)?;
+    let mut stage = Stage::new(&project, pinned, target)?;
+    let way = elsewhere.map(|(url, key)| Way::open(&stage.lab, url, &key)).transpose()?;
+    stage.elsewhere = way.as_ref().map(|way| way.elsewhere.clone());
     let reports = stage.observe(&daemon, &checks, flags.soak)?;
+    way.as_ref().map_or(Ok(()), Way::tell)?;
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
     let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
-    proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
+    if way.is_none() {
+        proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
+    }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
@@ -174,6 +191,22 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
 }
 
+/// The key for another control server: out of a file, or the variable that upstream's programs know.
+fn auth_key(file: Option<&Path>) -> Result<String> {
+    let found = match file {
+        Some(file) => files::read(file)?,
+        None => std::env::var(KEY_VARIABLE).unwrap_or_default(),
+    };
+    let place =
+        file.map_or_else(|| format!("{KEY_VARIABLE} is not set"), |file| format!("{} is empty", file.display()));
+    let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
+    let key = found.trim();
+    if key.is_empty() {
+        return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
+    }
+    Ok(key.to_owned())
+}
+
 /// What this machine lacks to run a target's daemon in a world.
 fn lacking(policy: &Policy, target: &str) -> Option<String> {
     match policy.targets.get(target).map(|target| runner(target.platform)) {
@@ -192,6 +225,7 @@ struct Stage<'a> {
     lab: PathBuf,
     /// Where the data of hazards can be written, if this is the repository that has them.
     repository: Option<PathBuf>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl<'a> Stage<'a> {
@@ -201,14 +235,15 @@ impl<'a> Stage<'a> {
         let maker = Maker::gather(project, pinned, &[])?;
         let lab = lab(&maker)?;
         let repository = commands::registry::repository_of(&project.root());
-        Ok(Self { folder, pinned, target, maker, lab, repository })
+        Ok(Self { folder, pinned, target, maker, lab, repository, elsewhere: None })
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
     fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
-            match check.unclaimed_by(self.pinned.policy) {
+            let unclaimed = check.unclaimed_by(self.pinned.policy);
+            match unclaimed.or_else(|| self.elsewhere.as_ref().and_then(|_| check.only_with_ours())) {
                 None => claimed.push(check.name.to_owned()),
                 Some(why) => reports.push(Report::not_claimed(check.name, &why)),
             }
@@ -226,7 +261,7 @@ impl<'a> Stage<'a> {
     fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
         let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
         let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
-        Ok(Plan { checks, unpacked, ..plan })
+        Ok(Plan { checks, unpacked, elsewhere: self.elsewhere.clone(), ..plan })
     }
 
     /// A binary of a selection, built unless it is there; where it is.

@@ -125,7 +125,7 @@ impl Host {
 }
 
 /// Waits for the word of a server that it serves.
-fn serving(server: &mut Server, log: &Path) -> Result<()> {
+pub(super) fn serving(server: &mut Server, log: &Path) -> Result<()> {
     until(PATIENCE, "a server of the world", || {
         let said = files::read(log)?;
         if said.lines().any(|line| line == "ready") {

@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::elsewhere::{Elsewhere, KEY_INSIDE};
 use super::host::{Host, NOBODY, PATIENCE, complaint, ended};
 use super::{Programs, World, until, until_told};
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
 use crate::tools::qemu::Runner;
 
+/// Makes the daemon panic when it asks upstream's own control server.
+const NOT_UPSTREAM: &str = "TS_PANIC_IF_HIT_MAIN_CONTROL";
+
 /// What keeps the daemon from asking for the world outside, in every check but the one that looks for that.
 pub const SILENT: [(&str, &str); 3] =
-    [("TS_PANIC_IF_HIT_MAIN_CONTROL", "1"), ("TS_DISABLE_PORTMAPPER", "1"), ("TS_NO_LOGS_NO_SUPPORT", "1")];
+    [(NOT_UPSTREAM, "1"), ("TS_DISABLE_PORTMAPPER", "1"), ("TS_NO_LOGS_NO_SUPPORT", "1")];
 
 /// The same but for one.
 #[must_use]
@@ -275,9 +279,38 @@ impl Node {
     /// # Errors
     /// As [`Node::join`].
     pub fn join_with(&mut self, variables: &[(&str, &str)], arguments: &[&str]) -> Result<String> {
+        if let Some(elsewhere) = self.programs.elsewhere.clone() {
+            return self.join_elsewhere(&elsewhere, variables, arguments);
+        }
         self.start_with(variables)?;
         let login = self.begin_login(arguments)?;
         self.finish_login(login)
+    }
+
+    /// Logs in at another control server than ours, with the key.
+    fn join_elsewhere(
+        &mut self,
+        elsewhere: &Elsewhere,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Result<String> {
+        // Upstream's own control server may be the one that is meant.
+        let variables: Vec<_> = variables.iter().copied().filter(|(name, _)| *name != NOT_UPSTREAM).collect();
+        self.start_with(&variables)?;
+        let server = format!("--login-server={}", elsewhere.login_server);
+        let (name, key) = (format!("--hostname={}", self.host.name), format!("--auth-key=file:{KEY_INSIDE}"));
+        let fixed = ["up", &server, &name, &key, "--timeout=60s"];
+        let log = self.host.log("up");
+        let mut up = process::start(self.cli_command(&[&fixed, arguments].concat(), None)?, &log)?;
+        let status = until(Duration::from_secs(75), "`tailscale up` to end with the key", || {
+            self.alive()?;
+            elsewhere.allow_relays(&self.state())?;
+            Ok(up.ended())
+        })?;
+        let said = files::read(&log)?;
+        ensure!(status.success(), "`tailscale up` with the key ended with {}: {}", ended(status), said.trim());
+        until(PATIENCE, "the state Running", || Ok((self.backend_state()? == "Running").then_some(())))?;
+        Ok(said)
     }
 }
 

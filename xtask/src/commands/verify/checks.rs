@@ -34,6 +34,8 @@ pub struct Check {
     pub sabotage: Option<Broken>,
     /// Other features that it can't do without.
     pub needs: &'static [&'static str],
+    /// Whether any control server will do; the others take what only ours can be told.
+    pub anywhere: bool,
     /// Runs it in a world of its own; gives what it saw, and as an error what it saw instead.
     pub run: fn(&Programs) -> Result<String>,
 }
@@ -116,6 +118,13 @@ impl Check {
             let decided = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
             format!("the policy has `{}` {}", claim.feature, decided.participle())
         })
+    }
+
+    /// Why it can't be run with another control server than ours; nothing where it can.
+    #[must_use]
+    pub fn only_with_ours(&self) -> Option<String> {
+        let why = "it takes what only our own control server can be told: names, routes, capabilities";
+        (!self.anywhere).then(|| why.to_owned())
     }
 
     /// The decisions in words, for a table.

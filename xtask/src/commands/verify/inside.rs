@@ -1,5 +1,6 @@
 //! The process inside the world: runs the checks one after another, each in fresh namespaces, and says what it saw.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -10,6 +11,7 @@ use super::checks;
 use super::report::{Event, Outcome, Report};
 use super::stagings::STAGINGS;
 use crate::commands;
+use crate::files;
 use crate::outln;
 use crate::problem::Interrupted;
 use crate::tools::qemu::runner;
@@ -30,8 +32,14 @@ pub fn run(plan: &str) -> Result<commands::Outcome> {
 fn run_checks(plan: &str) -> Result<()> {
     let plan: Plan = serde_json::from_str(plan).context("reading the plan")?;
     let platform = Platform::find(&plan.platform).context("the plan's platform")?;
-    let daemons = [Some(plan.daemon.as_path()), plan.partner.as_deref(), plan.unpacked.as_deref()];
-    let mut programs = entrance::prepare(&plan.lab, daemons, runner(platform), plan.sabotage)?;
+    // Read before the machine's folders are hidden.
+    let read = |path: &Option<PathBuf>| path.as_deref().map(files::read_bytes).transpose();
+    let (partner, unpacked) = (read(&plan.partner)?, read(&plan.unpacked)?);
+    let mut programs = entrance::prepare(&plan.lab, &plan.daemon, runner(platform), plan.sabotage, plan.elsewhere)?;
+    let place = |name: &str, bytes: Option<Vec<u8>>| {
+        bytes.map(|bytes| Ok::<_, anyhow::Error>(entrance::place_daemon(name, &bytes)?.0)).transpose()
+    };
+    (programs.partner, programs.unpacked) = (place("partner", partner)?, place("unpacked", unpacked)?);
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
     for name in &plan.checks {
         let check = checks::find(name).with_context(|| format!("there is no check `{name}`"))?;

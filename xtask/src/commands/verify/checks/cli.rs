@@ -12,6 +12,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("unixsocketidentity")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter"],
+    anywhere: true,
     run,
 };
 
@@ -40,7 +41,7 @@ fn run(programs: &Programs) -> Result<String> {
     node.tailscale(&["down"])?;
     let state = node.backend_state()?;
     ensure!(state == "Stopped", "after `tailscale down` the state is {state}");
-    let login_server = format!("--login-server={}", World::login_server());
+    let login_server = format!("--login-server={}", programs.login_server());
     node.tailscale(&["up", &login_server, "--hostname=router", "--operator=nobody", "--timeout=30s"])?;
     until(
         crate::world::host::PATIENCE,

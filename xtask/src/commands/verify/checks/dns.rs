@@ -16,6 +16,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("dns"), keep("netstack")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

@@ -14,6 +14,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("dns"), keep("peerapiserver"), keep("useexitnode")],
     sabotage: None,
     needs: &["advertiseroutes", "cli", "ipnbus", "netstack", "osrouter", "peerapiclient", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

@@ -18,6 +18,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[omit("cachenetmap"), omit("logtail")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[],
     sabotage: Some(Broken { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("portmapper")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

@@ -13,6 +13,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("listenrawdisco")],
     sabotage: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 

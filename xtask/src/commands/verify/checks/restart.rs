@@ -17,6 +17,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[],
     sabotage: Some(Broken { with: "the state in memory", variables: &[], arguments: &["--state=mem:"] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: true,
     run,
 };
 

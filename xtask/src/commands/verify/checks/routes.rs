@@ -17,6 +17,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[keep("advertiseroutes")],
     sabotage: None,
     needs: &["cli", "health", "ipnbus", "osrouter", "unixsocketidentity"],
+    anywhere: false,
     run,
 };
 
