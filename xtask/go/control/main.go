@@ -14,6 +14,7 @@ import (
 // What each subcommand does with its arguments.
 var commands = map[string]func(args []string) error{
 	"address":    address,
+	"bounce":     bounce,
 	"call":       call,
 	"control":    control,
 	"echo":       echo,
@@ -26,6 +27,9 @@ var commands = map[string]func(args []string) error{
 	"resolve":    resolve,
 	"route":      route,
 	"send":       send,
+	"sink":       sink,
+	"stream":     stream,
+	"volley":     volley,
 	"watch":      watch,
 }
 

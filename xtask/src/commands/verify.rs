@@ -27,7 +27,8 @@ use crate::world::{Sabotage, entrance};
 use crate::{files, progress, proofs, render};
 
 /// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 5] = [
+const LAB: [(&str, &str); 6] = [
+    ("load.go", include_str!("../../go/control/load.go")),
     ("main.go", include_str!("../../go/control/main.go")),
     ("names.go", include_str!("../../go/control/names.go")),
     ("network.go", include_str!("../../go/control/network.go")),
@@ -93,7 +94,7 @@ fn shown(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
 }
 
 /// The target to verify: the one that was named, or the first whose processor is this machine's.
-fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Result<&'a str> {
+pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Result<&'a str> {
     if let Some(name) = named {
         let chosen = build_tailscale::chosen_targets(policy, &[name.to_owned()])?;
         return chosen.first().copied().context("the target was just found");
@@ -119,7 +120,7 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
 }
 
 /// What this machine lacks to run a target's daemon in a world.
-fn lacking(policy: &Policy, target: &str) -> Option<String> {
+pub(super) fn lacking(policy: &Policy, target: &str) -> Option<String> {
     match policy.targets.get(target).map(|target| runner(target.platform)) {
         Some(Runner::Unavailable(why)) => Some(why),
         _ => entrance::lacking(),
@@ -141,9 +142,7 @@ impl<'a> Stage<'a> {
     fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
         let maker = Maker::gather(project, pinned, &[])?;
-        let step = progress::step("Building", "the control server");
-        let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
-        step.done("Built", &format!("of {}", pinned.release));
+        let lab = lab(&maker)?;
         Ok(Self { folder, pinned, target, maker, lab })
     }
 
@@ -173,6 +172,14 @@ impl<'a> Stage<'a> {
             soak_minutes,
         })
     }
+}
+
+/// Builds the world's program in the generated module of a release.
+pub(super) fn lab(maker: &Maker) -> Result<PathBuf> {
+    let step = progress::step("Building", "the control server");
+    let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
+    step.done("Built", "");
+    Ok(lab)
 }
 
 /// Runs a plan inside a world of its own.

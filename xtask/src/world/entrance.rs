@@ -70,15 +70,26 @@ pub fn prepare(lab: &Path, daemon: &Path, runner: Runner, sabotage: Sabotage) ->
     for folder in HIDDEN.iter().filter(|folder| Path::new(folder).is_dir()) {
         mount("tmpfs", *folder, "tmpfs", MountFlags::NOSUID, None).with_context(|| format!("hiding {folder}"))?;
     }
-    files::make_folder(Path::new(PROGRAMS))?;
-    let place = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
-        let path = Path::new(PROGRAMS).join(name);
-        std::fs::write(&path, bytes)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
-        Ok(path)
-    };
-    let (lab, tailscaled) = (place("lab", &lab)?, place("tailscaled", &daemon)?);
-    let tailscale = Path::new(PROGRAMS).join("tailscale");
-    files::link("tailscaled", &tailscale)?;
+    let lab = place(&Path::new(PROGRAMS).join("lab"), &lab)?;
+    let (tailscaled, tailscale) = place_daemon("daemon", &daemon)?;
     Ok(Programs { lab, tailscaled, tailscale, runner, sabotage, soak: Duration::ZERO })
+}
+
+/// Inside: brings another daemon along, in a folder of that name; where it is, and its command line.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn place_daemon(folder: &str, daemon: &[u8]) -> Result<(PathBuf, PathBuf)> {
+    let folder = Path::new(PROGRAMS).join(folder);
+    let tailscaled = place(&folder.join("tailscaled"), daemon)?;
+    let tailscale = folder.join("tailscale");
+    files::link("tailscaled", &tailscale)?;
+    Ok((tailscaled, tailscale))
+}
+
+fn place(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
+    files::make_folder(path.parent().unwrap_or(path))?;
+    std::fs::write(path, bytes)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(path.to_owned())
 }

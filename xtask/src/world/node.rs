@@ -35,7 +35,11 @@ pub struct Login {
 }
 
 impl Node {
-    pub(super) fn new(host: Host, programs: Programs) -> Result<Self> {
+    /// A node on a host that is connected already, with these programs.
+    ///
+    /// # Errors
+    /// Where its folder can't be made.
+    pub fn new(host: Host, programs: Programs) -> Result<Self> {
         files::make_folder(&host.folder.join("state"))?;
         Ok(Self { host, programs, daemon: None })
     }
