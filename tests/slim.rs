@@ -90,6 +90,11 @@ fn same_behaviour(linked: &[u8], under: Option<&'static str>) {
         let after = Program::new(&slim(linked, names).unwrap().bytes, under);
         for case in cases.lines().filter(|case| *case != "wait") {
             let (mut was, is) = (before.run(case), after.run(case));
+            if names == Names::Runtime && case == "nil-method" {
+                // The runtime finds a method's form in the wrapper's name, and no method.
+                assert_eq!((is.0, is.1.as_str()), (was.0, "value method ?.?.? called using nil *? pointer\n"));
+                was.1.clone_from(&is.1);
+            }
             if names == Names::Runtime && ["callers", "func-names"].contains(&case) {
                 // Names of functions are what went.
                 (was.1, was.2) = (is.1.clone(), is.2.clone());

@@ -151,9 +151,7 @@ impl Sides<'_> {
     }
 
     fn same_name(&self, before: u32, after: u32, id: u8) -> Result<bool, Refused> {
-        let name = self.old.name(before)?;
-        let expected = if self.kept.keeps_name(name, id) { name } else { b"" };
-        Ok(self.new.name(after)? == expected)
+        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id))
     }
 
     fn same_data(&self, number: usize, before: u32, after: u32) -> Result<bool, Refused> {

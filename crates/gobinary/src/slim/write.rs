@@ -96,8 +96,8 @@ fn names(table: &Table<'_>, kept: &Kept, functions: &mut [Function], data: &mut 
     let mut bytes = vec![0];
     let mut known: HashMap<&[u8], u32> = HashMap::new();
     let mut moved = |offset: u32, id: u8| -> Result<u32, Refused> {
-        let name = table.name(offset)?;
-        if name.is_empty() || !kept.keeps_name(name, id) {
+        let name = kept.name(table.name(offset)?, id);
+        if name.is_empty() {
             return Ok(0);
         }
         if let Some(at) = known.get(name) {
