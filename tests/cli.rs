@@ -45,6 +45,7 @@ fn help() {
         "bump",
         "measure",
         "symbolize",
+        "bench",
         "docs",
         "ci",
     ] {

@@ -1,5 +1,5 @@
 //! Go's own tests of what a daemon stands on, as linked and with the function table rewritten: the same ones fail, but for
-//! those that compare what was left out. `cargo xtask ci --full` runs it.
+//! those that compare what was left out; and Go's own programs that crash end as they did. `cargo xtask ci --full` runs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
@@ -8,10 +8,12 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use common::{full, target};
+use common::{full, skip, target};
 use gobinary::slim::{Names, slim};
 use xtask::files;
+use xtask::process::output_within;
 use xtask::tools::go::{self, Go};
 use xtask::upstream;
 
@@ -147,4 +149,52 @@ fn the_same_tests_fail_but_those_that_compare_what_was_left_out() {
         assert!(lost.is_empty(), "{}: {lost:?}", package.path);
         eprintln!("{}: {} of {} pass rewritten", package.path, passed_after.len(), passed.len());
     }
+}
+
+/// How one of the runtime's own programs ends: its exit status, or the signal; the word for one that had to be ended.
+fn ended(program: &Path, name: &str, folder: &Path, patience: Duration) -> String {
+    let begun = std::time::Instant::now();
+    let mut command = Command::new(program);
+    command.arg(name).current_dir(folder);
+    let status = output_within(command, Some(patience)).unwrap().status;
+    if begun.elapsed() >= patience { "goes on".to_owned() } else { xtask::world::host::ended(status) }
+}
+
+#[test]
+fn go_s_own_programs_that_crash_end_as_they_did() {
+    if !full() {
+        return;
+    }
+    let go = go::find_or_provide(&target()).unwrap();
+    let place = source(&go).join("runtime/testdata/testprog");
+    if !place.is_dir() {
+        return skip("this Go comes without the test programs of its runtime");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("linked");
+    let mut command = go.command(&["build", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."], &go::plain(PINNED));
+    let built = command.current_dir(&place).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let linked = std::fs::read(&output).unwrap();
+    let registered = regex::Regex::new(r#"register(?:Init)?\("(\w+)""#).unwrap();
+    let sources = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
+    let text: String = sources.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    let names: BTreeSet<&str> = registered.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()).collect();
+    let (patience, longer) = (Duration::from_secs(5), Duration::from_secs(40));
+    let mut statuses = std::collections::BTreeMap::<String, usize>::new();
+    for which in [Names::All, Names::Runtime] {
+        let rewritten = folder.path().join(format!("{which:?}"));
+        files::write_executable(&rewritten, &slim(&linked, which).unwrap().bytes).unwrap();
+        let run = |program: &Path, name: &str, patience| ended(program, name, folder.path(), patience);
+        for name in &names {
+            let (was, is) = (run(&output, name, patience), run(&rewritten, name, patience));
+            *statuses.entry(was.clone()).or_default() += 1;
+            // Some end by chance, and on a busy machine some take long: those may show it once more.
+            let alike = was == is || (0..3).any(|_| run(&output, name, longer) == run(&rewritten, name, longer));
+            assert!(alike, "{name}, {which:?}: {was} and {is}");
+        }
+    }
+    eprintln!("{} programs: {statuses:?}", names.len());
+    // Windows and races have programs of their own, which are unknown here and end with 0.
+    assert!(names.len() > 100 && statuses.get("exit 2").is_some_and(|count| *count > 80), "{statuses:?}");
 }

@@ -1,11 +1,13 @@
 //! Every flag of the command line.
 
+mod bench;
 mod image;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
@@ -63,6 +65,14 @@ pub enum Command {
     /// What `verify` runs in its own namespaces.
     #[command(hide = true)]
     VerifyInside {
+        /// What to do, as JSON.
+        plan: String,
+    },
+    /// Measure what the binary that ships costs in time and memory, beside what Go links without the rewrite.
+    Bench(Bench),
+    /// What `bench` runs in its own namespaces.
+    #[command(hide = true)]
+    BenchInside {
         /// What to do, as JSON.
         plan: String,
     },

@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+pub mod bench;
 pub mod build_tailscale;
 pub mod bump;
 pub mod check;
@@ -50,6 +51,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Symbolize(flags) => symbolize::run(policy, flags),
         Command::Verify(flags) => verify::run(policy, format, flags),
         Command::VerifyInside { plan } => verify::run_inside(plan),
+        Command::Bench(flags) => bench::run(policy, format, flags),
+        Command::BenchInside { plan } => bench::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

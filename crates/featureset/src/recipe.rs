@@ -15,6 +15,43 @@ pub const PACKAGE: &str = "tailscale.com/cmd/tailscaled";
 /// The Go module that holds it.
 pub const MODULE: &str = "tailscale.com";
 
+/// The packages that a packet goes through between the socket and the TUN device, and those that they call for each: with
+/// `inlining: hot-paths` the compiler inlines in these. Patterns as the go command takes them; a function is inlined only where
+/// both its own package and the caller's are among them.
+pub const HOT_PATHS: &[&str] = &[
+    "bytes",
+    "crypto/...",
+    "encoding/binary",
+    "internal/...",
+    "math/...",
+    "net",
+    "net/netip",
+    "os",
+    "runtime/...",
+    "slices",
+    "sync/...",
+    "syscall",
+    "time",
+    "github.com/tailscale/wireguard-go/...",
+    "go4.org/...",
+    "golang.org/x/crypto/...",
+    "golang.org/x/net/...",
+    "golang.org/x/sys/...",
+    "tailscale.com/disco",
+    "tailscale.com/net/batching",
+    "tailscale.com/net/flowtrack",
+    "tailscale.com/net/packet/...",
+    "tailscale.com/net/stun",
+    "tailscale.com/net/tsaddr",
+    "tailscale.com/net/tstun/...",
+    "tailscale.com/syncs",
+    "tailscale.com/tstime/...",
+    "tailscale.com/types/...",
+    "tailscale.com/util/...",
+    "tailscale.com/wgengine/filter/...",
+    "tailscale.com/wgengine/magicsock",
+];
+
 /// One Go build, complete: the same recipe gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
@@ -96,7 +133,7 @@ impl Recipe {
         let version = |stamp: &str, value: &str| format!("-X {MODULE}/version.{stamp}Stamp={value}");
         let linker = ["-s -w".to_owned(), version("short", &self.stamp.short), version("long", &self.stamp.long)];
         let mut arguments = vec!["build".to_owned(), "-trimpath".to_owned(), "-buildvcs=false".to_owned()];
-        arguments.extend(self.compiler_flags().map(|flags| format!("-gcflags={flags}")));
+        arguments.extend(self.compiler_flags().iter().map(|flags| format!("-gcflags={flags}")));
         arguments.push(format!("-ldflags={}", linker.join(" ")));
         arguments.push(format!("-tags={}", self.tags.join(",")));
         arguments.extend(["-o".to_owned(), output.to_owned(), PACKAGE.to_owned()]);
@@ -118,15 +155,23 @@ impl Recipe {
             fixed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.insert("GOARCH".to_owned(), self.platform.goarch.to_owned());
         settings.extend(self.platform.level.map(|(variable, value)| (variable.to_owned(), value.to_owned())));
-        settings.extend(self.compiler_flags().map(|flags| ("-gcflags".to_owned(), flags.to_owned())));
+        // Of several Go records the last. Source: `PerPackageFlag` in `cmd/go/internal/load/flag.go`.
+        settings.extend(self.compiler_flags().pop().map(|flags| ("-gcflags".to_owned(), flags)));
         // Go does not record an empty list.
         settings.extend((!self.tags.is_empty()).then(|| ("-tags".to_owned(), self.tags.join(","))));
         settings
     }
 
-    fn compiler_flags(&self) -> Option<&'static str> {
-        // `hot-paths` is refused by the rule `not-implemented` before a recipe is built.
-        (self.build.inlining == Inlining::None).then_some("all=-l")
+    /// The values of `-gcflags`, of which the last that matches a package holds.
+    fn compiler_flags(&self) -> Vec<String> {
+        let none = "all=-l".to_owned();
+        match self.build.inlining {
+            Inlining::Full => Vec::new(),
+            Inlining::None => vec![none],
+            Inlining::HotPaths => {
+                [none].into_iter().chain(HOT_PATHS.iter().map(|pattern| format!("{pattern}="))).collect()
+            }
+        }
     }
 }
 
@@ -167,6 +212,22 @@ mod tests {
         assert!(recipe.environment().contains(&("GOARM".to_owned(), "5".to_owned())));
         assert!(!recipe.build_settings().contains_key("-gcflags"));
         assert_eq!(recipe.tags.last().unwrap(), "ts_package_container");
+    }
+
+    #[test]
+    fn inlining_is_a_matter_of_the_compiler_s_flags_of_which_go_records_the_last() {
+        let told = |inlining: &str| {
+            let recipe = recipe(&clean_policy().replace("inlining: none", &format!("inlining: {inlining}")), "amd64");
+            let given = recipe.arguments("out").into_iter().filter(|argument| argument.starts_with("-gcflags="));
+            (given.collect::<Vec<_>>(), recipe.build_settings().get("-gcflags").cloned())
+        };
+        assert_eq!(told("full"), (Vec::new(), None));
+        assert_eq!(told("none"), (vec!["-gcflags=all=-l".to_owned()], Some("all=-l".to_owned())));
+        let (given, recorded) = told("hot-paths");
+        // The first holds for what no later one matches.
+        assert_eq!((given[0].as_str(), given.len()), ("-gcflags=all=-l", 1 + HOT_PATHS.len()));
+        assert!(given.contains(&"-gcflags=runtime/...=".to_owned()));
+        assert_eq!(Some(format!("-gcflags={}", recorded.unwrap())), given.last().cloned());
     }
 
     #[test]

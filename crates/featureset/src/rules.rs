@@ -9,7 +9,6 @@ mod empty_reason;
 mod go_too_old;
 mod hazard;
 mod idle_implementation_detail;
-mod not_implemented;
 mod open_dependency;
 mod reading;
 mod repeated_description;
@@ -100,7 +99,6 @@ pub static JUDGING: &[&Rule] = &[
     &go_too_old::RULE,
     &idle_implementation_detail::RULE,
     &hazard::NEEDLESS,
-    &not_implemented::RULE,
     &open_dependency::RULE,
     &repeated_description::RULE,
     &reserved_tag::RULE,

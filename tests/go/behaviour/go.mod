@@ -1,3 +1,3 @@
 module featureset.invalid/behaviour
 
-go 1.26
+go 1.25

@@ -15,6 +15,7 @@ import (
 var commands = map[string]func(args []string) error{
 	"address":    address,
 	"bind":       bind,
+	"bounce":     bounce,
 	"call":       call,
 	"control":    control,
 	"dial":       dial,
@@ -31,6 +32,9 @@ var commands = map[string]func(args []string) error{
 	"resolve":    resolve,
 	"route":      route,
 	"send":       send,
+	"sink":       sink,
+	"stream":     stream,
+	"volley":     volley,
 	"watch":      watch,
 }
 

@@ -6,86 +6,33 @@ mod inside;
 mod memory;
 mod mutants;
 mod report;
+mod stage;
 mod stagings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use featureset::platform::Platform;
 use featureset::policy::Policy;
-use featureset::recipe::Recipe;
-use featureset::selection::Selection;
-use serde::{Deserialize, Serialize};
 
 pub use inside::run as run_inside;
 pub(super) use memory::Prober;
 pub use report::{Outcome as CheckOutcome, Report};
+pub(super) use stage::{lab, lacking};
 
 use self::checks::{CHECKS, Check};
-use super::build_tailscale::{Maker, Unmade};
+use self::stage::Stage;
 use super::{Outcome, build_tailscale};
 use crate::cli::{Format, Verify};
 use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::{Elsewhere, Way};
-use crate::world::{Sabotage, entrance};
-use crate::{commands, files, progress, proofs, render};
-
-/// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 7] = [
-    ("main.go", include_str!("../../go/control/main.go")),
-    ("names.go", include_str!("../../go/control/names.go")),
-    ("nat.go", include_str!("../../go/control/nat.go")),
-    ("network.go", include_str!("../../go/control/network.go")),
-    ("server.go", include_str!("../../go/control/server.go")),
-    ("traffic.go", include_str!("../../go/control/traffic.go")),
-    ("way.go", include_str!("../../go/control/way.go")),
-];
+use crate::world::elsewhere::Way;
+use crate::{files, progress, proofs, render};
 
 /// The variable with a key.
 const KEY_VARIABLE: &str = "TS_AUTHKEY";
-
-/// What the process inside is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Plan {
-    lab: PathBuf,
-    daemon: PathBuf,
-    platform: String,
-    /// The daemon of the other nodes, where it is another one.
-    partner: Option<PathBuf>,
-    /// The daemon before it was packed.
-    unpacked: Option<PathBuf>,
-    checks: Vec<String>,
-    /// Hazards to stage, after the checks.
-    stagings: Vec<String>,
-    sabotage: Sabotage,
-    elsewhere: Option<Elsewhere>,
-    soak_minutes: u64,
-    /// How often the daemon is started to see what memory it takes.
-    starts: usize,
-}
-
-impl Plan {
-    /// A plan with nothing to do.
-    fn new(lab: &Path, daemon: &Path, platform: &Platform) -> Result<Self> {
-        Ok(Self {
-            lab: lab.to_owned(),
-            daemon: std::path::absolute(daemon).context("the current folder")?,
-            platform: platform.name.to_owned(),
-            partner: None,
-            unpacked: None,
-            checks: Vec::new(),
-            stagings: Vec::new(),
-            sabotage: Sabotage::default(),
-            elsewhere: None,
-            soak_minutes: 0,
-            starts: 0,
-        })
-    }
-}
 
 /// Runs the command.
 ///
@@ -166,7 +113,7 @@ fn shown(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
 }
 
 /// The target to verify: the one that was named, or the first whose processor is this machine's.
-fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Result<&'a str> {
+pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Result<&'a str> {
     if let Some(name) = named {
         let chosen = build_tailscale::chosen_targets(policy, &[name.to_owned()])?;
         return chosen.first().copied().context("the target was just found");
@@ -205,122 +152,6 @@ fn auth_key(file: Option<&Path>) -> Result<String> {
         return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
     }
     Ok(key.to_owned())
-}
-
-/// What this machine lacks to run a target's daemon in a world.
-fn lacking(policy: &Policy, target: &str) -> Option<String> {
-    match policy.targets.get(target).map(|target| runner(target.platform)) {
-        Some(Runner::Unavailable(why)) => Some(why),
-        _ => entrance::lacking(),
-    }
-}
-
-/// What checks are run with: the pinned release, its module, and the world's program.
-struct Stage<'a> {
-    folder: PathBuf,
-    pinned: Pinned<'a>,
-    target: &'a str,
-    /// Of mutants, which are not packed: that changes nothing of what they do.
-    maker: Maker,
-    lab: PathBuf,
-    /// Where the data of hazards can be written, if this is the repository that has them.
-    repository: Option<PathBuf>,
-    elsewhere: Option<Elsewhere>,
-}
-
-impl<'a> Stage<'a> {
-    /// Builds the world's program in the generated module of the pinned release.
-    fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
-        let folder = project.target();
-        let maker = Maker::gather(project, pinned, &[])?;
-        let lab = lab(&maker)?;
-        let repository = commands::registry::repository_of(&project.root());
-        Ok(Self { folder, pinned, target, maker, lab, repository, elsewhere: None })
-    }
-
-    /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
-    fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
-        let (mut reports, mut claimed) = (Vec::new(), Vec::new());
-        for check in checks {
-            let unclaimed = check.unclaimed_by(self.pinned.policy);
-            match unclaimed.or_else(|| self.elsewhere.as_ref().and_then(|_| check.only_with_ours())) {
-                None => claimed.push(check.name.to_owned()),
-                Some(why) => reports.push(Report::not_claimed(check.name, &why)),
-            }
-        }
-        reports.iter().for_each(Report::tell);
-        reports.extend(enter(&Plan { soak_minutes, ..self.plan(daemon, claimed)? }, Report::tell)?);
-        Ok(reports)
-    }
-
-    /// The target's platform.
-    fn platform(&self) -> Result<&'static Platform> {
-        self.pinned.policy.targets.get(self.target).map(|target| target.platform).context("the target")
-    }
-
-    fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
-        let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
-        let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
-        Ok(Plan { checks, unpacked, elsewhere: self.elsewhere.clone(), ..plan })
-    }
-
-    /// A binary of a selection, built unless it is there; where it is.
-    fn binary(
-        &self,
-        maker: &Maker,
-        policy: &Policy,
-        selection: &Selection<'_>,
-        what: &str,
-    ) -> Result<Result<PathBuf, Unmade>> {
-        let commit = maker.upstream.commit.as_deref();
-        let recipe = Recipe::of(policy, selection, self.target, commit).context("the target's recipe")?;
-        let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
-        let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
-        let step = progress::step("Building", format!("a binary for {what}"));
-        let made = maker.make_once(&recipe, &folder)?;
-        if made.is_ok() {
-            step.done("Built", "");
-        }
-        Ok(made.map(|()| folder.join(build_tailscale::PACKED)))
-    }
-}
-
-/// Builds the world's program in the generated module of a release.
-fn lab(maker: &Maker) -> Result<PathBuf> {
-    let step = progress::step("Building", "the control server");
-    let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
-    step.done("Built", &format!("of {}", maker.upstream.release));
-    std::path::absolute(lab).context("the current folder")
-}
-
-/// Runs a plan inside a world of its own, and passes on what happens there.
-fn events(plan: &Plan, mut happens: impl FnMut(report::Event)) -> Result<std::process::ExitStatus> {
-    entrance::enter(&["verify-inside", &serde_json::to_string(plan)?], |line| {
-        happens(serde_json::from_str(line).context("reading what the world's process says")?);
-        Ok(())
-    })
-}
-
-/// Runs the checks of a plan.
-fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
-    let (mut reports, mut step): (Vec<Report>, Option<progress::Step>) = (Vec::new(), None);
-    let status = events(plan, |event| match event {
-        report::Event::Begins { check } => step = Some(progress::step("Checking", check)),
-        report::Event::Ended(report) => {
-            step = None;
-            tell(&report);
-            reports.push(report);
-        }
-        report::Event::Rested { .. } => {}
-    })?;
-    drop(step);
-    anyhow::ensure!(
-        status.success() && reports.len() == plan.checks.len() + plan.stagings.len(),
-        "the world's process ended ({status}) after {} of {} checks",
-        reports.len(),
-        plan.checks.len() + plan.stagings.len()
-    );
-    Ok(reports)
 }
 
 /// Writes the logs of failed checks, each in a folder of its check; those folders.

@@ -7,7 +7,7 @@
 use super::Refused;
 
 /// The versions, for messages.
-pub(super) const KNOWN: &str = "1.26 and 1.27";
+pub(super) const KNOWN: &str = "1.25 to 1.27";
 
 /// Words of the record that are the same in every known version. A slice is address, length and capacity.
 pub(super) const HEADER: usize = 0;
@@ -23,16 +23,20 @@ pub(super) const TEXT: usize = 22;
 /// Where the words are that moved between versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// `gofunc`: the data that functions refer to. The word after it is `epclntab`, the end of the table.
+    /// `gofunc`: the data that functions refer to. The word after it is `epclntab`, the end of the table, but in Go 1.25.
     pub(super) data: usize,
+    /// Whether that data and the way from program counters to functions are parts of the table, and the record has a section of
+    /// its own. In Go 1.25 both stand among the read-only data, and the record among the data.
+    pub(super) whole: bool,
     /// `typelinks` and `itablinks`: slices whose contents stand behind the table, and can move with its end. Go 1.27 has none.
     pub(super) links: Option<[usize; 2]>,
     /// How many words of the record are known.
     pub(super) words: usize,
 }
 
-const GO_1_26: Layout = Layout { data: 40, links: Some([45, 48]), words: 51 };
-const GO_1_27: Layout = Layout { data: 43, links: None, words: 48 };
+const GO_1_25: Layout = Layout { data: 40, whole: false, links: None, words: 41 };
+const GO_1_26: Layout = Layout { data: 40, whole: true, links: Some([45, 48]), words: 51 };
+const GO_1_27: Layout = Layout { data: 43, whole: true, links: None, words: 48 };
 
 impl Layout {
     /// The layout of a toolchain, by the name that the build information has: `go1.26.8`. The table's own magic number is the
@@ -44,6 +48,7 @@ impl Layout {
         let minor =
             version.strip_prefix("1.").map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
         match minor {
+            Some("25") => Ok(GO_1_25),
             Some("26") => Ok(GO_1_26),
             Some("27") => Ok(GO_1_27),
             _ => Err(Refused::Toolchain(toolchain.to_owned())),
@@ -66,6 +71,7 @@ impl Layout {
             ("text", TEXT),
             ("gofunc", self.data),
         ];
+        fields.extend(self.whole.then_some(("epclntab", self.data + 1)));
         if let Some([types, tables]) = self.links {
             fields.extend([("typelinks", types), ("itablinks", tables)]);
         }
@@ -82,8 +88,9 @@ mod tests {
         for go in ["go1.26.0", "go1.26.8", "go1.26rc1", "go1.26.8 X:jsonv2"] {
             assert_eq!(Layout::of(go), Ok(GO_1_26), "{go}");
         }
+        assert_eq!(Layout::of("go1.25.7"), Ok(GO_1_25));
         assert_eq!(Layout::of("go1.27.3"), Ok(GO_1_27));
-        for go in ["go1.25.7", "go1.28.0", "go1.2", "go1.260.1", "devel go1.26-abc", "", "go2.26.1"] {
+        for go in ["go1.24.9", "go1.28.0", "go1.2", "go1.260.1", "devel go1.26-abc", "", "go2.26.1"] {
             assert_eq!(Layout::of(go), Err(Refused::Toolchain(go.to_owned())), "{go}");
         }
     }

@@ -20,7 +20,20 @@ pub(super) fn into(file: &ElfFile<'_>, table: &Table<'_>, written: &Written) -> 
     } else {
         plan.split(table, written)?;
     }
-    plan.assemble(table)
+    let mut bytes = plan.assemble(table)?;
+    if !written.patches.is_empty() {
+        // The read-only data stands before the table: nothing of it moved.
+        let data = file.section(".rodata").ok_or(Refused::Damaged("there is no read-only data"))?;
+        let skip = table.record.get(table.layout.data).and_then(|address| address.checked_sub(data.address));
+        let skip = skip.and_then(|skip| usize::try_from(skip).ok()).ok_or(Refused::Damaged("data of functions"))?;
+        if data.offset > table.section.offset {
+            return Err(Refused::Kind("laid out as Go's own linker does not"));
+        }
+        for (at, new) in &written.patches {
+            put(&mut bytes, data.offset + skip + at, new)?;
+        }
+    }
+    Ok(bytes)
 }
 
 /// The number of a list of the runtime's record that can move, and the size of its entries in words.
@@ -45,14 +58,9 @@ fn record(table: &Table<'_>, written: &Written) -> Result<Vec<u64>, Refused> {
     slice(FILES, Range(written.units.0, 0));
     slice(PCS, written.pcs);
     slice(FUNCTIONS, written.functions);
-    let singles = [
-        (HEADER, 0),
-        (INDEX, written.functions.0),
-        (FIND, written.find),
-        (table.layout.data, written.data),
-        (table.layout.data + 1, written.bytes.len()),
-    ];
-    for (index, offset) in singles {
+    let singles = [(HEADER, 0), (INDEX, written.functions.0)];
+    let own = [(FIND, written.find), (table.layout.data, written.data), (table.layout.data + 1, written.bytes.len())];
+    for (index, offset) in singles.into_iter().chain(own.into_iter().filter(|_| table.layout.whole)) {
         *record.get_mut(index).ok_or(Refused::Damaged("the runtime's record"))? = address(offset);
     }
     Ok(record)
@@ -207,7 +215,7 @@ impl<'a> Plan<'a> {
     }
 
     fn write_record(&mut self, bytes: &mut [u8], table: &Table<'_>) -> Result<(), Refused> {
-        let at = self.section_mut(".go.module")?.offset;
+        let at = self.section_mut(&table.record_in.name)?.offset + table.record_at;
         for (index, word) in self.record.iter().enumerate() {
             table.width.put(bytes, at + index * table.width.bytes(), *word)?;
         }

@@ -4,11 +4,13 @@ use super::file::{ElfFile, LOAD, Section, i32_at, u32_at};
 use super::layout::{FILES, FIND, FUNCTIONS, HEADER, INDEX, Layout, NAMES, PCS, UNITS};
 use super::select::{self, Kept};
 use super::table::{
-    ARGUMENT_LIVENESS, ARGUMENTS, Function, INLINE_INDEX, INLINE_TREE, INLINED, LIVE_ARGUMENTS, NONE, Object, Table,
+    ARGUMENT_LIVENESS, ARGUMENTS, Class, Function, INLINE_INDEX, INLINE_TREE, INLINED, LIVE_ARGUMENTS, NONE, Object,
+    Table,
 };
 use super::{Names, Refused};
 use crate::build_info;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Shows that one file is the other one slimmed: every function's tables say the same but for what goes, every section holds the
 /// same bytes but for the function table and the runtime's record of it, and every section is loaded where it says.
@@ -19,7 +21,7 @@ pub fn prove(before: &[u8], after: &[u8], names: Names) -> Result<(), Refused> {
     let layout = Layout::of(&build_info(before)?.go)?;
     let (old, new) = (ElfFile::read(before)?, ElfFile::read(after)?);
     let (old_table, new_table) = (Table::read(&old, layout)?, Table::read(&new, layout)?);
-    same_sections(&old, &new, layout)?;
+    same_sections(&old, &new, &old_table)?;
     same_record(&old_table, &new_table, layout)?;
     let kept = select::keep(&old_table, names)?;
     let sides = Sides {
@@ -43,7 +45,7 @@ fn differs<T>(what: impl Into<String>) -> Result<T, Refused> {
     Err(Refused::Unproved(what.into()))
 }
 
-fn same_sections(old: &ElfFile<'_>, new: &ElfFile<'_>, layout: Layout) -> Result<(), Refused> {
+fn same_sections(old: &ElfFile<'_>, new: &ElfFile<'_>, table: &Table<'_>) -> Result<(), Refused> {
     if old.bytes.get(24..24 + old.width.bytes()) != new.bytes.get(24..24 + old.width.bytes()) {
         return differs("the entry point");
     }
@@ -52,7 +54,7 @@ fn same_sections(old: &ElfFile<'_>, new: &ElfFile<'_>, layout: Layout) -> Result
     }
     for (before, after) in old.sections.iter().zip(&new.sections) {
         let name = &before.name;
-        let moves = layout.links.is_some() && matches!(name.as_str(), ".typelink" | ".itablink");
+        let moves = table.layout.links.is_some() && matches!(name.as_str(), ".typelink" | ".itablink");
         let same_place = before.address == after.address || moves;
         if (name, before.kind, before.flags) != (&after.name, after.kind, after.flags) || !same_place {
             return differs(format!("the section {name}"));
@@ -61,11 +63,43 @@ fn same_sections(old: &ElfFile<'_>, new: &ElfFile<'_>, layout: Layout) -> Result
         match name.as_str() {
             ".gopclntab" | ".go.module" => {}
             _ if !before.has_bytes() && before.size == after.size => {}
-            _ if before.has_bytes() && old.content(before)? == new.content(after)? => {}
+            _ if before.has_bytes()
+                && same_bytes(old.content(before)?, new.content(after)?, &owned(table, before)?) => {}
             _ => return differs(format!("the bytes of {name}")),
         }
     }
     Ok(())
+}
+
+/// What of a section belongs to the functions, where that stands among other data: trees of inlined calls, and the runtime's
+/// record. Both are compared by what they say.
+fn owned(table: &Table<'_>, section: &Section) -> Result<Vec<Range<usize>>, Refused> {
+    let mut owned = Vec::new();
+    if table.layout.whole {
+        return Ok(owned);
+    }
+    if section.name == table.record_in.name {
+        owned.push(table.record_at..table.record_at + table.record.len() * table.width.bytes());
+    }
+    if section.name == ".rodata" {
+        let first = table.record.get(table.layout.data).map_or(0, |address| address.saturating_sub(section.address));
+        let first = usize::try_from(first).unwrap_or(0);
+        let trees = table.objects()?.into_iter().filter(|(_, object)| object.class == Class::InlineTree);
+        owned.extend(trees.map(|(at, tree)| first + at as usize..first + at as usize + tree.bytes.len()));
+    }
+    Ok(owned)
+}
+
+/// Whether all is the same but for some ranges, which are in order.
+fn same_bytes(before: &[u8], after: &[u8], but: &[Range<usize>]) -> bool {
+    let mut at = 0;
+    let starts_and_ends = but.iter().map(|range| (range.start, range.end)).chain([(before.len(), before.len())]);
+    before.len() == after.len()
+        && starts_and_ends.into_iter().all(|(start, end)| {
+            let same = before.get(at..start).is_some_and(|part| Some(part) == after.get(at..start));
+            at = end;
+            same
+        })
 }
 
 fn loaded_where_it_says(file: &ElfFile<'_>, section: &Section) -> Result<(), Refused> {
@@ -88,7 +122,8 @@ fn same_record(old: &Table<'_>, new: &Table<'_>, layout: Layout) -> Result<(), R
     let ours = |index: usize| {
         index == HEADER
             || slices.iter().any(|slice| (*slice..slice + 3).contains(&index))
-            || [INDEX, FIND, layout.data, layout.data + 1].contains(&index)
+            || index == INDEX
+            || layout.whole && [FIND, layout.data, layout.data + 1].contains(&index)
             || layout.links.is_some_and(|links| links.contains(&index))
     };
     let other = (0..layout.words).find(|index| !ours(*index) && old.record.get(*index) != new.record.get(*index));
@@ -151,9 +186,7 @@ impl Sides<'_> {
     }
 
     fn same_name(&self, before: u32, after: u32, id: u8) -> Result<bool, Refused> {
-        let name = self.old.name(before)?;
-        let expected = if self.kept.keeps_name(name, id) { name } else { b"" };
-        Ok(self.new.name(after)? == expected)
+        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id))
     }
 
     fn same_data(&self, number: usize, before: u32, after: u32) -> Result<bool, Refused> {

@@ -19,11 +19,17 @@ pub(super) struct Kept {
     names: Names,
 }
 
+/// What wrappers are called where names go: one name for all. `panicwrap` takes the name of the wrapper that called it apart, and
+/// ends the program where that has no method's form.
+const WRAPPER: &[u8] = b"?.(*?).?";
+
 impl Kept {
-    /// Whether a name stays. Those of special functions do: `panicwrap` takes the name of the wrapper that called it apart, and
-    /// ends the program where that has no method's form.
-    pub(super) fn keeps_name(&self, name: &[u8], id: u8) -> bool {
-        self.names == Names::All || id != 0 || READ_WHOLE.contains(&name) || is_read_by_runtime(name)
+    /// What a function is called, by its name before and its number among the special ones; empty where the name goes.
+    pub(super) fn name<'n>(&self, name: &'n [u8], id: u8) -> &'n [u8] {
+        if self.names == Names::All || READ_WHOLE.contains(&name) || is_read_by_runtime(name) || name.is_empty() {
+            return name;
+        }
+        if id == 0 { b"" } else { WRAPPER }
     }
 }
 

@@ -62,8 +62,10 @@ pub(crate) struct Table<'a> {
     pub(super) width: Width,
     pub(super) layout: Layout,
     pub(super) section: Section,
-    /// The words of the runtime's record.
+    /// The words of the runtime's record, the section that it is in, and where in it.
     pub(super) record: Vec<u64>,
+    pub(super) record_in: Section,
+    pub(super) record_at: usize,
     /// The first 8 bytes of the header.
     pub(super) magic: &'a [u8],
     pub(super) file_count: u64,
@@ -73,9 +75,10 @@ pub(crate) struct Table<'a> {
     /// By how many bytes program counters step: the shortest instruction.
     quantum: u8,
     pub(super) pcs: &'a [u8],
-    /// What functions refer to.
+    /// What functions refer to, where it is no part of the table with what follows it.
     pub(super) data: &'a [u8],
-    /// The runtime's way from a program counter to a function: it has numbers of functions and no offsets.
+    /// The runtime's way from a program counter to a function: it has numbers of functions and no offsets. Empty where it is no
+    /// part of the table.
     pub(super) find: &'a [u8],
     pub(crate) functions: Vec<Function>,
     /// The end of the last function.
@@ -90,24 +93,26 @@ impl<'a> Table<'a> {
     /// Reads the table and everything that it refers to.
     pub(crate) fn read(file: &ElfFile<'a>, layout: Layout) -> Result<Self, Refused> {
         let none = Refused::Kind("without a function table in sections of its own");
-        let section = file.section(".gopclntab").ok_or(none.clone())?.clone();
-        let module = file.section(".go.module").ok_or(none)?;
+        let section = file.section(".gopclntab").ok_or(none)?.clone();
         let (bytes, width) = (file.content(&section)?, file.width);
-        let record = record(file.content(module)?, width, layout)?;
+        let (record_in, record_at, record) = find_record(file, &section, layout)?;
         let w = width.bytes();
         if u32_at(bytes, 0)? != MAGIC || bytes.get(4..6) != Some(&[0, 0]) || bytes.get(7) != Some(&(w as u8)) {
             return damaged("its header");
         }
         let word = |index: usize| width.size(bytes, 8 + index * w);
         let (count, parts) = (word(0)?, [word(3)?, word(4)?, word(5)?, word(6)?, word(7)?]);
-        if word(2)? != 0 {
-            return damaged("its header has a start of text, as Go before 1.26 wrote it");
+        // Go before 1.26 wrote the start of the text there.
+        if word(2)? as u64 != if layout.whole { 0 } else { record[TEXT] } {
+            return damaged("its header has another start of text");
         }
         let [names, units, files, pcs, functions] = parts;
         let offset = |index: usize| inside(&section, record[index]);
-        let (data, find) = (offset(layout.data)?, offset(FIND)?);
+        let (data, find) =
+            if layout.whole { (offset(layout.data)?, offset(FIND)?) } else { (section.size, section.size) };
         let ordered = [8 + 8 * w, names, units, files, pcs, functions, data, find, section.size];
-        let own = (record[HEADER] == section.address).then_some(()).and(offset(layout.data + 1).ok());
+        let ends = if layout.whole { offset(layout.data + 1).ok() } else { Some(section.size) };
+        let own = (record[HEADER] == section.address).then_some(()).and(ends);
         if !ordered.is_sorted() || own != Some(section.size) {
             return damaged("its parts are not in order");
         }
@@ -124,10 +129,13 @@ impl<'a> Table<'a> {
         }
         let between = |start: usize, end: usize| part(bytes, start, end - start);
         let (all, end) = functions_of(between(functions, data)?, count)?;
+        let data_bytes = if layout.whole { between(data, find)? } else { read_only_from(file, record[layout.data])? };
         let table = Self {
             width,
             layout,
             record,
+            record_in,
+            record_at,
             magic: between(0, 8)?,
             file_count: width.word(bytes, 8 + w)?,
             names: between(names, units)?,
@@ -135,7 +143,7 @@ impl<'a> Table<'a> {
             files: between(files, pcs)?,
             quantum: bytes.get(6).copied().unwrap_or(1),
             pcs: between(pcs, functions)?,
-            data: between(data, find)?,
+            data: data_bytes,
             find: between(find, section.size)?,
             functions: all,
             end,
@@ -353,8 +361,44 @@ fn alignment(kind: usize, width: Width) -> usize {
     }
 }
 
-fn record(bytes: &[u8], width: Width, layout: Layout) -> Result<Vec<u64>, Refused> {
-    (0..layout.words).map(|index| width.word(bytes, index * width.bytes())).collect()
+/// The runtime's record: the section that it is in, where in it, and its words.
+///
+/// Go 1.25 gives it no section of its own. There it is the only place among the data without pointers to the heap that begins
+/// with the address of the table and goes on with those of its parts.
+fn find_record(file: &ElfFile<'_>, table: &Section, layout: Layout) -> Result<(Section, usize, Vec<u64>), Refused> {
+    let words = |bytes: &[u8], at: usize| -> Result<Vec<u64>, Refused> {
+        (0..layout.words).map(|index| file.width.word(bytes, at + index * file.width.bytes())).collect()
+    };
+    let name = if layout.whole { ".go.module" } else { ".noptrdata" };
+    let none = Refused::Kind("without a function table in sections of its own");
+    let section = file.section(name).ok_or(none)?;
+    let bytes = file.content(section)?;
+    if layout.whole {
+        return Ok((section.clone(), 0, words(bytes, 0)?));
+    }
+    let w = file.width.bytes();
+    let begins = |record: &[u64]| {
+        let parts = [HEADER, NAMES, UNITS, FILES, PCS, FUNCTIONS].map(|index| record.get(index).copied().unwrap_or(0));
+        parts[0] == table.address && parts.is_sorted() && parts[5] < table.end() && record[INDEX] == parts[5]
+    };
+    let mut found = Vec::new();
+    for at in (0..bytes.len().saturating_sub(layout.words * w)).step_by(w) {
+        if file.width.word(bytes, at)? == table.address {
+            let record = words(bytes, at)?;
+            found.extend(begins(&record).then_some((at, record)));
+        }
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some((at, record)), true) => Ok((section.clone(), at, record)),
+        (None, _) => damaged("the runtime's record is not there"),
+        _ => damaged("there are two records of the runtime's"),
+    }
+}
+
+/// The read-only data from an address on.
+fn read_only_from<'a>(file: &ElfFile<'a>, address: u64) -> Result<&'a [u8], Refused> {
+    let section = file.section(".rodata").ok_or(Refused::Damaged("there is no read-only data"))?;
+    file.content(section)?.get(inside(section, address)?..).ok_or(Refused::Damaged("data of functions"))
 }
 
 /// The offset of an address in a section; its end counts.

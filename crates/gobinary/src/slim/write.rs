@@ -1,6 +1,6 @@
 //! The slimmed table as bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Refused;
 use super::file::{put, round_up, u32_at};
@@ -16,6 +16,8 @@ pub(super) struct Written {
     pub(super) functions: Range,
     pub(super) data: usize,
     pub(super) find: usize,
+    /// Where the data of functions is no part of the table: what of it is other now, by offset.
+    pub(super) patches: Vec<(usize, Vec<u8>)>,
 }
 
 /// Offset and length.
@@ -25,8 +27,12 @@ pub(super) struct Range(pub(super) usize, pub(super) usize);
 /// Writes the table with what stays.
 pub(super) fn table(table: &Table<'_>, kept: &Kept) -> Result<Written, Refused> {
     let mut functions = kept.functions.clone();
-    let mut data = data(table, &mut functions)?;
+    let mut data = if table.layout.whole { data(table, &mut functions)? } else { in_place(table, &functions)? };
     let names = names(table, kept, &mut functions, &mut data)?;
+    let patches = if table.layout.whole { Vec::new() } else { patches(table, &data) };
+    if !table.layout.whole {
+        data.bytes.clear();
+    }
     let pcs = pcs(table, &mut functions)?;
     let w = table.width.bytes();
     let mut bytes = vec![0; 8 + 8 * w];
@@ -41,15 +47,17 @@ pub(super) fn table(table: &Table<'_>, kept: &Kept) -> Result<Written, Refused> 
     let data = add(&data.bytes, 16).0;
     let find = add(table.find, 4).0;
     put(&mut bytes, 0, table.magic)?;
-    // Functions, files, nothing, names, units, files, tables, functions: see pcHeader.
-    let header = [kept.functions.len(), 0, 0, names.0, units.0, units.0, pcs.0, functions.0];
-    for (index, word) in header.into_iter().enumerate() {
-        table.width.put(&mut bytes, 8 + index * w, word as u64)?;
+    // Functions, files, the start of the text, names, units, files, tables, functions: see pcHeader.
+    let text = if table.layout.whole { 0 } else { table.text_start() };
+    let parts = [names.0, units.0, units.0, pcs.0, functions.0].map(|part| part as u64);
+    let header = [kept.functions.len() as u64, 0, text].into_iter().chain(parts);
+    for (index, word) in header.enumerate() {
+        table.width.put(&mut bytes, 8 + index * w, word)?;
     }
     if bytes.len() > table.section_len() {
         return Err(Refused::Damaged("it would grow"));
     }
-    Ok(Written { bytes, names, units, pcs, functions, data, find })
+    Ok(Written { bytes, names, units, pcs, functions, data, find, patches })
 }
 
 /// What functions refer to, and where the trees of inlined calls in it are.
@@ -91,13 +99,43 @@ fn data(table: &Table<'_>, functions: &mut [Function]) -> Result<Data, Refused> 
     Ok(data)
 }
 
+/// The data as it is, where it can't move, with the trees of inlined calls that nothing refers to any more overwritten by zeros:
+/// they pack to nothing.
+fn in_place(table: &Table<'_>, functions: &[Function]) -> Result<Data, Refused> {
+    let mut data = Data { bytes: table.data.to_vec(), trees: Vec::new() };
+    let live: HashSet<u32> = functions.iter().flat_map(|function| &function.data).copied().collect();
+    for (offset, object) in table.objects()?.into_iter().filter(|(_, object)| object.class == Class::InlineTree) {
+        let range = Range(offset as usize, object.bytes.len());
+        if live.contains(&offset) {
+            data.trees.push(range);
+        } else {
+            put(&mut data.bytes, range.0, &vec![0; range.1])?;
+        }
+    }
+    Ok(data)
+}
+
+/// What is other than it was in the data, a byte's offset and those that follow.
+fn patches(table: &Table<'_>, data: &Data) -> Vec<(usize, Vec<u8>)> {
+    let changed = |at: &usize| table.data.get(*at) != data.bytes.get(*at);
+    let mut patches: Vec<(usize, Vec<u8>)> = Vec::new();
+    for at in (0..data.bytes.len()).filter(changed) {
+        let byte = data.bytes.get(at).copied().unwrap_or(0);
+        match patches.last_mut().filter(|(start, bytes)| start + bytes.len() == at) {
+            Some((_, bytes)) => bytes.push(byte),
+            None => patches.push((at, vec![byte])),
+        }
+    }
+    patches
+}
+
 /// Writes the names that stay, and turns offsets into the new ones, those in the trees of inlined calls too.
 fn names(table: &Table<'_>, kept: &Kept, functions: &mut [Function], data: &mut Data) -> Result<Vec<u8>, Refused> {
     let mut bytes = vec![0];
     let mut known: HashMap<&[u8], u32> = HashMap::new();
     let mut moved = |offset: u32, id: u8| -> Result<u32, Refused> {
-        let name = table.name(offset)?;
-        if name.is_empty() || !kept.keeps_name(name, id) {
+        let name = kept.name(table.name(offset)?, id);
+        if name.is_empty() {
             return Ok(0);
         }
         if let Some(at) = known.get(name) {

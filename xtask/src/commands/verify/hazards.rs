@@ -13,8 +13,8 @@ use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
 
 use super::report::{Outcome, Report, Staged};
+use super::stage::{Plan, Stage, enter};
 use super::stagings::{NOT_STAGED, STAGINGS, Staging};
-use super::{Plan, Stage, enter};
 use crate::commands::build_tailscale::{Maker, Unmade};
 use crate::commands::hazards as records;
 use crate::problem::Problem;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use featureset::platform::Platform;
 
-use super::Plan;
 use super::checks;
 use super::report::{Event, Outcome, Report};
+use super::stage::Plan;
 use super::stagings::STAGINGS;
 use crate::commands;
 use crate::files;

@@ -6,7 +6,8 @@ use anyhow::Result;
 use featureset::cost::Memory;
 use featureset::platform::Platform;
 
-use super::{Plan, events, lab, report::Event};
+use super::report::Event;
+use super::stage::{Plan, events, lab};
 use crate::commands::build_tailscale::Maker;
 use crate::tools::qemu::{Runner, runner};
 use crate::world::entrance;

@@ -12,7 +12,7 @@ use featureset::selection::Selection;
 
 use super::checks::{Broken, Check, Claim};
 use super::report::{Mutant, Outcome};
-use super::{Plan, Stage, enter};
+use super::stage::{Plan, Stage, enter};
 use crate::commands::build_tailscale::Unmade;
 use crate::problem::Problem;
 use crate::progress;
