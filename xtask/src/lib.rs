@@ -6,6 +6,7 @@
 //! - [`cli`]: every flag; [`commands`]: one module per command
 //! - [`project`]: where the policy and its artefacts live; [`costs`], [`proofs`]: what was measured and
 //!   shown of it
+//! - [`foreign`]: what others ship, opened
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
@@ -16,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod costs;
 pub mod files;
+pub mod foreign;
 pub mod output;
 pub mod problem;
 pub mod process;
