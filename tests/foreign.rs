@@ -14,9 +14,12 @@ use std::process::Command;
 
 use binary::daemon;
 use common::{skip, target};
+use regex::Regex;
 use xtask::foreign::{Opened, is_text, open};
 use xtask::problem::Problem;
 use xtask::process::on_path;
+use xtask::tools::go::{self, Go};
+use xtask::tools::upx;
 
 const TAGS: &str = "ts_include_cli,ts_omit_ace,ts_omit_aws";
 
@@ -212,4 +215,150 @@ fn text_is_told_from_the_rest() {
         assert_eq!(is_text(&bench.write("file", bytes)).unwrap(), text, "{bytes:?}");
     }
     assert_eq!(problem(is_text(Path::new("/dev/zero")).unwrap_err()).code, "file");
+}
+
+/// A small program of real Go's in the place of Tailscale's daemon, as projects build it from a folder: the record says
+/// `(devel)`, and `-trimpath` keeps the linker's flags out of it.
+fn small(bench: &Bench, go: &Go, name: &str, linker: &str) -> PathBuf {
+    bench.write("src/go.mod", b"module tailscale.com\n\ngo 1.24\n");
+    bench.write("src/VERSION.txt", b"1.98.5\n");
+    bench.write(
+        "src/root.go",
+        b"package tailscaleroot\n\nimport _ \"embed\"\n\n//go:embed VERSION.txt\nvar Version string\n",
+    );
+    bench.write("src/version/version.go", b"package version\n\nvar longStamp, shortStamp string\n\nfunc Long() string { return longStamp + shortStamp }\n");
+    bench.write(
+        "src/cmd/tailscaled/main.go",
+        b"package main\n\nimport (\n\troot \"tailscale.com\"\n\t\"tailscale.com/version\"\n)\n\n\
+          func main() { println(version.Long(), root.Version) }\n",
+    );
+    let output = bench.path(name);
+    let flags = format!("-ldflags={linker}");
+    let arguments = [
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        &flags,
+        "-tags=ts_omit_aws",
+        "-o",
+        output.to_str().unwrap(),
+        "./cmd/tailscaled",
+    ];
+    let mut variables = go::plain("local");
+    variables.extend([("GOOS", "linux"), ("GOARCH", "amd64")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let ran = go.command(&arguments, &variables).current_dir(bench.path("src")).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    output
+}
+
+#[test]
+fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
+    let Ok(go) = go::find_or_provide(&target()) else { return skip("there is no Go") };
+    let bench = Bench::new();
+    let stamps = "-X tailscale.com/version.longStamp=1.98.4-t012345678 -X tailscale.com/version.shortStamp=1.98.4";
+    small(&bench, &go, "symbols", stamps);
+    small(&bench, &go, "stripped", &format!("-s -w {stamps}"));
+    small(&bench, &go, "unstamped", "-s -w");
+    let short = "-s -w -X tailscale.com/version.shortStamp=1.98.4";
+    small(&bench, &go, "short", short);
+    let mut names = vec!["symbols", "stripped", "unstamped", "short"];
+    // Section names are what a second strip takes away; Go finds its record without them, and so is it found here.
+    let mut bare = std::fs::read(bench.path("stripped")).unwrap();
+    bare[0x28..0x30].fill(0);
+    bare[0x3a..0x40].fill(0);
+    bench.write("bare", &bare);
+    names.push("bare");
+    if let Some(upx) = upx::find(Some(&target())) {
+        let ran = upx.pack(&bench.path("stripped"), &bench.path("packed")).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let mut damaged = std::fs::read(bench.path("packed")).unwrap();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 100].fill(0);
+        bench.write("damaged", &damaged);
+        for (memory, largest) in [(4 << 20, 64 << 20), (1 << 30, 64 << 10)] {
+            let limited = upx.unpack(&bench.path("packed"), &bench.path("raw"), memory, largest).output().unwrap();
+            assert!(!limited.status.success(), "{memory} {largest}");
+        }
+        names.extend(["packed", "damaged"]);
+    } else {
+        skip("there is no UPX");
+    }
+    let version = Regex::new(r"UPX [0-9.]+").unwrap();
+    let told: Vec<String> = names.iter().map(|name| bench.told(name)).collect();
+    insta::assert_snapshot!(version.replace_all(&told.join("\n"), "UPX [VERSION]"));
+}
+
+/// The most memory that this process has held since the mark was set, beyond what it held then, in bytes.
+struct Peak(u64);
+
+impl Peak {
+    fn mark() -> Option<Self> {
+        std::fs::write("/proc/self/clear_refs", "5").ok()?;
+        Some(Self(Self::status("VmRSS:")?))
+    }
+
+    fn since(&self) -> u64 {
+        Self::status("VmHWM:").unwrap().saturating_sub(self.0)
+    }
+
+    fn status(name: &str) -> Option<u64> {
+        let text = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    }
+}
+
+#[test]
+fn files_that_are_made_to_hurt_are_answered_at_once_and_within_bounds() {
+    if !has(&["gzip", "xz", "zstd", "ar", "tar", "truncate"]) {
+        return;
+    }
+    let bench = Bench::new();
+    // Noise that is the same in every run: the low bytes of a xorshift.
+    let noise = (0..5_000_000).scan(0x9e37_79b9_u32, |state, _| {
+        *state ^= *state << 13;
+        *state ^= *state >> 17;
+        *state ^= *state << 5;
+        Some(state.to_le_bytes()[0])
+    });
+    bench.write("noise", &noise.collect::<Vec<u8>>());
+    bench.sh(
+        "printf '\\177ELF' > elf; truncate -s 300M elf; tar -cf plain.tar elf; truncate -s 100G hole; truncate -s 100G elf.hole
+         printf '\\177ELF' | dd of=elf.hole conv=notrunc 2>/dev/null
+         gzip -1 < plain.tar > bomb.tar.gz; xz -0 < plain.tar > bomb.tar.xz; zstd -q -1 < plain.tar > bomb.tar.zst
+         echo 2.0 > debian-binary; for end in gz xz zst; do cp bomb.tar.$end data.tar.$end; ar cr $end.deb debian-binary data.tar.$end; done
+         (printf '\\037\\213\\010\\0\\0\\0\\0\\0\\0\\003'; cat noise) > noise.gz
+         (printf '\\375\\067zXZ\\0'; cat noise) > noise.xz; (printf '\\050\\265\\057\\375'; cat noise) > noise.zst
+         (printf '!<arch>\\n'; cat noise) > noise.deb; (head -c 512 plain.tar; cat noise) > noise.tar
+         printf '!<arch>\\n//                                              9999999999`\\n' > names.deb",
+    );
+    let names = [
+        "elf",
+        "plain.tar",
+        "hole",
+        "elf.hole",
+        "bomb.tar.gz",
+        "bomb.tar.xz",
+        "bomb.tar.zst",
+        "gz.deb",
+        "xz.deb",
+        "zst.deb",
+        "noise",
+        "noise.gz",
+        "noise.xz",
+        "noise.zst",
+        "noise.deb",
+        "noise.tar",
+        "names.deb",
+    ];
+    let mut text = String::new();
+    for name in names {
+        let (begun, peak) = (std::time::Instant::now(), Peak::mark());
+        text += &bench.told(name);
+        let (took, held) = (begun.elapsed(), peak.map(|peak| peak.since()));
+        eprintln!("{name}: {took:?}, {held:?} bytes");
+        assert!(took.as_secs() < 10, "{name} took {took:?}");
+        assert!(held.is_none_or(|held| held < 300 << 20), "{name} held {held:?} bytes");
+    }
+    insta::assert_snapshot!(text);
 }

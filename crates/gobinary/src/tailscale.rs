@@ -29,7 +29,7 @@ pub enum Source {
     LinkerFlags,
     /// The variable that the linker set, found by its symbol.
     Symbol,
-    /// A text in the form of upstream's own stamp, `1.98.5-t0123456789`: the only one in the program.
+    /// A text in the form of upstream's own stamp, `1.98.5-t012345678`: the only one in the program.
     Stamp,
     /// The embedded VERSION.txt of the source: the only text of its form in the program.
     VersionFile,
@@ -103,19 +103,23 @@ fn of_linker_flags(info: &BuildInfo) -> Option<String> {
 fn of_symbol(bytes: &[u8]) -> Option<String> {
     let file = object::File::parse(bytes).ok()?;
     let names = ["tailscale.com/version.shortStamp.str", "tailscale.com/version.longStamp.str"];
-    let symbol = file.symbols().find(|symbol| symbol.name().is_ok_and(|name| names.contains(&name)))?;
-    let section = file.section_by_index(symbol.section_index()?).ok()?;
-    // A stamp is short; a length that is made up must not make a text of the whole file.
-    let text = section.data_range(symbol.address(), symbol.size().min(128)).ok()??;
-    Some(std::str::from_utf8(text).ok()?.to_owned()).filter(|text| !text.is_empty())
+    names.iter().find_map(|name| {
+        let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name))?;
+        let section = file.section_by_index(symbol.section_index()?).ok()?;
+        // A stamp is short; a length that is made up must not make a text of the whole file.
+        let text = section.data_range(symbol.address(), symbol.size().min(128)).ok()??;
+        let text = std::str::from_utf8(text).ok()?.trim_end_matches('\0');
+        Some(text.to_owned()).filter(|text| !text.is_empty())
+    })
 }
 
 /// What `at` finds in the bytes, if it finds the same text wherever it finds one. It is given every place where three numbers
-/// with dots begin: the text from there on, and how long the numbers are.
+/// with dots begin: the text from there on, and how long the numbers are. Go puts one text behind the other without anything
+/// between, so a digit may stand before.
 fn only(bytes: &[u8], at: fn(&[u8], usize) -> Option<usize>) -> Option<String> {
     let mut found: Option<&[u8]> = None;
     for start in bytes.windows(2).enumerate().filter(|(_, pair)| *pair == b"1.").map(|(start, _)| start) {
-        if start > 0 && (bytes[start - 1].is_ascii_digit() || bytes[start - 1] == b'.') {
+        if start > 0 && bytes[start - 1] == b'.' {
             continue;
         }
         let rest = &bytes[start..];
@@ -190,7 +194,7 @@ mod tests {
         built.settings.clear();
         let data = b"http/1.1 10.0.0.1\n1.98.3-t01234567 1.98.2-t0123456789 1.98.1\n";
         assert_eq!(version(tailscale(data, &built)), Some(("1.98.2-t012345678".to_owned(), Source::Stamp)));
-        let data = b"x1.98.1\nand again 1.98.1\n, 21.98.2\n 1.2.3.4\n";
+        let data = b"x1.98.1\nand again 51.98.1\n, 3.1.98.2\n 1.2.3.4\n";
         assert_eq!(version(tailscale(data, &built)), Some(("1.98.1".to_owned(), Source::VersionFile)));
         assert_eq!(version(tailscale(b"1.98.1\n1.98.2\n", &built)), None, "never guessed");
         assert_eq!(version(tailscale(b"", &built)), None);
