@@ -11,6 +11,7 @@
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
 //! - [`render`]: findings for people, programs and GitHub
+//! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod commands;
 pub mod costs;
 pub mod files;
 pub mod foreign;
+pub mod invocation;
 pub mod output;
 pub mod problem;
 pub mod process;
