@@ -8,12 +8,16 @@
 mod binary;
 mod common;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use binary::daemon;
 use common::{skip, target};
+use image::archive::{self, Image};
+use image::platform::Platform;
+use image::root::Contents;
 use regex::Regex;
 use xtask::foreign::{Opened, is_text, open};
 use xtask::problem::Problem;
@@ -160,6 +164,31 @@ fn images_are_opened_layer_by_layer() {
     ));
     let names = ["new.tar", "old.tar", "skopeo.tar", "skopeo.tar.gz", "oci.tar"];
     insta::assert_snapshot!(names.map(|name| bench.told(name)).join("\n"));
+}
+
+#[test]
+fn our_own_images_are_opened_and_what_skopeo_makes_of_them() {
+    let bench = Bench::new();
+    let program = std::fs::read(bench.path("root/usr/sbin/tailscaled")).unwrap();
+    let image = Image {
+        platform: Platform::Amd64,
+        tag: "tailscale-routeros:test".to_owned(),
+        contents: Contents { program, shell: None },
+        labels: BTreeMap::new(),
+    };
+    bench.write("own.tar", &archive::write(&image).unwrap().bytes);
+    let place = |told: &str| told.lines().next().unwrap().split(": ").skip(2).collect::<Vec<_>>().join(": ");
+    let own = place(&bench.told("own.tar"));
+    assert!(own.starts_with("usr/local/bin/tailscaled (docker-archive): Tailscale { role: Daemon"), "{own}");
+    if !has(&["skopeo"]) {
+        return;
+    }
+    for kind in ["docker-archive", "oci-archive"] {
+        bench.sh(&format!("skopeo copy --quiet docker-archive:own.tar {kind}:{kind}.tar:x/y:z"));
+        let copied = place(&bench.told(&format!("{kind}.tar")));
+        let format = if kind == "oci-archive" { "OCI layout" } else { kind };
+        assert_eq!(copied, own.replace("docker-archive", format));
+    }
 }
 
 #[test]
