@@ -2,6 +2,7 @@
 
 use featureset::finding::{Finding, Severity, line_and_column};
 
+use crate::invocation::spelled;
 use crate::problem::Problem;
 
 /// One command a finding.
@@ -16,14 +17,14 @@ fn one(path: &str, text: &str, finding: &Finding) -> String {
         Severity::Note => "notice",
     };
     let (line, column) = line_and_column(text, finding.place.span.start);
-    let message = [finding.message.as_str(), &finding.why, &finding.next].join("\n");
+    let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
     let (path, title) = (property(path), property(&finding.code));
     format!("::{level} file={path},line={line},col={column},title={title}::{}\n", data(&message))
 }
 
 /// A problem has no place.
 pub(super) fn problem(problem: &Problem) -> String {
-    let message = [problem.message.as_str(), &problem.why, &problem.next].join("\n");
+    let message = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
     format!("::error title={}::{}\n", property(problem.code), data(&message))
 }
 

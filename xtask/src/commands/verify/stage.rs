@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use super::report::{Event, Report};
 use crate::commands::build_tailscale::{self, Maker, Unmade};
-use crate::commands::registry;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::elsewhere::Elsewhere;
 use crate::world::{Sabotage, entrance};
-use crate::{files, progress};
+use crate::{files, progress, registries};
 
 /// The small program that a world is made with, file by file.
 const LAB: [(&str, &str); 8] = [
@@ -97,7 +96,7 @@ impl<'a> Stage<'a> {
         let folder = project.target();
         let maker = Maker::gather(project, pinned, &[])?;
         let lab = lab(&maker)?;
-        let repository = registry::repository_of(&project.root());
+        let repository = Some(project.root()).filter(|root| registries::is_built_in(root));
         Ok(Self { folder, pinned, target, maker, lab, repository, elsewhere: None })
     }
 
