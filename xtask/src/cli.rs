@@ -332,7 +332,7 @@ pub struct Verify {
     pub shard: (usize, usize),
     /// Log in at this control server, https://NAME or http://NAME:PORT, with a key of yours. Connections to it and to the
     /// relays that it names leave this machine.
-    #[arg(long, value_name = "URL", conflicts_with = "mutants")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["mutants", "hazards", "hazard"])]
     pub control: Option<String>,
     /// The file with the key for `--control`: reusable, ephemeral at best [default: the variable TS_AUTHKEY].
     #[arg(long, value_name = "FILE", requires = "control")]

@@ -242,6 +242,15 @@ pub fn logs() -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
+/// Waits until something that is sent to an echo comes back: where no relay is reached, the first packets wait for a
+/// direct path.
+///
+/// # Errors
+/// As [`until`].
+pub fn reached(from: &Host, at: &str) -> Result<()> {
+    until(host::PATIENCE, "the first bytes through the tunnel", || Ok(from.lab(&["send", at, "1000"]).ok().map(drop)))
+}
+
 /// Waits until something is there, and says what was waited for if it does not come.
 ///
 /// # Errors

@@ -3,6 +3,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,53 +26,60 @@ func fromInterface(key expr.MetaKey, name string) []expr.Any {
 	}
 }
 
+// write lays a table of one chain down, in the place of what it was.
+func write(
+	table string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority, rules ...[]expr.Any,
+) error {
+	connection, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	of := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: table})
+	chain := connection.AddChain(&nftables.Chain{Name: table, Table: of, Type: kind, Hooknum: hook, Priority: priority})
+	connection.FlushChain(chain)
+	for _, rule := range rules {
+		connection.AddRule(&nftables.Rule{Table: of, Chain: chain, Exprs: rule})
+	}
+	return connection.Flush()
+}
+
 // masquerade NAME [hard] makes this namespace a NAT, as routers at home are: what leaves through the interface has its
 // address, and what comes in by itself is dropped. Were it answered, the kernel would count it as a connection of its
 // own, and a node's packets to the same peer would leave from another port than the one that the peer was told. A hard
 // one gives every connection another port, so what one peer learns of it is of no use to another.
 func masquerade(args []string) error {
-	connection, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
-	chain := connection.AddChain(&nftables.Chain{
-		Name: "out", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityNATSource,
-	})
 	hard := len(args) > 1 && args[1] == "hard"
-	connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(
-		fromInterface(expr.MetaKeyOIFNAME, args[0]), &expr.Masq{FullyRandom: hard})})
-	in := connection.AddChain(&nftables.Chain{
-		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
-	})
-	connection.AddRule(&nftables.Rule{Table: table, Chain: in, Exprs: append(
-		fromInterface(expr.MetaKeyIIFNAME, args[0]), &expr.Verdict{Kind: expr.VerdictDrop})})
-	return connection.Flush()
+	out := append(fromInterface(expr.MetaKeyOIFNAME, args[0]), &expr.Masq{FullyRandom: hard})
+	in := append(fromInterface(expr.MetaKeyIIFNAME, args[0]), &expr.Verdict{Kind: expr.VerdictDrop})
+	return errors.Join(
+		write("out", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, out),
+		write("in", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, in),
+	)
 }
 
 // firewall NAME drops what comes in through the interface unless it answers something that was sent. It is a table of its
 // own, so what another table accepts is dropped here all the same.
 func firewall(args []string) error {
-	connection, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "firewall"})
-	chain := connection.AddChain(&nftables.Chain{
-		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
-	})
 	answers := binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
-	connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(
+	unasked := append(
 		fromInterface(expr.MetaKeyIIFNAME, args[0]),
 		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: answers, Xor: make([]byte, 4)},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
 		&expr.Verdict{Kind: expr.VerdictDrop},
-	)})
-	return connection.Flush()
+	)
+	return write("firewall", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, unasked)
+}
+
+// toPort is the part of a rule that looks for packets of a protocol, and whether they go to a port.
+func toPort(protocol byte, op expr.CmpOp, port uint16) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}},
+		// The port of the destination.
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: op, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
+	}
 }
 
 // What NAT-PMP says (RFC 6886): its port, its requests, and how they can fail.
@@ -180,28 +188,14 @@ func (given *mappings) give(inner netip.AddrPort, wished uint16, seconds uint32)
 
 // lead writes the rules anew.
 func (given *mappings) lead() error {
-	connection, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "natpmp"})
-	chain := connection.AddChain(&nftables.Chain{
-		Name: "in", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest,
-	})
-	connection.FlushChain(chain)
+	var rules [][]expr.Any
 	for port, inner := range given.inner {
-		connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: append(
-			fromInterface(expr.MetaKeyIIFNAME, given.outer),
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
-			// The port of the destination.
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
+		rule := append(fromInterface(expr.MetaKeyIIFNAME, given.outer), toPort(unix.IPPROTO_UDP, expr.CmpOpEq, port)...)
+		rules = append(rules, append(rule,
 			&expr.Immediate{Register: 1, Data: inner.Addr().AsSlice()},
 			&expr.Immediate{Register: 2, Data: binary.BigEndian.AppendUint16(nil, inner.Port())},
 			&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
-		)})
+		))
 	}
-	return connection.Flush()
+	return write("natpmp", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, rules...)
 }

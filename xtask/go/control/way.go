@@ -30,7 +30,13 @@ const gatePort = 9912
 // who listens on the socket: a line `NAME PORT`, then what is sent. The name is the one that TLS or HTTP asks for, or
 // the address where neither names one. Questions for names are answered here, and other protocols go nowhere.
 func gate(args []string) error {
-	if err := redirect(); err != nil {
+	all := append(
+		toPort(unix.IPPROTO_TCP, expr.CmpOpNeq, 53),
+		&expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, gatePort)},
+		&expr.Redir{RegisterProtoMin: 1},
+	)
+	err := write("gate", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, all)
+	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp4", fmt.Sprint(":", gatePort))
@@ -50,28 +56,6 @@ func gate(args []string) error {
 			}
 		}()
 	}
-}
-
-// redirect leads all TCP but questions for names to the gate.
-func redirect() error {
-	connection, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	table := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "gate"})
-	chain := connection.AddChain(&nftables.Chain{
-		Name: "in", Table: table, Type: nftables.ChainTypeNAT,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest,
-	})
-	connection.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, 53)},
-		&expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, gatePort)},
-		&expr.Redir{RegisterProtoMin: 1},
-	}})
-	return connection.Flush()
 }
 
 func handOver(connection *net.TCPConn, socket string) error {

@@ -28,11 +28,8 @@ use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::Way;
+use crate::world::elsewhere::{self, Way};
 use crate::{files, progress, proofs, render};
-
-/// The variable with a key.
-const KEY_VARIABLE: &str = "TS_AUTHKEY";
 
 /// Runs the command.
 ///
@@ -52,7 +49,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     }
     let elsewhere = flags.control.as_deref().map(|url| {
         Way::leads_to(url)?;
-        Ok::<_, anyhow::Error>((url, auth_key(flags.auth_key_file.as_deref())?))
+        Ok::<_, anyhow::Error>((url, elsewhere::auth_key(flags.auth_key_file.as_deref())?))
     });
     let elsewhere = elsewhere.transpose()?;
     if let Some(why) = lacking(pinned.policy, target) {
@@ -136,22 +133,6 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
         );
     }
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
-}
-
-/// The key for another control server: out of a file, or the variable that upstream's programs know.
-fn auth_key(file: Option<&Path>) -> Result<String> {
-    let found = match file {
-        Some(file) => files::read(file)?,
-        None => std::env::var(KEY_VARIABLE).unwrap_or_default(),
-    };
-    let place =
-        file.map_or_else(|| format!("{KEY_VARIABLE} is not set"), |file| format!("{} is empty", file.display()));
-    let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
-    let key = found.trim();
-    if key.is_empty() {
-        return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
-    }
-    Ok(key.to_owned())
 }
 
 /// Writes the logs of failed checks, each in a folder of its check; those folders.

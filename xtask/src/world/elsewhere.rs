@@ -24,8 +24,30 @@ const SOCKET: &str = "socket";
 const ALLOWED: &str = "allowed";
 const KEY: &str = "key";
 
+/// The variable with a key.
+const KEY_VARIABLE: &str = "TS_AUTHKEY";
+
 /// Where the key is inside of a world: in memory.
 pub const KEY_INSIDE: &str = "/run/authkey";
+
+/// The key for another control server: out of a file, or the variable that upstream's programs know.
+///
+/// # Errors
+/// A [`Problem`] where there is none.
+pub fn auth_key(file: Option<&Path>) -> Result<String> {
+    let found = match file {
+        Some(file) => files::read(file)?,
+        None => std::env::var(KEY_VARIABLE).unwrap_or_default(),
+    };
+    let place =
+        file.map_or_else(|| format!("{KEY_VARIABLE} is not set"), |file| format!("{} is empty", file.display()));
+    let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
+    let key = found.trim();
+    if key.is_empty() {
+        return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
+    }
+    Ok(key.to_owned())
+}
 
 /// Where nodes log in, and how they get there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -81,6 +81,10 @@ impl Node {
         let mut command = self.host.inside(&inner.context("nothing runs this processor's programs")?, None);
         // As on the device, no iptables is found.
         command.env("PATH", "/nonexistent").envs(variables.iter().copied());
+        if self.programs.elsewhere.is_some() {
+            // Upstream's own control server may be the one that is meant.
+            command.env_remove(NOT_UPSTREAM);
+        }
         command.envs(self.programs.sabotage.variables.iter().cloned());
         Ok(command)
     }
@@ -294,9 +298,7 @@ impl Node {
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> Result<String> {
-        // Upstream's own control server may be the one that is meant.
-        let variables: Vec<_> = variables.iter().copied().filter(|(name, _)| *name != NOT_UPSTREAM).collect();
-        self.start_with(&variables)?;
+        self.start_with(variables)?;
         let server = format!("--login-server={}", elsewhere.login_server);
         let (name, key) = (format!("--hostname={}", self.host.name), format!("--auth-key=file:{KEY_INSIDE}"));
         let fixed = ["up", &server, &name, &key, "--timeout=60s"];

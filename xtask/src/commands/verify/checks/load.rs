@@ -6,9 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Broken, Check};
 use crate::process::check_interrupt;
-use crate::world::host::PATIENCE;
 use crate::world::memory::Memory;
-use crate::world::{Programs, World, until};
+use crate::world::{Programs, World, reached};
 
 pub(super) const CHECK: Check = Check {
     name: "load",
@@ -36,8 +35,7 @@ fn run(programs: &Programs) -> Result<String> {
     client.join(&[])?;
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
-    // Where no relay is reached, the first packets wait for a direct path.
-    until(PATIENCE, "the first bytes through the tunnel", || Ok(client.host.lab(&["send", &at, "1000"]).ok()))?;
+    reached(&client.host, &at)?;
     let idle = Memory::of(&router)?;
     let (mut taken, begun) = (Vec::new(), Instant::now());
     while taken.len() < BURSTS || begun.elapsed() < programs.soak {

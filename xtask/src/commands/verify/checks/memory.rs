@@ -7,7 +7,7 @@ use featureset::policy::format_size;
 
 use super::{Broken, Check};
 use crate::world::memory::Memory;
-use crate::world::{Programs, World};
+use crate::world::{Programs, World, reached};
 
 pub(super) const CHECK: Check = Check {
     name: "memory",
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     proves: &[],
     sabotage: Some(Broken { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
-    anywhere: false,
+    anywhere: true,
     run,
 };
 
@@ -44,6 +44,7 @@ fn one(programs: &Programs) -> Result<String> {
     held("at rest", rest, own + AT_REST)?;
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
+    reached(&client.host, &at)?;
     client.host.lab_within(&["send", &at, BYTES], Duration::from_secs(120))?;
     let after = Memory::at_rest(&router)?;
     router.alive()?;
