@@ -23,7 +23,9 @@
 //! - [`change`]: what a reviewer must know of the step from one policy to another
 //! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
+//! - [`audit`]: what anyone's list of build tags means
 
+pub mod audit;
 pub mod change;
 pub mod cost;
 pub mod explain;
