@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+pub mod audit;
 pub mod build_tailscale;
 pub mod bump;
 pub mod check;
@@ -8,6 +9,7 @@ pub mod docs;
 pub mod explain;
 pub mod hazards;
 pub mod image;
+pub mod import;
 pub mod list;
 pub mod measure;
 pub mod registry;
@@ -47,6 +49,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Measure(flags) => measure::run(policy, format, flags),
+        Command::Audit(flags) => audit::run(policy, format, flags),
+        Command::Import(flags) => import::run(policy, format, flags),
         Command::Symbolize(flags) => symbolize::run(policy, flags),
         Command::Verify(flags) => verify::run(policy, format, flags),
         Command::VerifyInside { plan } => verify::run_inside(plan),

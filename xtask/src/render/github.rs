@@ -4,12 +4,12 @@ use featureset::finding::{Finding, Severity, line_and_column};
 
 use crate::problem::Problem;
 
-/// One command a finding.
-pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> String {
+/// One command a finding. Without a path they have no place.
+pub(super) fn findings(path: Option<&str>, text: &str, findings: &[Finding]) -> String {
     findings.iter().map(|finding| one(path, text, finding)).collect()
 }
 
-fn one(path: &str, text: &str, finding: &Finding) -> String {
+fn one(path: Option<&str>, text: &str, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -17,8 +17,8 @@ fn one(path: &str, text: &str, finding: &Finding) -> String {
     };
     let (line, column) = line_and_column(text, finding.place.span.start);
     let message = [finding.message.as_str(), &finding.why, &finding.next].join("\n");
-    let (path, title) = (property(path), property(&finding.code));
-    format!("::{level} file={path},line={line},col={column},title={title}::{}\n", data(&message))
+    let place = path.map(|path| format!("file={},line={line},col={column},", property(path))).unwrap_or_default();
+    format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
 }
 
 /// A problem has no place.

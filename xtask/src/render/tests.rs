@@ -37,7 +37,7 @@ fn for_programs() {
 
 #[test]
 fn for_github() {
-    insta::assert_snapshot!(github::findings("a,b:c.yaml", POLICY, &judged()));
+    insta::assert_snapshot!(github::findings(Some("a,b:c.yaml"), POLICY, &judged()));
 }
 
 #[test]

@@ -152,7 +152,7 @@ pub(super) fn print(
             });
             outln!("{document:#}");
         }
-        Format::Github => {
+        Format::Github | Format::Sarif => {
             for report in reports {
                 let (word, detail) = report.words();
                 let level = match report.outcome {
