@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a panic is how a test reports")]
 
+#[path = "common/binary.rs"]
+mod binary;
 mod common;
 
-use common::{Ran, root, run};
+use std::path::Path;
+use std::process::Command;
+
+use common::{Ran, folder, full, policy, root, run, skip, target};
 use featureset::script;
 
 /// The audit of a recipe: the report in full, and of each error and warning its first line and its place.
@@ -168,6 +173,148 @@ fn an_import_gives_the_tags_of_what_was_audited_and_waits_for_reasons() {
     assert_eq!((line.status, warned.len()), (0, 7), "{}", line.stderr);
     let two = root().join("tests/recipes/release.yml");
     assert_eq!(run(&["import", two.to_str().unwrap(), "--line", "21", "-o", "other.yaml"]).status, 0);
+}
+
+#[test]
+fn a_binary_is_judged_by_its_own_build_information() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write(
+        "tailscaled",
+        &binary::binary("go1.26.5", &binary::daemon("1.102.5", "ts_include_cli,ts_omit_aws,ts_omit_lazywg,netgo")),
+    );
+    write("unknown", &binary::binary("go1.26.8", &binary::daemon("(devel)", "ts_omit_aws").replace("v(", "(")));
+    write("other", &binary::binary("go1.26.8", "path\texample.com/mine\nmod\texample.com/mine\tv1.0.0\n"));
+    write("script.bin", &[0, 1, 2, 3]);
+    let shown = [
+        &["audit", "tailscaled", "--device", "systemd-host"][..],
+        &["audit", "tailscaled", "--format", "github"],
+        &["audit", "unknown", "--device", "systemd-host"],
+        &["audit", "other"],
+        &["audit", "script.bin"],
+    ]
+    .map(|arguments| run(folder.path(), arguments).shown());
+    insta::assert_snapshot!(shown.join("=====\n"));
+    let imported = run(folder.path(), &["import", "tailscaled", "-o", "featureset.yaml"]);
+    assert_eq!(imported.status, 0, "{}", imported.stderr);
+    let text = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
+    assert!(text.contains("go: 1.26.5\n") && text.contains("linux/riscv64"), "{text}");
+    assert_eq!(run(folder.path(), &["tags"]).stdout, "ts_include_cli,ts_omit_aws,netgo\n");
+}
+
+/// What SARIF 2.1.0 asks of a log with one run, checked key by key against the standard's sections 3.13 to 3.30.
+fn is_sarif(log: &serde_json::Value) {
+    let text = |value: &serde_json::Value| assert!(value.is_string(), "{value}");
+    assert_eq!(log["version"], "2.1.0");
+    let [run] = &log["runs"].as_array().unwrap()[..] else { panic!("one run") };
+    let driver = &run["tool"]["driver"];
+    text(&driver["name"]);
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    for invocation in run["invocations"].as_array().unwrap() {
+        assert!(invocation["executionSuccessful"].is_boolean());
+        for one in invocation["toolExecutionNotifications"].as_array().into_iter().flatten() {
+            text(&one["message"]["text"]);
+        }
+    }
+    let rules = driver["rules"].as_array().unwrap();
+    let mut ids: Vec<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    rules.iter().for_each(|rule| text(&rule["shortDescription"]["text"]));
+    for result in run["results"].as_array().unwrap() {
+        text(&result["message"]["text"]);
+        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(ids[index], result["ruleId"].as_str().unwrap());
+        for location in result["locations"].as_array().unwrap() {
+            let place = &location["physicalLocation"];
+            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(!uri.is_empty() && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{uri}");
+            let number = |key: &str| place["region"][key].as_u64().unwrap();
+            assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+            assert!((number("startLine"), number("startColumn")) <= (number("endLine"), number("endColumn")));
+        }
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), rules.len(), "each rule once");
+}
+
+#[test]
+fn code_scanning_gets_a_valid_log() {
+    let recipes = root().join("tests/recipes");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(recipes.join("package.nix"), folder.path().join("mein paket ä.nix")).unwrap();
+    let parsed =
+        |ran: Ran| serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    for recipe in ["small-openwrt.sh", "misspelled.sh", "release.yml", "Makefile.package"] {
+        let log = parsed(run(&recipes, &["audit", recipe, "--format", "sarif"]));
+        is_sarif(&log);
+        assert!(log["runs"][0]["results"].as_array().unwrap().len() > 3);
+    }
+    let odd = parsed(run(folder.path(), &["audit", "mein paket ä.nix", "--format", "sarif"]));
+    is_sarif(&odd);
+    let line = parsed(line(&["--format", "sarif"]));
+    is_sarif(&line);
+    assert_eq!(line["runs"][0]["results"][0]["locations"].as_array().unwrap().len(), 0, "a tag line is in no file");
+    let problem = parsed(run(folder.path(), &["audit", "missing", "--format", "sarif"]));
+    is_sarif(&problem);
+    assert_eq!(problem["runs"][0]["invocations"][0]["executionSuccessful"], false);
+    insta::assert_snapshot!(format!("{odd:#}"));
+}
+
+/// The audits of a file, as programs get them.
+fn audits(folder: &Path, file: &str) -> Vec<serde_json::Value> {
+    let ran = run(folder, &["audit", file, "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    document["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|source| source["lists"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn what_we_ship_is_what_the_policy_says_packed_and_as_an_image() {
+    if !full() {
+        return;
+    }
+    let ran = run(root(), &["image", "--target", "amd64", "--format", "json"]);
+    if ran.status != 0 {
+        skip(&format!("the image can't be made: {}", ran.stderr));
+        return;
+    }
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let archive = document["images"]["amd64"]["archive"].as_str().unwrap().to_owned();
+    let tags = run(root(), &["tags", "--target", "amd64"]).stdout;
+    let packed = target().join("tailscale/amd64/tailscaled");
+    for file in [packed.to_str().unwrap(), &archive] {
+        let [audit] = &audits(root(), file)[..] else { panic!("{file}") };
+        let listed: Vec<&str> = audit["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
+        assert_eq!(listed.join(","), tags.trim());
+        assert!(audit["what"].as_str().unwrap().contains("unpacked by UPX"), "{}", audit["what"]);
+        assert_eq!((&audit["release"], &audit["release_stated"]), (&"1.102.5".into(), &true.into()));
+    }
+}
+
+#[test]
+fn the_stock_binary_has_everything() {
+    if !full() {
+        return;
+    }
+    let folder = folder(&policy(&[], "{ platform: linux/amd64 }"));
+    let output = folder.path().join("tailscaled");
+    let built = Command::new("go")
+        .args(["build", "-mod=mod", "-trimpath", "-o", output.to_str().unwrap(), "tailscale.com/cmd/tailscaled"])
+        .current_dir(target().join("tailscale/.module/1.102.5"))
+        .env("CGO_ENABLED", "0")
+        .output();
+    if !built.as_ref().is_ok_and(|built| built.status.success()) {
+        skip(&format!("the stock binary can't be built: {built:?}"));
+        return;
+    }
+    let [audit] = &audits(folder.path(), "tailscaled")[..] else { panic!("one program") };
+    let omitted: Vec<&str> = audit["omitted"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!((audit["kept"].as_array().unwrap().len(), omitted), (78, vec!["cli"]));
+    assert_eq!(audit["release"], "1.102.5");
 }
 
 /// The processor time that this thread has spent, in seconds: other work on the machine does not count.

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a panic is how a test reports")]
 
 mod common;
+#[path = "common/binary.rs"]
+mod elf;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -115,24 +117,8 @@ esac
 fn binary(recipe: &Recipe) -> Vec<u8> {
     let settings: String =
         recipe.build_settings().iter().map(|(key, value)| format!("build\t{key}={value}\n")).collect();
-    let modules = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv1.102.5\th1:sum=\n{settings}");
-    let mut section = b"\xff Go buildinf:".to_vec();
-    section.resize(32, 0);
-    section[15] = 2;
-    for text in ["go1.26.8".to_owned(), format!("{0}{modules}{0}", "s".repeat(16))] {
-        let mut length = text.len();
-        while length >= 0x80 {
-            section.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-            length >>= 7;
-        }
-        section.push(u8::try_from(length).unwrap());
-        section.extend(text.as_bytes());
-    }
-    let (format, machine) = (object::BinaryFormat::Elf, object::Architecture::Riscv64);
-    let mut file = object::write::Object::new(format, machine, object::Endianness::Little);
-    let id = file.add_section(Vec::new(), b".go.buildinfo".to_vec(), object::SectionKind::ReadOnlyData);
-    file.append_section_data(id, &section, 16);
-    file.write().unwrap()
+    let record = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv1.102.5\th1:sum=\n{settings}");
+    elf::binary("go1.26.8", &record)
 }
 
 #[test]

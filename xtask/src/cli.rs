@@ -82,7 +82,7 @@ pub enum Command {
     Import(Import),
     /// Name the files, lines and inlined frames in the traceback of a binary that ships.
     Symbolize(Symbolize),
-    /// Write every generated file of this repository.
+    /// Write every generated file.
     Docs(Docs),
     /// Run what CI runs.
     Ci(Ci),

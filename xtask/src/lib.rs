@@ -6,16 +6,20 @@
 //! - [`cli`]: every flag; [`commands`]: one module per command
 //! - [`project`]: where the policy and its artefacts live; [`costs`], [`proofs`]: what was measured and
 //!   shown of it
+//! - [`foreign`]: what others ship, opened
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
 //! - [`render`]: findings for people, programs and GitHub
+//! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
 pub mod cli;
 pub mod commands;
 pub mod costs;
 pub mod files;
+pub mod foreign;
+pub mod invocation;
 pub mod output;
 pub mod problem;
 pub mod process;

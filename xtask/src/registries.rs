@@ -11,6 +11,7 @@ use featureset::registry::{Feature, Registry, Requirement, TextDigest};
 use featureset::release::{Release, ReleaseLine};
 
 use crate::files;
+use crate::invocation::generated_by;
 use crate::problem::Problem;
 use crate::tools::go::Go;
 use crate::upstream::{Declared, Upstream};
@@ -21,11 +22,16 @@ pub const BUILT_IN: &str = "crates/featureset/registry";
 /// Where the data live beside a policy elsewhere: they are laid over what is built in.
 pub const BESIDE: &str = "registry";
 
+/// Whether a folder is the root of this repository, where the data are built into the program.
+#[must_use]
+pub fn is_built_in(root: &Path) -> bool {
+    root.join(BUILT_IN).is_dir()
+}
+
 /// The folder of registries that belongs to a policy's folder.
 #[must_use]
 pub fn folder(root: &Path) -> PathBuf {
-    let own = root.join(BUILT_IN);
-    if own.is_dir() { own } else { root.join(BESIDE) }
+    root.join(if is_built_in(root) { BUILT_IN } else { BESIDE })
 }
 
 /// What is known of upstream where this policy lives: what is built in, and the registries beside the policy.
@@ -105,7 +111,7 @@ pub fn read<'a>(
     let extra_small =
         extra_small(&files::read(&upstream.source(go)?.join("build_dist.sh"))?).ok_or_else(|| unlike(release))?;
     let fresh = || Registry {
-        generated_by: "cargo xtask registry".to_owned(),
+        generated_by: generated_by(folder.ends_with(BUILT_IN), "registry"),
         line: release.line(),
         releases: BTreeMap::new(),
         extra_small: None,

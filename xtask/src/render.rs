@@ -21,9 +21,23 @@ use crate::project::Project;
 pub use audit::{audit, audit_document, comparison};
 pub use human::{hanging, width, wrapped};
 pub use markdown::change;
-pub use sarif::Found;
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
+
+/// A text and what was found in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// What it is called for people.
+    pub name: &'a str,
+    /// The file that it is, or was found in; nothing where there is none.
+    pub file: Option<&'a str>,
+    /// Whether places in the text are places in the file.
+    pub has_places: bool,
+    /// The text.
+    pub text: &'a str,
+    /// What was found.
+    pub findings: &'a [Finding],
+}
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///
@@ -31,7 +45,7 @@ pub use verdict::{verdict, verdict_document};
 /// Where a value can't be written as JSON.
 pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Result<()> {
     let path = project.path.to_string_lossy();
-    let found = Found { path: Some(&path), text: &project.text, findings };
+    let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
     match format {
         Format::Json => outln!("{:#}", document(project, findings)),
         _ => found_in(&[found], format),
@@ -44,12 +58,12 @@ pub fn found_in(found: &[Found<'_>], format: Format) {
     match format {
         Format::Human => {
             for one in found {
-                status(format_args!("{}", human::findings(one.path.unwrap_or("the tag line"), one.text, one.findings)));
+                status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
             }
         }
         Format::Json => {}
         Format::Github => {
-            let lines = found.iter().map(|one| github::findings(one.path, one.text, one.findings));
+            let lines = found.iter().map(github::findings);
             print_lines(&lines.collect::<String>());
         }
         Format::Sarif => outln!("{:#}", sarif::document(found)),

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSegment};
 
 use crate::Unreadable;
 
@@ -15,6 +15,7 @@ const MAGIC: &[u8] = b"\xff Go buildinf:";
 const HEADER: usize = 32;
 const SENTINEL: usize = 16;
 const INLINE: u8 = 2;
+const ALIGNMENT: usize = 16;
 
 /// What a Go executable records of its own build.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,10 +50,31 @@ pub struct Module {
 /// # Errors
 /// [`Unreadable`] if the bytes are no ELF file, hold no build information, or a damaged one.
 pub fn build_info(bytes: &[u8]) -> Result<BuildInfo, Unreadable> {
-    let file = object::File::parse(bytes).map_err(|error| Unreadable::NotElf(error.to_string()))?;
-    let section = file.section_by_name(".go.buildinfo").ok_or(Unreadable::NoBuildInfo)?;
-    let data = section.data().map_err(|error| Unreadable::NotElf(error.to_string()))?;
-    decode(data)
+    decode(record(bytes)?)
+}
+
+/// The version of Go alone, which the record begins with even where nothing else is in it.
+pub(crate) fn toolchain(bytes: &[u8]) -> Option<String> {
+    let (go, _) = string(record(bytes).ok()?.get(HEADER..)?).ok()?;
+    Some(String::from_utf8_lossy(go).into_owned()).filter(|go| !go.is_empty())
+}
+
+/// The bytes from the record on. Where the names of the sections are gone, it is looked for as Go itself does: at every
+/// 16th byte of what is mapped.
+fn record(bytes: &[u8]) -> Result<&[u8], Unreadable> {
+    let not_elf = |error: object::Error| Unreadable::NotElf(error.to_string());
+    let file = object::File::parse(bytes).map_err(not_elf)?;
+    if let Some(section) = file.section_by_name(".go.buildinfo") {
+        return section.data().map_err(not_elf);
+    }
+    let mapped = file.segments().filter_map(|segment| segment.data().ok());
+    mapped.filter_map(find).next().ok_or(Unreadable::NoBuildInfo)
+}
+
+/// The first record in a segment, which is loaded at a multiple of 16.
+fn find(segment: &[u8]) -> Option<&[u8]> {
+    let at = (0..segment.len()).step_by(ALIGNMENT).find(|at| segment[*at..].starts_with(MAGIC))?;
+    Some(&segment[at..])
 }
 
 /// Decodes the contents of the section.

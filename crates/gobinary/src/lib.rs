@@ -2,17 +2,21 @@
 //!
 //! [`identify`] reads the platform of an ELF file, and [`build_info`] the build information that the Go
 //! linker leaves in its `.go.buildinfo` section: the toolchain, the modules with their checksums, and the
-//! settings of the build. [`slim`] leaves out of a binary what only tracebacks show, and [`symbols`] reads it back from the one as
+//! settings of the build. [`kind`] tells any file: what is not Go, what was packed or cut off, what lost its build
+//! information. [`tailscale`] reads which release of Tailscale is in a program. [`slim`] leaves out of a binary what only tracebacks show, and [`symbols`] reads it back from the one as
 //! linked. Pure: bytes in, values out; every
 //! offset is checked.
 
 mod buildinfo;
 mod elf;
+mod kind;
 pub mod slim;
 pub mod symbols;
+pub mod tailscale;
 
 pub use buildinfo::{BuildInfo, Module, build_info};
 pub use elf::{Identity, build_id, identify};
+pub use kind::{Kind, kind};
 
 use std::fmt;
 

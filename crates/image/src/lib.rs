@@ -1,4 +1,4 @@
-//! Images that RouterOS imports: written, read with suspicion, and installed.
+//! Images that RouterOS imports: written, read with suspicion, and installed; and the packages of others, looked into.
 //!
 //! Bytes come in, bytes and values go out. Files, processes, the network and the clock belong to `xtask`; tests/house.rs holds
 //! the crate to that. The modules in reading order:
@@ -9,6 +9,7 @@
 //! - [`archive`]: that layer as the archive that `/container/add file=…` takes
 //! - [`sbom`]: the list of what is inside, for programs that look for known holes
 //! - [`lint`]: a verdict on any archive, hostile ones included
+//! - [`unpack`]: the programs in what others ship: packages, images and archives
 //! - [`routeros`]: the commands that install an image on a router, for each version of RouterOS
 
 pub mod archive;
@@ -18,6 +19,7 @@ pub mod root;
 pub mod routeros;
 pub mod sbom;
 pub mod shells;
+pub mod unpack;
 
 use sha2::{Digest, Sha256};
 

@@ -15,6 +15,7 @@ pub use table::{LINTS, Lint};
 
 use crate::platform::Platform;
 use crate::root::Part;
+pub(crate) use members::normal;
 use members::{Kind, Member};
 
 /// The largest archive that is read, in bytes. Nothing that a router has room for comes near.
@@ -264,7 +265,7 @@ fn digests(config: &Value, layers: &[&Member<'_>], verdict: &mut Verdict) {
 }
 
 /// The compression of bytes, by the first of them.
-fn compression(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn compression(bytes: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 4] =
         [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2")];
     known.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| name)

@@ -59,7 +59,7 @@ struct Values<'a> {
 
 fn preface(version: Version, request: &Request, warnings: &[String]) -> String {
     let mut text = format!(
-        "# Tailscale in a container of RouterOS {version}. Made by `cargo xtask image script`.\n\
+        "# Tailscale in a container of RouterOS {version}. Made by `tailscale-featureset image script`.\n\
          #\n\
          # Paste it into a terminal of the router, or /import it. It can be pasted twice: what is there stays as it is.\n\
          # Before it: the container package is installed, containers are allowed (/system/device-mode/update container=yes,\n\

@@ -4,7 +4,7 @@ mod source;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
@@ -34,9 +34,10 @@ struct Audited<'a> {
 pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<Outcome> {
     let facts = facts(policy)?;
     let asked = asked(flags, &facts)?;
-    let sources = Source::open(&flags.what)?;
+    let tools = tools(policy);
+    let sources = Source::open(&flags.what, tools.as_deref())?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
-    let older = flags.against.as_deref().map(Source::older).transpose()?;
+    let older = flags.against.as_deref().map(|older| Source::older(older, tools.as_deref())).transpose()?;
     let older = older.iter().flatten().map(|source| audited_one(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
     let comparisons = compared(&older, &audited)?;
     show(&audited, &comparisons, format);
@@ -54,6 +55,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<
 /// What is known of upstream here: beside the nearest policy if there is one, else what is built in.
 pub(super) fn facts(policy: Option<&Path>) -> Result<Cow<'static, Facts>> {
     find_policy(policy).map_or(Ok(Cow::Borrowed(Facts::embedded())), |path| registries::facts(&root_of(&path)))
+}
+
+/// Where tools were provided before: beside the nearest policy, if there is one.
+pub(super) fn tools(policy: Option<&Path>) -> Option<PathBuf> {
+    find_policy(policy).ok().map(|path| root_of(&path).join("target"))
 }
 
 fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
@@ -149,7 +155,7 @@ fn document(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)
         .map(|one| {
             let lists =
                 one.audits.iter().map(|(list, audit)| render::audit_document(&one.source.text, list.place, audit));
-            json!({ "source": one.source.path, "lists": lists.collect::<Vec<_>>() })
+            json!({ "source": one.source.name, "file": one.source.file, "lists": lists.collect::<Vec<_>>() })
         })
         .collect();
     let compared = comparisons.iter().map(|(old, new, one)| json!({ "old": old, "new": new, "comparison": one }));
@@ -179,14 +185,16 @@ impl Source {
     #[must_use]
     pub fn place(&self, list: &List) -> String {
         let (line, _) = line_and_column(&self.text, list.place.start);
-        match &self.path {
-            Some(path) if self.is_text => format!("{path}:{line}"),
-            Some(path) => path.clone(),
-            None => "the tag line".to_owned(),
-        }
+        if self.is_text { format!("{}:{line}", self.name) } else { self.name.clone() }
     }
 
     fn found<'a>(&'a self, findings: &'a [Finding]) -> render::Found<'a> {
-        render::Found { path: self.path.as_deref(), text: &self.text, findings }
+        render::Found {
+            name: &self.name,
+            file: self.file.as_deref(),
+            has_places: self.is_text,
+            text: &self.text,
+            findings,
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::Outcome;
 use crate::cli::{Explain, Format};
 use crate::costs::{self, Known};
+use crate::invocation::spelled;
 use crate::outln;
 use crate::output::product;
 use crate::problem::Problem;
@@ -58,7 +59,8 @@ fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<Strin
     if !explanation.in_release {
         return Err("not in the pinned release".to_owned());
     }
-    let missing = || format!("not downloaded: `registry {}` or a build fetches it", explanation.release);
+    let missing =
+        || spelled(&format!("not downloaded: `registry {}` or a build fetches it", explanation.release)).into_owned();
     let declared = upstream::descriptions(&project.target(), explanation.release);
     let mut features =
         declared.map_err(|error| format!("can't be read from the module: {error}"))?.ok_or_else(missing)?;

@@ -10,7 +10,7 @@ use featureset::import::{Import, import};
 use featureset::name::FeatureName;
 
 use super::Outcome;
-use super::audit::{Source, facts, unknown_line};
+use super::audit::{Source, facts, tools, unknown_line};
 use crate::cli::{self, Format};
 use crate::costs::Known;
 use crate::problem::Problem;
@@ -28,7 +28,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what)?;
+    let sources = Source::open(&flags.what, tools(policy).as_deref())?;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;

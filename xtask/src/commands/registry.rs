@@ -1,4 +1,5 @@
-//! `registry`: reads what releases declare by running upstream's own package, and writes the data.
+//! `registry`: reads what releases declare by running upstream's own package, and writes the data: those that are built into
+//! the program here, those beside the policy elsewhere.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,9 +19,9 @@ use crate::{progress, upstream};
 /// Runs the command. Nothing is written before every release was read.
 ///
 /// # Errors
-/// A [`Problem`] outside this repository, or where a release can't be read or contradicts its line.
+/// A [`Problem`] where there is no policy, or where a release can't be read or contradicts its line.
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
-    let root = repository(policy)?;
+    let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);
     let target = root.join("target");
     let go = go::find_or_provide(&target)?;
@@ -45,10 +46,11 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
 pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
     let root = root_of(&found);
-    if root.join(BUILT_IN).is_dir() {
+    if registries::is_built_in(&root) {
         return Ok(root);
     }
     let why = format!("there is no {BUILT_IN} beside {}", found.display());
-    let next = "Run it in a checkout of the repository; the data are built into the program.";
-    Err(Problem::new("not-the-repository", "the data can't be written here", why, next).into())
+    let next = "Run it in a checkout of tailscale-featureset: the data are built into the program. A policy elsewhere is judged \
+         with `check --deny warnings`, its pages with `docs --check`.";
+    Err(Problem::new("not-the-repository", "this is for the program's own repository", why, next).into())
 }

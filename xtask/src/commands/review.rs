@@ -11,6 +11,7 @@ use featureset::policy;
 use super::Outcome;
 use crate::cli::{Format, Review};
 use crate::costs::Known;
+use crate::invocation::spelled;
 use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::project::Project;
@@ -38,7 +39,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
         Format::Github | Format::Sarif => render::findings(&project, &change.questions, format)?,
     }
     if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        progress::warn(&format!("{} has errors: `check` shows them", project.path.display()));
+        progress::warn(&spelled(&format!("{} has errors: `check` shows them", project.path.display())));
     }
     Ok(Outcome::Clean)
 }

@@ -2,28 +2,31 @@
 
 use featureset::finding::{Finding, Severity, line_and_column};
 
+use super::Found;
+use crate::invocation::spelled;
 use crate::problem::Problem;
 
-/// One command a finding. Without a path they have no place.
-pub(super) fn findings(path: Option<&str>, text: &str, findings: &[Finding]) -> String {
-    findings.iter().map(|finding| one(path, text, finding)).collect()
+/// One command a finding. Without a file they have no place.
+pub(super) fn findings(found: &Found<'_>) -> String {
+    found.findings.iter().map(|finding| one(found, finding)).collect()
 }
 
-fn one(path: Option<&str>, text: &str, finding: &Finding) -> String {
+fn one(found: &Found<'_>, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let (line, column) = line_and_column(text, finding.place.span.start);
-    let message = [finding.message.as_str(), &finding.why, &finding.next].join("\n");
-    let place = path.map(|path| format!("file={},line={line},col={column},", property(path))).unwrap_or_default();
+    let (line, column) = line_and_column(found.text, finding.place.span.start);
+    let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
+    let lines = if found.has_places { format!("line={line},col={column},") } else { String::new() };
+    let place = found.file.map(|file| format!("file={},{lines}", property(file))).unwrap_or_default();
     format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
 }
 
 /// A problem has no place.
 pub(super) fn problem(problem: &Problem) -> String {
-    let message = [problem.message.as_str(), &problem.why, &problem.next].join("\n");
+    let message = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
     format!("::error title={}::{}\n", property(problem.code), data(&message))
 }
 

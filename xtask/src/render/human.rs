@@ -8,6 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use featureset::finding::{Finding, Severity, Span};
 
+use crate::invocation::spelled;
 use crate::problem::Problem;
 
 /// The findings one after another, each followed by an empty line.
@@ -31,7 +32,7 @@ fn report<'a>(path: &'a str, text: &'a str, finding: &'a Finding) -> Vec<Group<'
     let mut main = level.primary_title(&finding.message).id(&*finding.code).element(snippet);
     main = main.element(Level::NOTE.with_name("why").message(&finding.why));
     if !finding.next.is_empty() {
-        main = main.element(Level::HELP.with_name("next").message(&finding.next));
+        main = main.element(Level::HELP.with_name("next").message(spelled(&finding.next)));
     }
     let mut groups = vec![main];
     if let Some(edit) = &finding.edit {
@@ -57,7 +58,7 @@ pub(super) fn problem(problem: &Problem) -> String {
     if !why.is_empty() {
         text += &format!("  = {bold}why{plain}: {why}\n");
     }
-    text + &format!("  = {bold}next{plain}: {}\n", problem.next)
+    text + &format!("  = {bold}next{plain}: {}\n", spelled(&problem.next))
 }
 
 /// A paragraph wrapped to the terminal, every line after an indentation.

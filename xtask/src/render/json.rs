@@ -3,6 +3,7 @@
 use featureset::finding::{Finding, Label, Severity, Span, line_and_column};
 use serde_json::{Value, json};
 
+use crate::invocation::spelled;
 use crate::problem::Problem;
 
 /// The findings of one file as one document.
@@ -28,7 +29,7 @@ pub(super) fn one(text: &str, finding: &Finding) -> Value {
         "label": finding.place.text,
         "related": finding.related.iter().map(label).collect::<Vec<_>>(),
         "why": finding.why,
-        "next": finding.next,
+        "next": spelled(&finding.next),
         "edit": finding.edit.as_ref().map(|edit| json!({
             "title": edit.title,
             "place": place(text, edit.span),
@@ -46,7 +47,7 @@ fn place(text: &str, span: Span) -> Value {
 pub(super) fn problem(problem: &Problem) -> String {
     let document = json!({
         "schema": 1,
-        "problem": { "code": problem.code, "message": problem.message, "why": problem.why, "next": problem.next },
+        "problem": { "code": problem.code, "message": problem.message, "why": problem.why, "next": spelled(&problem.next) },
     });
     format!("{document:#}")
 }

@@ -4,6 +4,7 @@ use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setti
 use featureset::finding::{Finding, Severity};
 
 use crate::costs::Known;
+use crate::invocation::spelled;
 
 /// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
 /// measured of the policy.
@@ -55,7 +56,7 @@ pub(super) fn section(title: &str, entries: Vec<String>) -> String {
 fn questions(questions: &[Finding]) -> Vec<String> {
     let one = |question: &Finding| {
         let mark = if question.severity == Severity::Warning { "⚠️ " } else { "" };
-        let (message, next) = (prose(&question.message), prose(&question.next));
+        let (message, next) = (prose(&question.message), prose(&spelled(&question.next)));
         format!("- [ ] {mark}{message}. {next} (`{}`)\n", question.code)
     };
     questions.iter().map(one).collect()

@@ -7,17 +7,9 @@ use featureset::finding::{Finding, Severity, line_and_column};
 use featureset::rules;
 use serde_json::{Value, json};
 
+use super::Found;
+use crate::invocation::spelled;
 use crate::problem::Problem;
-
-/// One file and what was found in it. `path` is nothing where there is no file.
-pub struct Found<'a> {
-    /// The file as it was named.
-    pub path: Option<&'a str>,
-    /// Its text.
-    pub text: &'a str,
-    /// What was found.
-    pub findings: &'a [Finding],
-}
 
 /// The findings as one log with one run.
 pub(super) fn document(found: &[Found<'_>]) -> Value {
@@ -68,21 +60,23 @@ fn level(severity: Severity) -> &'static str {
 }
 
 fn result(found: &Found<'_>, finding: &Finding, codes: &BTreeMap<&str, usize>) -> Value {
-    let text = [finding.message.as_str(), &finding.why, &finding.next].join("\n").trim().to_owned();
+    let text = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n").trim().to_owned();
     let ((line, column), (end_line, end_column)) =
         (line_and_column(found.text, finding.place.span.start), line_and_column(found.text, finding.place.span.end));
-    let location = |path: &str| {
-        json!({ "physicalLocation": {
-            "artifactLocation": { "uri": uri(path) },
-            "region": { "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column },
-        } })
+    let location = |file: &str| {
+        let mut place = json!({ "artifactLocation": { "uri": uri(file) } });
+        if found.has_places {
+            place["region"] =
+                json!({ "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column });
+        }
+        json!({ "physicalLocation": place })
     };
     json!({
         "ruleId": finding.code,
         "ruleIndex": codes.get(&*finding.code).copied().unwrap_or_default(),
         "level": level(finding.severity),
         "message": { "text": text },
-        "locations": found.path.map(location).into_iter().collect::<Vec<_>>(),
+        "locations": found.file.map(location).into_iter().collect::<Vec<_>>(),
     })
 }
 
@@ -97,7 +91,7 @@ fn uri(path: &str) -> String {
 
 /// A problem as a log of a run that did not come to an end.
 pub(super) fn problem(problem: &Problem) -> Value {
-    let text = [problem.message.as_str(), &problem.why, &problem.next].join("\n");
+    let text = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
     let notification = json!({ "descriptor": { "id": problem.code }, "level": "error", "message": { "text": text } });
     log(&[], &[], &json!({ "executionSuccessful": false, "toolExecutionNotifications": [notification] }))
 }

@@ -7,6 +7,7 @@ use featureset::name::FeatureName;
 use featureset::upgrade::{Added, DependencyChange, Evidence, Novelty, Part, Removed, Upgrade};
 
 use super::markdown::{hazard_line, prose, quoted, section};
+use crate::invocation::spelled;
 
 /// How many declarations of a file are named; the rest is counted.
 const NAMED: usize = 4;
@@ -156,5 +157,5 @@ fn next(step: &Upgrade) -> Vec<String> {
         steps.push("- Delete the decisions on features that are gone.\n");
     }
     steps.push("- `check`, then `review --base` with the revision before, then `build-tailscale`.\n");
-    steps.into_iter().map(str::to_owned).collect()
+    steps.into_iter().map(|step| spelled(step).into_owned()).collect()
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{github, print_lines};
 use crate::cli::Format;
+use crate::invocation::spelled;
 use crate::outln;
 use crate::output::status;
 
@@ -32,7 +33,7 @@ fn human(archive: &str, verdict: &Verdict) -> String {
         let place = if finding.place.is_empty() { String::new() } else { format!(": {}", finding.place) };
         text += &format!("{colour}{level}[{}]{plain}{bold}: {}{plain}\n", lint.code, finding.message);
         text += &format!("  --> {archive}{place}\n  = {bold}why{plain}: {}\n", lint.why);
-        text += &format!("  = {bold}next{plain}: {}\n\n", lint.next);
+        text += &format!("  = {bold}next{plain}: {}\n\n", spelled(lint.next));
     }
     for (code, count) in &verdict.more {
         text += &format!("and {count} more of {code}\n\n");
@@ -46,7 +47,7 @@ fn command(archive: &str, finding: &Finding) -> String {
         Severity::Warning => "warning",
     };
     let place = if finding.place.is_empty() { String::new() } else { format!(" ({})", finding.place) };
-    let message = format!("{}{place}\n{}\n{}", finding.message, finding.lint.why, finding.lint.next);
+    let message = format!("{}{place}\n{}\n{}", finding.message, finding.lint.why, spelled(finding.lint.next));
     let (archive, code) = (github::property(archive), github::property(finding.lint.code));
     format!("::{level} file={archive},title={code}::{}\n", github::data(&message))
 }
@@ -61,7 +62,7 @@ pub fn verdict_document(archive: &str, verdict: &Verdict) -> Value {
         };
         json!({
             "code": finding.lint.code, "severity": severity, "message": finding.message, "place": finding.place,
-            "why": finding.lint.why, "next": finding.lint.next,
+            "why": finding.lint.why, "next": spelled(finding.lint.next),
         })
     };
     let parts: Vec<Value> = verdict

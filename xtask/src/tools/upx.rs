@@ -72,6 +72,14 @@ pub fn find_or_provide(target: &Path) -> Result<Upx> {
     }
 }
 
+/// Any UPX that is there, on the PATH or provided before: what was packed by one is unpacked by another that is not fit to pack.
+#[must_use]
+pub fn find(target: Option<&Path>) -> Option<Upx> {
+    let on_path = ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name));
+    let program = on_path.or_else(|| target.and_then(provided))?;
+    Some(inspect(&program)?.0)
+}
+
 fn inspect(program: &Path) -> Option<(Upx, [u32; 3])> {
     let shell = Shell::new().ok()?;
     let text = process::stdout(cmd!(shell, "{program} --version").into(), "").ok()?;
@@ -100,6 +108,17 @@ impl Upx {
     pub fn pack(&self, raw: &Path, packed: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["-q", "-q"]).args(ARGUMENTS).arg("-o").arg(packed).arg(raw);
+        command
+    }
+
+    /// Unpacks what someone else packed, however much it says it will be: within so much memory, and into a file of so many
+    /// bytes at most.
+    #[must_use]
+    pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Command {
+        let mut command = Command::new("sh");
+        // POSIX counts files in blocks of 512 bytes, and every shell counts memory in KiB.
+        let limits = format!("ulimit -v {} && ulimit -f {} && exec \"$@\"", memory >> 10, largest >> 9);
+        command.args(["-c", &limits, "sh"]).arg(&self.program).args(["-q", "-q", "-d", "-o"]).arg(raw).arg(packed);
         command
     }
 

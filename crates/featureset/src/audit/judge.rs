@@ -211,8 +211,10 @@ impl Subject<'_> {
                 format!("Tailscale {release} was not read; the features of {} are taken to hold", release.line());
             say("unknown-release", message, "judged by its line", &format!("Run `registry {release}` to read it."));
         }
+        // Of a release that no one stated nothing follows.
+        let stated = self.asked.release.is_some() || self.list.release.is_some();
         let needed = self.registry.releases.range(..=release).next_back().map(|(_, requirement)| requirement.go);
-        if let Some((go, needed)) = self.list.go.zip(needed).filter(|(go, needed)| go < needed) {
+        if let Some((go, needed)) = self.list.go.zip(needed).filter(|(go, needed)| stated && go < needed) {
             let message = format!("Go {go} is older than {needed}, which Tailscale {release} needs");
             say("go-too-old", message, "built with it", "Build it with a later Go.");
         }

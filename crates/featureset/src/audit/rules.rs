@@ -101,6 +101,12 @@ pub(crate) static RULES: &[Rule] = &[
         "It does no harm, but one of the two can be deleted and the other still holds.",
     ),
     rule(
+        "replaced-module",
+        Severity::Warning,
+        "Another module or folder stood in the place of Tailscale's when the binary was built.",
+        "The audit is about what upstream's release does; a fork may do otherwise.",
+    ),
+    rule(
         "silent-add",
         Severity::Error,
         "`featuretags --add` is given a name that it does not know.",

@@ -40,7 +40,7 @@ pub(super) struct Member<'a> {
 }
 
 /// A path in the one form that all are compared in.
-pub(super) fn normal(path: &str) -> String {
+pub(crate) fn normal(path: &str) -> String {
     let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
     parts.collect::<Vec<_>>().join("/")
 }

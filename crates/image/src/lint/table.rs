@@ -78,7 +78,7 @@ pub static LINTS: &[Lint] = &[
         Error,
         "The binary in the image is not the one that the manifest of the build, or the image's own label, tells of.",
         "What the manifest says was verified and run; this binary was not.",
-        "Build the image again: `cargo xtask image`.",
+        "Build it again with `image`.",
     ),
     row(
         "entrypoint-missing",

@@ -1,0 +1,89 @@
+//! The decoders: gzip, xz and zstd, each reading one stream after another as the tools do, each held to a window.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
+
+use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::Fault;
+use super::source::{Budget, Counted, Source};
+
+/// The largest window that a stream may ask for. `xz -9` takes half of it, `zstd --ultra -22` as much.
+const WINDOW: u64 = 128 << 20;
+
+/// The decoded side of a compressed stream.
+pub(super) fn decoder<'s, 'b>(
+    compression: &'static str,
+    source: Source<'s>,
+    budget: &'b Budget<'b>,
+) -> Result<Counted<'b, Box<dyn Read + 's>>, Fault> {
+    let encoded = Rc::new(Cell::new(0));
+    let input = BufReader::new(Metered { inner: source.into_read(), read: Rc::clone(&encoded) });
+    let inner: Box<dyn Read + 's> = match compression {
+        "gzip" => Box::new(MultiGzDecoder::new(input)),
+        "xz" => Box::new(XzReader::new_mem_limit(input, true, u32::try_from(WINDOW >> 10).unwrap_or(u32::MAX))),
+        "zstd" => Box::new(Zstd::new(input)),
+        other => return Err(Fault::Damaged(format!("{other} is not read"))),
+    };
+    Ok(budget.decoded(inner, encoded))
+}
+
+/// A stream that tells how much was read of it.
+struct Metered<R> {
+    inner: R,
+    read: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.set(self.read.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// The frames of a zstd stream, one after another.
+struct Zstd<R> {
+    input: R,
+    decoder: FrameDecoder,
+}
+
+impl<R: BufRead> Zstd<R> {
+    fn new(input: R) -> Self {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(WINDOW);
+        Self { input, decoder }
+    }
+
+    /// Begins the next frame, or passes over one that holds nothing for us.
+    fn begin(&mut self) -> io::Result<()> {
+        match self.decoder.reset(&mut self.input) {
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                io::copy(&mut self.input.by_ref().take(length.into()), &mut io::sink()).map(|_| ())
+            }
+            outcome => outcome.map_err(io::Error::other),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.decoder.can_collect() > 0 || buffer.is_empty() {
+                return self.decoder.read(buffer);
+            }
+            if !self.decoder.is_finished() {
+                let step = BlockDecodingStrategy::UptoBlocks(1);
+                self.decoder.decode_blocks(&mut self.input, step).map_err(io::Error::other)?;
+            } else if self.input.fill_buf()?.is_empty() {
+                return Ok(0);
+            } else {
+                self.begin()?;
+            }
+        }
+    }
+}

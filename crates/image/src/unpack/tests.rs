@@ -1,0 +1,185 @@
+//! Archives that are made to hurt, and every archive cut and garbled. Those of other people's tools are in tests/foreign.rs.
+
+use std::io::Write;
+use std::sync::LazyLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use lzma_rust2::{XzOptions, XzWriter};
+use proptest::prelude::*;
+
+use super::*;
+
+const ELF: &[u8] = b"\x7fELF and nothing more";
+
+fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, name, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = XzWriter::new(Vec::new(), XzOptions::with_preset(0)).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = b"!<arch>\n".to_vec();
+    for (name, bytes) in members {
+        writeln!(archive, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", bytes.len()).unwrap();
+        archive.extend(*bytes);
+        archive.extend(b"\n".iter().take(bytes.len() % 2));
+    }
+    archive
+}
+
+/// What is found in a file: the places of programs and their bytes, and the rest.
+fn look(file: &[u8]) -> (Vec<(String, Vec<u8>)>, Looked) {
+    let mut found = Vec::new();
+    let looked = programs(file, &|| true, &mut |program| found.push((program.place.join(": "), program.bytes)));
+    (found, looked)
+}
+
+static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(samples);
+
+fn samples() -> Vec<Vec<u8>> {
+    let deep = "folder/".repeat(40) + "tailscaled";
+    let data = tar(&[("./usr/sbin/tailscaled", ELF), (&deep, ELF), ("etc/config", b"text")]);
+    let package = |compress: fn(&[u8]) -> Vec<u8>, end: &str| {
+        ar(&[
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", &gzip(b"")),
+            (&format!("data.tar{end}"), &compress(&data)),
+        ])
+    };
+    vec![
+        ELF.to_vec(),
+        gzip(ELF),
+        data.clone(),
+        gzip(&data),
+        package(gzip, ".gz"),
+        package(xz, ".xz"),
+        package(zstd, ".zst"),
+        gzip(&tar(&[("./debian-binary", b"2.0\n"), ("./data.tar.gz", &gzip(&data))])),
+        [gzip(&tar(&[(".PKGINFO", b"")])), gzip(&data)].concat(),
+        [zstd(&data[..1024]), zstd(&data[1024..])].concat(),
+        tar(&[("manifest.json", b"[]"), (&format!("{}.tar", "0a".repeat(32)), &data)]),
+    ]
+}
+
+#[test]
+fn every_sample_holds_its_programs() {
+    for (index, sample) in SAMPLES.iter().enumerate() {
+        let (found, looked) = look(sample);
+        assert!(looked.faults.is_empty(), "{index}: {:?}", looked.faults);
+        assert_eq!(found.len(), if index < 2 { 1 } else { 2 }, "{index}");
+        assert!(found.iter().all(|(_, bytes)| bytes == ELF), "{index}");
+    }
+    let (found, looked) = look(&SAMPLES[5]);
+    assert_eq!((found[0].0.as_str(), looked.format), ("data.tar.xz: usr/sbin/tailscaled", Some(Format::ArPackage)));
+}
+
+#[test]
+fn a_stream_that_grows_out_of_proportion_is_stopped() {
+    let zeros = vec![0; 32 << 20];
+    for (name, bomb) in [("gzip", gzip(&zeros)), ("xz", xz(&zeros)), ("zstd", zstd(&zeros))] {
+        let mut inner = ELF.to_vec();
+        inner.extend(&zeros);
+        let packed = ar(&[("debian-binary", b"2.0\n"), ("data.tar.gz", &gzip(&tar(&[("tailscaled", &inner)])))]);
+        let (found, looked) = look(&packed);
+        let at = vec!["data.tar.gz".to_owned(), "tailscaled".to_owned()];
+        assert!(
+            found.is_empty() && matches!(&looked.faults[..], [(place, Fault::TooMuch(_))] if *place == at),
+            "{looked:?}"
+        );
+        let (_, looked) = look(&[b"".to_vec(), bomb].concat());
+        // Zeros are of no known format, and that shows before they come to much.
+        assert_eq!(looked.faults, [(vec![], Fault::Unknown)], "{name}");
+    }
+}
+
+#[test]
+fn archives_in_archives_have_an_end() {
+    let mut nested = ELF.to_vec();
+    for _ in 0..20 {
+        nested = gzip(&nested);
+    }
+    assert!(matches!(look(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
+    let mut nested = tar(&[("tailscaled", ELF)]);
+    for _ in 0..20 {
+        nested = tar(&[("data.tar", &nested)]);
+    }
+    assert!(matches!(look(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
+}
+
+#[test]
+fn a_clock_stops_it() {
+    for sample in SAMPLES.iter() {
+        let looked = programs(&sample[..], &|| false, &mut |_| {});
+        assert_eq!(looked.faults, [(vec![], Fault::Stopped)]);
+    }
+}
+
+#[test]
+fn a_long_name_is_not_held() {
+    // A record that states a name of a gigabyte, of which there is some.
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_path("././@LongLink").unwrap();
+    header.set_size(1 << 30);
+    header.set_cksum();
+    let file = [header.as_bytes().to_vec(), vec![b'a'; 1 << 20]].concat();
+    assert_eq!(look(&file).1.faults, [(vec![], Fault::Truncated)]);
+}
+
+#[test]
+fn a_program_that_is_cut_off_by_its_archive_comes_with_what_there_is() {
+    let data = tar(&[("tailscaled", &[ELF, &[1; 5000]].concat())]);
+    let (found, looked) = look(&data[..2000]);
+    assert_eq!(found[0].1.len(), 2000 - 512);
+    assert_eq!(looked.faults, [(vec![], Fault::Truncated)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_cut_and_no_garbling_makes_it_panic(
+        which in 0_usize..11,
+        cut in 0.0_f64..2.0,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+    ) {
+        let mut sample = SAMPLES[which].clone();
+        for (at, byte) in changes {
+            let at = at.index(sample.len());
+            sample[at] = byte;
+        }
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test")]
+        sample.truncate((sample.len() as f64 * cut) as usize);
+        let _ = look(&sample);
+    }
+
+    #[test]
+    fn no_noise_makes_it_panic(which in 0_usize..11, keep in 0_usize..700, noise in prop::collection::vec(any::<u8>(), 0..600)) {
+        let mut sample = SAMPLES[which].clone();
+        sample.truncate(keep);
+        sample.extend(noise);
+        let _ = look(&sample);
+    }
+}
