@@ -114,3 +114,112 @@ fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
     assert!(inside.len() > 300, "{}", inside.len());
     assert_eq!(outside, inside);
 }
+
+/// The output of a program of upstream's, or that it failed.
+fn printed(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// What an audit of a script that makes such a call says: the tags, or that it fails.
+fn audited(script: &str, release: Release) -> Option<String> {
+    let lists = featureset::script::read("a.sh", script);
+    let [list] = &lists[..] else { panic!("{script}: {lists:?}") };
+    let evaluated = list.evaluate(Facts::embedded().registry(release).unwrap(), Facts::embedded());
+    let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
+    (!evaluated.fails).then(|| tags.into_iter().collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn calls_of_featuretags_come_to_what_the_program_prints() {
+    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+        let release: Release = release.parse().unwrap();
+        let Some((go, upstream)) = fetched(release) else { return };
+        let program = upstream.featuretags(&go).unwrap();
+        for arguments in [
+            &["--min", "--add=osrouter"][..],
+            &["-min", "-add", "ssh,cli"],
+            &["--min", "--add=netstak,osrouter"],
+            &["--min", "--add=osrouter, dns"],
+            &["--min", "--add=ts_omit_dns,DNS,lazywg"],
+            &["--min", "--add=dns", "--add=osrouter"],
+            &["--min", "dns", "--add=osrouter"],
+            &["--min", "--add=osrouter", "dns", "--remove=nonesuch"],
+            &["--min=false", "--add=osrouter"],
+            &["--min=true", "--add="],
+            &["--add=cli,dns"],
+            &["--remove=aws,kube"],
+            &["--remove=lazywg"],
+            &["--remove=netstack"],
+            &["--min", "--remove=netstack"],
+            &["--min", "--add=tap", "--remove=tap"],
+            &["--remove=cli"],
+            &["--remove=nonesuch"],
+            &["--minimal"],
+        ] {
+            let words: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
+            let script = format!("go build -tags \"$(featuretags {})\" ./cmd/tailscaled", words.join(" "));
+            assert_eq!(audited(&script, release), printed(&program, arguments), "{release}: {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
+    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+        let release: Release = release.parse().unwrap();
+        let Some((go, upstream)) = fetched(release) else { return };
+        let program = upstream.featuretags(&go).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // The script's own Go: it answers what is asked of it, and prints the tags that a build gets.
+        let fake = format!(
+            "#!/bin/sh\ncase \"$*\" in\nenv*) echo linux;;\n*mkversion*) echo 'VERSION_SHORT=1 VERSION_LONG=1';;\n\
+             *featuretags*) shift 2; exec {} \"$@\";;\nbuild*) for a; do case \"$a\" in -tags=*) echo \"${{a#-tags=}}\";; \
+             --*) exit 2;; esac; done;;\nesac\n",
+            program.display()
+        );
+        let path = folder.path().join("go");
+        std::fs::write(&path, fake).unwrap();
+        assert!(Command::new("chmod").arg("755").arg(&path).status().unwrap().success());
+        let script = upstream.source(&go).unwrap().join("build_dist.sh");
+        for (tags, arguments) in [
+            ("", &["--extra-small", "./cmd/tailscaled"][..]),
+            ("", &["--extra-small", "--box", "-o", "x", "./cmd/tailscaled"]),
+            ("", &["--box", "--extra-small", "./cmd/tailscaled"]),
+            ("", &["--min", "--box", "./cmd/tailscaled"]),
+            ("ts_omit_aws", &["./cmd/tailscaled"]),
+            ("ts_omit_aws", &["--min", "./cmd/tailscaled"]),
+            ("", &["./cmd/tailscaled"]),
+        ] {
+            let mut command = Command::new("sh");
+            command.arg(&script).args(arguments).env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
+            let output = command.env("TAGS", tags).output().unwrap();
+            let given = String::from_utf8(output.stdout).unwrap();
+            // Empty tags are none.
+            let given: BTreeSet<&str> = given.trim().split(',').filter(|tag| !tag.is_empty()).collect();
+            let ours = audited(&format!("TAGS={tags} ./build_dist.sh {}", arguments.join(" ")), release).unwrap();
+            let ours: BTreeSet<&str> = ours.split(',').filter(|tag| !tag.is_empty()).collect();
+            assert_eq!(ours, given, "{release}: {tags} {arguments:?}\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        for arguments in [&["--extra-small", "./cmd/tailscaled"][..], &["--box", "./cmd/tailscaled"]] {
+            let mut command = Command::new("sh");
+            command.arg(&script).args(arguments).env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
+            assert!(!command.env("TAGS", "ts_omit_aws").status().unwrap().success(), "refused with TAGS");
+            let lists =
+                featureset::script::read("a.sh", &format!("TAGS=ts_omit_aws ./build_dist.sh {}", arguments.join(" ")));
+            assert!(lists[0].findings.iter().any(|finding| finding.code == "build-dist-fails"));
+        }
+    }
+}
+
+#[test]
+fn what_extra_small_keeps_is_what_the_script_names() {
+    for release in ["1.90.9", "1.102.5", "1.104.5"] {
+        let release: Release = release.parse().unwrap();
+        let Some((go, upstream)) = fetched(release) else { return };
+        let script = std::fs::read_to_string(upstream.source(&go).unwrap().join("build_dist.sh")).unwrap();
+        let read = xtask::registries::extra_small(&script).unwrap();
+        assert_eq!(Some(&read), Facts::embedded().registry(release).unwrap().extra_small.as_ref());
+    }
+    assert_eq!(xtask::registries::extra_small("case x in\n--extra-small)\n\tnothing;;\nesac"), None);
+}

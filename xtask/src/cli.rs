@@ -1,5 +1,6 @@
 //! Every flag of the command line.
 
+mod audit;
 mod bench;
 mod image;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use audit::{Audit, Import, What};
 pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
@@ -38,6 +40,8 @@ pub enum Format {
     Json,
     /// For GitHub: workflow commands that annotate a pull request.
     Github,
+    /// For code scanning: one SARIF 2.1.0 log on stdout. Commands that find nothing in a file take it as `github`.
+    Sarif,
 }
 
 /// The commands.
@@ -82,6 +86,10 @@ pub enum Command {
     Bump(Bump),
     /// Measure what each decision weighs, or tell what to drop to fit a budget.
     Measure(Measure),
+    /// Tell what anyone's tag line, recipe or binary has in it, and what is wrong with it.
+    Audit(Audit),
+    /// Make a policy of anyone's tag line, recipe or binary, every reason left to be written.
+    Import(Import),
     /// Name the files, lines and inlined frames in the traceback of a binary that ships.
     Symbolize(Symbolize),
     /// Write every generated file.

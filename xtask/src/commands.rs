@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+pub mod audit;
 pub mod bench;
 pub mod build_tailscale;
 pub mod bump;
@@ -9,6 +10,7 @@ pub mod docs;
 pub mod explain;
 pub mod hazards;
 pub mod image;
+pub mod import;
 pub mod list;
 pub mod measure;
 pub mod registry;
@@ -48,6 +50,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
         Command::Measure(flags) => measure::run(policy, format, flags),
+        Command::Audit(flags) => audit::run(policy, format, flags),
+        Command::Import(flags) => import::run(policy, format, flags),
         Command::Symbolize(flags) => symbolize::run(policy, flags),
         Command::Verify(flags) => verify::run(policy, format, flags),
         Command::VerifyInside { plan } => verify::run_inside(plan),

@@ -1,7 +1,7 @@
 //! Registries as files: those of this repository, those beside a policy elsewhere, and how releases are read into them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -108,19 +108,47 @@ pub fn read<'a>(
         None => existing(folder, release.line())?,
     };
     let features = features(upstream.declared(go)?)?;
+    let extra_small =
+        extra_small(&files::read(&upstream.source(go)?.join("build_dist.sh"))?).ok_or_else(|| unlike(release))?;
     let fresh = || Registry {
         generated_by: generated_by(folder.ends_with(BUILT_IN), "registry"),
         line: release.line(),
         releases: BTreeMap::new(),
+        extra_small: None,
         features: features.clone(),
     };
     let mut registry = known.unwrap_or_else(fresh);
     if registry.features != features {
         return Err(contradiction(release, &registry.features, &features).into());
     }
+    if registry.extra_small.as_ref().is_some_and(|known| *known != extra_small) {
+        return Err(unlike(release).into());
+    }
+    registry.extra_small = Some(extra_small);
     registry.releases.insert(release, Requirement { go: upstream.needs });
     let line = lines.entry(release.line()).or_insert(registry);
     Ok(line)
+}
+
+/// What `--extra-small` keeps, from the text of upstream's `build_dist.sh`: the names that its branch gives to
+/// `featuretags --min --add=`. Nothing where the script has no such branch.
+#[must_use]
+pub fn extra_small(script: &str) -> Option<BTreeSet<FeatureName>> {
+    let (_, branch) = script.split_once("--extra-small)\n")?;
+    let (_, call) = branch.split_once(";;")?.0.split_once("./cmd/featuretags --min --add=")?;
+    let names = call.split_once(')')?.0;
+    names.split(',').map(|name| FeatureName::new(name).ok()).collect()
+}
+
+fn unlike(release: Release) -> Problem {
+    let why = "the audit of a recipe that calls it says what its line's script kept, which must be known";
+    let next = "See what the script does now, and whether the format must tell patches apart.";
+    Problem::new(
+        "registry-changed",
+        format!("Tailscale {release} has another `build_dist.sh --extra-small`"),
+        why,
+        next,
+    )
 }
 
 type Features = BTreeMap<FeatureName, Feature>;

@@ -1,10 +1,12 @@
 //! Findings and problems, for people, for programs and for GitHub.
 
+mod audit;
 pub mod chart;
 mod github;
 mod human;
 mod json;
 mod markdown;
+mod sarif;
 mod upgrade;
 mod verdict;
 use anyhow::Result;
@@ -16,10 +18,27 @@ use crate::output::status;
 use crate::problem::Problem;
 use crate::project::Project;
 
+pub use audit::{audit, audit_document, comparison};
+pub use github::data;
 pub use human::{hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
+
+/// A text and what was found in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// What it is called for people.
+    pub name: &'a str,
+    /// The file that it is, or was found in; nothing where there is none.
+    pub file: Option<&'a str>,
+    /// Whether places in the text are places in the file.
+    pub has_places: bool,
+    /// The text.
+    pub text: &'a str,
+    /// What was found.
+    pub findings: &'a [Finding],
+}
 
 /// Shows findings: for people on stderr, for programs on stdout.
 ///
@@ -27,12 +46,29 @@ pub use verdict::{verdict, verdict_document};
 /// Where a value can't be written as JSON.
 pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Result<()> {
     let path = project.path.to_string_lossy();
+    let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
     match format {
-        Format::Human => status(format_args!("{}", human::findings(&path, &project.text, findings))),
         Format::Json => outln!("{:#}", document(project, findings)),
-        Format::Github => print_lines(&github::findings(&path, &project.text, findings)),
+        _ => found_in(&[found], format),
     }
     Ok(())
+}
+
+/// Shows what was found in files; nothing as JSON, of which each command has a document of its own.
+pub fn found_in(found: &[Found<'_>], format: Format) {
+    match format {
+        Format::Human => {
+            for one in found {
+                status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
+            }
+        }
+        Format::Json => {}
+        Format::Github => {
+            let lines = found.iter().map(github::findings);
+            print_lines(&lines.collect::<String>());
+        }
+        Format::Sarif => outln!("{:#}", sarif::document(found)),
+    }
 }
 
 /// The findings as the document that programs get; a command may add to it.
@@ -59,6 +95,7 @@ pub fn problem(problem: &Problem, format: Format) {
         Format::Human => status(format_args!("{}", human::problem(problem))),
         Format::Json => outln!("{}", json::problem(problem)),
         Format::Github => print_lines(&github::problem(problem)),
+        Format::Sarif => outln!("{:#}", sarif::problem(problem)),
     }
 }
 

@@ -23,13 +23,16 @@
 //! - [`change`]: what a reviewer must know of the step from one policy to another
 //! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
+//! - [`script`], [`audit`], [`import`]: the tag lines in what someone else wrote, what they mean, and a policy made of one
 
+pub mod audit;
 pub mod change;
 pub mod cost;
 pub mod explain;
 pub mod facts;
 pub mod finding;
 pub mod hazard;
+pub mod import;
 pub mod name;
 pub mod platform;
 pub mod policy;
@@ -39,5 +42,6 @@ pub mod registry;
 pub mod release;
 pub mod rules;
 pub mod schema;
+pub mod script;
 pub mod selection;
 pub mod upgrade;

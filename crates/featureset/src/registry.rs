@@ -21,6 +21,9 @@ pub struct Registry {
     pub line: ReleaseLine,
     /// The releases whose registry was read, each with what building it needs.
     pub releases: BTreeMap<Release, Requirement>,
+    /// What upstream's `build_dist.sh --extra-small` keeps, as its script names it; nothing where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_small: Option<BTreeSet<FeatureName>>,
     /// Every feature, omittable or not.
     pub features: BTreeMap<FeatureName, Feature>,
 }
@@ -90,6 +93,9 @@ impl Registry {
         }
         if self.releases.is_empty() || !self.features.contains_key(CLI) {
             return Err(format!("the registry of {} has no release or no `cli`", self.line));
+        }
+        if let Some(missing) = self.extra_small.iter().flatten().find(|name| !self.features.contains_key(*name)) {
+            return Err(format!("`--extra-small` keeps `{missing}`, which the registry does not have"));
         }
         for (name, feature) in &self.features {
             if let Some(missing) = feature.needs.iter().find(|need| !self.features.contains_key(*need)) {

@@ -7,7 +7,7 @@
 mod copied_reason;
 mod empty_reason;
 mod go_too_old;
-mod hazard;
+pub(crate) mod hazard;
 mod idle_implementation_detail;
 mod open_dependency;
 mod reading;
@@ -22,6 +22,7 @@ mod unpackable_platform;
 mod unsorted_features;
 
 pub use hazard::Applying;
+pub(crate) use reserved_tag::refusal;
 
 use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Label, Severity};
@@ -113,9 +114,9 @@ pub static JUDGING: &[&Rule] = &[
     &unsorted_features::RULE,
 ];
 
-/// Every rule: those that judge, those of reading and those that commands report.
+/// Every rule: those that judge, those of reading, those that commands report and those of audits.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    JUDGING.iter().copied().chain(reading::RULES).chain(reported::RULES)
+    JUDGING.iter().copied().chain(reading::RULES).chain(reported::RULES).chain(crate::audit::rules::RULES)
 }
 
 /// The rule with this code. A code that no rule has gets the first rule; a test shows that this never happens.

@@ -40,7 +40,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
             outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
         }
         Format::Json => outln!("{:#}", document(&project, &flags.base, &change)),
-        Format::Github => render::findings(&project, &change.questions, format)?,
+        Format::Github | Format::Sarif => render::findings(&project, &change.questions, format)?,
     }
     if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
         progress::warn(&spelled(&format!("{} has errors: `check` shows them", project.path.display())));

@@ -2,24 +2,26 @@
 
 use featureset::finding::{Finding, Severity, line_and_column};
 
+use super::Found;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 
-/// One command a finding.
-pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> String {
-    findings.iter().map(|finding| one(path, text, finding)).collect()
+/// One command a finding. Without a file they have no place.
+pub(super) fn findings(found: &Found<'_>) -> String {
+    found.findings.iter().map(|finding| one(found, finding)).collect()
 }
 
-fn one(path: &str, text: &str, finding: &Finding) -> String {
+fn one(found: &Found<'_>, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let (line, column) = line_and_column(text, finding.place.span.start);
+    let (line, column) = line_and_column(found.text, finding.place.span.start);
     let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
-    let (path, title) = (property(path), property(&finding.code));
-    format!("::{level} file={path},line={line},col={column},title={title}::{}\n", data(&message))
+    let lines = if found.has_places { format!("line={line},col={column},") } else { String::new() };
+    let place = found.file.map(|file| format!("file={},{lines}", property(file))).unwrap_or_default();
+    format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
 }
 
 /// A problem has no place.
@@ -28,8 +30,9 @@ pub(super) fn problem(problem: &Problem) -> String {
     format!("::error title={}::{}\n", property(problem.code), data(&message))
 }
 
-/// What a command's message must not hold as it is.
-pub(super) fn data(text: &str) -> String {
+/// Escapes what the message of a workflow's command must not hold as it is.
+#[must_use]
+pub fn data(text: &str) -> String {
     text.trim().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

@@ -37,7 +37,10 @@ fn for_programs() {
 
 #[test]
 fn for_github() {
-    insta::assert_snapshot!(github::findings("a,b:c.yaml", POLICY, &judged()));
+    let findings = judged();
+    let name = "a,b:c.yaml";
+    let found = Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings };
+    insta::assert_snapshot!(github::findings(&found));
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub fn verdict(archive: &str, verdict: &Verdict, format: Format) {
     match format {
         Format::Human => status(format_args!("{}", human(archive, verdict))),
         Format::Json => outln!("{:#}", verdict_document(archive, verdict)),
-        Format::Github => {
+        Format::Github | Format::Sarif => {
             let lines: String = verdict.findings.iter().map(|finding| command(archive, finding)).collect();
             print_lines(&lines);
         }

@@ -9,6 +9,8 @@ use crate::finding::{Edit, Finding, Label, Severity, Span};
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
 use crate::name::{FeatureName, nearest};
 use crate::policy::{Policy, Verdict};
+use crate::registry::Registry;
+use crate::release::Release;
 use crate::selection::Selection;
 
 /// What an acceptance must not be: for a binary that can't exist or can't start.
@@ -124,7 +126,7 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Finding {
         message: message(subject, one),
         place,
         related: labels,
-        why: why(subject, hazard),
+        why: why(subject.policy.tailscale, hazard),
         next: next(subject, one),
         edit: edit(subject, hazard),
     }
@@ -167,33 +169,33 @@ fn labels(subject: &Subject<'_>, hazard: &Hazard) -> Vec<Label> {
     labels
 }
 
-fn why(subject: &Subject<'_>, hazard: &Hazard) -> String {
+/// Why a hazard goes wrong, how that is seen, in which releases, and how it is known.
+pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
     let record = &hazard.record;
     let symptom = record.symptom.as_ref().map(|symptom| format!(" Seen as: {symptom}.")).unwrap_or_default();
     let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
-    let unchecked = subject.policy.tailscale.filter(|release| hazard.is_unchecked(*release));
+    let unchecked = release.filter(|release| hazard.is_unchecked(*release));
     let unchecked =
         unchecked.map(|release| format!(" Whether {release} still has it was not looked at.")).unwrap_or_default();
     let known = hazard.established().word();
     format!("{}{symptom} In {}; {known}: {}.{unchecked}", record.because.trim(), hazard.ranges(), evidence.join(", "))
 }
 
-fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
-    // Only what changes something, and with a feature what it needs.
-    let open = one
-        .hazard
-        .record
-        .remedy
-        .iter()
-        .filter(|flip| subject.policy.keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
+/// What clears a hazard, as a sentence without its end: only what changes something, and with a feature what it needs.
+pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
+    let open = hazard.record.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
     for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
-        let closure = subject.registry().map(|registry| registry.requires(flip.feature())).unwrap_or_default();
-        let along = closure.iter().filter(|name| *name != flip.feature() && !subject.policy.keeps(name));
+        let closure = registry.map(|registry| registry.requires(flip.feature())).unwrap_or_default();
+        let along = closure.iter().filter(|name| *name != flip.feature() && !keeps(name));
         flips.extend(along.map(|name| format!("keep `{name}`, which `{}` needs", flip.feature())));
     }
     let flips = flips.join(" and ");
-    let mut ways = vec![format!("{}{}", flips[..1].to_uppercase(), &flips[1..])];
+    format!("{}{}", flips[..1].to_uppercase(), &flips[1..])
+}
+
+fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
+    let mut ways = vec![remedy(one.hazard, subject.registry(), |name| subject.policy.keeps(name))];
     if one.targets.is_empty() {
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
         ways.push(format!("state {}", facts.join(" and ")));

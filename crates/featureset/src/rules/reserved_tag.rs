@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
 ///
 /// Sources: `assert_ts_toolchain_match.go` (panics at start unless the toolchain is Tailscale's own) and
 /// `control/ts2021` (needs HTTP/2, so no control server can be reached without it).
-fn refusal(tag: &str) -> Option<&'static str> {
+pub(crate) fn refusal(tag: &str) -> Option<&'static str> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     match tag {
         _ if tag.is_empty() || !tag.chars().all(fits) => Some("Go's build tags are letters, digits, `_` and `.`."),

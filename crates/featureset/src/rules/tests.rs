@@ -73,6 +73,7 @@ fn the_tables_are_sorted_and_their_codes_unique() {
     assert!(JUDGING.is_sorted_by(|a, b| a.code < b.code));
     assert!(reading::RULES.is_sorted_by(|a, b| a.code < b.code));
     assert!(reported::RULES.is_sorted_by(|a, b| a.code < b.code));
+    assert!(crate::audit::rules::RULES.is_sorted_by(|a, b| a.code < b.code));
     let codes: BTreeSet<&str> = all().map(|rule| rule.code).collect();
     assert_eq!(codes.len(), all().count());
     assert!(UNDECIDABLE.iter().all(|code| codes.contains(code)));

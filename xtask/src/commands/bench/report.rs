@@ -152,7 +152,7 @@ impl Summary {
                 document["runs"] = serde_json::json!(runs);
                 outln!("{document:#}");
             }
-            Format::Github => {
+            Format::Github | Format::Sarif => {
                 for one in &self.loads {
                     let level = match one.cpu_seconds_per_gb.verdict {
                         Verdict::Within => "notice",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks;
 use crate::cli::Format;
+use crate::render::data;
 use crate::{outln, progress};
 
 /// What the process inside says as it goes on, one to a line.
@@ -149,10 +150,10 @@ pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], f
         Format::Json => {
             outln!("{:#}", serde_json::json!({ "schema": 1, "target": target, "hazards": staged, "logs": kept }))
         }
-        Format::Github => {
+        Format::Github | Format::Sarif => {
             for one in staged.iter().filter(|one| !one.shown) {
                 let level = if one.skipped.is_some() { "warning" } else { "error" };
-                let why = escaped(one.skipped.as_deref().unwrap_or(&one.offending));
+                let why = data(one.skipped.as_deref().unwrap_or(&one.offending));
                 outln!("::{level} title=verify {} {}::{why}", one.hazard, one.word());
             }
         }
@@ -171,11 +172,6 @@ fn hazards_markdown(staged: &[Staged], target: &str) -> String {
         text += &format!("| {hazard} | {release} | {word} | {seconds:.1} | {offending} | {remedied} |\n");
     }
     text.trim_end().to_owned()
-}
-
-/// What stands in a workflow command, escaped as GitHub's own toolkit does it.
-fn escaped(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 impl Mutant {
@@ -250,7 +246,7 @@ pub(super) fn print(
             });
             outln!("{document:#}");
         }
-        Format::Github => {
+        Format::Github | Format::Sarif => {
             for report in reports {
                 let (word, detail) = report.words();
                 let level = match report.outcome {
@@ -258,7 +254,7 @@ pub(super) fn print(
                     Outcome::Skipped { .. } => "warning",
                     _ => "notice",
                 };
-                outln!("::{level} title=verify {} {word}::{}", report.check, escaped(detail));
+                outln!("::{level} title=verify {} {word}::{}", report.check, data(detail));
             }
             for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
                 outln!("::error title=verify {} blind::It passes with {}.", mutant.check, mutant.words());

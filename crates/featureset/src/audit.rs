@@ -1,0 +1,147 @@
+//! The audit of what someone else builds: from a list of build tags, however it is written down, to what it means.
+//!
+//! A [`List`] says how a tag line comes about; [`audit`] evaluates it for a release and judges what comes out by the same
+//! facts as a policy. Whatever else is in the text that it was read from is none of its business.
+
+mod compare;
+mod judge;
+mod list;
+pub(crate) mod rules;
+mod step;
+mod tag;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use compare::Comparison;
+pub use list::{Evaluated, Featuretags, List, Part, Program, Strip, Word};
+pub use step::Step;
+pub use tag::{Meaning, meaning};
+
+use crate::facts::Facts;
+use crate::finding::{Finding, Label};
+use crate::name::FeatureName;
+use crate::registry::Registry;
+use crate::release::{GoVersion, Release};
+use crate::rules::get;
+
+/// What the audit is told beside the list.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The release, where the list's own text does not say it or is not to be believed.
+    pub release: Option<Release>,
+    /// What is known of the device: a fact that is not here is unknown.
+    pub device: BTreeMap<String, String>,
+    /// Hazards that are lived with, by id.
+    pub accepted: BTreeSet<String>,
+}
+
+/// What a list means on a release.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Audit {
+    /// What was audited, in a few words: ``the tags of `go build` ``.
+    pub what: String,
+    /// What the list builds.
+    pub program: Program,
+    /// The release that it was judged for.
+    pub release: Release,
+    /// Whether someone said which release it is; else it is the newest that is known.
+    pub release_stated: bool,
+    /// The toolchain, where it is known.
+    pub go: Option<GoVersion>,
+    /// The version that the binary tells of itself, where it is known.
+    pub stamp: Option<String>,
+    /// Whether the whole list could be resolved; else what follows is what is known of it.
+    pub complete: bool,
+    /// Whether there is a tag line at all: the program that makes it may fail.
+    pub fails: bool,
+    /// The build tags, sorted, each once.
+    pub tags: BTreeSet<String>,
+    /// The features that are in.
+    pub kept: BTreeSet<FeatureName>,
+    /// The features that are left out.
+    pub omitted: BTreeSet<FeatureName>,
+    /// Tags that have nothing to do with features: other programs', and Tailscale's own that are none.
+    pub other_tags: BTreeSet<String>,
+    /// Facts of the device that findings depend on, and which findings.
+    pub depends_on: BTreeMap<String, BTreeSet<String>>,
+    /// Everything that is to be said, in the order of the text.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+    /// What moving to the newest release that is known would change, without a word of anyone.
+    pub newest: Option<Step>,
+}
+
+/// Audits a list.
+///
+/// # Errors
+/// The line of a release that no registry was read of: then nothing can be said.
+pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, UnknownLine> {
+    let newest = facts.registries().next_back().and_then(|registry| registry.releases.keys().next_back().copied());
+    let stated = asked.release.or(list.release.as_ref().map(|(release, _)| *release));
+    let release = stated.or(newest).ok_or(UnknownLine(None))?;
+    let registry = facts.registry(release).ok_or(UnknownLine(Some(release)))?;
+    let evaluated = list.evaluate(registry, facts);
+    let (kept, omitted) = features(&evaluated, registry);
+    let subject =
+        judge::Subject { list, asked, facts, registry, release, evaluated: &evaluated, kept: &kept, omitted: &omitted };
+    let mut findings = [list.findings.clone(), evaluated.findings.clone()].concat();
+    if stated.is_none() {
+        let place = Label::new(list.place, format!("judged as {release}"));
+        let next = "Name the release with `--release`.".to_owned();
+        findings.push(get("release-assumed").finding(
+            format!("no release is stated; this is what it means on {release}"),
+            place,
+            next,
+        ));
+    }
+    findings.extend(subject.tags());
+    let (mut depends_on, mut step) = (BTreeMap::new(), None);
+    if !evaluated.fails {
+        findings.extend(subject.dependencies());
+        findings.extend(subject.hazards(&mut depends_on));
+        step = newest.filter(|newest| *newest > release).and_then(|newest| Step::of(&subject, newest));
+        findings.extend(step.as_ref().and_then(|step| step.finding(list.place)));
+    }
+    findings.extend(subject.build());
+    findings.sort_by(|a, b| (a.place.span.start, &a.code).cmp(&(b.place.span.start, &b.code)));
+    findings.dedup();
+    Ok(Audit {
+        what: list.what.clone(),
+        program: list.program,
+        release,
+        release_stated: stated.is_some(),
+        go: list.go,
+        stamp: list.stamp.clone(),
+        complete: evaluated.complete,
+        fails: evaluated.fails,
+        tags: evaluated.tags.iter().map(|word| word.text.clone()).collect(),
+        other_tags: subject.other_tags(),
+        kept,
+        omitted,
+        depends_on,
+        findings,
+        newest: step,
+    })
+}
+
+/// A release of a line that is not known; nothing where no line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownLine(
+    /// The release.
+    pub Option<Release>,
+);
+
+/// Which features the tags leave in and out. Where there is no tag line, neither is known.
+fn features(evaluated: &Evaluated, registry: &Registry) -> (BTreeSet<FeatureName>, BTreeSet<FeatureName>) {
+    if evaluated.fails {
+        return Default::default();
+    }
+    let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
+    // The tag of `cli` brings it in, every other leaves its feature out.
+    registry.features.keys().cloned().partition(|name| tags.contains(name.build_tag().as_str()) != name.is_omittable())
+}

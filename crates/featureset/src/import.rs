@@ -1,0 +1,261 @@
+//! A policy made of what was audited: its decisions, without a reason for any of them.
+//!
+//! The tag line is that of what was audited, byte for byte where every kept feature has what it needs. What a policy can't
+//! carry is told. The reasons are left to a person; `check` insists on each (docs/decisions/0008-imported-decisions.md).
+
+use std::collections::BTreeSet;
+
+use crate::audit::{Audit, Meaning, meaning};
+use crate::facts::Facts;
+use crate::hazard::{Answer, Circumstances};
+use crate::name::FeatureName;
+use crate::platform::{PLATFORMS, Platform};
+use crate::registry::Registry;
+use crate::rules::refusal;
+
+/// How long the lines of comments are.
+const WIDTH: usize = 110;
+
+/// A policy that was made, and what could not go into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The text of the policy.
+    pub text: String,
+    /// Tags that are not in it, each with the reason.
+    pub dropped: Vec<(String, String)>,
+    /// Kept features and what each lacks: `tags` refuses the policy until these are decided.
+    pub open: BTreeSet<(FeatureName, FeatureName)>,
+    /// How many reasons are to be written.
+    pub reasons: usize,
+}
+
+/// Makes a policy of an audit. `source` says what it was made from; `goarch` is the processor where that is known;
+/// `prices` gives what was measured of a feature, a sentence each.
+///
+/// Gives nothing for an audit of a list that can't be made, is not wholly known, or is of a line that is not.
+#[must_use]
+pub fn import(
+    audit: &Audit,
+    source: &str,
+    goarch: Option<&str>,
+    facts: &Facts,
+    prices: impl Fn(&FeatureName) -> Vec<String>,
+) -> Option<Import> {
+    let registry = facts.registry(audit.release).filter(|_| audit.complete && !audit.fails)?;
+    let needed = registry.releases.range(..=audit.release).next_back().or(registry.releases.iter().next())?.1.go;
+    let go = audit.go.unwrap_or(needed);
+    let (extra, dropped) = others(audit, registry, facts);
+    let target = target(goarch);
+    let mut text = format!(
+        "# Made by `import` from {source}. Each decision is what that comes to; no reason came with it.\n\
+         # Write one behind every `keep:` and `omit:`: what it changes on this device. `check` shows what is open.\n\
+         tailscale: {}\ngo: {go}\n\n# Where it runs: `device: {{ profile: … }}`, see docs/device.md.\n",
+        audit.release
+    );
+    if !extra.is_empty() {
+        text += "\nbuild:\n  extra_tags:\n";
+        text += &extra.iter().map(|tag| format!("    {tag}:\n")).collect::<String>();
+    }
+    let remark = if goarch.is_some() { "" } else { " # Which processors it is for was not told." };
+    text += &format!("\ntargets:\n  {}: {{ platform: {} }}{remark}\n\nfeatures:\n", target.goarch, target.name);
+    for name in registry.features.keys() {
+        let verdict = if audit.kept.contains(name) { "keep" } else { "omit" };
+        let known = [needs(registry, name), hazards(audit, facts, name), prices(name)].concat();
+        let comments: String =
+            known.iter().flat_map(|sentence| wrapped(sentence)).map(|line| format!("    # {line}\n")).collect();
+        text += &format!("  {name}:\n{comments}    {verdict}:\n");
+    }
+    let lacks = |name: &FeatureName| {
+        let needs = registry.requires(name).into_iter().filter(|need| !audit.kept.contains(need));
+        needs.map(|need| (name.clone(), need)).collect::<Vec<_>>()
+    };
+    let open = audit.kept.iter().flat_map(lacks).collect();
+    Some(Import { text, dropped, open, reasons: registry.features.len() + extra.len() })
+}
+
+/// Tags that are about no feature: those that go along, and those that a policy can't carry.
+fn others<'a>(audit: &'a Audit, registry: &Registry, facts: &Facts) -> (Vec<&'a str>, Vec<(String, String)>) {
+    let (mut extra, mut dropped) = (Vec::new(), Vec::new());
+    for tag in &audit.tags {
+        let why = match meaning(tag, registry, facts) {
+            Meaning::Omits(_) | Meaning::IncludesCli => continue,
+            Meaning::Own | Meaning::Foreign => match refusal(tag) {
+                None => {
+                    extra.push(tag.as_str());
+                    continue;
+                }
+                Some(why) => why.to_owned(),
+            },
+            Meaning::Undeclared => {
+                "the release does not declare what it omits, so a policy can't; the omission is lost".to_owned()
+            }
+            Meaning::Breaking(next) => format!("it breaks the binary. {next}"),
+            Meaning::OmitsCli => "it does nothing: `cli` is left out by not being brought in".to_owned(),
+            Meaning::Positive(_) => "it does nothing: it is the name of a feature".to_owned(),
+            Meaning::Absent { .. } => format!("it does nothing: {} has no such feature", registry.line),
+            Meaning::Unknown { .. } => "it does nothing: it is none of Tailscale's".to_owned(),
+        };
+        dropped.push((tag.clone(), why));
+    }
+    (extra, dropped)
+}
+
+/// The target that stands in the policy: that of the processor, or one that can be changed.
+fn target(goarch: Option<&str>) -> &'static Platform {
+    let of = |goarch: &str| PLATFORMS.iter().find(|platform| platform.goarch == goarch);
+    goarch.and_then(of).or_else(|| of("amd64")).unwrap_or(&PLATFORMS[0])
+}
+
+fn needs(registry: &Registry, name: &FeatureName) -> Vec<String> {
+    let said = |label: &str, names: BTreeSet<FeatureName>| {
+        let others: Vec<String> =
+            names.into_iter().filter(|other| other != name).map(|other| other.to_string()).collect();
+        (!others.is_empty()).then(|| format!("{label} {}.", others.join(", ")))
+    };
+    [said("Needs", registry.requires(name)), said("Needed by", registry.required_by(name))]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The hazards of this release that apply, or may on some device, and that the decision on a feature has to do with.
+fn hazards(audit: &Audit, facts: &Facts, name: &FeatureName) -> Vec<String> {
+    let circumstances = Circumstances {
+        release: audit.release,
+        kept: &audit.kept,
+        omitted: &audit.omitted,
+        device: &std::collections::BTreeMap::new(),
+        os: "linux",
+        goarch: "",
+    };
+    let about =
+        facts.hazards().filter(|hazard| hazard.record.when.atoms().iter().any(|atom| atom.feature() == Some(name)));
+    about
+        .filter_map(|hazard| {
+            let (id, title) = (&hazard.id, &hazard.record.title);
+            match hazard.applies(&circumstances) {
+                Answer::Yes => Some(format!("Hazard {id}: {title}.")),
+                Answer::Depends(facts) => Some(format!(
+                    "Hazard {id}, depending on {}: {title}.",
+                    facts.into_iter().collect::<Vec<_>>().join(" and ")
+                )),
+                Answer::No => None,
+            }
+        })
+        .collect()
+}
+
+/// A sentence in lines that are not too long; none holds a line break.
+fn wrapped(sentence: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in sentence.split_whitespace() {
+        let full =
+            lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + word.chars().count() >= WIDTH);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Asked, List, audit};
+    use crate::finding::Severity;
+    use crate::policy::read;
+    use crate::recipe::tag_line;
+    use crate::rules::{holds_back_tags, judge};
+    use crate::selection::Selection;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    fn imported(tags: &str, on: &str) -> (Audit, Import) {
+        let asked = Asked { release: on.parse().ok(), ..Asked::default() };
+        let audit = audit(&List::line(tags, "a line"), &asked, Facts::embedded()).unwrap();
+        let import = import(&audit, "a line", None, Facts::embedded(), |_| Vec::new()).unwrap();
+        (audit, import)
+    }
+
+    /// The tag line of a policy's text.
+    fn line(text: &str) -> String {
+        let policy = read(text).policy.unwrap();
+        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        tag_line(&Selection::of(&policy, registry), &policy.build).join(",")
+    }
+
+    #[test]
+    fn a_stub_shows_what_is_known_and_waits_for_its_reason() {
+        let (_, import) =
+            imported("ts_include_cli,ts_omit_ipnbus,ts_omit_c2n,netgo,ts_omit_lazywg,tailscale_go,dns", "1.102.5");
+        let reading = read(&import.text);
+        let findings = judge(&import.text, &reading, Facts::embedded());
+        let codes: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| &*finding.code)
+            .collect();
+        assert_eq!(codes.iter().filter(|code| **code == "empty-reason").count(), import.reasons);
+        assert!(codes.contains(&"ipnbus-up") && codes.contains(&"open-dependency"));
+        let dropped: Vec<&str> = import.dropped.iter().map(|(tag, _)| tag.as_str()).collect();
+        assert_eq!(dropped, ["dns", "tailscale_go", "ts_omit_lazywg"]);
+        assert!(import.open.iter().any(|(name, need)| name.as_str() == "ssh" && need.as_str() == "c2n"));
+        let head: String = import.text.split_inclusive('\n').take(40).collect();
+        insta::assert_snapshot!(head);
+    }
+
+    #[test]
+    fn prices_and_processors_stand_in_it_where_they_are_known() {
+        let asked = Asked { release: "1.102.5".parse().ok(), ..Asked::default() };
+        let audit = audit(&List::line("", "a line"), &asked, Facts::embedded()).unwrap();
+        let price = |name: &FeatureName| {
+            if name.as_str() == "ssh" { vec!["Measured on arm64: +1 kB.".to_owned()] } else { Vec::new() }
+        };
+        let text = import(&audit, "a line", Some("arm64"), Facts::embedded(), price).unwrap().text;
+        assert!(text.contains("    # Measured on arm64: +1 kB.\n    keep:\n"), "{text}");
+        assert!(text.contains("  arm64: { platform: linux/arm64 }\n"), "{text}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_closed_selection_comes_back_byte_for_byte(picks in prop::collection::vec(any::<Index>(), 0..40), pick in 0_usize..8) {
+            let registry = Facts::embedded().registries().nth(pick).unwrap();
+            let on = registry.releases.keys().next_back().unwrap().to_string();
+            let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
+            let closed: BTreeSet<FeatureName> = picks.iter().flat_map(|pick| registry.requires(pick.get(&names))).collect();
+            let tags = registry.tags(&closed).join(",");
+            let (_, import) = imported(&tags, &on);
+            prop_assert_eq!(line(&import.text), tags);
+            prop_assert!(import.dropped.is_empty() && import.open.is_empty());
+            let reading = read(&import.text);
+            prop_assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+            let findings = judge(&import.text, &reading, Facts::embedded());
+            prop_assert!(!findings.iter().any(|finding| holds_back_tags(finding, &reading.places, true)));
+        }
+
+        #[test]
+        fn any_other_line_has_the_same_omissions(
+            picks in prop::collection::vec(any::<Index>(), 0..40),
+            others in prop::collection::vec(prop::sample::select(vec!["netgo", "", " ", "ts_omit_lazywg", "dns", "ts_omit_cli", "ts_kube", "tailscale_go", "a-b"]), 0..6),
+        ) {
+            let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+            let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
+            let tags: Vec<String> = picks.iter().map(|pick| pick.get(&names).build_tag()).chain(others.into_iter().map(str::to_owned)).collect();
+            let (audit, import) = imported(&tags.join(","), "1.102.5");
+            let policy = read(&import.text).policy.unwrap();
+            let selection = Selection::of(&policy, registry);
+            prop_assert_eq!(&selection.omitted, &audit.omitted);
+            prop_assert_eq!(selection.is_closed(), import.open.is_empty());
+            let carried: BTreeSet<String> = tag_line(&selection, &policy.build).into_iter().chain(import.dropped.into_iter().map(|(tag, _)| tag)).collect();
+            prop_assert_eq!(carried, audit.tags);
+        }
+    }
+}

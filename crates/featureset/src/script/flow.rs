@@ -1,0 +1,359 @@
+//! Following a text: what each variable may hold at a place, and which lists of tags come of it.
+//!
+//! Branches are all taken: a variable that is set in one of them may hold either. A loop over words that stand there is
+//! run. Programs are not.
+
+pub(super) mod command;
+mod expand;
+mod printed;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::MOST_LISTS;
+use super::sections::{Kind, Section};
+use super::token::{self, Token, Word};
+use super::value::{Atom, Value};
+use crate::audit::{List, Part, Program};
+use crate::finding::{Finding, Label, Span};
+use crate::release::Release;
+use crate::rules::get;
+
+/// How many ways a variable may have come about. More are not followed.
+const MOST_WAYS: usize = 4;
+
+/// How deep branches and commands in commands are followed.
+const DEEPEST: usize = 12;
+
+type Variables = BTreeMap<String, Vec<Value>>;
+
+/// A branch that is not at its end.
+struct Branch {
+    before: Variables,
+    results: Vec<Variables>,
+    /// Whether one of its ways is always taken.
+    exhaustive: bool,
+}
+
+/// A variable that was set.
+struct Definition {
+    name: String,
+    place: Span,
+    values: Vec<Value>,
+    /// Whether something was made of it.
+    used: bool,
+}
+
+/// What has been followed so far.
+pub(super) struct Flow<'a> {
+    text: &'a str,
+    kind: Kind,
+    pub(super) variables: Variables,
+    branches: Vec<Branch>,
+    definitions: Vec<Definition>,
+    lists: Vec<List>,
+    /// Where words begin that belong to something else than a list: the patterns of an editor.
+    patterns: BTreeSet<usize>,
+    /// Work that is left.
+    budget: usize,
+    depth: usize,
+    stops_on_errors: bool,
+    stops_on_piped_errors: bool,
+    /// Whether the text has to do with the version's stamps, and with a program that has Tailscale inside.
+    pub(super) stamps: bool,
+    pub(super) embeds: bool,
+}
+
+/// A list that was found at a place.
+pub(super) struct Found {
+    pub(super) what: String,
+    pub(super) place: Span,
+    pub(super) program: Program,
+    pub(super) values: Vec<Value>,
+    pub(super) release: Option<(Release, Span)>,
+    pub(super) stamp: Option<String>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl<'a> Flow<'a> {
+    pub(super) fn new(text: &'a str, kind: Kind) -> Self {
+        let first = text.lines().next().unwrap_or_default();
+        Self {
+            text,
+            kind,
+            variables: Variables::new(),
+            branches: Vec::new(),
+            definitions: Vec::new(),
+            lists: Vec::new(),
+            patterns: BTreeSet::new(),
+            budget: 400_000,
+            depth: 0,
+            // A workflow's commands run under `bash -e`.
+            stops_on_errors: kind == Kind::Yaml || (first.starts_with("#!") && first.contains(" -e")),
+            stops_on_piped_errors: false,
+            stamps: ["shortStamp", "longStamp", "mkversion"].iter().any(|word| text.contains(word)),
+            embeds: text.contains("tsnet"),
+        }
+    }
+
+    /// Follows a part of the text.
+    pub(super) fn follow(&mut self, section: &Section) {
+        match section {
+            Section::Commands(span) => {
+                // Each `RUN` and each line of a recipe has a shell of its own.
+                if matches!(self.kind, Kind::Docker | Kind::Make) {
+                    (self.stops_on_errors, self.stops_on_piped_errors) = (false, false);
+                }
+                self.commands(&token::tokens(self.text, *span, self.kind));
+            }
+            Section::Value { name, value, adds, default } => self.section_value(name, *value, *adds, *default),
+            Section::If => self.branch(),
+            Section::Else => self.otherwise(true),
+            Section::EndIf => self.join(),
+        }
+    }
+
+    fn section_value(&mut self, name: &str, span: Span, adds: bool, default: bool) {
+        let word = token::value(self.text, span, self.kind);
+        let mut values = self.expand(&word);
+        for value in &mut values {
+            value.trim();
+        }
+        if default && self.variables.contains_key(name) {
+            return;
+        }
+        let key = Span { start: span.start, end: span.start + self.text[span.start..span.end].trim_end().len() };
+        self.assign(name, values, key, adds.then_some(" "));
+    }
+
+    /// The lists that were found, and where the words begin that are spoken for.
+    pub(super) fn finish(mut self) -> (Vec<List>, BTreeSet<usize>) {
+        for index in 0..self.definitions.len() {
+            let Definition { name, place, values, used } = &self.definitions[index];
+            if *used || !values.iter().any(Value::has_tags) {
+                continue;
+            }
+            let (what, place, values) = (format!("`{name}`"), *place, values.clone());
+            let values = values.into_iter().filter(Value::has_tags).collect();
+            self.found(Found {
+                what,
+                place,
+                program: Program::Daemon,
+                values,
+                release: None,
+                stamp: None,
+                findings: Vec::new(),
+            });
+        }
+        let mut taken = std::mem::take(&mut self.patterns);
+        for value in self.definitions.iter().flat_map(|definition| &definition.values) {
+            value.parts().iter().for_each(|part| starts(part, &mut taken));
+        }
+        self.lists.iter().flat_map(|list| &list.parts).for_each(|part| starts(part, &mut taken));
+        (self.lists, taken)
+    }
+
+    /// The text that is followed.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// What a call prints into a file is a list where the file is used.
+    fn kept_in_file(&mut self, place: Span) {
+        self.definitions
+            .iter_mut()
+            .filter(|definition| definition.place == place)
+            .for_each(|definition| definition.used = true);
+    }
+
+    /// Undoes what was set for one command alone.
+    pub(super) fn restore(&mut self, outside: Option<Variables>) {
+        if let Some(outside) = outside {
+            self.variables = outside;
+        }
+    }
+
+    /// The variables as they are, to be restored behind a command for which some are set.
+    pub(super) fn outside(&mut self, set: &[&Word]) -> Option<Variables> {
+        let any = !set.is_empty() && self.works(self.variables.len() * 4);
+        any.then(|| self.variables.clone())
+    }
+
+    /// Takes work from what is left; whether there was enough.
+    fn works(&mut self, amount: usize) -> bool {
+        self.budget = self.budget.saturating_sub(amount + 1);
+        self.budget > 0
+    }
+
+    pub(super) fn assign(&mut self, name: &str, values: Vec<Value>, place: Span, adds: Option<&str>) {
+        let weight = values.iter().map(Value::weight).sum();
+        if !self.works(weight) {
+            return;
+        }
+        let mut values = values;
+        if let Some(separator) = adds {
+            let old = self.variables.get(name).cloned().unwrap_or_else(|| vec![Value::default()]);
+            values = self.product(old, values, separator);
+        }
+        let id = self.definitions.len();
+        for value in &mut values {
+            if value.is_too_long() {
+                *value = Value::unknown(format!("`{name}` is too long"), place);
+            }
+            let older = std::mem::replace(&mut value.origins, BTreeSet::from([id]));
+            self.used(&older);
+        }
+        values.dedup();
+        values.truncate(MOST_WAYS);
+        self.definitions.push(Definition { name: name.to_owned(), place, values: values.clone(), used: false });
+        self.variables.insert(name.to_owned(), values);
+    }
+
+    fn used(&mut self, origins: &BTreeSet<usize>) {
+        for origin in origins {
+            if let Some(definition) = self.definitions.get_mut(*origin) {
+                definition.used = true;
+            }
+        }
+    }
+
+    /// Every value of the one before every value of the other.
+    fn product(&mut self, first: Vec<Value>, second: Vec<Value>, separator: &str) -> Vec<Value> {
+        let mut joined = Vec::new();
+        for one in &first {
+            for other in &second {
+                if joined.len() == MOST_WAYS || !self.works(one.weight() + other.weight()) {
+                    return joined;
+                }
+                let mut value = one.clone();
+                if !separator.is_empty() && !value.atoms.is_empty() {
+                    // It stands nowhere.
+                    value.atoms.push(Atom::Text(separator.to_owned(), self.text.len() + 1));
+                }
+                value.append(other.clone());
+                joined.push(value);
+            }
+        }
+        joined
+    }
+
+    fn branch(&mut self) {
+        if self.branches.len() < DEEPEST && self.works(self.variables.len() * 16) {
+            self.branches.push(Branch { before: self.variables.clone(), results: Vec::new(), exhaustive: false });
+        } else {
+            self.budget = 0;
+        }
+    }
+
+    fn otherwise(&mut self, exhaustive: bool) {
+        if let Some(branch) = self.branches.last_mut() {
+            branch.results.push(std::mem::replace(&mut self.variables, branch.before.clone()));
+            branch.exhaustive |= exhaustive;
+        }
+    }
+
+    fn join(&mut self) {
+        let Some(mut branch) = self.branches.pop() else { return };
+        branch.results.push(std::mem::take(&mut self.variables));
+        if !branch.exhaustive {
+            branch.results.insert(0, branch.before);
+        }
+        for one in branch.results {
+            for (name, values) in one {
+                let known = self.variables.entry(name).or_default();
+                for value in values {
+                    if known.len() < MOST_WAYS && !known.contains(&value) {
+                        known.push(value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a list that was found, once for each way in which it may come about.
+    pub(super) fn found(&mut self, found: Found) {
+        let ways = found.values.len();
+        for (index, value) in found.values.into_iter().enumerate() {
+            self.used(&value.origins);
+            let what =
+                if ways > 1 { format!("{} (way {} of {ways})", found.what, index + 1) } else { found.what.clone() };
+            let mut findings = found.findings.clone();
+            findings.extend(value.unnoticed.map(unnoticed));
+            findings.extend(value.environment.iter().map(|(name, span)| environment(name, *span)));
+            if self.budget == 0 {
+                let message = "the text goes on for longer than is followed".to_owned();
+                let next = "Give the line that it comes to with `--tags`.".to_owned();
+                findings.push(get("unresolved-list").finding(
+                    message,
+                    Label::new(found.place, "not followed to its end"),
+                    next,
+                ));
+            }
+            let list = List {
+                what,
+                place: found.place,
+                program: found.program,
+                parts: value.parts(),
+                release: found.release,
+                stamp: found.stamp.clone(),
+                findings,
+                ..List::default()
+            };
+            // A loop comes by many times.
+            if self.lists.len() < MOST_LISTS && !self.lists.contains(&list) {
+                self.lists.push(list);
+            }
+        }
+    }
+}
+
+/// What to say of a program whose failure leaves an empty list.
+fn unnoticed(place: Span) -> Finding {
+    let message = "where `featuretags` fails, the build goes on with no tags at all".to_owned();
+    let next = "Let the script end there: assign the list in a line of its own under `set -e`, without `||` behind it."
+        .to_owned();
+    get("silent-fallback").finding(message, Label::new(place, "its failure goes unnoticed"), next)
+}
+
+fn environment(name: &str, place: Span) -> Finding {
+    let message = format!("the environment's `{name}` takes part, where there is one");
+    let next = "Audit the line that it comes to, with `--tags`, where it is set.".to_owned();
+    get("environment-decides").finding(message, Label::new(place, "from outside"), next)
+}
+
+/// Where the words of a part begin.
+fn starts(part: &Part, into: &mut BTreeSet<usize>) {
+    match part {
+        Part::Tags(words) => into.extend(words.iter().map(|word| word.span.start)),
+        Part::Without(parts, gone) => {
+            parts.iter().for_each(|part| starts(part, into));
+            into.extend(gone.iter().map(|strip| strip.word.span.start));
+        }
+        Part::Featuretags(call) => {
+            into.extend([&call.add, &call.remove].into_iter().flatten().map(|word| word.span.start))
+        }
+        Part::Unknown(_, span) => drop(into.insert(span.start)),
+        _ => {}
+    }
+}
+
+impl Value {
+    /// Takes white space off its ends, as formats do that have a value to a line.
+    fn trim(&mut self) {
+        if let Some(Atom::Text(text, at)) = self.atoms.first_mut() {
+            let trimmed = text.trim_start();
+            *at += text.len() - trimmed.len();
+            *text = trimmed.to_owned();
+        }
+        if let Some(Atom::Text(text, _)) = self.atoms.last_mut() {
+            *text = text.trim_end().to_owned();
+        }
+    }
+}
+
+/// Words of a command between two operators.
+type Simple<'a> = Vec<&'a Word>;
+
+/// Whether a token ends a command.
+fn ends(token: &Token) -> bool {
+    matches!(token, Token::Operator("\n" | ";" | "&&" | "||" | "|" | "&" | ";;" | "(" | ")", _))
+}

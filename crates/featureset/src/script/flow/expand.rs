@@ -1,0 +1,204 @@
+//! From words to values: references to variables, in a shell and in a Makefile.
+
+use super::super::filter;
+use super::super::sections::Kind;
+use super::super::sed;
+use super::super::token::{self, Piece, Word};
+use super::super::value::{Atom, Value};
+use super::{DEEPEST, Flow};
+use crate::finding::Span;
+
+impl Flow<'_> {
+    /// The values that a word may have.
+    pub(super) fn expand(&mut self, word: &Word) -> Vec<Value> {
+        let mut values = vec![Value::default()];
+        if let Some(words) = &word.array {
+            for word in words {
+                let next = self.expand(word);
+                values = self.product(values, next, " ");
+            }
+            return values;
+        }
+        for piece in &word.pieces {
+            let next = match piece {
+                Piece::Text(text, at) => vec![Value::text(text.clone(), *at)],
+                Piece::Reference(span, _) => self.reference(*span),
+                Piece::Commands(span, _) => vec![self.printed(*span)],
+            };
+            values = self.product(values, next, "");
+        }
+        values
+    }
+
+    /// The arguments that a word may become: one, or several where a reference outside of quotes holds blanks.
+    pub(in super::super) fn arguments(&mut self, word: &Word) -> Vec<Vec<Value>> {
+        let bare = word.pieces.iter().any(|piece| match piece {
+            Piece::Reference(span, quoted) => !quoted || self.text[span.start..span.end].ends_with("[@]"),
+            Piece::Commands(_, quoted) => !quoted,
+            Piece::Text(..) => false,
+        });
+        self.expand(word).into_iter().map(|value| if bare { value.fields() } else { vec![value] }).collect()
+    }
+
+    /// Follows what stands inside of something, as deep as is followed.
+    pub(super) fn nested(&mut self, span: Span, follow: impl FnOnce(&mut Self) -> Vec<Value>) -> Vec<Value> {
+        if self.depth == DEEPEST || !self.works(span.end - span.start) {
+            return vec![Value::unknown("what is nested too deep to be followed", span)];
+        }
+        self.depth += 1;
+        let values = follow(self);
+        self.depth -= 1;
+        values
+    }
+
+    /// What a reference stands for. `span` is what stands between its brackets.
+    fn reference(&mut self, span: Span) -> Vec<Value> {
+        let inner = self.text[span.start..span.end].to_owned();
+        if let Some(expression) = inner.strip_prefix('{') {
+            // `${{ env.NAME }}` of a workflow.
+            let path = expression.trim_end_matches('}').trim();
+            let name = path.rsplit('.').next().unwrap_or_default();
+            return self.variable(name).unwrap_or_else(|| vec![Value::unknown(format!("`{path}`"), span)]);
+        }
+        if self.kind == Kind::Make && inner.contains([' ', '\t']) {
+            return self.nested(span, |flow| flow.function(&inner, span));
+        }
+        let length = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+        let (name, operation) = inner.split_at(length);
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return vec![Value::unknown(format!("`${inner}`"), span)];
+        }
+        let rest = Span { start: span.start + length, end: span.end };
+        self.nested(span, |flow| flow.operation(name, operation, rest))
+    }
+
+    /// What a variable may hold; nothing where the text never sets it.
+    pub(in super::super) fn variable(&mut self, name: &str) -> Option<Vec<Value>> {
+        let values = self.variables.get(name)?.clone();
+        self.works(values.iter().map(Value::weight).sum());
+        Some(values)
+    }
+
+    fn unset(&self, name: &str, span: Span) -> Vec<Value> {
+        // The one that Makefiles rely on being empty.
+        if self.kind == Kind::Make && name == "empty" {
+            return vec![Value::default()];
+        }
+        vec![Value::unknown(format!("`{name}` is not set in this text"), span)]
+    }
+
+    /// `${NAME<operation>}`; `span` is the operation's place.
+    fn operation(&mut self, name: &str, operation: &str, span: Span) -> Vec<Value> {
+        let known = self.variable(name);
+        let place = Span { start: span.start.saturating_sub(name.len()), end: span.end };
+        let (operator, skipped) = match operation.as_bytes() {
+            [] => return known.unwrap_or_else(|| self.unset(name, place)),
+            [b':', c, ..] => (*c, 2),
+            [c, ..] => (*c, 1),
+        };
+        let word = token::value(self.text, Span { start: span.start + skipped, end: span.end }, Kind::Shell);
+        let from_outside = |mut value: Value| {
+            value.environment.insert((name.to_owned(), place));
+            value
+        };
+        match (operator, known) {
+            (b'[', Some(values)) if operation == "[*]" && self.joins_by_commas() => {
+                values.into_iter().map(|value| value.mapped(|text| text.replace(' ', ","))).collect()
+            }
+            (b'[', Some(values)) if ["[@]", "[*]"].contains(&operation) => values,
+            (b'-' | b'=', Some(values)) if values.iter().all(|value| !value.is_empty()) => values,
+            (b'-' | b'=', Some(_)) => self.expand(&word),
+            (b'-' | b'=', None) => self.expand(&word).into_iter().map(from_outside).collect(),
+            (b'+', Some(values)) if values.iter().all(Value::is_empty) => vec![Value::default()],
+            (b'+', Some(_)) => self.expand(&word),
+            (b'+', None) => vec![from_outside(Value::default())],
+            (b'?', Some(values)) => values,
+            // Commas at the ends make no difference.
+            (b'#' | b'%', Some(values)) if [",", " "].contains(&operation.trim_start_matches(['#', '%'])) => values,
+            (b'/', Some(values)) => self.replaced(values, name, operation, place),
+            (_, None) => self.unset(name, place),
+            (_, Some(_)) => vec![Value::unknown(format!("`${{{name}{operation}}}`"), place)],
+        }
+    }
+
+    fn joins_by_commas(&self) -> bool {
+        self.variables.get("IFS").is_some_and(|values| values.iter().all(|value| value.plain().as_deref() == Some(",")))
+    }
+
+    /// `${NAME/pattern/replacement}` and `${NAME//pattern/replacement}`.
+    fn replaced(&mut self, values: Vec<Value>, name: &str, operation: &str, place: Span) -> Vec<Value> {
+        let body = operation.trim_start_matches('/');
+        let (pattern, replacement) = body.split_once('/').unwrap_or((body, ""));
+        let at = place.start + name.len() + (operation.len() - body.len());
+        match sed::substitution(pattern, replacement.trim_matches(['"', '\'']), at, false) {
+            Some(change) => values.into_iter().map(|value| filter::applied(value, change.clone())).collect(),
+            None => vec![Value::unknown(format!("`${{{name}{operation}}}`"), place)],
+        }
+    }
+
+    /// `$(function arguments)` of a Makefile.
+    fn function(&mut self, inner: &str, span: Span) -> Vec<Value> {
+        let (function, rest) = inner.split_once([' ', '\t']).unwrap_or((inner, ""));
+        let at = span.start + function.len() + 1;
+        if function == "shell" {
+            let mut value = self.printed(Span { start: at, end: span.end });
+            // Make does not look at its status.
+            if value.atoms.iter().any(|atom| matches!(atom, Atom::Part(_))) {
+                value.unnoticed = Some(span);
+            }
+            return vec![value];
+        }
+        let arguments = split(rest, at);
+        let mut values: Vec<Vec<Value>> = Vec::new();
+        for argument in &arguments {
+            let word = token::value(self.text, *argument, Kind::Make);
+            values.push(self.expand(&word));
+        }
+        let plain = |index: usize| values.get(index).and_then(|values| values.first()).and_then(Value::plain);
+        let last = || values.last().cloned().unwrap_or_default();
+        let change = |pattern: &str, replacement: &str| {
+            let change = sed::substitution(pattern, replacement, arguments.first()?.start, false)?;
+            Some(last().into_iter().map(|value| filter::applied(value, change.clone())).collect::<Vec<_>>())
+        };
+        let changed = match (function, values.len()) {
+            ("strip" | "sort", 1) => Some(last()),
+            ("addprefix", 2) => plain(0).map(|prefix| prefixed(last(), &prefix)),
+            ("patsubst", 3) if plain(0).as_deref() == Some("%") => {
+                plain(1).and_then(|to| to.strip_suffix('%').map(|prefix| prefixed(last(), prefix)))
+            }
+            ("subst", 3) => plain(0)
+                .zip(plain(1))
+                .and_then(|(from, to)| change(if from.trim().is_empty() { " " } else { from.as_str() }, to.trim())),
+            ("filter-out", 2) => {
+                plain(0).and_then(|tags| change(&tags.split_whitespace().collect::<Vec<_>>().join("\\|"), ""))
+            }
+            _ => None,
+        };
+        changed.unwrap_or_else(|| vec![Value::unknown(format!("`$({inner})`"), span)])
+    }
+}
+
+fn prefixed(values: Vec<Value>, prefix: &str) -> Vec<Value> {
+    let change =
+        |text: &str| text.split_whitespace().map(|word| format!("{prefix}{word}")).collect::<Vec<_>>().join(" ");
+    values.into_iter().map(|value| value.mapped(change)).collect()
+}
+
+/// The arguments of a function: what stands between commas that are in no brackets.
+fn split(text: &str, at: usize) -> Vec<Span> {
+    let (mut depth, mut start) = (0_usize, 0);
+    let mut arguments = Vec::new();
+    for (index, c) in text.char_indices() {
+        match c {
+            '(' | '{' => depth += 1,
+            ')' | '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                arguments.push(Span { start: at + start, end: at + index });
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    arguments.push(Span { start: at + start, end: at + text.len() });
+    arguments
+}

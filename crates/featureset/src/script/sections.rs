@@ -1,0 +1,201 @@
+//! The parts of a text that are to be followed: commands of a shell, and assignments that other formats write their own way.
+
+use crate::finding::Span;
+
+/// What kind of text it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A script of a shell, or what is taken for one.
+    Shell,
+    /// A Dockerfile.
+    Docker,
+    /// A Makefile.
+    Make,
+    /// YAML: a workflow, or data.
+    Yaml,
+    /// JSON, Nix and other data: only its lists are looked at.
+    Data,
+}
+
+/// A part of a text that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Section {
+    /// Commands.
+    Commands(Span),
+    /// The value of a variable, as it is written; and whether it adds to what the variable holds.
+    Value {
+        name: String,
+        value: Span,
+        adds: bool,
+        default: bool,
+    },
+    /// Where a branch begins, and where all end.
+    If,
+    Else,
+    EndIf,
+}
+
+impl Kind {
+    /// Tells by the name of the file, else by its text.
+    pub(super) fn of(name: &str, text: &str) -> Self {
+        let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+        match end {
+            "yml" | "yaml" => Self::Yaml,
+            "json" | "nix" | "toml" | "go" | "md" => Self::Data,
+            "mk" => Self::Make,
+            "sh" | "bash" => Self::Shell,
+            _ if name.starts_with("dockerfile") || name.starts_with("containerfile") || end == "dockerfile" => {
+                Self::Docker
+            }
+            _ if name.starts_with("makefile") || name == "gnumakefile" => Self::Make,
+            _ if text.trim_start().starts_with(['{', '[']) => Self::Data,
+            _ => Self::Shell,
+        }
+    }
+}
+
+/// The parts of a text in order.
+pub(super) fn of(kind: Kind, text: &str) -> Vec<Section> {
+    match kind {
+        Kind::Shell => vec![Section::Commands(Span { start: 0, end: text.len() })],
+        Kind::Docker => docker(text),
+        Kind::Make => make(text),
+        Kind::Yaml => yaml(text),
+        Kind::Data => Vec::new(),
+    }
+}
+
+/// Lines with those that a backslash continues, each with its place; comments between continued lines belong to them.
+fn logical(text: &str) -> Vec<Span> {
+    let mut lines = Vec::new();
+    let (mut start, mut at, mut open) = (0, 0, false);
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        let bare = line.trim();
+        open = bare.ends_with('\\') || (open && bare.starts_with('#'));
+        if !open {
+            lines.push(Span { start, end: at });
+            start = at;
+        }
+    }
+    if start < at {
+        lines.push(Span { start, end: at });
+    }
+    lines
+}
+
+/// Splits a text into its first word and the place of the rest.
+fn first_word(text: &str, span: Span) -> (&str, Span) {
+    let line = &text[span.start..span.end];
+    let begin = line.len() - line.trim_start().len();
+    let length = line[begin..].find(char::is_whitespace).unwrap_or(line.len() - begin);
+    (&line[begin..begin + length], Span { start: span.start + begin + length, end: span.end })
+}
+
+fn docker(text: &str) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let mut heredoc: Option<(String, usize)> = None;
+    for line in logical(text) {
+        if let Some((end, start)) = &heredoc {
+            if text[line.start..line.end].trim() == end {
+                sections.push(Section::Commands(Span { start: *start, end: line.start }));
+                heredoc = None;
+            }
+            continue;
+        }
+        let (word, rest) = first_word(text, line);
+        match word.to_ascii_uppercase().as_str() {
+            "RUN" => match text[rest.start..rest.end].trim().strip_prefix("<<") {
+                Some(end) => heredoc = Some((end.trim_matches(['-', '"', '\'']).to_owned(), line.end)),
+                None => sections.push(Section::Commands(rest)),
+            },
+            // `ENV a=b c=d` is how a shell assigns, too.
+            "ARG" | "ENV" if text[rest.start..rest.end].contains('=') => sections.push(Section::Commands(rest)),
+            "ENV" => {
+                let (name, value) = first_word(text, rest);
+                sections.push(Section::Value { name: name.to_owned(), value, adds: false, default: false });
+            }
+            _ => {}
+        }
+    }
+    sections
+}
+
+fn make(text: &str) -> Vec<Section> {
+    let mut sections = Vec::new();
+    for line in logical(text) {
+        let whole = &text[line.start..line.end];
+        let (word, rest) = first_word(text, line);
+        match word {
+            "ifeq" | "ifneq" | "ifdef" | "ifndef" => sections.push(Section::If),
+            "else" => sections.push(Section::Else),
+            "endif" => sections.push(Section::EndIf),
+            _ if whole.starts_with('\t') => {
+                let marks = whole[1..].len() - whole[1..].trim_start_matches(['@', '-', '+', ' ']).len();
+                sections.push(Section::Commands(Span { start: line.start + 1 + marks, end: line.end }));
+            }
+            "export" | "override" => sections.extend(assignment(text, rest)),
+            _ => sections.extend(assignment(text, line)),
+        }
+    }
+    sections
+}
+
+/// `NAME := value` and its kin.
+fn assignment(text: &str, line: Span) -> Option<Section> {
+    let whole = &text[line.start..line.end];
+    let (left, _) = whole.split_once('=')?;
+    let name = left.trim_end_matches([':', '+', '?', ' ', '\t']).trim();
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let sign = left.trim_end();
+    plain.then(|| Section::Value {
+        name: name.to_owned(),
+        value: Span { start: line.start + left.len() + 1, end: line.end },
+        adds: sign.ends_with('+'),
+        default: sign.ends_with('?'),
+    })
+}
+
+/// Block scalars and single lines of `run:` and its kin as commands, and keys in capitals as variables.
+fn yaml(text: &str) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let mut lines = text.split_inclusive('\n').scan(0, |at, line| {
+        *at += line.len();
+        Some((Span { start: *at - line.len(), end: *at }, line))
+    });
+    let mut next = lines.next();
+    while let Some((span, line)) = next {
+        next = lines.next();
+        let bare = line.trim_start();
+        let indent = line.len() - bare.len();
+        let item = bare.strip_prefix("- ").unwrap_or(bare);
+        let Some((key, value)) = item.split_once(':').filter(|(_, value)| value.starts_with([' ', '\n', '\r'])) else {
+            continue;
+        };
+        let key = key.trim().trim_matches(['"', '\'']);
+        let commands = ["run", "script", "command", "shell", "before_script", "entrypoint"].contains(&key);
+        let variable = key.len() > 1 && key.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if !commands && !variable {
+            continue;
+        }
+        let block = value.trim().starts_with(['|', '>']);
+        let mut place = Span { start: span.end - value.len(), end: span.end };
+        if block {
+            place.start = span.end;
+            while let Some((inner, line)) = next {
+                let bare = line.trim_start();
+                if !bare.is_empty() && line.len() - bare.len() <= indent {
+                    break;
+                }
+                place.end = inner.end;
+                next = lines.next();
+            }
+        }
+        sections.push(match commands {
+            true => Section::Commands(place),
+            false => Section::Value { name: key.to_owned(), value: place, adds: false, default: false },
+        });
+    }
+    sections
+}

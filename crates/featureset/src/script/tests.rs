@@ -1,0 +1,250 @@
+//! What lists are found in texts, and that no text takes long.
+
+use super::*;
+use crate::audit::{Asked, Audit, Program, audit};
+use crate::facts::Facts;
+use proptest::prelude::*;
+
+/// The lists of a text, audited on a release.
+fn audits(name: &str, text: &str) -> Vec<Audit> {
+    let asked = Asked { release: "1.102.5".parse().ok(), ..Asked::default() };
+    read(name, text).iter().map(|list| audit(list, &asked, Facts::embedded()).unwrap()).collect()
+}
+
+/// The tags of each list, or what is kept where that is shorter to say.
+fn tags(name: &str, text: &str) -> Vec<String> {
+    audits(name, text).iter().map(|audit| audit.tags.iter().cloned().collect::<Vec<_>>().join(",")).collect()
+}
+
+fn kept(name: &str, text: &str) -> Vec<String> {
+    let said = |audit: &Audit| audit.kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    audits(name, text).iter().map(said).collect()
+}
+
+fn codes(name: &str, text: &str) -> Vec<String> {
+    let mut codes: Vec<String> =
+        audits(name, text).iter().flat_map(|audit| &audit.findings).map(|finding| finding.code.to_string()).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+const BOTH: &str = "ts_omit_aws,ts_omit_bird";
+
+#[test]
+fn a_list_is_found_however_it_is_written() {
+    for (name, text) in [
+        ("a.sh", "go build -tags ts_omit_aws,ts_omit_bird ./cmd/tailscaled"),
+        ("a.sh", "go build -tags=ts_omit_aws,,ts_omit_bird,ts_omit_aws ./cmd/tailscaled"),
+        ("a.sh", "go build -tags 'ts_omit_aws ts_omit_bird' \\\n  ./cmd/tailscaled"),
+        ("a.sh", "go build -tags \"ts_omit_aws,\\\nts_omit_bird\" ./cmd/tailscaled"),
+        ("a.sh", "T=ts_omit_aws\nT=\"${T},ts_omit_bird\"\ngo build -tags \"$T\" ./cmd/tailscaled"),
+        ("a.sh", "T=ts_omit_aws\nT+=,ts_omit_bird\ngo build -tags $T ./cmd/tailscaled"),
+        ("a.sh", "T=(\n  ts_omit_aws # no cloud\n  ts_omit_bird\n)\ngo build -tags \"${T[*]}\" ./cmd/tailscaled"),
+        ("a.sh", "for f in aws bird; do\n  T=\"${T:+$T,}ts_omit_$f\"\ndone\ngo build -tags \"$T\" ./cmd/tailscaled"),
+        (
+            "a.sh",
+            "O='aws bird'\nT=\nfor f in $O; do T=\"$T,ts_omit_$f\"; done\ngo build -tags=\"${T#,}\" ./cmd/tailscaled",
+        ),
+        ("a.sh", "export GOFLAGS=-tags=ts_omit_aws,ts_omit_bird\ngo build ./cmd/tailscaled"),
+        ("a.sh", "GOFLAGS='-trimpath -tags=ts_omit_aws,ts_omit_bird' go install tailscale.com/cmd/tailscaled@v1.102.5"),
+        ("a.sh", "TAGS=ts_omit_aws,ts_omit_bird ./build_dist.sh tailscale.com/cmd/tailscaled"),
+        ("a.sh", "T=$(echo ts_omit_aws ts_omit_bird | tr ' ' ',')\ngo build -tags \"$T\" ./cmd/tailscaled"),
+        ("a.sh", "docker build --build-arg TAGS=ts_omit_aws,ts_omit_bird ."),
+        (
+            "Dockerfile",
+            "ARG TAGS=ts_omit_aws,ts_omit_bird\nRUN go build \\\n # the daemon\n -tags ${TAGS} ./cmd/tailscaled",
+        ),
+        ("Dockerfile", "ENV TAGS ts_omit_aws ts_omit_bird\nRUN go build -tags \"$TAGS\" ./cmd/tailscaled"),
+        ("Makefile", "TAGS := ts_omit_aws\nTAGS += ts_omit_bird\nall:\n\t@go build -tags '$(TAGS)' ./cmd/tailscaled"),
+        (
+            "Makefile",
+            "O := aws bird\ncomma := ,\nempty :=\nspace := $(empty) $(empty)\nT := $(subst $(space),$(comma),$(addprefix ts_omit_,$(O)))\nall:\n\tgo build -tags $(T) ./cmd/tailscaled",
+        ),
+        (
+            "a.yml",
+            "jobs:\n  a:\n    env:\n      TAGS: ts_omit_aws,ts_omit_bird\n    steps:\n      - run: go build -tags \"${{ env.TAGS }}\" ./cmd/tailscaled",
+        ),
+        (
+            "a.yml",
+            "steps:\n  - run: |\n      echo \"TAGS=ts_omit_aws,ts_omit_bird\" >> $GITHUB_ENV\n  - run: go build -tags \"$TAGS\" ./cmd/tailscaled",
+        ),
+        (
+            "a.yaml",
+            "builds:\n  - main: ./cmd/tailscaled\n    tags:\n      - ts_omit_aws # cloud\n      - ts_omit_bird\n",
+        ),
+        ("a.json", "{\"tags\": [\"ts_omit_aws\", \"ts_omit_bird\"]}"),
+        ("a.json", "{\"tags\": \"ts_omit_aws,ts_omit_bird\"}"),
+        ("a.nix", "tags = [\n  \"ts_omit_aws\" # cloud\n  \"ts_omit_bird\"\n];"),
+    ] {
+        assert_eq!(tags(name, text), [BOTH], "{text}");
+        assert!(!codes(name, text).contains(&"unresolved-list".to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn calls_of_featuretags_are_followed() {
+    for text in [
+        "T=$(go run ./cmd/featuretags --min --add=osrouter,cli)\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "T=$(go run ./cmd/featuretags -min -add osrouter,cli)\ngo build -tags $T ./cmd/tailscaled",
+        "T=`go run tailscale.com/cmd/featuretags@v1.102.5 --min --add osrouter`\ngo build -tags $T,ts_include_cli ./cmd/tailscaled",
+        "K=osrouter\nK=\"${K},cli\"\ngo build -tags \"$(./featuretags --min --add=\"$K\")\" ./cmd/tailscaled",
+        "K=(osrouter cli)\nT=$(featuretags --min --add=\"$(IFS=,; echo \"${K[*]}\")\")\ngo build -tags $T ./cmd/tailscaled",
+        "K='osrouter cli'\nT=$(featuretags --min --add=${K// /,})\ngo build -tags $T ./cmd/tailscaled",
+        "K=$(printf '%s,' osrouter cli)\nT=$(featuretags --min --add=${K%,})\ngo build -tags $T ./cmd/tailscaled",
+        "featuretags --min --add=osrouter,cli > tags.txt\ngo build -tags \"$(cat tags.txt)\" ./cmd/tailscaled",
+        "./build_dist.sh --extra-small --box -o x ./cmd/tailscaled",
+        "T=$(featuretags --min --add=osrouter,cli | sed 's/ts_omit_nonesuch,//')\ngo build -tags $T ./cmd/tailscaled",
+    ] {
+        assert_eq!(kept("a.sh", text), ["cli,osrouter"], "{text}");
+    }
+    let make = "T := $(shell go run ./cmd/featuretags --min --add=osrouter,cli)\nall:\n\tgo build -tags '$(T)' ./cmd/tailscaled";
+    assert_eq!(kept("Makefile", make), ["cli,osrouter"]);
+    assert!(codes("Makefile", make).contains(&"silent-fallback".to_owned()));
+}
+
+#[test]
+fn what_strips_a_list_afterwards_is_heeded() {
+    for text in [
+        "T=$(featuretags --min --add=cli | sed -e 's/ts_omit_osrouter,//' -e 's/,ts_omit_dns//g')\ngo build -tags $T ./cmd/tailscaled",
+        "T=$(featuretags --min --add=cli | sed -E 's/(ts_omit_osrouter|ts_omit_dns),?//g')\ngo build -tags $T ./cmd/tailscaled",
+        "T=$(featuretags --min --add=cli)\nT=$(echo \"$T\" | sed 's/ts_omit_osrouter,//;s/ts_omit_dns,//')\ngo build -tags $T ./cmd/tailscaled",
+        "T=$(featuretags --min --add=cli)\nT=${T//ts_omit_osrouter,/}\nT=${T/ts_omit_dns,/}\ngo build -tags $T ./cmd/tailscaled",
+    ] {
+        assert_eq!(kept("a.sh", text), ["cli,dns,osrouter"], "{text}");
+    }
+    let odd = "T=$(featuretags --min | awk '{print $1}')\ngo build -tags $T ./cmd/tailscaled";
+    assert!(codes("a.sh", odd).contains(&"unresolved-list".to_owned()));
+}
+
+#[test]
+fn what_can_not_be_resolved_is_said() {
+    for text in [
+        "go build -tags \"ts_omit_aws,$EXTRA\" ./cmd/tailscaled",
+        "go build -tags \"ts_omit_aws,ts_omit_$EXTRA\" ./cmd/tailscaled",
+        "T=$(./list-tags.sh)\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "T=$(featuretags --min --add=$1)\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "for f in $(cat features); do T=\"$T,ts_omit_$f\"; done\ngo build -tags \"$T\" ./cmd/tailscaled",
+    ] {
+        let found = audits("a.sh", text);
+        assert!(!found.is_empty() && found.iter().any(|audit| !audit.complete), "{text}");
+    }
+    let note = "T=${TAGS:-ts_omit_aws}\ngo build -tags \"$T\" ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", note), ["ts_omit_aws"]);
+    assert!(codes("a.sh", note).contains(&"environment-decides".to_owned()));
+}
+
+#[test]
+fn a_branch_may_be_taken_or_not() {
+    let text =
+        "T=ts_omit_aws\nif [ -n \"$BOX\" ]; then\n  T=\"$T,ts_include_cli\"\nfi\ngo build -tags $T ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", text), ["ts_omit_aws", "ts_include_cli,ts_omit_aws"]);
+    let both = "if x; then T=ts_omit_aws; else T=ts_omit_bird; fi\ngo build -tags $T ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", both), ["ts_omit_aws", "ts_omit_bird"]);
+    let case = "case $1 in\n a) T=ts_omit_aws;;\n *) T=ts_omit_bird;;\nesac\ngo build -tags $T ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", case), ["ts_omit_aws", "ts_omit_bird"]);
+}
+
+#[test]
+fn a_failure_that_goes_unnoticed_is_told_from_one_that_ends_the_script() {
+    let build = "go build -tags \"$T\" ./cmd/tailscaled";
+    for (text, falls_back) in [
+        ("T=$(featuretags --min)", true),
+        ("set -e\nT=$(featuretags --min)", false),
+        ("set -e\nT=$(featuretags --min) || T=", true),
+        ("set -e\nT=$(featuretags --min || true)", true),
+        ("set -e\nT=$(featuretags --min || echo '')", true),
+        ("T=$(featuretags --min) || exit 1", false),
+        ("T=$(featuretags --min) || { echo no; exit 1; }", false),
+        ("set -e\nexport T=$(featuretags --min)", true),
+        ("set -e\nT=$(featuretags --min | sed 's/ts_omit_dns,//')", true),
+        ("set -euo pipefail\nT=$(featuretags --min | sed 's/ts_omit_dns,//')", false),
+    ] {
+        let found = codes("a.sh", &format!("{text}\n{build}"));
+        assert_eq!(found.contains(&"silent-fallback".to_owned()), falls_back, "{text}: {found:?}");
+    }
+    assert!(
+        codes("a.sh", "set -e\ngo build -tags \"$(featuretags --min)\" ./cmd/tailscaled")
+            .contains(&"silent-fallback".to_owned())
+    );
+}
+
+#[test]
+fn arguments_are_taken_as_go_s_flags_are() {
+    let of = |call: &str| format!("T=$({call}) || exit 1\ngo build -tags $T ./cmd/tailscaled");
+    assert_eq!(kept("a.sh", &of("featuretags --min --add=dns --add=osrouter")), ["osrouter"]);
+    assert_eq!(kept("a.sh", &of("featuretags --min dns --add=osrouter")), [""]);
+    assert_eq!(kept("a.sh", &of("featuretags --min --add=osrouter dns")), ["osrouter"]);
+    assert!(codes("a.sh", &of("featuretags --min --add=osrouter dns")).contains(&"ignored-argument".to_owned()));
+    assert!(codes("a.sh", &of("featuretags --minimal")).contains(&"featuretags-fails".to_owned()));
+    assert!(codes("a.sh", &of("featuretags --min --add='osrouter, dns'")).contains(&"silent-add".to_owned()));
+}
+
+#[test]
+fn build_dist_refuses_what_it_refuses() {
+    for (text, refused) in [
+        ("./build_dist.sh --extra-small ./cmd/tailscaled", false),
+        ("TAGS=ts_omit_aws ./build_dist.sh --extra-small ./cmd/tailscaled", true),
+        ("TAGS=ts_omit_aws ./build_dist.sh --strip ./cmd/tailscaled", false),
+        ("./build_dist.sh -o x --box ./cmd/tailscaled", true),
+        ("export TAGS=ts_omit_aws\nsh build_dist.sh --box ./cmd/tailscaled", true),
+    ] {
+        assert_eq!(codes("a.sh", text).contains(&"build-dist-fails".to_owned()), refused, "{text}");
+    }
+}
+
+#[test]
+fn the_program_and_the_release_are_told() {
+    let text = "go build -tags ts_omit_aws ./cmd/tailscale ./cmd/tailscaled\ngo build -tags ts_omit_dns ./cmd/tailscale\ngo install tailscale.com/cmd/tailscaled@v1.98.5";
+    let lists = read("a.sh", text);
+    let programs: Vec<Program> = lists.iter().map(|list| list.program).collect();
+    assert_eq!(programs, [Program::Daemon, Program::CommandLine, Program::Daemon]);
+    assert!(lists[2].release.is_some_and(|(release, _)| release.to_string() == "1.98.5"));
+    let library = read("a.sh", "# uses tsnet\ngo build -tags ts_omit_aws ./cmd/mine");
+    assert_eq!(library[0].program, Program::Library);
+    let stated = |text: &str| read("a.sh", text)[0].release.map(|(release, _)| release.to_string());
+    assert_eq!(
+        stated("TAILSCALE_VERSION=v1.98.5\nGO=1.26.8\ngo build -tags ts_omit_aws ./cmd/tailscaled").as_deref(),
+        Some("1.98.5")
+    );
+    let two = "OLD_TAILSCALE=1.96.5\nTAILSCALE_VERSION=1.98.5\ngo build -tags ts_omit_aws ./cmd/tailscaled";
+    assert_eq!(stated(two), None);
+    assert!(read("a.sh", two)[0].findings.iter().any(|finding| finding.message.contains("1.96.5, 1.98.5")));
+}
+
+#[test]
+fn what_is_about_something_else_is_left_alone() {
+    for (name, text) in [
+        ("a.sh", "go build -tags netgo,osusergo ./cmd/other"),
+        ("a.sh", "# go build -tags ts_omit_aws ./cmd/tailscaled"),
+        ("a.sh", "grep -q ts_omit_aws build.log && echo found"),
+        ("a.sh", "echo hello"),
+        ("a.json", "{\"tags\": [\"netgo\"]}"),
+        ("a.md", ""),
+    ] {
+        assert!(read(name, text).is_empty(), "{text}: {:?}", read(name, text));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "go build -tags ", "$(", ")", "${", "}", "`", "\"", "'", "T=", "$T", "featuretags --min --add=", "| sed 's/ts_omit_dns,//'",
+                "if ", "fi\n", "for f in a b; do ", "done\n", "case x in a)", ";;", "esac", "ts_omit_aws", ",", " ", "\n", "\\\n", "ä", "\\", "| tr ' ' '\u{a0}'", "<<E\n",
+                "./cmd/tailscaled", "TAGS := ", "RUN ", "run: |\n  ", "(", "[@]", "//", "/", "%", "#", ":-", ":+", "||", "&&", "${{ env.T }}",
+            ]),
+            0..24,
+        ),
+    ) {
+        let text: String = parts.concat();
+        for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json"] {
+            for list in read(name, &text) {
+                // Places are in the text, at the edges of characters.
+                prop_assert!(text.get(list.place.start..list.place.end).is_some(), "{name}: {text:?} {list:?}");
+            }
+            audits(name, &text);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What a variable or an argument holds: text with its places, what programs print, and what is not known.
+
+use std::collections::BTreeSet;
+
+use crate::audit::{Part, Strip, Word};
+use crate::finding::Span;
+
+/// The most text that a value holds.
+const LONGEST: usize = 1 << 16;
+
+/// What a variable or an argument holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Value {
+    pub(super) atoms: Vec<Atom>,
+    /// The definitions that it is made from.
+    pub(super) origins: BTreeSet<usize>,
+    /// Where a program makes a part of it, whose failure goes unnoticed.
+    pub(super) unnoticed: Option<Span>,
+    /// What the environment may put in its place: a name, and where it is asked for.
+    pub(super) environment: BTreeSet<(String, Span)>,
+}
+
+/// A part of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Atom {
+    /// Text, and where its first byte stands.
+    Text(String, usize),
+    /// What a program prints.
+    Part(Part),
+    /// Something that the text does not tell, in a few words.
+    Unknown(String, Span),
+}
+
+/// A part of a value between separators.
+enum Item {
+    Word(Word),
+    Part(Part),
+    Unknown(String, Span),
+}
+
+impl Value {
+    pub(super) fn text(text: impl Into<String>, at: usize) -> Self {
+        Self { atoms: vec![Atom::Text(text.into(), at)], ..Self::default() }
+    }
+
+    pub(super) fn unknown(what: impl Into<String>, span: Span) -> Self {
+        Self { atoms: vec![Atom::Unknown(what.into(), span)], ..Self::default() }
+    }
+
+    pub(super) fn part(part: Part) -> Self {
+        Self { atoms: vec![Atom::Part(part)], ..Self::default() }
+    }
+
+    /// Puts another value behind it.
+    pub(super) fn append(&mut self, other: Self) {
+        self.origins.extend(other.origins);
+        self.unnoticed = self.unnoticed.or(other.unnoticed);
+        self.environment.extend(other.environment);
+        self.atoms.extend(other.atoms);
+    }
+
+    /// How much it holds.
+    pub(super) fn weight(&self) -> usize {
+        let weight = |atom: &Atom| match atom {
+            Atom::Text(text, _) => text.len() + 1,
+            Atom::Part(part) => heaviness(part),
+            Atom::Unknown(..) => 32,
+        };
+        self.atoms.iter().map(weight).sum()
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.weight() > LONGEST
+    }
+
+    /// Its text, if it is text alone.
+    pub(super) fn plain(&self) -> Option<String> {
+        let mut whole = String::new();
+        for atom in &self.atoms {
+            let Atom::Text(text, _) = atom else { return None };
+            whole += text;
+        }
+        Some(whole)
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.plain().is_some_and(|text| text.is_empty())
+    }
+
+    /// Whether it holds tags of Tailscale's, or a program that prints such.
+    pub(super) fn has_tags(&self) -> bool {
+        self.atoms.iter().any(|atom| match atom {
+            Atom::Text(text, _) => text.contains("ts_omit_") || text.contains("ts_include_cli"),
+            Atom::Part(_) => true,
+            Atom::Unknown(..) => false,
+        })
+    }
+
+    /// The same with each text changed; places stay where they can.
+    pub(super) fn mapped(mut self, change: impl Fn(&str) -> String) -> Self {
+        for atom in &mut self.atoms {
+            if let Atom::Text(text, _) = atom {
+                *text = change(text);
+            }
+        }
+        self
+    }
+
+    /// The same without these tags.
+    pub(super) fn without(self, gone: Vec<Strip>) -> Self {
+        let mut parts = self.parts();
+        let stripped = match parts.as_mut_slice() {
+            // One after the other comes to the same, and does not nest.
+            [Part::Without(_, before)] => {
+                before.extend(gone);
+                parts.swap_remove(0)
+            }
+            _ => Part::Without(parts, gone),
+        };
+        Self { atoms: vec![Atom::Part(stripped)], ..self }
+    }
+
+    /// The tags in it. Flags between them don't count, `-tags=` is taken off.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for item in self.items(|c| c == ',' || c.is_whitespace()) {
+            match item {
+                Item::Word(word) => {
+                    let Some(word) = tag(word) else { continue };
+                    match parts.last_mut() {
+                        Some(Part::Tags(words)) => words.push(word),
+                        _ => parts.push(Part::Tags(vec![word])),
+                    }
+                }
+                Item::Part(part) => parts.push(part),
+                Item::Unknown(what, span) => parts.push(Part::Unknown(what, span)),
+            }
+        }
+        parts
+    }
+
+    /// The names in it, as `--add` takes them: what stands between commas, and what is not known.
+    pub(super) fn names(&self) -> (Vec<Word>, Vec<(String, Span)>) {
+        let (mut words, mut unknown) = (Vec::new(), Vec::new());
+        for item in self.items(|c| c == ',') {
+            match item {
+                Item::Word(word) => words.push(word),
+                Item::Part(_) => unknown.push(("the names are what a program prints".to_owned(), Span::default())),
+                Item::Unknown(what, span) => unknown.push((what, span)),
+            }
+        }
+        (words, unknown)
+    }
+
+    /// The words of it as a shell splits them.
+    pub(super) fn fields(self) -> Vec<Self> {
+        if self.plain().is_none_or(|text| !text.contains(char::is_whitespace)) {
+            return vec![self];
+        }
+        let (origins, environment, unnoticed) = (self.origins.clone(), self.environment.clone(), self.unnoticed);
+        let items = self.items(char::is_whitespace);
+        let field = |item| match item {
+            Item::Word(word) => Some(Self {
+                atoms: vec![Atom::Text(word.text, word.span.start)],
+                origins: origins.clone(),
+                environment: environment.clone(),
+                unnoticed,
+            }),
+            Item::Part(_) | Item::Unknown(..) => None,
+        };
+        items.into_iter().filter_map(field).collect()
+    }
+
+    /// What stands between separators. What touches something unknown is unknown itself.
+    fn items(&self, separates: impl Fn(char) -> bool) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut open: Option<Word> = None;
+        let mut spoilt: Option<(String, Span)> = None;
+        let mut close =
+            |open: &mut Option<Word>, spoilt: &mut Option<(String, Span)>| match (open.take(), spoilt.take()) {
+                (Some(word), Some((what, span))) => {
+                    items.push(Item::Unknown(format!("`{}…`: {what}", word.text), span))
+                }
+                (None, Some((what, span))) => items.push(Item::Unknown(what, span)),
+                (Some(word), None) => items.push(Item::Word(word)),
+                (None, None) => {}
+            };
+        let mut parts = Vec::new();
+        for atom in &self.atoms {
+            match atom {
+                Atom::Text(text, at) => {
+                    for (index, c) in text.char_indices() {
+                        if separates(c) {
+                            close(&mut open, &mut spoilt);
+                        } else {
+                            let at = at + index;
+                            let word = open.get_or_insert_with(|| Word::new("", Span { start: at, end: at }));
+                            word.text.push(c);
+                            if word.span.end == at {
+                                word.span.end = at + c.len_utf8();
+                            }
+                        }
+                    }
+                }
+                Atom::Part(part) => {
+                    close(&mut open, &mut spoilt);
+                    parts.push(Item::Part(part.clone()));
+                }
+                Atom::Unknown(what, span) => spoilt = Some((what.clone(), *span)),
+            }
+        }
+        close(&mut open, &mut spoilt);
+        items.extend(parts);
+        items
+    }
+}
+
+/// How much a part holds. What is nested counts so much that it can't be nested deep.
+fn heaviness(part: &Part) -> usize {
+    match part {
+        Part::Tags(words) => words.iter().map(|word| word.text.len() + 1).sum(),
+        Part::Featuretags(call) => 32 * (1 + call.add.len() + call.remove.len()),
+        Part::Without(parts, gone) => 256 + 32 * gone.len() + parts.iter().map(heaviness).sum::<usize>(),
+        _ => 32,
+    }
+}
+
+/// A word as a tag: nothing for a flag, what follows `-tags=` for that one.
+fn tag(word: Word) -> Option<Word> {
+    let text = word.text.trim_matches(['"', '\'']);
+    let flag = ["-tags=", "--tags="].iter().find_map(|flag| text.strip_prefix(flag));
+    let tag = flag.unwrap_or(text).trim_matches(['"', '\'']);
+    let start = word.span.start + (tag.as_ptr() as usize - word.text.as_ptr() as usize);
+    let span = if word.span.end - word.span.start == word.text.len() {
+        Span { start, end: start + tag.len() }
+    } else {
+        word.span
+    };
+    (!tag.is_empty() && !tag.starts_with('-')).then(|| Word::new(tag, span))
+}

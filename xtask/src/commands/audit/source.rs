@@ -1,0 +1,136 @@
+//! What is audited: a tag line, a text in which lists of tags stand, or programs with what they record of their build.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::audit::{List, Program};
+use featureset::finding::{Finding, Label};
+use featureset::release::Release;
+use featureset::{rules, script};
+use gobinary::tailscale::{Role, Source as Told};
+
+use crate::cli::What;
+use crate::foreign::{self, Binary};
+use crate::problem::Problem;
+use crate::progress;
+
+/// The most that is read of a text: no recipe is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// A text and the lists in it.
+pub struct Source {
+    /// What it is called for people: the file as it was named, and where in it.
+    pub name: String,
+    /// The file as it was named; nothing for a tag line.
+    pub file: Option<String>,
+    /// The text that places are in.
+    pub text: String,
+    /// Whether the file is that text; else it is the tag line that a program records.
+    pub is_text: bool,
+    /// The lists, in the order of the text.
+    pub lists: Vec<List>,
+}
+
+impl Source {
+    /// Opens what the flags name: at least one source, each with at least one list. `tools` is where tools were provided
+    /// before, if anywhere.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it can't be read, or no list is in it.
+    pub fn open(what: &What, tools: Option<&Path>) -> Result<Vec<Self>> {
+        match (&what.file, &what.tags) {
+            (Some(path), _) => Self::of_file(path, tools),
+            (None, tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
+        }
+    }
+
+    /// Opens the older version of a list: a file, or a tag line.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn older(text: &str, tools: Option<&Path>) -> Result<Vec<Self>> {
+        let path = Path::new(text);
+        let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
+        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, tools) }
+    }
+
+    fn of_line(tags: &str) -> Self {
+        let list = List::line(tags, "the tags as given");
+        Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
+    }
+
+    fn of_file(path: &Path, tools: Option<&Path>) -> Result<Vec<Self>> {
+        let name = path.to_string_lossy().into_owned();
+        if !foreign::is_text(path)? {
+            let opened = foreign::open(path, tools)?;
+            opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
+            return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
+        }
+        let text = read(path)?;
+        let lists = script::read(&name, &text);
+        if lists.is_empty() {
+            let why =
+                "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
+            let next = "Print the tag line where it is built, and give it with `--tags`.";
+            return Err(Problem::new("nothing-to-audit", format!("{name} has no list of tags"), why, next).into());
+        }
+        Ok(vec![Self { file: Some(name.clone()), name, text, is_text: true, lists }])
+    }
+
+    /// A program is judged by what it records of its own build.
+    fn of_binary(file: &str, binary: &Binary) -> Self {
+        let program = match binary.tailscale.role {
+            Role::Daemon => Program::Daemon,
+            Role::Command => Program::CommandLine,
+            Role::Tool | Role::Library => Program::Library,
+        };
+        let unpacked = binary.unpacked_by.as_ref().map(|by| format!(", unpacked by {by}")).unwrap_or_default();
+        let version = binary.tailscale.version.as_ref();
+        // The version of the module says what was built; what the binary calls itself is told by a stamp alone.
+        let stamp = version.filter(|(_, told)| !matches!(told, Told::Module | Told::VersionFile));
+        let mut list = List {
+            program,
+            goarch: binary.identity.goarch.map(str::to_owned),
+            go: binary.info.go.strip_prefix("go").and_then(|version| version.split(' ').next()?.parse().ok()),
+            stamp: stamp.map(|(version, _)| version.clone()),
+            ..List::line(binary.tags(), &format!("the tags of {}{unpacked}", binary.info.path))
+        };
+        list.release = version.and_then(|(version, _)| release(version)).map(|release| (release, list.place));
+        list.findings.extend(binary.tailscale.replaced.then(|| replaced(&list)));
+        Self {
+            name: binary.place.clone(),
+            file: Some(file.to_owned()),
+            text: binary.tags().to_owned(),
+            is_text: false,
+            lists: vec![list],
+        }
+    }
+}
+
+fn replaced(list: &List) -> Finding {
+    let message = "another module or folder stood in the place of Tailscale's".to_owned();
+    let next = "Look at what it changes; `go version -m` names it.".to_owned();
+    rules::get("replaced-module").finding(message, Label::new(list.place, "a fork, perhaps"), next)
+}
+
+/// The release that a version begins with: `1.98.5-t012345678` is one of 1.98.5.
+fn release(version: &str) -> Option<Release> {
+    version.split('-').next()?.parse().ok()
+}
+
+/// The text of a file. What is not UTF-8 in it can't be part of a tag.
+fn read(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    file.map_err(|error| {
+        let next = "Check the path; a tag line is given with `--tags`.";
+        Problem::new("file", format!("can't read {}", path.display()), error.to_string(), next)
+    })?;
+    if bytes.len() as u64 > LONGEST {
+        let message = format!("{} is a text of more than 1 MB", path.display());
+        let next = "Check that it is the right file, or give the tag line with `--tags`.";
+        return Err(Problem::new("too-large", message, "no recipe is that long, so it is not read", next).into());
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,124 @@
+//! `import`: a policy made of what someone already builds, its reasons left to be written.
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::audit::{Asked, Audit, List, audit};
+use featureset::facts::Facts;
+use featureset::finding::line_and_column;
+use featureset::import::{Import, import};
+use featureset::name::FeatureName;
+
+use super::Outcome;
+use super::audit::{Source, facts, tools, unknown_line};
+use crate::cli::{self, Format};
+use crate::costs::Known;
+use crate::problem::Problem;
+use crate::project::{Project, find_policy};
+use crate::{files, outln, progress};
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] where what is named can't be read or is not wholly known, holds several lists, or the file is there already.
+pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result<Outcome> {
+    if flags.output.exists() && !flags.force {
+        let message = format!("{} is there already", flags.output.display());
+        let next = "Name another file with `--output`, or replace it with `--force`.";
+        return Err(Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next).into());
+    }
+    let facts = facts(policy)?;
+    let sources = Source::open(&flags.what, tools(policy).as_deref())?;
+    let (source, list) = chosen(&sources, flags, &facts)?;
+    let audit = audited(list, flags, &facts)?;
+    let costs = costs(policy)?;
+    let prices =
+        |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
+    let made = import(&audit, &source.place(list), list.goarch.as_deref(), &facts, prices)
+        .ok_or_else(|| unresolved(source, list, &audit))?;
+    files::write(&flags.output, &made.text)?;
+    told(&made, &audit, flags, format);
+    Ok(Outcome::Clean)
+}
+
+fn audited(list: &List, flags: &cli::Import, facts: &Facts) -> Result<Audit> {
+    let asked = Asked { release: flags.what.release, ..Asked::default() };
+    Ok(audit(list, &asked, facts).map_err(|line| unknown_line(line, facts))?)
+}
+
+/// The list that is imported: the one at a line, else the only one, or all where they come to the same.
+fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Result<(&'a Source, &'a List)> {
+    let line = |source: &Source, list: &List| line_and_column(&source.text, list.place.start).0;
+    let all: Vec<(&Source, &List)> =
+        sources.iter().flat_map(|source| source.lists.iter().map(move |list| (source, list))).collect();
+    let wanted = |(source, list): &&(&Source, &List)| flags.line.is_none_or(|wanted| line(source, list) == wanted);
+    let found: Vec<&(&Source, &List)> = all.iter().filter(wanted).collect();
+    let places: Vec<String> =
+        all.iter().map(|(source, list)| format!("{} ({})", source.place(list), list.what)).collect();
+    let Some(first) = found.first() else {
+        let message = format!("there is no list at line {}", flags.line.unwrap_or_default());
+        return Err(Problem::new(
+            "no-such-list",
+            message,
+            format!("there are {}", places.join(", ")),
+            "Name one of their lines.",
+        )
+        .into());
+    };
+    let first_audit = audited(first.1, flags, facts)?;
+    for other in &found[1..] {
+        let other = audited(other.1, flags, facts)?;
+        if other.tags != first_audit.tags || other.release != first_audit.release {
+            let why = format!("there are {}", places.join(", "));
+            let next = "Name one by its line with `--line`, or give its tags with `--tags`.";
+            return Err(Problem::new("several-lists", "there are several lists, and a policy is one", why, next).into());
+        }
+    }
+    Ok(**first)
+}
+
+/// What was measured where the nearest policy lives; nothing where there is none.
+fn costs(policy: Option<&Path>) -> Result<Known> {
+    if find_policy(policy).is_err() {
+        return Ok(Known::default());
+    }
+    Known::read(&Project::open(policy)?)
+}
+
+fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {
+    let errors =
+        audit.findings.iter().filter(|finding| ["unresolved-list", "featuretags-fails"].contains(&&*finding.code));
+    let why = errors.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n");
+    let next = "Print the tag line where it is built, and give it with `--tags`; `audit` shows the places.";
+    Problem::new("not-resolved", format!("the list of {} is not wholly known", source.place(list)), why, next)
+}
+
+fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
+    if format == Format::Json {
+        let dropped = made.dropped.iter().map(|(tag, why)| serde_json::json!({ "tag": tag, "why": why }));
+        let open = made.open.iter().map(|(name, need)| serde_json::json!({ "feature": name, "needs": need }));
+        outln!(
+            "{:#}",
+            serde_json::json!({
+                "schema": 1,
+                "policy": flags.output.to_string_lossy(),
+                "tailscale": audit.release,
+                "release_stated": audit.release_stated,
+                "dropped": dropped.collect::<Vec<_>>(),
+                "open": open.collect::<Vec<_>>(),
+                "reasons": made.reasons,
+            })
+        );
+        return;
+    }
+    if !audit.release_stated {
+        progress::warn(&format!("no release was stated; the policy pins the newest that is known, {}", audit.release));
+    }
+    made.dropped.iter().for_each(|(tag, why)| progress::warn(&format!("`{tag}` is not in the policy: {why}")));
+    for (name, need) in &made.open {
+        progress::warn(&format!("`{name}` is kept and needs `{need}`, which is omitted: decide one of the two"));
+    }
+    let counts = format!("{} features in, {} out", audit.kept.len(), audit.omitted.len());
+    progress::line("Wrote", &format!("{}: {counts}; {} reasons to write", flags.output.display(), made.reasons));
+    outln!("{}", flags.output.display());
+}
