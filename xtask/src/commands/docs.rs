@@ -175,8 +175,8 @@ fn price(cost: &Cost) -> Option<String> {
 
 fn findings() -> String {
     let mut text = format!(
-        "{HEADER}# Findings\n\nWhat `check` and `build-tailscale` can find. An *error* holds back the commands that ship a binary; a \
-         *warning* is shown, and fails under `--deny warnings`.\n"
+        "{HEADER}# Findings\n\nWhat `check`, `build-tailscale` and `audit` can find. An *error* holds back the commands that ship a binary, and fails; a \
+         *warning* is shown, and fails under `--deny warnings`; a *note* fails nothing.\n"
     );
     let mut all: Vec<&rules::Rule> = rules::all().collect();
     all.sort_by_key(|rule| rule.code);
