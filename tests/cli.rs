@@ -44,6 +44,8 @@ fn help() {
         "review",
         "bump",
         "measure",
+        "audit",
+        "import",
         "symbolize",
         "bench",
         "docs",

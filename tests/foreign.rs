@@ -197,14 +197,13 @@ fn what_holds_no_tailscale_is_told_apart() {
     let daemon = binary::binary("go1.26.8", &daemon("1.98.5", TAGS));
     let other = "path\tgithub.com/example/proxy\nmod\tgithub.com/example/proxy\tv1.2.3\n";
     let library = format!("{other}dep\ttailscale.com\tv1.98.5\th1:x=\nbuild\t-tags=ts_omit_aws,netgo\n");
-    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let files: [(&str, &[u8]); 13] = [
         ("library", &binary::binary("go1.26.8", &library)),
         ("other", &binary::binary("go1.26.8", other)),
         ("silent", &binary::binary("go1.26.8", "")),
         ("cut", &daemon[..daemon.len() - 10]),
         ("header", &daemon[..20]),
-        ("rust", &own),
+        ("rust", &binary::foreign()),
         ("empty", b""),
         ("noise", &[0xa5; 1000]),
         ("zip", b"PK\x03\x04rest"),

@@ -10,6 +10,7 @@ use crate::facts::Facts;
 use crate::hazard::{Answer, Circumstances};
 use crate::name::FeatureName;
 use crate::platform::{PLATFORMS, Platform};
+use crate::policy::device::PROFILES;
 use crate::registry::Registry;
 use crate::rules::refusal;
 
@@ -46,10 +47,11 @@ pub fn import(
     let go = audit.go.unwrap_or(needed);
     let (extra, dropped) = others(audit, registry, facts);
     let target = target(goarch);
+    let profiles = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
     let mut text = format!(
         "# Made by `import` from {source}. Each decision is what that comes to; no reason came with it.\n\
          # Write one behind every `keep:` and `omit:`: what it changes on this device. `check` shows what is open.\n\
-         tailscale: {}\ngo: {go}\n\n# Where it runs: `device: {{ profile: … }}`, see docs/device.md.\n",
+         tailscale: {}\ngo: {go}\n\n# Where it runs: `device: {{ profile: … }}`, one of {profiles}.\n",
         audit.release
     );
     if !extra.is_empty() {

@@ -59,15 +59,19 @@ pub(crate) fn toolchain(bytes: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(go).into_owned()).filter(|go| !go.is_empty())
 }
 
-/// The bytes from the record on. Where the names of the sections are gone, it is looked for as Go itself does: at every
-/// 16th byte of what is mapped.
+/// The bytes from the record on. Where the sections are gone, it is looked for as Go itself does: at every 16th byte of what is
+/// mapped and can be written to. A program that looks for such records holds the magic too, as text.
 fn record(bytes: &[u8]) -> Result<&[u8], Unreadable> {
     let not_elf = |error: object::Error| Unreadable::NotElf(error.to_string());
     let file = object::File::parse(bytes).map_err(not_elf)?;
     if let Some(section) = file.section_by_name(".go.buildinfo") {
         return section.data().map_err(not_elf);
     }
-    let mapped = file.segments().filter_map(|segment| segment.data().ok());
+    if file.sections().next().is_some() {
+        return Err(Unreadable::NoBuildInfo);
+    }
+    let writable = |segment: &object::Segment<'_, '_>| segment.permissions().writable();
+    let mapped = file.segments().filter(writable).filter_map(|segment| segment.data().ok());
     mapped.filter_map(find).next().ok_or(Unreadable::NoBuildInfo)
 }
 

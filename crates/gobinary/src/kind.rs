@@ -89,16 +89,18 @@ fn is_packed(bytes: &[u8]) -> bool {
     !sections && (holds(&bytes[..HEADERS.min(bytes.len())]) || holds(&bytes[bytes.len().saturating_sub(TRAILER)..]))
 }
 
-/// Whether anything shows an ELF file to be Go's: the table of its functions, or the build ID that the linker writes at the
-/// beginning of the code.
+/// Whether anything shows an ELF file to be Go's: the sections of its function table and build ID, or, where no section is left,
+/// the build ID that the linker writes at the beginning of the code.
 fn is_go(bytes: &[u8]) -> bool {
     const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".note.go.buildid"];
     const BUILD_ID: &[u8] = b"\xff Go build ID: \"";
     /// The code of a program that Go links begins in its first page or the one behind the headers.
     const BEGINNING: usize = 0x2_0000;
-    let named = object::File::parse(bytes)
-        .is_ok_and(|file| file.sections().filter_map(|s| s.name().ok()).any(|name| SECTIONS.contains(&name)));
-    named || bytes[..BEGINNING.min(bytes.len())].windows(BUILD_ID.len()).any(|window| window == BUILD_ID)
+    let Ok(file) = object::File::parse(bytes) else { return false };
+    if file.sections().next().is_some() {
+        return file.sections().filter_map(|section| section.name().ok()).any(|name| SECTIONS.contains(&name));
+    }
+    bytes[..BEGINNING.min(bytes.len())].windows(BUILD_ID.len()).any(|window| window == BUILD_ID)
 }
 
 #[cfg(test)]

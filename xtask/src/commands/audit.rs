@@ -65,8 +65,10 @@ pub(super) fn tools(policy: Option<&Path>) -> Option<PathBuf> {
 fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
     if let Some(id) = flags.accepted.iter().find(|id| facts.hazard(id).is_none()) {
         let near = featureset::name::nearest(id, facts.hazards().map(|hazard| hazard.id.as_str()));
-        let next = near
-            .map_or_else(|| "docs/hazards.md lists every hazard.".to_owned(), |near| format!("Did you mean `{near}`?"));
+        let next = near.map_or_else(
+            || "docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
+            |near| format!("Did you mean `{near}`?"),
+        );
         return Err(Problem::new("unknown-hazard", format!("there is no hazard `{id}` to accept"), "", next).into());
     }
     let profile = flags.device.as_deref().and_then(Profile::find);

@@ -1,5 +1,5 @@
-//! `docs`: every generated file, written or checked: those about a policy beside it, and in this repository those about the
-//! program too.
+//! `docs`: every generated file, written or checked: those that the owner of a policy reads beside it, and in this repository
+//! those about the program too.
 
 use crate::{errln, outln};
 use anyhow::Result;
@@ -57,16 +57,16 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
             outcome = Outcome::Findings;
         }
     }
-    let mut pages = about_the_policy(pinned, &costs)?;
+    let mut pages = for_the_owner(pinned, &costs)?;
     if registries::is_built_in(&root) {
         pages.extend(about_the_program()?);
     }
+    let old = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    if let Some((name, _)) = pages.iter().find(|(name, _)| !is_ours(name, &old(name))) {
+        return Err(not_ours(&folder.join(name)).into());
+    }
     for (name, text) in pages {
-        let path = folder.join(name);
-        let old = std::fs::read_to_string(&path).unwrap_or_default();
-        if !is_ours(name, &old) {
-            return Err(not_ours(&path).into());
-        }
+        let (path, old) = (folder.join(name), old(name));
         if !flags.check {
             files::write(&path, &text)?;
             outln!("docs/{name}");
@@ -92,26 +92,26 @@ fn not_ours(path: &Path) -> Problem {
     Problem::new("not-generated", format!("{} is not ours to write", path.display()), why, next)
 }
 
-/// The pages about a policy.
-fn about_the_policy(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str, String)>> {
+/// The pages that the owner of a policy reads: about the policy, and what its words mean.
+fn for_the_owner(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str, String)>> {
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
     let chart = costs.shown().map(|(target, costs)| ("costs/chart.svg", chart::costs(target, costs)));
     let mut pages = vec![
+        ("device.md", device()),
         ("features.md", features(pinned, costs)),
         ("featureset.schema.json", serde_json::to_string_pretty(&schema(pinned.facts, prices))? + "\n"),
+        ("findings.md", findings()),
+        ("hazards.md", hazards()),
     ];
     pages.extend(chart);
     Ok(pages)
 }
 
-/// The pages about this program, which hold for every policy.
+/// The other pages about this program.
 fn about_the_program() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
-        ("device.md", device()),
-        ("findings.md", findings()),
         ("hazard.schema.json", serde_json::to_string_pretty(&hazard_schema(Facts::embedded()))? + "\n"),
-        ("hazards.md", hazards()),
         ("image-lint.md", image_lints()),
         ("platforms.md", platforms()),
     ])
@@ -175,8 +175,8 @@ fn price(cost: &Cost) -> Option<String> {
 
 fn findings() -> String {
     let mut text = format!(
-        "{HEADER}# Findings\n\nWhat `check` and `build-tailscale` can find. An *error* holds back the commands that ship a binary; a \
-         *warning* is shown, and fails under `--deny warnings`.\n"
+        "{HEADER}# Findings\n\nWhat `check`, `build-tailscale` and `audit` can find. An *error* holds back the commands that ship a binary, and fails; a \
+         *warning* is shown, and fails under `--deny warnings`; a *note* fails nothing.\n"
     );
     let mut all: Vec<&rules::Rule> = rules::all().collect();
     all.sort_by_key(|rule| rule.code);
@@ -194,7 +194,7 @@ fn findings() -> String {
 fn hazards() -> String {
     let mut text = format!(
         "{HEADER}# Hazards\n\nWhich combination of kept and omitted features breaks what, in which releases. Each is a file in \
-         crates/featureset/hazards; `explain ID` tells one with its proof. A hazard that rests on one omission and is \
+         crates/featureset/hazards of tailscale-featureset; `explain ID` tells one with its proof. A hazard that rests on one omission and is \
          silent, about size or without effect is a note: the decision's own reason is its acceptance. Every other that applies is \
          an error until it is cleared or accepted; what does not compile or does not start can't be accepted.\n\n\
          | hazard | effect | when | releases | established |\n|---|---|---|---|---|\n"

@@ -228,7 +228,7 @@ fn unknown(subject: &Subject<'_>) -> Vec<Finding> {
         .map(|id| {
             let near = nearest(id, subject.facts.hazards().map(|hazard| hazard.id.as_str()));
             let next = near.map_or_else(
-                || "Delete it; docs/hazards.md lists every hazard.".to_owned(),
+                || "Delete it; docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
                 |near| format!("Did you mean `{near}`?"),
             );
             let place = Label::new(subject.places.key(&["accepted", id]), "no such hazard");

@@ -15,8 +15,7 @@ const HEADER: usize = 60;
 const MOST_MEMBERS: usize = 1000;
 
 /// Looks at every member of an archive.
-pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Result<(), Fault> {
-    let mut stream = source.into_read();
+pub(super) fn walk(walk: &mut Walk<'_>, mut stream: Source<'_>, depth: usize) -> Result<(), Fault> {
     skip(&mut stream, MAGIC)?;
     let mut is_package = false;
     for _ in 0..MOST_MEMBERS {

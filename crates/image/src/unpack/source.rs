@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
 use super::Fault;
@@ -72,13 +72,9 @@ impl<'a> Source<'a> {
             None => Kind::Unknown,
         }
     }
-
-    /// The stream from its beginning on.
-    pub(super) fn into_read(self) -> Chain<Cursor<Vec<u8>>, &'a mut dyn Read> {
-        self.head.chain(self.rest)
-    }
 }
 
+/// From its beginning on.
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.head.read(buffer)? {

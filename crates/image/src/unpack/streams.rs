@@ -22,7 +22,7 @@ pub(super) fn decoder<'s, 'b>(
     budget: &'b Budget<'b>,
 ) -> Result<Counted<'b, Box<dyn Read + 's>>, Fault> {
     let encoded = Rc::new(Cell::new(0));
-    let input = BufReader::new(Metered { inner: source.into_read(), read: Rc::clone(&encoded) });
+    let input = BufReader::new(Metered { inner: source, read: Rc::clone(&encoded) });
     let inner: Box<dyn Read + 's> = match compression {
         "gzip" => Box::new(MultiGzDecoder::new(input)),
         "xz" => Box::new(XzReader::new_mem_limit(input, true, u32::try_from(WINDOW >> 10).unwrap_or(u32::MAX))),

@@ -20,7 +20,7 @@ const LONGEST_HEADER: u64 = 64 << 10;
 /// Looks at every file of an archive.
 pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Result<(), Fault> {
     let ended = Cell::new(false);
-    let mut archive = Archive::new(UntilEnd { inner: source.into_read(), ended: &ended });
+    let mut archive = Archive::new(UntilEnd { inner: source, ended: &ended });
     // A package of apk is several archives in one stream, and not every tool takes their ends away.
     archive.set_ignore_zeros(true);
     let mut format = Format::Tar;
