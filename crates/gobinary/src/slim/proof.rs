@@ -186,7 +186,7 @@ impl Sides<'_> {
     }
 
     fn same_name(&self, before: u32, after: u32, id: u8) -> Result<bool, Refused> {
-        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id))
+        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id).as_ref())
     }
 
     fn same_data(&self, number: usize, before: u32, after: u32) -> Result<bool, Refused> {

@@ -132,19 +132,19 @@ fn patches(table: &Table<'_>, data: &Data) -> Vec<(usize, Vec<u8>)> {
 /// Writes the names that stay, and turns offsets into the new ones, those in the trees of inlined calls too.
 fn names(table: &Table<'_>, kept: &Kept, functions: &mut [Function], data: &mut Data) -> Result<Vec<u8>, Refused> {
     let mut bytes = vec![0];
-    let mut known: HashMap<&[u8], u32> = HashMap::new();
+    let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
     let mut moved = |offset: u32, id: u8| -> Result<u32, Refused> {
         let name = kept.name(table.name(offset)?, id);
         if name.is_empty() {
             return Ok(0);
         }
-        if let Some(at) = known.get(name) {
+        if let Some(at) = known.get(name.as_ref()) {
             return Ok(*at);
         }
         let at = u32::try_from(bytes.len()).map_err(|_| Refused::Damaged("too many names"))?;
-        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(&name);
         bytes.push(0);
-        known.insert(name, at);
+        known.insert(name.into_owned(), at);
         Ok(at)
     };
     for function in functions {
