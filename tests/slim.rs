@@ -213,6 +213,15 @@ fn the_result_is_smaller_the_same_every_time_and_not_rewritten_twice() {
 }
 
 #[test]
+fn other_bytes_come_out_only_with_another_revision() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, "amd64", PINNED);
+    let digest = |names| files::sha256(&slim(&linked, names).unwrap().bytes);
+    // Where the second line has changed, raise REVISION: else binaries that stand already count as fresh.
+    insta::assert_snapshot!(format!("{}\n{}", gobinary::slim::REVISION, digest(Names::All) + &digest(Names::Runtime)));
+}
+
+#[test]
 fn what_was_garbled_does_not_stand_the_proof() {
     let Some(go) = go() else { return };
     let linked = behaviour(&go, std_goarch(), PINNED);
