@@ -78,13 +78,15 @@ const PACKAGES: &[Package] = &[
     alike("sync"),
 ];
 
-/// Builds a package's tests as linked. Those of another module are built with the dependencies that the release has.
-fn built(go: &Go, package: &str, folder: &Path) -> Vec<u8> {
+/// Builds a package's tests as linked, for this machine where no other processor is named. Those of another module are built with the dependencies that the release has.
+fn built(go: &Go, package: &str, goarch: &str, folder: &Path) -> Vec<u8> {
     let output = folder.join("test");
     let foreign = package.contains('.');
     let mut arguments = vec!["test", "-c", "-ldflags=-s -w", "-o", output.to_str().unwrap()];
     arguments.extend(foreign.then_some("-mod=mod").into_iter().chain([package]));
-    let mut command = go.command(&arguments, &go::plain(PINNED));
+    let mut variables = go::plain(PINNED);
+    variables.extend((!goarch.is_empty()).then(|| ("GOARCH".to_owned(), goarch.to_owned())));
+    let mut command = go.command(&arguments, &variables);
     // The module with the program that reads the registry: its go.mod may gain what a test needs.
     command.current_dir(if foreign { module(go).join("registry") } else { source(go) });
     let ran = command.output().unwrap();
@@ -113,8 +115,7 @@ fn source(go: &Go) -> PathBuf {
 }
 
 /// The tests at the top level that passed and those that failed.
-fn results(program: &Path, folder: &Path, skip: &str) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut command = Command::new(program);
+fn results(command: &mut Command, folder: &Path, skip: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     command.args(["-test.short", "-test.v", "-test.timeout=10m", "-test.skip", skip]);
     command.current_dir(folder).stdin(Stdio::null());
     let output = command.output().unwrap();
@@ -134,12 +135,12 @@ fn the_same_tests_fail_but_those_that_compare_what_was_left_out() {
     let go = go::find_or_provide(&target()).unwrap();
     for package in PACKAGES {
         let folder = tempfile::tempdir().unwrap();
-        let linked = built(&go, package.path, folder.path());
+        let linked = built(&go, package.path, "", folder.path());
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         files::write_executable(&before, &linked).unwrap();
         files::write_executable(&after, &slim(&linked, Names::All).unwrap().bytes).unwrap();
         let place = place(&go, package.path);
-        let run = |program: &Path| results(program, &place, package.skip);
+        let run = |program: &Path| results(&mut Command::new(program), &place, package.skip);
         let ((passed, failed), (passed_after, failed_after)) = (run(&before), run(&after));
         assert!(passed.len() > 10, "{}: {passed:?}", package.path);
         let differing: BTreeSet<String> = package.differing.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -148,6 +149,32 @@ fn the_same_tests_fail_but_those_that_compare_what_was_left_out() {
         let lost: Vec<&String> = passed.difference(&passed_after).filter(|name| !differing.contains(*name)).collect();
         assert!(lost.is_empty(), "{}: {lost:?}", package.path);
         eprintln!("{}: {} of {} pass rewritten", package.path, passed_after.len(), passed.len());
+    }
+}
+
+#[test]
+fn on_arm_the_same_tests_fail() {
+    if !full() {
+        return;
+    }
+    let go = go::find_or_provide(&target()).unwrap();
+    for (goarch, emulator) in [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static")] {
+        if xtask::process::on_path(emulator).is_none() {
+            return skip(&format!("there is no {emulator}"));
+        }
+        // The others take long under an emulator, or need of the kernel what it does not give.
+        for package in ["context", "encoding/json", "errors", "fmt", "reflect", "strconv", "sync"] {
+            let folder = tempfile::tempdir().unwrap();
+            let linked = built(&go, package, goarch, folder.path());
+            let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+            files::write_executable(&before, &linked).unwrap();
+            files::write_executable(&after, &slim(&linked, Names::All).unwrap().bytes).unwrap();
+            let run = |program: &Path| results(Command::new(emulator).arg(program), &place(&go, package), "");
+            let (was, is) = (run(&before), run(&after));
+            assert!(was.0.len() > 5, "{goarch} {package}: {was:?}");
+            assert_eq!(was, is, "{goarch}: {package}");
+            eprintln!("{goarch} {package}: {} pass as before", is.0.len());
+        }
     }
 }
 

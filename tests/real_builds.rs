@@ -7,6 +7,8 @@ mod common;
 use std::path::Path;
 
 use common::{Ran, command, finish, folder, full, root, run, target};
+use object::{Object, ObjectSection};
+use xtask::commands::build_tailscale;
 use xtask::process;
 use xtask::tools::{go, upx};
 
@@ -55,6 +57,20 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
     std::fs::metadata(packed).unwrap().len()
 }
 
+/// No instruction of what goes to the packer is other than Go linked it, nor elsewhere.
+fn runs_the_code_that_was_linked(folder: &Path, target: &str) {
+    let shrunk = std::fs::read(folder.join("target/tailscale").join(target).join("tailscaled.unpacked")).unwrap();
+    let linked = std::fs::read(build_tailscale::twin(&folder.join("target"), &shrunk).unwrap()).unwrap();
+    let text = |bytes: &[u8]| {
+        let file = object::File::parse(bytes).unwrap();
+        let text = file.section_by_name(".text").unwrap();
+        (text.address(), text.data().unwrap().to_vec())
+    };
+    assert!(text(&linked).1.len() > 5_000_000);
+    assert!(text(&linked) == text(&shrunk), "{target}: the code differs");
+    assert_ne!(linked.len(), shrunk.len());
+}
+
 type Variables = &'static [(&'static str, &'static str)];
 
 /// What each target's packed binary may weigh of the closest peer's, in hundredths: as the policy has it, and without names.
@@ -83,6 +99,9 @@ fn with_all_inlining_and_names_the_packed_binaries_are_smaller_than_the_closest_
         let (ours, bare) = (size(named.path()), size(nameless.path()));
         let peers = peers_packed_size(tags.trim(), variables);
         eprintln!("packed {target}: functions {ours}, none {bare}, the peer's recipe {peers}");
+        for project in [named.path(), nameless.path()] {
+            runs_the_code_that_was_linked(project, target);
+        }
         assert!(
             ours * 100 <= peers * most && bare * 100 <= peers * most_nameless,
             "{target}: {ours}, {bare} of {peers}"

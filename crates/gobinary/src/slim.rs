@@ -16,13 +16,14 @@
 //!
 //! The result is read again and [proved](prove) before it is given: each function's tables must say the same as before, and no
 //! byte outside of what is owned here may differ. Modules in reading order: `file` (ELF), `layout` (what differs between versions
-//! of Go), `table` (the function table as values), `select` (what goes), `write` (the table as bytes), `place` (those bytes in
+//! of Go), `record` (where the runtime's record is), `table` (the function table as values), `select` (what goes), `write` (the table as bytes), `place` (those bytes in
 //! the file), `proof`.
 
 pub(crate) mod file;
 pub(crate) mod layout;
 mod place;
 mod proof;
+mod record;
 mod select;
 pub(crate) mod table;
 mod write;
@@ -35,6 +36,9 @@ use layout::Layout;
 use table::Table;
 
 pub use proof::prove;
+
+/// Raised whenever other bytes come out for the same file, so that what was made before counts as old.
+pub const REVISION: u32 = 2;
 
 /// Which names of functions stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::table::{
 };
 use super::{Names, Refused};
 use crate::build_info;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 /// Shows that one file is the other one slimmed: every function's tables say the same but for what goes, every section holds the
@@ -37,6 +37,7 @@ pub fn prove(before: &[u8], after: &[u8], names: Names) -> Result<(), Refused> {
     if old_table.functions.len() != new_table.functions.len() {
         return differs("the number of functions");
     }
+    sides.what_went_in_place_is_zero()?;
     let pairs = old_table.functions.iter().zip(&new_table.functions).zip(&kept.functions);
     pairs.into_iter().try_for_each(|((old, new), kept)| sides.same_function(old, new, kept))
 }
@@ -143,6 +144,22 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
+    /// Where the data can't move, the trees that nothing refers to any more are zeros.
+    fn what_went_in_place_is_zero(&self) -> Result<(), Refused> {
+        if self.old.layout.whole {
+            return Ok(());
+        }
+        let live: HashSet<u32> = self.kept.functions.iter().flat_map(|function| &function.data).copied().collect();
+        let gone = self.old_data.iter().filter(|(at, tree)| tree.class == Class::InlineTree && !live.contains(at));
+        for (at, tree) in gone {
+            let now = self.new.data.get(*at as usize..*at as usize + tree.bytes.len());
+            if now.is_none_or(|now| now.iter().any(|byte| *byte != 0)) {
+                return differs("a tree of inlined calls that nothing refers to");
+            }
+        }
+        Ok(())
+    }
+
     fn same_function(&self, old: &Function, new: &Function, kept: &Function) -> Result<(), Refused> {
         let fixed = |function: &Function| {
             (function.entry, function.arguments, function.deferreturn, function.id, function.flags)
@@ -186,7 +203,7 @@ impl Sides<'_> {
     }
 
     fn same_name(&self, before: u32, after: u32, id: u8) -> Result<bool, Refused> {
-        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id))
+        Ok(self.new.name(after)? == self.kept.name(self.old.name(before)?, id).as_ref())
     }
 
     fn same_data(&self, number: usize, before: u32, after: u32) -> Result<bool, Refused> {

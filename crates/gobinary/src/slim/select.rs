@@ -1,5 +1,7 @@
 //! What of the table stays.
 
+use std::borrow::Cow;
+
 use super::file::u32_at;
 use super::table::{
     ARGUMENT_LIVENESS, ARGUMENTS, Function, INLINE_INDEX, INLINE_TREE, INLINED, LIVE_ARGUMENTS, NONE, Table,
@@ -10,8 +12,12 @@ use super::{Names, Refused};
 /// `cgoSigtramp`, the profiler and `getStackMap` (reflect) in Go's `src/runtime`. A test reads them from the source of the Go at hand.
 pub(super) const READ_BY_RUNTIME: [&[u8]; 4] = [b"runtime.", b"internal/runtime/", b"reflect.", b"runtime/"];
 
-/// Names that tracebacks and the runtime's start look at whole.
-const READ_WHOLE: [&[u8]; 2] = [b"main.main", b"main.init"];
+/// Names that tracebacks, the runtime's start and the stack walk through reflect look at whole (`argMapInternal`).
+const READ_WHOLE: [&[u8]; 4] = [b"main.main", b"main.init", b"reflect.makeFuncStub", b"reflect.methodValueCall"];
+
+/// Beginnings of names that stay whole: what a traceback without names still shows, and what reflect looks for to say which method
+/// was called wrongly (`valueMethodName`). Of the others that the runtime reads it compares no more than the package.
+const SHOWN: [&[u8]; 2] = [b"runtime.", b"reflect.Value."];
 
 /// A table's functions with what goes taken out, and the names that stay.
 pub(super) struct Kept {
@@ -25,11 +31,27 @@ const WRAPPER: &[u8] = b"?.(*?).?";
 
 impl Kept {
     /// What a function is called, by its name before and its number among the special ones; empty where the name goes.
-    pub(super) fn name<'n>(&self, name: &'n [u8], id: u8) -> &'n [u8] {
-        if self.names == Names::All || READ_WHOLE.contains(&name) || is_read_by_runtime(name) || name.is_empty() {
-            return name;
+    pub(super) fn name<'n>(&self, name: &'n [u8], id: u8) -> Cow<'n, [u8]> {
+        let shown = || SHOWN.iter().any(|beginning| name.starts_with(beginning)) || READ_WHOLE.contains(&name);
+        if self.names == Names::All || name.is_empty() || shown() {
+            return as_printed(name);
         }
-        if id == 0 { b"" } else { WRAPPER }
+        if is_read_by_runtime(name) {
+            let package = name.iter().position(|byte| *byte == b'.').map_or(name.len(), |dot| dot + 1);
+            return name.get(..package).unwrap_or(name).into();
+        }
+        if id == 0 { Cow::default() } else { WRAPPER.into() }
+    }
+}
+
+/// A name without its type arguments, `F[...]`, as the runtime shows it wherever it shows one; only profiles name them.
+///
+/// Source: `funcNameForPrint` in Go's `src/runtime/traceback.go`, which leaves what is shortened already.
+fn as_printed(name: &[u8]) -> Cow<'_, [u8]> {
+    let (open, close) = (name.iter().position(|byte| *byte == b'['), name.iter().rposition(|byte| *byte == b']'));
+    match open.zip(close).filter(|(open, close)| open < close) {
+        Some((open, close)) => [&name[..open], b"[...]", &name[close + 1..]].concat().into(),
+        None => name.into(),
     }
 }
 
@@ -90,4 +112,35 @@ fn needs_tree(table: &Table<'_>, function: &Function) -> Result<bool, Refused> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_of_a_name() {
+        let told = |names| {
+            let kept = Kept { functions: Vec::new(), names };
+            let of = |name: &str, id| String::from_utf8(kept.name(name.as_bytes(), id).into_owned()).unwrap();
+            [
+                of("main.main", 0),
+                of("main.serve", 0),
+                of("main.(*T).Get", 22),
+                of("main.(*T[go.shape.[]uint8]).Get.func1", 0),
+                of("runtime.goexit", 9),
+                of("reflect.Value.Call", 0),
+                of("reflect.methodValueCall", 0),
+                of("reflect.rtypeOff", 0),
+                of("internal/runtime/maps.(*Map).Get", 0),
+                of("", 0),
+            ]
+            .join(" ")
+        };
+        let all = "main.main main.serve main.(*T).Get main.(*T[...]).Get.func1 runtime.goexit reflect.Value.Call \
+                   reflect.methodValueCall reflect.rtypeOff internal/runtime/maps.(*Map).Get ";
+        let few = "main.main  ?.(*?).?  runtime.goexit reflect.Value.Call reflect.methodValueCall reflect. \
+                   internal/runtime/maps. ";
+        assert_eq!((told(Names::All).as_str(), told(Names::Runtime).as_str()), (all, few));
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Refused;
 use super::file::{ElfFile, Section, Width, i32_at, part, u32_at};
 use super::layout::{FILES, FIND, FUNCTIONS, HEADER, INDEX, Layout, NAMES, PCS, TEXT, UNITS};
+use super::record;
 
 /// The magic number since Go 1.20, `abi.CurrentPCLnTabMagic`.
 const MAGIC: u32 = 0xffff_fff1;
@@ -95,7 +96,7 @@ impl<'a> Table<'a> {
         let none = Refused::Kind("without a function table in sections of its own");
         let section = file.section(".gopclntab").ok_or(none)?.clone();
         let (bytes, width) = (file.content(&section)?, file.width);
-        let (record_in, record_at, record) = find_record(file, &section, layout)?;
+        let (record_in, record_at, record) = record::find(file, &section, layout)?;
         let w = width.bytes();
         if u32_at(bytes, 0)? != MAGIC || bytes.get(4..6) != Some(&[0, 0]) || bytes.get(7) != Some(&(w as u8)) {
             return damaged("its header");
@@ -107,7 +108,7 @@ impl<'a> Table<'a> {
             return damaged("its header has another start of text");
         }
         let [names, units, files, pcs, functions] = parts;
-        let offset = |index: usize| inside(&section, record[index]);
+        let offset = |index: usize| record::inside(&section, record[index]);
         let (data, find) =
             if layout.whole { (offset(layout.data)?, offset(FIND)?) } else { (section.size, section.size) };
         let ordered = [8 + 8 * w, names, units, files, pcs, functions, data, find, section.size];
@@ -129,7 +130,8 @@ impl<'a> Table<'a> {
         }
         let between = |start: usize, end: usize| part(bytes, start, end - start);
         let (all, end) = functions_of(between(functions, data)?, count)?;
-        let data_bytes = if layout.whole { between(data, find)? } else { read_only_from(file, record[layout.data])? };
+        let data_bytes =
+            if layout.whole { between(data, find)? } else { record::read_only_from(file, record[layout.data])? };
         let table = Self {
             width,
             layout,
@@ -359,52 +361,6 @@ fn alignment(kind: usize, width: Width) -> usize {
         4..=6 => 1,
         _ => 4,
     }
-}
-
-/// The runtime's record: the section that it is in, where in it, and its words.
-///
-/// Go 1.25 gives it no section of its own. There it is the only place among the data without pointers to the heap that begins
-/// with the address of the table and goes on with those of its parts.
-fn find_record(file: &ElfFile<'_>, table: &Section, layout: Layout) -> Result<(Section, usize, Vec<u64>), Refused> {
-    let words = |bytes: &[u8], at: usize| -> Result<Vec<u64>, Refused> {
-        (0..layout.words).map(|index| file.width.word(bytes, at + index * file.width.bytes())).collect()
-    };
-    let name = if layout.whole { ".go.module" } else { ".noptrdata" };
-    let none = Refused::Kind("without a function table in sections of its own");
-    let section = file.section(name).ok_or(none)?;
-    let bytes = file.content(section)?;
-    if layout.whole {
-        return Ok((section.clone(), 0, words(bytes, 0)?));
-    }
-    let w = file.width.bytes();
-    let begins = |record: &[u64]| {
-        let parts = [HEADER, NAMES, UNITS, FILES, PCS, FUNCTIONS].map(|index| record.get(index).copied().unwrap_or(0));
-        parts[0] == table.address && parts.is_sorted() && parts[5] < table.end() && record[INDEX] == parts[5]
-    };
-    let mut found = Vec::new();
-    for at in (0..bytes.len().saturating_sub(layout.words * w)).step_by(w) {
-        if file.width.word(bytes, at)? == table.address {
-            let record = words(bytes, at)?;
-            found.extend(begins(&record).then_some((at, record)));
-        }
-    }
-    match (found.pop(), found.is_empty()) {
-        (Some((at, record)), true) => Ok((section.clone(), at, record)),
-        (None, _) => damaged("the runtime's record is not there"),
-        _ => damaged("there are two records of the runtime's"),
-    }
-}
-
-/// The read-only data from an address on.
-fn read_only_from<'a>(file: &ElfFile<'a>, address: u64) -> Result<&'a [u8], Refused> {
-    let section = file.section(".rodata").ok_or(Refused::Damaged("there is no read-only data"))?;
-    file.content(section)?.get(inside(section, address)?..).ok_or(Refused::Damaged("data of functions"))
-}
-
-/// The offset of an address in a section; its end counts.
-fn inside(section: &Section, address: u64) -> Result<usize, Refused> {
-    let offset = address.checked_sub(section.address).and_then(|offset| usize::try_from(offset).ok());
-    offset.filter(|offset| *offset <= section.size).ok_or(Refused::Damaged("the runtime's record points elsewhere"))
 }
 
 fn functions_of(bytes: &[u8], count: usize) -> Result<(Vec<Function>, u32), Refused> {

@@ -1,6 +1,6 @@
 //! The slimmed table as bytes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Refused;
 use super::file::{put, round_up, u32_at};
@@ -132,19 +132,19 @@ fn patches(table: &Table<'_>, data: &Data) -> Vec<(usize, Vec<u8>)> {
 /// Writes the names that stay, and turns offsets into the new ones, those in the trees of inlined calls too.
 fn names(table: &Table<'_>, kept: &Kept, functions: &mut [Function], data: &mut Data) -> Result<Vec<u8>, Refused> {
     let mut bytes = vec![0];
-    let mut known: HashMap<&[u8], u32> = HashMap::new();
+    let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
     let mut moved = |offset: u32, id: u8| -> Result<u32, Refused> {
         let name = kept.name(table.name(offset)?, id);
         if name.is_empty() {
             return Ok(0);
         }
-        if let Some(at) = known.get(name) {
+        if let Some(at) = known.get(name.as_ref()) {
             return Ok(*at);
         }
         let at = u32::try_from(bytes.len()).map_err(|_| Refused::Damaged("too many names"))?;
-        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(&name);
         bytes.push(0);
-        known.insert(name, at);
+        known.insert(name.into_owned(), at);
         Ok(at)
     };
     for function in functions {
@@ -162,22 +162,18 @@ fn names(table: &Table<'_>, kept: &Kept, functions: &mut [Function], data: &mut 
     Ok(bytes)
 }
 
-/// Writes the tables by program counter that are still referred to, the most used first: small offsets pack better.
+/// Writes the tables by program counter that are still referred to, in the order that Go has them in, which is that of the
+/// functions: it packs better than the most used first.
 fn pcs(table: &Table<'_>, functions: &mut [Function]) -> Result<Vec<u8>, Refused> {
-    let mut uses: HashMap<u32, usize> = HashMap::new();
     let offsets = |function: &Function| {
         [function.frame_sizes].into_iter().chain(function.pc_tables.iter().copied()).collect::<Vec<u32>>()
     };
-    for offset in functions.iter().flat_map(offsets).filter(|offset| *offset != 0) {
-        *uses.entry(offset).or_default() += 1;
-    }
-    let mut order: Vec<(u32, usize)> = uses.into_iter().collect();
-    order.sort_by_key(|(offset, count)| (std::cmp::Reverse(*count), *offset));
+    let order: BTreeSet<u32> = functions.iter().flat_map(offsets).filter(|offset| *offset != 0).collect();
     // Offset 0 means that there is no table.
     let mut bytes = vec![0];
     let mut moved: HashMap<u32, u32> = HashMap::from([(0, 0)]);
     let mut equal: HashMap<&[u8], u32> = HashMap::new();
-    for (offset, _) in order {
+    for offset in order {
         let (content, _) = table.pc_table(offset)?;
         let next = u32::try_from(bytes.len()).map_err(|_| Refused::Damaged("too many tables"))?;
         let at = *equal.entry(content).or_insert(next);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
+use featureset::policy::Symbols;
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
@@ -72,13 +73,16 @@ impl Artefact {
     }
 }
 
-/// The digest of a recipe.
+/// The digest of a recipe, and of how the function table is rewritten for it.
 pub(super) fn digest(recipe: &Recipe) -> String {
     let parts = [
         format!("{:?}", recipe.environment()),
         format!("{:?}", recipe.arguments("")),
         recipe.build.pack.to_string(),
-        recipe.build.symbols.to_string(),
+        match recipe.build.symbols {
+            Symbols::All => Symbols::All.to_string(),
+            symbols => format!("{symbols} {}", gobinary::slim::REVISION),
+        },
     ];
     files::sha256(parts.join("\n").as_bytes())
 }
