@@ -14,7 +14,7 @@ pub struct Audit {
     /// What is audited.
     #[command(flatten)]
     pub what: What,
-    /// Where it will run: openwrt, routeros-container or systemd-host. Without it, findings that depend on the device say so.
+    /// Where it will run. Without it, findings that depend on the device say so.
     #[arg(long, value_name = "PROFILE", value_parser = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>())]
     pub device: Option<String>,
     /// A hazard that is lived with; can be repeated.

@@ -114,7 +114,8 @@ impl Flow<'_> {
         let values = self.tags_of(words, &arguments);
         let (known, values) = match values {
             Some(values) => (values.iter().any(Value::has_tags), values),
-            None => (false, vec![Value::default()]),
+            // Without a word about tags everything is built, unless that word is in what is not known.
+            None => (false, vec![hidden(&arguments).unwrap_or_default()]),
         };
         let ours = daemon || command_line || texts.iter().any(|text| text.contains("tailscale"));
         let named = values.iter().any(|value| !value.is_empty());
@@ -335,6 +336,21 @@ fn tags_flag(arguments: &[Argument]) -> Option<(Value, Span)> {
             Some(value) => Some((value, argument.place)),
             None => arguments.get(index + 1).map(|next| (next.value.clone(), next.place)),
         }
+    })
+}
+
+/// An argument that is not known and may be the one that names tags: not the value of another flag.
+fn hidden(arguments: &[Argument]) -> Option<Value> {
+    let begins = |argument: &Argument| match argument.value.atoms.first() {
+        Some(Atom::Text(text, _)) => text.clone(),
+        _ => String::new(),
+    };
+    let takes_a_value = ["-ldflags", "-o", "-gcflags", "-asmflags", "-C", "-p", "-mod", "-buildmode", "-pkgdir"];
+    arguments.iter().enumerate().find_map(|(index, argument)| {
+        let before = index.checked_sub(1).map(|before| arguments[before].text()).unwrap_or_default();
+        let of_another = takes_a_value.contains(&before.as_str());
+        let known = argument.value.plain().is_some() || !begins(argument).is_empty() || of_another;
+        (!known).then(|| argument.value.clone())
     })
 }
 

@@ -89,7 +89,8 @@ impl<'a> Flow<'a> {
             depth: 0,
             // A workflow's commands run under `bash -e`.
             stops_on_errors: kind == Kind::Yaml || (first.starts_with("#!") && first.contains(" -e")),
-            stops_on_piped_errors: false,
+            // With `shell: bash` a workflow's commands run under `-o pipefail` too.
+            stops_on_piped_errors: kind == Kind::Yaml && text.contains("shell: bash"),
             stamps: ["shortStamp", "longStamp", "mkversion"].iter().any(|word| text.contains(word)),
             embeds: text.contains("tsnet"),
         }

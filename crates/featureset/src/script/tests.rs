@@ -46,6 +46,8 @@ fn a_list_is_found_however_it_is_written() {
             "a.sh",
             "O='aws bird'\nT=\nfor f in $O; do T=\"$T,ts_omit_$f\"; done\ngo build -tags=\"${T#,}\" ./cmd/tailscaled",
         ),
+        ("a.sh", "A=(-trimpath -tags ts_omit_aws,ts_omit_bird)\ngo build \"${A[@]}\" ./cmd/tailscaled"),
+        ("a.sh", "F='-v -tags=ts_omit_aws,ts_omit_bird'\ngo build $F ./cmd/tailscaled"),
         ("a.sh", "export GOFLAGS=-tags=ts_omit_aws,ts_omit_bird\ngo build ./cmd/tailscaled"),
         ("a.sh", "GOFLAGS='-trimpath -tags=ts_omit_aws,ts_omit_bird' go install tailscale.com/cmd/tailscaled@v1.102.5"),
         ("a.sh", "TAGS=ts_omit_aws,ts_omit_bird ./build_dist.sh tailscale.com/cmd/tailscaled"),
@@ -93,6 +95,8 @@ fn calls_of_featuretags_are_followed() {
         "K='osrouter cli'\nT=$(featuretags --min --add=${K// /,})\ngo build -tags $T ./cmd/tailscaled",
         "K=$(printf '%s,' osrouter cli)\nT=$(featuretags --min --add=${K%,})\ngo build -tags $T ./cmd/tailscaled",
         "featuretags --min --add=osrouter,cli > tags.txt\ngo build -tags \"$(cat tags.txt)\" ./cmd/tailscaled",
+        "T=$(featuretags --min --add=osrouter,cli)\nA=(-trimpath -tags \"$T\")\ngo build \"${A[@]}\" ./cmd/tailscaled",
+        "T=$(featuretags --min --add=osrouter,cli)\nA=(-trimpath \"-tags=$T\")\ngo build \"${A[@]}\" ./cmd/tailscaled",
         "./build_dist.sh --extra-small --box -o x ./cmd/tailscaled",
         "T=$(featuretags --min --add=osrouter,cli | sed 's/ts_omit_nonesuch,//')\ngo build -tags $T ./cmd/tailscaled",
     ] {
@@ -123,12 +127,16 @@ fn what_can_not_be_resolved_is_said() {
         "go build -tags \"ts_omit_aws,$EXTRA\" ./cmd/tailscaled",
         "go build -tags \"ts_omit_aws,ts_omit_$EXTRA\" ./cmd/tailscaled",
         "T=$(./list-tags.sh)\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "go build $FLAGS ./cmd/tailscaled",
+        "go build \"$@\" ./cmd/tailscaled",
         "T=$(featuretags --min --add=$1)\ngo build -tags \"$T\" ./cmd/tailscaled",
         "for f in $(cat features); do T=\"$T,ts_omit_$f\"; done\ngo build -tags \"$T\" ./cmd/tailscaled",
     ] {
         let found = audits("a.sh", text);
         assert!(!found.is_empty() && found.iter().any(|audit| !audit.complete), "{text}");
     }
+    let stock = "go build -ldflags \"$(./flags)\" -o \"$OUT\" ./cmd/tailscaled";
+    assert!(audits("a.sh", stock).iter().all(|audit| audit.complete && audit.omitted.len() == 1));
     let note = "T=${TAGS:-ts_omit_aws}\ngo build -tags \"$T\" ./cmd/tailscaled";
     assert_eq!(tags("a.sh", note), ["ts_omit_aws"]);
     assert!(codes("a.sh", note).contains(&"environment-decides".to_owned()));

@@ -153,66 +153,84 @@ impl Value {
         (words, unknown)
     }
 
-    /// The words of it as a shell splits them.
+    /// The words of it as a shell splits them: at blanks of its text.
     pub(super) fn fields(self) -> Vec<Self> {
-        if self.plain().is_none_or(|text| !text.contains(char::is_whitespace)) {
+        let blank = |atom: &Atom| matches!(atom, Atom::Text(text, _) if text.contains(char::is_whitespace));
+        if !self.atoms.iter().any(blank) {
             return vec![self];
         }
-        let (origins, environment, unnoticed) = (self.origins.clone(), self.environment.clone(), self.unnoticed);
-        let items = self.items(char::is_whitespace);
-        let field = |item| match item {
-            Item::Word(word) => Some(Self {
-                atoms: vec![Atom::Text(word.text, word.span.start)],
-                origins: origins.clone(),
-                environment: environment.clone(),
-                unnoticed,
-            }),
-            Item::Part(_) | Item::Unknown(..) => None,
-        };
-        items.into_iter().filter_map(field).collect()
+        let mut fields: Vec<Vec<Atom>> = vec![Vec::new()];
+        for atom in &self.atoms {
+            let Atom::Text(text, at) = atom else {
+                fields.last_mut().into_iter().for_each(|field| field.push(atom.clone()));
+                continue;
+            };
+            let mut start = 0;
+            for (index, part) in text.split(char::is_whitespace).enumerate() {
+                if index > 0 {
+                    fields.push(Vec::new());
+                }
+                let last = fields.last_mut().filter(|_| !part.is_empty());
+                last.into_iter().for_each(|field| field.push(Atom::Text(part.to_owned(), at + start)));
+                start += part.len() + text[start + part.len()..].chars().next().map_or(0, char::len_utf8);
+            }
+        }
+        fields.retain(|field| !field.is_empty());
+        fields.into_iter().map(|atoms| Self { atoms, ..self.clone() }).collect()
     }
 
     /// What stands between separators. What touches something unknown is unknown itself.
     fn items(&self, separates: impl Fn(char) -> bool) -> Vec<Item> {
         let mut items = Vec::new();
-        let mut open: Option<Word> = None;
-        let mut spoilt: Option<(String, Span)> = None;
-        let mut close =
-            |open: &mut Option<Word>, spoilt: &mut Option<(String, Span)>| match (open.take(), spoilt.take()) {
-                (Some(word), Some((what, span))) => {
-                    items.push(Item::Unknown(format!("`{}…`: {what}", word.text), span))
-                }
-                (None, Some((what, span))) => items.push(Item::Unknown(what, span)),
-                (Some(word), None) => items.push(Item::Word(word)),
-                (None, None) => {}
-            };
-        let mut parts = Vec::new();
+        let mut open = Open::default();
         for atom in &self.atoms {
             match atom {
                 Atom::Text(text, at) => {
                     for (index, c) in text.char_indices() {
                         if separates(c) {
-                            close(&mut open, &mut spoilt);
+                            items.extend(open.close());
                         } else {
-                            let at = at + index;
-                            let word = open.get_or_insert_with(|| Word::new("", Span { start: at, end: at }));
-                            word.text.push(c);
-                            if word.span.end == at {
-                                word.span.end = at + c.len_utf8();
-                            }
+                            open.push(c, at + index);
                         }
                     }
                 }
                 Atom::Part(part) => {
-                    close(&mut open, &mut spoilt);
-                    parts.push(Item::Part(part.clone()));
+                    items.extend(open.close());
+                    items.push(Item::Part(part.clone()));
                 }
-                Atom::Unknown(what, span) => spoilt = Some((what.clone(), *span)),
+                Atom::Unknown(what, span) => open.spoilt = Some((what.clone(), *span)),
             }
         }
-        close(&mut open, &mut spoilt);
-        items.extend(parts);
+        items.extend(open.close());
         items
+    }
+}
+
+/// What was read since the last separator.
+#[derive(Default)]
+struct Open {
+    word: Option<Word>,
+    /// What is not known of it.
+    spoilt: Option<(String, Span)>,
+}
+
+impl Open {
+    fn push(&mut self, c: char, at: usize) {
+        let word = self.word.get_or_insert_with(|| Word::new("", Span { start: at, end: at }));
+        word.text.push(c);
+        // Text from elsewhere in the same word has a place of its own.
+        if word.span.end == at {
+            word.span.end = at + c.len_utf8();
+        }
+    }
+
+    fn close(&mut self) -> Option<Item> {
+        match (self.word.take(), self.spoilt.take()) {
+            (Some(word), Some((what, span))) => Some(Item::Unknown(format!("`{}…`: {what}", word.text), span)),
+            (None, Some((what, span))) => Some(Item::Unknown(what, span)),
+            (Some(word), None) => Some(Item::Word(word)),
+            (None, None) => None,
+        }
     }
 }
 
