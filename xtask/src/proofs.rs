@@ -8,8 +8,9 @@ use featureset::name::FeatureName;
 use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
-use crate::files;
+use crate::invocation::generated_by;
 use crate::project::{Pinned, Project};
+use crate::{files, registries};
 
 /// Where the files are, from the policy's folder.
 pub const FOLDER: &str = "docs/proof";
@@ -56,7 +57,7 @@ pub fn record(
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
     let kept = pinned.registry.features.keys().filter(|name| pinned.policy.keeps(name)).cloned().collect();
     let mut proofs = Proofs {
-        generated_by: "cargo xtask verify".to_owned(),
+        generated_by: generated_by(registries::is_built_in(&project.root()), "verify"),
         release: pinned.release,
         platform: platform.to_owned(),
         kept,

@@ -18,7 +18,7 @@ use super::verify::Prober;
 use crate::cli::{Format, Measure, MeasureWhat};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{costs, files, progress};
+use crate::{files, progress};
 use state::State;
 
 /// Runs the command.
@@ -52,7 +52,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own(&features, flags.shard), &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();
-        state.publish(&costs::path(&project.root(), target), &wanted)?;
+        state.publish(&project.root(), target, &wanted)?;
     }
     Ok(Outcome::Clean)
 }

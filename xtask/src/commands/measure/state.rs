@@ -9,7 +9,8 @@ use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::name::FeatureName;
 
 use crate::commands::build_tailscale::Made;
-use crate::{files, progress};
+use crate::invocation::generated_by;
+use crate::{costs, files, progress, registries};
 
 /// The results of one target that belong to one basis.
 pub(super) struct State {
@@ -87,9 +88,10 @@ impl State {
     ///
     /// # Errors
     /// A [`crate::problem::Problem`] where the file can't be written.
-    pub(super) fn publish(&self, path: &Path, wanted: &BTreeSet<FeatureName>) -> Result<()> {
+    pub(super) fn publish(&self, root: &Path, target: &str, wanted: &BTreeSet<FeatureName>) -> Result<()> {
+        let path = costs::path(root, target);
         let Some(Whole { weight, memory, .. }) = self.whole() else { return Ok(()) };
-        let known = std::fs::read_to_string(path).ok().and_then(|text| Costs::from_json(&text).ok());
+        let known = std::fs::read_to_string(&path).ok().and_then(|text| Costs::from_json(&text).ok());
         let known = known.filter(|known| known.basis == self.basis && known.whole == weight);
         let memory = memory.or_else(|| known.as_ref()?.memory);
         let mut features = known.map(|known| known.features).unwrap_or_default();
@@ -101,9 +103,9 @@ impl State {
             progress::line("Measured", &text);
             return Ok(());
         }
-        let generated_by = "cargo xtask measure".to_owned();
+        let generated_by = generated_by(registries::is_built_in(root), "measure");
         let costs = Costs { generated_by, basis: self.basis.clone(), whole: weight, memory, features };
-        files::write(path, &costs.to_json().map_err(anyhow::Error::msg)?)?;
+        files::write(&path, &costs.to_json().map_err(anyhow::Error::msg)?)?;
         progress::line("Wrote", &format!("{shown}: {} features", costs.features.len()));
         Ok(())
     }
@@ -148,8 +150,9 @@ mod tests {
         }
         let wanted: BTreeSet<FeatureName> = features.into_iter().collect();
         let published = |shard: usize| {
-            let path = folders[shard].path().join("out.json");
-            states[shard].publish(&path, &wanted).unwrap();
+            let root = folders[shard].path();
+            states[shard].publish(root, "amd64", &wanted).unwrap();
+            let path = costs::path(root, "amd64");
             std::fs::read_to_string(path).ok()
         };
         let one_run = published(0).unwrap();

@@ -13,7 +13,8 @@ fn started(programs: &Programs, arguments: &[&str]) -> Result<String> {
     let mut node = world.node("router")?;
     node.start()?;
     node.stop()?;
-    Ok(format!("it starts with `{}`", arguments.join(" ")))
+    let with = if arguments.is_empty() { String::new() } else { format!(" with `{}`", arguments.join(" ")) };
+    Ok(format!("it starts{with} and answers"))
 }
 
 /// With a device in the kernel.
