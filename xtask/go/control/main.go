@@ -14,6 +14,7 @@ import (
 // What each subcommand does with its arguments.
 var commands = map[string]func(args []string) error{
 	"address":    address,
+	"ask":        ask,
 	"bind":       bind,
 	"bounce":     bounce,
 	"call":       call,

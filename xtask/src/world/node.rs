@@ -67,14 +67,21 @@ impl Node {
         self.host.folder.join("state")
     }
 
-    fn socket(&self) -> String {
-        format!("--socket={}", self.host.folder.join("tailscaled.sock").display())
+    /// The socket on which the daemon takes commands.
+    #[must_use]
+    pub fn socket(&self) -> String {
+        self.host.folder.join("tailscaled.sock").display().to_string()
     }
 
     fn daemon_command(&self, variables: &[(&str, &str)]) -> Result<Command> {
         let state = self.state();
         let (file, folder) = (format!("--state={}/tailscaled.state", state.display()), state.display().to_string());
-        let arguments = [self.socket(), file, format!("--statedir={folder}"), "--tun=tailscale0".to_owned()];
+        let arguments = [
+            format!("--socket={}", self.socket()),
+            file,
+            format!("--statedir={folder}"),
+            "--tun=tailscale0".to_owned(),
+        ];
         let arguments = arguments.iter().chain(&self.programs.sabotage.arguments);
         let arguments: Vec<&str> = arguments.map(String::as_str).collect();
         let inner = self.programs.runner.command(&self.programs.tailscaled, &arguments);
@@ -169,7 +176,7 @@ impl Node {
     }
 
     fn cli_command(&self, arguments: &[&str], user: Option<&str>) -> Result<Command> {
-        let socket = self.socket();
+        let socket = format!("--socket={}", self.socket());
         let inner = self.programs.runner.command(&self.programs.tailscale, &[&[socket.as_str()], arguments].concat());
         Ok(self.host.inside(&inner.context("nothing runs this processor's programs")?, user))
     }

@@ -19,8 +19,9 @@ use crate::world::{Sabotage, entrance};
 use crate::{files, progress, registries};
 
 /// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 8] = [
+const LAB: [(&str, &str); 9] = [
     ("load.go", include_str!("../../../go/control/load.go")),
+    ("local.go", include_str!("../../../go/control/local.go")),
     ("main.go", include_str!("../../../go/control/main.go")),
     ("names.go", include_str!("../../../go/control/names.go")),
     ("nat.go", include_str!("../../../go/control/nat.go")),
