@@ -282,6 +282,7 @@ fn small(bench: &Bench, go: &Go, name: &str, linker: &str) -> PathBuf {
 #[test]
 fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
     let Ok(go) = go::find_or_provide(&target()) else { return skip("there is no Go") };
+    let Ok(upx) = upx::find_or_provide(&target()) else { return skip("there is no UPX") };
     let bench = Bench::new();
     let stamps = "-X tailscale.com/version.longStamp=1.98.4-t012345678 -X tailscale.com/version.shortStamp=1.98.4";
     small(&bench, &go, "symbols", stamps);
@@ -296,21 +297,17 @@ fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
     bare[0x3a..0x40].fill(0);
     bench.write("bare", &bare);
     names.push("bare");
-    if let Some(upx) = upx::find(Some(&target())) {
-        let ran = upx.pack(&bench.path("stripped"), &bench.path("packed")).output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-        let mut damaged = std::fs::read(bench.path("packed")).unwrap();
-        let middle = damaged.len() / 2;
-        damaged[middle..middle + 100].fill(0);
-        bench.write("damaged", &damaged);
-        for (memory, largest) in [(4 << 20, 64 << 20), (1 << 30, 64 << 10)] {
-            let limited = upx.unpack(&bench.path("packed"), &bench.path("raw"), memory, largest).output().unwrap();
-            assert!(!limited.status.success(), "{memory} {largest}");
-        }
-        names.extend(["packed", "damaged"]);
-    } else {
-        skip("there is no UPX");
+    let ran = upx.pack(&bench.path("stripped"), &bench.path("packed")).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let mut damaged = std::fs::read(bench.path("packed")).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 100].fill(0);
+    bench.write("damaged", &damaged);
+    for (memory, largest) in [(4 << 20, 64 << 20), (1 << 30, 64 << 10)] {
+        let limited = upx.unpack(&bench.path("packed"), &bench.path("raw"), memory, largest).output().unwrap();
+        assert!(!limited.status.success(), "{memory} {largest}");
     }
+    names.extend(["packed", "damaged"]);
     let version = Regex::new(r"UPX [0-9.]+").unwrap();
     let told: Vec<String> = names.iter().map(|name| bench.told(name)).collect();
     insta::assert_snapshot!(version.replace_all(&told.join("\n"), "UPX [VERSION]"));
