@@ -140,7 +140,8 @@ impl Flow<'_> {
     /// The tags of a build: those of `-tags`, else those of GOFLAGS; nothing where neither names any.
     fn tags_of(&mut self, words: &[&Word], arguments: &[Argument]) -> Option<Vec<Value>> {
         let flag = |text: &str| ["-tags", "--tags"].contains(&text);
-        for (index, word) in words.iter().enumerate() {
+        // The last one counts.
+        for (index, word) in words.iter().enumerate().rev() {
             let head = word.head();
             let values = if word.text().as_deref().is_some_and(flag) {
                 let next = words.get(index + 1)?;
@@ -153,8 +154,7 @@ impl Flow<'_> {
             // `-tags "$(featuretags …)"`: what fails in an argument stops nothing.
             let blind = |mut value: Value| {
                 let direct = word_calls(word) || words.get(index + 1).is_some_and(|next| word_calls(next));
-                let made = value.atoms.iter().any(|atom| matches!(atom, Atom::Part(_)));
-                value.unnoticed = value.unnoticed.or((direct && made).then_some(word.span));
+                value.unnoticed = value.unnoticed.or((direct && value.is_made()).then_some(word.span));
                 value
             };
             return Some(values.into_iter().map(blind).collect());
@@ -327,9 +327,9 @@ fn behind(value: &Value, bytes: usize) -> Value {
     value
 }
 
-/// The value of `-tags` among arguments.
+/// The value of `-tags` among arguments: of the last one, as Go takes it.
 fn tags_flag(arguments: &[Argument]) -> Option<(Value, Span)> {
-    arguments.iter().enumerate().find_map(|(index, argument)| {
+    arguments.iter().enumerate().rev().find_map(|(index, argument)| {
         let (name, inline) = flag(argument).filter(|(name, _)| name == "tags")?;
         let _ = name;
         match inline {

@@ -25,8 +25,9 @@ pub(super) fn through(value: Value, words: &[(String, Span)]) -> Value {
     })
 }
 
+/// Lines become one. A comma at an end makes no difference.
 fn joined(value: Value) -> Value {
-    value.mapped(|text| text.trim().replace('\n', ","))
+    value.mapped(|text| text.replace('\n', ","))
 }
 
 fn translated(value: &Value, arguments: &[&str]) -> Option<Value> {
@@ -41,7 +42,7 @@ fn translated(value: &Value, arguments: &[&str]) -> Option<Value> {
         }
         ["-s", from, to] | [from, to] if separators(from) && separators(to) => {
             let (from, to) = (plain(from), plain(to).chars().next().map(String::from).unwrap_or_default());
-            Some(value.clone().mapped(|text| text.trim_end_matches('\n').replace(|c| from.contains(c), &to)))
+            Some(value.clone().mapped(|text| text.replace(|c| from.contains(c), &to)))
         }
         _ => None,
     }
@@ -66,7 +67,22 @@ fn edited(value: &Value, arguments: &[(String, Span)]) -> Option<Value> {
 pub(super) fn applied(value: Value, change: Change) -> Value {
     match change {
         Change::Nothing => value,
-        Change::Separators(to) => value.mapped(|text| text.split_whitespace().collect::<Vec<_>>().join(&to)),
+        Change::Separators(to) => value.mapped(|text| separated(text, &to)),
         Change::Strips(strips) => value.without(strips),
     }
+}
+
+/// A text whose blanks are others; those at its ends too, for more text may stand beside it.
+fn separated(text: &str, to: &str) -> String {
+    let mut changed = String::new();
+    let mut blank = false;
+    for c in text.chars() {
+        if !c.is_whitespace() {
+            changed.push(c);
+        } else if !blank {
+            changed += to;
+        }
+        blank = c.is_whitespace();
+    }
+    changed
 }

@@ -5,10 +5,12 @@
 
 pub(super) mod command;
 mod expand;
+mod functions;
 mod printed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::functions::Functions;
 use super::MOST_LISTS;
 use super::sections::{Kind, Section};
 use super::token::{self, Token, Word};
@@ -32,6 +34,8 @@ struct Branch {
     results: Vec<Variables>,
     /// Whether one of its ways is always taken.
     exhaustive: bool,
+    /// Whether its last way has ended: nothing follows the last `;;`.
+    ended: bool,
 }
 
 /// A variable that was set.
@@ -50,6 +54,9 @@ pub(super) struct Flow<'a> {
     pub(super) variables: Variables,
     branches: Vec<Branch>,
     definitions: Vec<Definition>,
+    functions: Functions,
+    /// Where the loop that is followed is left before its end, if it is.
+    left: Option<Span>,
     lists: Vec<List>,
     /// Where words begin that belong to something else than a list: the patterns of an editor.
     patterns: BTreeSet<usize>,
@@ -83,6 +90,8 @@ impl<'a> Flow<'a> {
             variables: Variables::new(),
             branches: Vec::new(),
             definitions: Vec::new(),
+            functions: Functions::default(),
+            left: None,
             lists: Vec::new(),
             patterns: BTreeSet::new(),
             budget: 400_000,
@@ -128,6 +137,7 @@ impl<'a> Flow<'a> {
 
     /// The lists that were found, and where the words begin that are spoken for.
     pub(super) fn finish(mut self) -> (Vec<List>, BTreeSet<usize>) {
+        self.uncalled();
         for index in 0..self.definitions.len() {
             let Definition { name, place, values, used } = &self.definitions[index];
             if *used || !values.iter().any(Value::has_tags) {
@@ -204,7 +214,7 @@ impl<'a> Flow<'a> {
             self.used(&older);
         }
         values.dedup();
-        values.truncate(MOST_WAYS);
+        self.bounded(&mut values);
         self.definitions.push(Definition { name: name.to_owned(), place, values: values.clone(), used: false });
         self.variables.insert(name.to_owned(), values);
     }
@@ -222,7 +232,7 @@ impl<'a> Flow<'a> {
         let mut joined = Vec::new();
         for one in &first {
             for other in &second {
-                if joined.len() == MOST_WAYS || !self.works(one.weight() + other.weight()) {
+                if !self.works(one.weight() + other.weight()) {
                     return joined;
                 }
                 let mut value = one.clone();
@@ -234,12 +244,35 @@ impl<'a> Flow<'a> {
                 joined.push(value);
             }
         }
+        self.bounded(&mut joined);
         joined
+    }
+
+    /// A variable that the text does not set here, though it does elsewhere: to these values.
+    fn from_outside(&self, name: &str, values: &[Value]) -> Value {
+        let origin = values.iter().find_map(|value| value.origins.first());
+        let place = origin.and_then(|origin| self.definitions.get(*origin)).map(|definition| definition.place);
+        let environment = BTreeSet::from([(name.to_owned(), place.unwrap_or_default())]);
+        Value { environment, ..Value::default() }
+    }
+
+    /// Leaves no more ways than are followed. That there are more is said.
+    fn bounded(&self, values: &mut Vec<Value>) {
+        if values.len() <= MOST_WAYS {
+            return;
+        }
+        values.truncate(MOST_WAYS);
+        if let Some(value) = values.last_mut() {
+            let place = value.origins.first().and_then(|origin| self.definitions.get(*origin));
+            let place = place.map(|definition| definition.place).unwrap_or_default();
+            value.atoms.push(Atom::Unknown("it comes about in more ways than are followed".to_owned(), place));
+        }
     }
 
     fn branch(&mut self) {
         if self.branches.len() < DEEPEST && self.works(self.variables.len() * 16) {
-            self.branches.push(Branch { before: self.variables.clone(), results: Vec::new(), exhaustive: false });
+            let before = self.variables.clone();
+            self.branches.push(Branch { before, results: Vec::new(), exhaustive: false, ended: false });
         } else {
             self.budget = 0;
         }
@@ -254,20 +287,37 @@ impl<'a> Flow<'a> {
 
     fn join(&mut self) {
         let Some(mut branch) = self.branches.pop() else { return };
-        branch.results.push(std::mem::take(&mut self.variables));
+        let last = std::mem::take(&mut self.variables);
+        if !branch.ended {
+            branch.results.push(last);
+        }
         if !branch.exhaustive {
             branch.results.insert(0, branch.before);
         }
+        let mut joined = Variables::new();
+        let ways = branch.results.len();
+        let mut set: BTreeMap<String, usize> = BTreeMap::new();
+        for name in branch.results.iter().flat_map(Variables::keys) {
+            *set.entry(name.clone()).or_default() += 1;
+        }
         for one in branch.results {
             for (name, values) in one {
-                let known = self.variables.entry(name).or_default();
+                let known = joined.entry(name).or_default();
                 for value in values {
-                    if known.len() < MOST_WAYS && !known.contains(&value) {
+                    if !known.contains(&value) {
                         known.push(value);
                     }
                 }
             }
         }
+        for (name, values) in &mut joined {
+            // Where it is not set, it is what the environment has.
+            if set.get(name).is_some_and(|count| *count < ways) && values.iter().any(Value::has_tags) {
+                values.insert(0, self.from_outside(name, values));
+            }
+            self.bounded(values);
+        }
+        self.variables = joined;
     }
 
     /// Keeps a list that was found, once for each way in which it may come about.

@@ -129,6 +129,8 @@ fn what_can_not_be_resolved_is_said() {
         "T=$(./list-tags.sh)\ngo build -tags \"$T\" ./cmd/tailscaled",
         "go build $FLAGS ./cmd/tailscaled",
         "go build \"$@\" ./cmd/tailscaled",
+        "T=ts_omit_aws\nread -r T < tags\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "for f in aws bird; do\n [ $f = bird ] && continue\n T=$T,ts_omit_$f\ndone\ngo build -tags \"$T\" ./cmd/tailscaled",
         "T=$(featuretags --min --add=$1)\ngo build -tags \"$T\" ./cmd/tailscaled",
         "for f in $(cat features); do T=\"$T,ts_omit_$f\"; done\ngo build -tags \"$T\" ./cmd/tailscaled",
     ] {
@@ -151,6 +153,60 @@ fn a_branch_may_be_taken_or_not() {
     assert_eq!(tags("a.sh", both), ["ts_omit_aws", "ts_omit_bird"]);
     let case = "case $1 in\n a) T=ts_omit_aws;;\n *) T=ts_omit_bird;;\nesac\ngo build -tags $T ./cmd/tailscaled";
     assert_eq!(tags("a.sh", case), ["ts_omit_aws", "ts_omit_bird"]);
+    assert_eq!(tags("a.sh", &format!("T=\n{case}")), ["ts_omit_aws", "ts_omit_bird"]);
+    // Where only a branch sets it, it may come from outside.
+    let perhaps = "if [ -n \"$S\" ]; then T=ts_omit_aws; fi\ngo build -tags \"$T\" ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", perhaps), ["", "ts_omit_aws"]);
+    assert!(codes("a.sh", perhaps).contains(&"environment-decides".to_owned()));
+    for guard in ["$S &&", "[ \"$S\" ] &&", "(( S )) &&", "grep -q x y ||"] {
+        for set in ["T=\"$T,ts_omit_bird\"", "{ echo; T=\"$T,ts_omit_bird\"; }"] {
+            let text = format!("T=ts_omit_aws\n{guard} {set}\ngo build -tags \"$T\" ./cmd/tailscaled");
+            assert_eq!(tags("a.sh", &text), ["ts_omit_aws", "ts_omit_aws,ts_omit_bird"], "{text}");
+        }
+    }
+}
+
+#[test]
+fn more_ways_than_are_followed_are_said_to_be_more() {
+    let ifs: String =
+        ["aws", "bird", "kube"].iter().map(|name| format!("[ $X ] && T=\"$T,ts_omit_{name}\"\n")).collect();
+    let found = audits("a.sh", &format!("T=ts_omit_tap\n{ifs}go build -tags \"$T\" ./cmd/tailscaled"));
+    assert!(found.iter().any(|audit| !audit.complete), "{found:?}");
+}
+
+#[test]
+fn functions_are_followed_where_they_are_called() {
+    let text = "small() { T=ts_omit_aws; }\nfull() { T=; }\nsmall\ngo build -tags \"$T\" ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", text), ["ts_omit_aws"]);
+    let arguments = "drop() {\n for f in \"$@\"; do T=\"$T,ts_omit_$f\"; done\n}\nT=ts_omit_tap\ndrop aws bird\n\
+                     go build -tags \"$T\" ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", arguments), ["ts_omit_aws,ts_omit_bird,ts_omit_tap"]);
+    let first = "function make_it { go build -tags \"$1\" ./cmd/tailscaled; }\nmake_it ts_omit_aws";
+    assert_eq!(tags("a.sh", first), ["ts_omit_aws"]);
+    // What a package's tool calls is followed with what the text sets.
+    let package = "_tags=ts_omit_aws\nbuild() {\n go build -tags \"$_tags\" ./cmd/tailscaled\n}";
+    assert_eq!(tags("APKBUILD", package), ["ts_omit_aws"]);
+    let wrapped = "run() { echo \"$@\"; \"$@\"; }\nrun go build -tags ts_omit_aws ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", wrapped), ["ts_omit_aws"]);
+    let endless = "f() { f; }\nf\ngo build -tags ts_omit_aws ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", endless), ["ts_omit_aws"]);
+}
+
+#[test]
+fn what_a_shell_does_with_a_list_is_done() {
+    let build = "go build -tags \"$T\" ./cmd/tailscaled";
+    for (text, expected) in [
+        ("T=ts_omit_aws\nT+=\" ts_omit_bird\"\nT=${T// /,}", "ts_omit_aws,ts_omit_bird"),
+        ("T=ts_omit_aws\n(T=ts_omit_bird; cd x)", "ts_omit_aws"),
+        ("A=(ts_omit_{aws,bird})\nT=\"${A[*]}\"", "ts_omit_aws,ts_omit_bird"),
+        ("for f in {aws,bird}; do T=$T,ts_omit_$f; done\nT=${T#,}", "ts_omit_aws,ts_omit_bird"),
+    ] {
+        let text = format!("T=\n{text}\n{build}");
+        let found = tags("a.sh", &text);
+        assert!(found.contains(&expected.to_owned()) && found.len() <= 2, "{text}: {found:?}");
+    }
+    // Of several, Go takes the last.
+    assert_eq!(tags("a.sh", "go build -tags ts_omit_aws -tags=ts_omit_bird ./cmd/tailscaled"), ["ts_omit_bird"]);
 }
 
 #[test]
@@ -167,6 +223,7 @@ fn a_failure_that_goes_unnoticed_is_told_from_one_that_ends_the_script() {
         ("set -e\nexport T=$(featuretags --min)", true),
         ("set -e\nT=$(featuretags --min | sed 's/ts_omit_dns,//')", true),
         ("set -euo pipefail\nT=$(featuretags --min | sed 's/ts_omit_dns,//')", false),
+        ("T=ts_omit_aws,ts_omit_dns\nT=${T/ts_omit_dns/}", false),
     ] {
         let found = codes("a.sh", &format!("{text}\n{build}"));
         assert_eq!(found.contains(&"silent-fallback".to_owned()), falls_back, "{text}: {found:?}");

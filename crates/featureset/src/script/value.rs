@@ -97,6 +97,18 @@ impl Value {
         })
     }
 
+    /// Whether a program makes a part of it.
+    pub(super) fn is_made(&self) -> bool {
+        fn made(part: &Part) -> bool {
+            match part {
+                Part::Without(parts, _) => parts.iter().any(made),
+                Part::Tags(_) | Part::Unknown(..) => false,
+                _ => true,
+            }
+        }
+        self.atoms.iter().any(|atom| matches!(atom, Atom::Part(part) if made(part)))
+    }
+
     /// The same with each text changed; places stay where they can.
     pub(super) fn mapped(mut self, change: impl Fn(&str) -> String) -> Self {
         for atom in &mut self.atoms {

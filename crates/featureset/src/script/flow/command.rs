@@ -3,7 +3,7 @@
 use super::super::token::{Token, Word};
 use super::super::value::{Atom, Value};
 use super::printed::words_of;
-use super::{DEEPEST, Flow, Simple, ends};
+use super::{DEEPEST, Flow, Simple, Variables, ends};
 use crate::audit::Part;
 use crate::finding::Span;
 
@@ -23,18 +23,22 @@ impl Flow<'_> {
     pub(super) fn commands(&mut self, tokens: &[Token]) {
         let (mut index, mut previous) = (0, "\n");
         let mut was_test = false;
+        let mut groups = Vec::new();
         while index < tokens.len() {
             if !self.works(1) {
-                return;
+                break;
             }
             if let Token::Operator(operator, _) = &tokens[index] {
-                previous = if *operator == "(" || *operator == ")" { "\n" } else { operator };
-                if *operator == ";;" {
-                    self.otherwise(false);
-                    index = self.pattern(tokens, index + 1);
+                if let Some(end) = arithmetic(tokens, index) {
+                    (index, previous, was_test) = (end, "\n", true);
                     continue;
                 }
-                index += 1;
+                previous = self.operator(operator, &mut groups);
+                index = if *operator == ";;" { self.pattern(tokens, index + 1) } else { index + 1 };
+                continue;
+            }
+            if let Some(end) = self.defined(tokens, index) {
+                index = end;
                 continue;
             }
             let end = tokens[index..].iter().position(ends).map_or(tokens.len(), |length| index + length);
@@ -49,20 +53,56 @@ impl Flow<'_> {
                     self.branch();
                     index = self.pattern(tokens, end);
                 }
-                _ => {
-                    let next = operator_at(tokens, end);
+                word => {
                     let conditional = matches!(previous, "||") || (previous == "&&" && was_test);
                     if conditional {
                         self.branch();
                     }
-                    was_test = self.keyworded(&words, around(tokens, end, next));
+                    match word {
+                        "{" => groups.push(Group::Braces { conditional }),
+                        "}" => self.closed(&mut groups),
+                        _ => {}
+                    }
+                    was_test = self.keyworded(&words, around(tokens, end, operator_at(tokens, end)));
                     self.redirected(&tokens[index..end], &words);
-                    if conditional {
+                    if conditional && word != "{" {
                         self.join();
                     }
                     index = end;
                 }
             }
+        }
+        while !groups.is_empty() {
+            self.closed(&mut groups);
+        }
+    }
+
+    /// Opens and closes a shell of its own, and the ways of a `case`. Gives what stands before the next command.
+    fn operator(&mut self, operator: &'static str, groups: &mut Vec<Group>) -> &'static str {
+        match operator {
+            "(" => {
+                let outside =
+                    if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+                groups.push(Group::Shell(outside));
+                return "\n";
+            }
+            ")" => {
+                if matches!(groups.last(), Some(Group::Shell(_))) {
+                    self.closed(groups);
+                }
+                return "\n";
+            }
+            ";;" => self.otherwise(false),
+            _ => {}
+        }
+        operator
+    }
+
+    fn closed(&mut self, groups: &mut Vec<Group>) {
+        match groups.pop() {
+            Some(Group::Braces { conditional: true }) => self.join(),
+            Some(Group::Shell(outside)) => self.variables = outside,
+            Some(Group::Braces { conditional: false }) | None => {}
         }
     }
 
@@ -88,9 +128,13 @@ impl Flow<'_> {
             rest = others;
         }
         let Some(first) = rest.first() else { return false };
-        let test = ["[", "[[", "test", "command", "grep", "which", "type"].contains(&first.head());
+        let test = ["[", "[[", "test", "command", "grep", "which", "type", "true", "false"].contains(&first.head());
+        if ["continue", "break"].contains(&first.head()) {
+            self.left = self.left.or(Some(first.span));
+        }
         self.simple(rest, &around);
-        test
+        // `$SMALL && …`
+        test || (rest.len() == 1 && first.head().is_empty())
     }
 
     /// A loop: over words that are known it is run. Gives where what follows begins.
@@ -106,15 +150,7 @@ impl Flow<'_> {
         // The keyword `do` stands before the first command of the body.
         let known = !items.is_empty() && items.iter().all(|item| item.plain().is_some());
         if known && self.depth < DEEPEST {
-            self.depth += 1;
-            for item in items {
-                if !self.works(body.len()) {
-                    break;
-                }
-                self.variables.insert(name.clone(), vec![item]);
-                self.commands(body);
-            }
-            self.depth -= 1;
+            self.turns(&name, items, body);
         } else {
             let place = words.first().map(|word| word.span).unwrap_or_default();
             self.variables.insert(name.clone(), vec![Value::unknown(format!("`{name}` of a loop"), place)]);
@@ -125,12 +161,37 @@ impl Flow<'_> {
         done + 1
     }
 
+    /// Runs a loop over words that are known. What it sets is not known where it is left before its end.
+    fn turns(&mut self, name: &str, items: Vec<Value>, body: &[Token]) {
+        let outer = self.left.take();
+        let before = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        self.depth += 1;
+        for item in items {
+            if !self.works(body.len()) {
+                break;
+            }
+            self.variables.insert(name.to_owned(), vec![item]);
+            self.commands(body);
+        }
+        self.depth -= 1;
+        if let Some(place) = self.left {
+            let changed = self.variables.iter_mut().filter(|(name, values)| before.get(*name) != Some(values));
+            for value in changed.flat_map(|(_, values)| values) {
+                value.atoms = vec![Atom::Unknown("which turns of the loop are left early".to_owned(), place)];
+            }
+        }
+        self.left = outer;
+    }
+
     /// Steps over the pattern of a case's branch; gives where its commands begin.
     fn pattern(&mut self, tokens: &[Token], from: usize) -> usize {
         for (index, token) in tokens.iter().enumerate().skip(from) {
             match token {
                 Token::Operator(")", _) => return index + 1,
                 Token::Word(word) if word.text().as_deref() == Some("esac") => {
+                    if let Some(branch) = self.branches.last_mut() {
+                        branch.ended = true;
+                    }
                     return index;
                 }
                 Token::Word(word) if word.text().as_deref() == Some("*") => {
@@ -163,7 +224,23 @@ impl Flow<'_> {
             }),
             "env" => self.simple(&rest[1..], around),
             "set" => self.options(&rest[1..]),
-            _ => self.called(set, rest),
+            "read" | "mapfile" | "readarray" => self.taken_in(&rest[1..], program.span),
+            "printf" if rest.get(1).is_some_and(|word| word.head() == "-v") => {
+                self.taken_in(&rest[2..rest.len().min(3)], program.span);
+            }
+            name => {
+                if !self.runs(name, &rest[1..]) {
+                    self.called(set, rest);
+                }
+            }
+        }
+    }
+
+    /// Variables that a command fills with what the text does not tell.
+    fn taken_in(&mut self, words: &[&Word], place: Span) {
+        for name in words.iter().filter_map(|word| word.text()).filter(|name| !name.starts_with('-')) {
+            let unknown = Value::unknown(format!("what is read into `{name}`"), place);
+            self.variables.insert(name, vec![unknown]);
         }
     }
 
@@ -196,9 +273,8 @@ impl Flow<'_> {
         let (name, adds) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
         let mut values = self.expand_after_sign(word, head.find('=').map_or(0, |at| at + 1));
         for value in &mut values {
-            let made = value.atoms.iter().any(|atom| matches!(atom, Atom::Part(_)));
             let safe = around.guarded || around.tested || (self.stops_on_errors && !around.replaced);
-            if made && !safe {
+            if value.is_made() && !safe {
                 value.unnoticed = value.unnoticed.or(Some(word.span));
             }
         }
@@ -257,6 +333,26 @@ impl Flow<'_> {
             self.assign(&format!("> {file}"), vec![value], place, None);
         }
     }
+}
+
+/// Commands that stand together.
+enum Group {
+    /// `{ … }`, and whether it is taken only in some cases.
+    Braces { conditional: bool },
+    /// `( … )`: what is set inside holds inside. The variables outside.
+    Shell(Variables),
+}
+
+/// Where `(( … ))` ends that begins at a place, which is a test and sets nothing that matters.
+fn arithmetic(tokens: &[Token], from: usize) -> Option<usize> {
+    let (Token::Operator("(", first), Some(Token::Operator("(", second))) = (&tokens[from], tokens.get(from + 1))
+    else {
+        return None;
+    };
+    let closed =
+        |pair: &[Token]| matches!(pair, [Token::Operator(")", one), Token::Operator(")", other)] if one + 1 == *other);
+    let length = tokens[from..].windows(2).position(closed).filter(|_| first + 1 == *second)?;
+    Some(from + length + 2)
 }
 
 /// Whether a word sets a variable.

@@ -4,7 +4,7 @@ use super::super::filter;
 use super::super::sections::Kind;
 use super::super::sed;
 use super::super::token::{self, Piece, Word};
-use super::super::value::{Atom, Value};
+use super::super::value::Value;
 use super::{DEEPEST, Flow};
 use crate::finding::Span;
 
@@ -14,8 +14,10 @@ impl Flow<'_> {
         let mut values = vec![Value::default()];
         if let Some(words) = &word.array {
             for word in words {
-                let next = self.expand(word);
-                values = self.product(values, next, " ");
+                let several = self.braced(word).map(|several| several.into_iter().map(|one| vec![one]).collect());
+                for next in several.unwrap_or_else(|| vec![self.expand(word)]) {
+                    values = self.product(values, next, " ");
+                }
             }
             return values;
         }
@@ -33,11 +35,42 @@ impl Flow<'_> {
     /// The arguments that a word may become: one, or several where a reference outside of quotes holds blanks.
     pub(in super::super) fn arguments(&mut self, word: &Word) -> Vec<Vec<Value>> {
         let bare = word.pieces.iter().any(|piece| match piece {
-            Piece::Reference(span, quoted) => !quoted || self.text[span.start..span.end].ends_with("[@]"),
+            Piece::Reference(span, quoted) => {
+                let inner = &self.text[span.start..span.end];
+                !quoted || inner.ends_with("[@]") || inner == "@"
+            }
             Piece::Commands(_, quoted) => !quoted,
             Piece::Text(..) => false,
         });
+        if let Some(several) = self.braced(word) {
+            return vec![several];
+        }
         self.expand(word).into_iter().map(|value| if bare { value.fields() } else { vec![value] }).collect()
+    }
+
+    /// The words that `ts_omit_{aws,bird}` stands for, where no quote and no reference is in it.
+    fn braced(&self, word: &Word) -> Option<Vec<Value>> {
+        let source = self.text.get(word.span.start..word.span.end)?;
+        if self.kind == Kind::Make || word.text()? != source {
+            return None;
+        }
+        let open = source.find('{')?;
+        let length = source[open..].find('}')?;
+        let inside = &source[open + 1..open + length];
+        if !inside.contains(',') || inside.contains('{') || source[open + length + 1..].contains('{') {
+            return None;
+        }
+        let start = word.span.start;
+        let (before, after) = (&source[..open], &source[open + length + 1..]);
+        let mut at = start + open + 1;
+        let words = inside.split(',').map(|one| {
+            let mut value = Value::text(before, start);
+            value.append(Value::text(one, at));
+            value.append(Value::text(after, start + open + length + 1));
+            at += one.len() + 1;
+            value
+        });
+        Some(words.collect())
     }
 
     /// Follows what stands inside of something, as deep as is followed.
@@ -66,6 +99,9 @@ impl Flow<'_> {
         let length = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
         let (name, operation) = inner.split_at(length);
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            if let Some(given) = self.variable(&inner) {
+                return given;
+            }
             return vec![Value::unknown(format!("`${inner}`"), span)];
         }
         let rest = Span { start: span.start + length, end: span.end };
@@ -143,7 +179,7 @@ impl Flow<'_> {
         if function == "shell" {
             let mut value = self.printed(Span { start: at, end: span.end });
             // Make does not look at its status.
-            if value.atoms.iter().any(|atom| matches!(atom, Atom::Part(_))) {
+            if value.is_made() {
                 value.unnoticed = Some(span);
             }
             return vec![value];

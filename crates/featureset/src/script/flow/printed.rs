@@ -37,7 +37,7 @@ impl Flow<'_> {
             match previous {
                 // What is printed where the first fails: without it, nothing.
                 "||" => {
-                    if let Some(value) = printed.as_mut().filter(|value| is_made(value)) {
+                    if let Some(value) = printed.as_mut().filter(|value| value.is_made()) {
                         value.unnoticed = value.unnoticed.or(Some(span));
                     }
                 }
@@ -65,7 +65,7 @@ impl Flow<'_> {
         let plain: Vec<(String, Span)> =
             words.iter().map(|word| (word.text().unwrap_or_default(), text_place(word))).collect();
         self.patterns.extend(plain.iter().map(|(_, span)| span.start));
-        let made = is_made(&value);
+        let made = value.is_made();
         let mut value = match words.iter().any(|word| word.text().is_none()) {
             true => Value { atoms: vec![Atom::Unknown("what the list is piped through".to_owned(), span)], ..value },
             false => filter::through(value, &plain),
@@ -124,11 +124,6 @@ impl Flow<'_> {
         }
         values.pop().unwrap_or_default()
     }
-}
-
-/// Whether a program makes a part of a value.
-fn is_made(value: &Value) -> bool {
-    value.atoms.iter().any(|atom| matches!(atom, Atom::Part(_)))
 }
 
 /// The words of a command, without what is redirected.
