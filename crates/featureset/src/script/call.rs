@@ -216,6 +216,14 @@ impl Flow<'_> {
         for value in &mut values {
             value.atoms.extend(parts.iter().cloned().map(Atom::Part));
         }
+        // Source: `build_dist.sh`, `go build ${tags:+-tags=$tags} … "$@"`: of several, Go takes the last.
+        let later = arguments.len().min(index);
+        match self.tags_of(&words[words.len().min(index)..], &arguments[later..]) {
+            Some(last) if tags_flag(&arguments[later..]).is_some() || values.iter().all(Value::is_empty) => {
+                values = last
+            }
+            _ => {}
+        }
         let what =
             format!("`build_dist.sh` of {}", if program == Program::Daemon { "tailscaled" } else { "tailscale" });
         self.found(Found { what, program, values, findings, ..Found::at(place) });

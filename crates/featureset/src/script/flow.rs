@@ -6,11 +6,13 @@
 pub(super) mod command;
 mod expand;
 mod functions;
+mod images;
 mod printed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::functions::Functions;
+use self::images::Images;
 use super::MOST_LISTS;
 use super::sections::{Kind, Section};
 use super::token::{self, Token, Word};
@@ -25,6 +27,9 @@ const MOST_WAYS: usize = 4;
 
 /// How deep branches and commands in commands are followed.
 const DEEPEST: usize = 12;
+
+/// What a file is kept as among the variables: this before its name.
+const FILE: &str = "> ";
 
 type Variables = BTreeMap<String, Vec<Value>>;
 
@@ -55,6 +60,7 @@ pub(super) struct Flow<'a> {
     branches: Vec<Branch>,
     definitions: Vec<Definition>,
     functions: Functions,
+    images: Images,
     /// Where the loop that is followed is left before its end, if it is.
     left: Option<Span>,
     lists: Vec<List>,
@@ -91,6 +97,7 @@ impl<'a> Flow<'a> {
             branches: Vec::new(),
             definitions: Vec::new(),
             functions: Functions::default(),
+            images: Images::default(),
             left: None,
             lists: Vec::new(),
             patterns: BTreeSet::new(),
@@ -108,18 +115,27 @@ impl<'a> Flow<'a> {
     /// Follows a part of the text.
     pub(super) fn follow(&mut self, section: &Section) {
         match section {
-            Section::Commands(span) => {
-                // Each `RUN` and each line of a recipe has a shell of its own.
-                if matches!(self.kind, Kind::Docker | Kind::Make) {
-                    (self.stops_on_errors, self.stops_on_piped_errors) = (false, false);
-                }
-                self.commands(&token::tokens(self.text, *span, self.kind));
+            Section::Commands(span) => self.commands(&token::tokens(self.text, *span, self.kind)),
+            Section::Apart(span) => self.apart(*span),
+            Section::Image { from, name } if self.works(self.variables.len() * 8) => {
+                self.images.begin(from, name.as_deref(), &mut self.variables);
             }
+            Section::Image { .. } => self.variables.clear(),
+            Section::Asked(name) => self.images.ask(name, &mut self.variables),
             Section::Value { name, value, adds, default } => self.section_value(name, *value, *adds, *default),
             Section::If => self.branch(),
             Section::Else => self.otherwise(true),
             Section::EndIf => self.join(),
         }
+    }
+
+    /// Each `RUN` and each line of a recipe has a shell of its own. Files stay.
+    fn apart(&mut self, span: Span) {
+        (self.stops_on_errors, self.stops_on_piped_errors) = (false, false);
+        let outside = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        self.commands(&token::tokens(self.text, span, self.kind));
+        let inside = std::mem::replace(&mut self.variables, outside);
+        self.variables.extend(inside.into_iter().filter(|(name, _)| name.starts_with(FILE)));
     }
 
     fn section_value(&mut self, name: &str, span: Span, adds: bool, default: bool) {

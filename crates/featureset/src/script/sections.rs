@@ -22,6 +22,15 @@ pub(super) enum Kind {
 pub(super) enum Section {
     /// Commands.
     Commands(Span),
+    /// Commands in a shell of their own: what they set holds for them alone.
+    Apart(Span),
+    /// Where an image begins, what it is made from, and what it is called.
+    Image {
+        from: String,
+        name: Option<String>,
+    },
+    /// A variable of the whole file that an image asks for.
+    Asked(String),
     /// The value of a variable, as it is written; and whether it adds to what the variable holds.
     Value {
         name: String,
@@ -95,23 +104,35 @@ fn first_word(text: &str, span: Span) -> (&str, Span) {
 
 fn docker(text: &str) -> Vec<Section> {
     let mut sections = Vec::new();
-    let mut heredoc: Option<(String, usize)> = None;
+    let mut heredoc: Option<Heredoc> = None;
     for line in logical(text) {
-        if let Some((end, start)) = &heredoc {
+        if let Some(Heredoc { end, start, commands }) = &heredoc {
             if text[line.start..line.end].trim() == end {
-                sections.push(Section::Commands(Span { start: *start, end: line.start }));
+                sections.extend(commands.then_some(Section::Apart(Span { start: *start, end: line.start })));
                 heredoc = None;
             }
             continue;
         }
         let (word, rest) = first_word(text, line);
+        let whole = text[rest.start..rest.end].trim();
         match word.to_ascii_uppercase().as_str() {
-            "RUN" => match text[rest.start..rest.end].trim().strip_prefix("<<") {
-                Some(end) => heredoc = Some((end.trim_matches(['-', '"', '\'']).to_owned(), line.end)),
-                None => sections.push(Section::Commands(rest)),
-            },
+            "FROM" => {
+                let words: Vec<&str> = whole.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+                let from = words.first().copied().unwrap_or_default().to_owned();
+                let named = words.get(1).is_some_and(|word| word.eq_ignore_ascii_case("as"));
+                sections
+                    .push(Section::Image { from, name: words.get(2).filter(|_| named).map(|name| (*name).to_owned()) });
+            }
+            "RUN" => {
+                let rest = behind_flags(text, rest);
+                heredoc = Heredoc::of(&text[rest.start..rest.end], line.end);
+                if heredoc.as_ref().is_none_or(|heredoc| !heredoc.commands) {
+                    sections.push(Section::Apart(rest));
+                }
+            }
             // `ENV a=b c=d` is how a shell assigns, too.
-            "ARG" | "ENV" if text[rest.start..rest.end].contains('=') => sections.push(Section::Commands(rest)),
+            "ARG" | "ENV" if whole.contains('=') => sections.push(Section::Commands(rest)),
+            "ARG" => sections.extend(whole.split_whitespace().map(|name| Section::Asked(name.to_owned()))),
             "ENV" => {
                 let (name, value) = first_word(text, rest);
                 sections.push(Section::Value { name: name.to_owned(), value, adds: false, default: false });
@@ -120,6 +141,38 @@ fn docker(text: &str) -> Vec<Section> {
         }
     }
     sections
+}
+
+/// Lines that an instruction takes along.
+struct Heredoc {
+    end: String,
+    start: usize,
+    /// Whether a shell runs them.
+    commands: bool,
+}
+
+impl Heredoc {
+    /// What `RUN <<EOF` or `RUN bash <<'EOF'` begins, whose lines start at a place.
+    fn of(instruction: &str, start: usize) -> Option<Self> {
+        let (before, after) = instruction.split_once("<<")?;
+        let after = after.trim_start_matches('-').split_whitespace().next()?;
+        let end = after.trim_matches(['"', '\'']).to_owned();
+        let program = before.split_whitespace().next().unwrap_or("sh");
+        let shell = ["sh", "ash", "bash", "dash"].contains(&program.rsplit('/').next().unwrap_or_default());
+        let plain = !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        plain.then_some(Self { end, start, commands: shell })
+    }
+}
+
+/// What stands behind the flags of an instruction: `--mount=…`.
+fn behind_flags(text: &str, mut span: Span) -> Span {
+    loop {
+        let (word, rest) = first_word(text, span);
+        if !word.starts_with("--") {
+            return span;
+        }
+        span = rest;
+    }
 }
 
 fn make(text: &str) -> Vec<Section> {
@@ -133,7 +186,7 @@ fn make(text: &str) -> Vec<Section> {
             "endif" => sections.push(Section::EndIf),
             _ if whole.starts_with('\t') => {
                 let marks = whole[1..].len() - whole[1..].trim_start_matches(['@', '-', '+', ' ']).len();
-                sections.push(Section::Commands(Span { start: line.start + 1 + marks, end: line.end }));
+                sections.push(Section::Apart(Span { start: line.start + 1 + marks, end: line.end }));
             }
             "export" | "override" => sections.extend(assignment(text, rest)),
             _ => sections.extend(assignment(text, line)),

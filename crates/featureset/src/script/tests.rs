@@ -193,6 +193,27 @@ fn functions_are_followed_where_they_are_called() {
 }
 
 #[test]
+fn what_docker_forgets_is_forgotten() {
+    let build = "RUN go build -tags \"$T\" ./cmd/tailscaled";
+    for (text, known) in [
+        ("FROM go\nENV T=ts_omit_aws", true),
+        ("ARG T=ts_omit_aws\nFROM go\nARG T", true),
+        ("FROM go AS one\nENV T=ts_omit_aws\nFROM one", true),
+        // None of these is there when it is built.
+        ("ARG T=ts_omit_aws\nFROM go", false),
+        ("FROM go AS one\nENV T=ts_omit_aws\nFROM go AS two", false),
+        ("FROM go\nRUN export T=ts_omit_aws", false),
+    ] {
+        let found = audits("Dockerfile", &format!("{text}\n{build}"));
+        let built: Vec<bool> =
+            found.iter().filter(|audit| audit.what.starts_with("`go")).map(|one| one.complete).collect();
+        assert_eq!(built, [known], "{text}: {found:?}");
+    }
+    let heredoc = "FROM go\nRUN --mount=type=cache,target=/x <<EOF\nT=ts_omit_aws\ngo build -tags \"$T,ts_omit_bird\" ./cmd/tailscaled\nEOF";
+    assert_eq!(tags("Dockerfile", heredoc), ["ts_omit_aws,ts_omit_bird"]);
+}
+
+#[test]
 fn what_a_shell_does_with_a_list_is_done() {
     let build = "go build -tags \"$T\" ./cmd/tailscaled";
     for (text, expected) in [
@@ -204,6 +225,16 @@ fn what_a_shell_does_with_a_list_is_done() {
         let text = format!("T=\n{text}\n{build}");
         let found = tags("a.sh", &text);
         assert!(found.contains(&expected.to_owned()) && found.len() <= 2, "{text}: {found:?}");
+    }
+    let assigned = ": \"${T:=ts_omit_aws}\"\ngo build -tags \"$T\" ./cmd/tailscaled";
+    assert_eq!(tags("a.sh", assigned), ["ts_omit_aws"]);
+    assert!(codes("a.sh", assigned).contains(&"environment-decides".to_owned()));
+    // What `build_dist.sh` passes on to Go.
+    for passed in [
+        "./build_dist.sh -tags ts_omit_aws -o x ./cmd/tailscaled",
+        "export GOFLAGS=-tags=ts_omit_aws\n./build_dist.sh ./cmd/tailscaled",
+    ] {
+        assert_eq!(tags("a.sh", passed), ["ts_omit_aws"], "{passed}");
     }
     // Of several, Go takes the last.
     assert_eq!(tags("a.sh", "go build -tags ts_omit_aws -tags=ts_omit_bird ./cmd/tailscaled"), ["ts_omit_bird"]);

@@ -3,7 +3,7 @@
 use super::super::token::{Token, Word};
 use super::super::value::{Atom, Value};
 use super::printed::words_of;
-use super::{DEEPEST, Flow, Simple, Variables, ends};
+use super::{DEEPEST, FILE, Flow, Simple, Variables, ends};
 use crate::audit::Part;
 use crate::finding::Span;
 
@@ -330,7 +330,7 @@ impl Flow<'_> {
         };
         if value.has_tags() {
             self.kept_in_file(across(words));
-            self.assign(&format!("> {file}"), vec![value], place, None);
+            self.assign(&format!("{FILE}{file}"), vec![value], place, None);
         }
     }
 }

@@ -143,8 +143,16 @@ impl Flow<'_> {
             }
             (b'[', Some(values)) if ["[@]", "[*]"].contains(&operation) => values,
             (b'-' | b'=', Some(values)) if values.iter().all(|value| !value.is_empty()) => values,
-            (b'-' | b'=', Some(_)) => self.expand(&word),
-            (b'-' | b'=', None) => self.expand(&word).into_iter().map(from_outside).collect(),
+            (b'-', Some(_)) => self.expand(&word),
+            (b'-', None) => self.expand(&word).into_iter().map(from_outside).collect(),
+            (b'=', known) => {
+                let mut values = self.expand(&word);
+                if known.is_none() {
+                    values = values.into_iter().map(from_outside).collect();
+                }
+                self.variables.insert(name.to_owned(), values.clone());
+                values
+            }
             (b'+', Some(values)) if values.iter().all(Value::is_empty) => vec![Value::default()],
             (b'+', Some(_)) => self.expand(&word),
             (b'+', None) => vec![from_outside(Value::default())],

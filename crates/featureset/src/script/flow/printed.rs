@@ -3,7 +3,7 @@
 use super::super::filter;
 use super::super::token::{self, Piece, Token, Word};
 use super::super::value::{Atom, Value};
-use super::{Flow, ends};
+use super::{FILE, Flow, ends};
 use crate::audit::Part;
 use crate::finding::Span;
 
@@ -100,7 +100,7 @@ impl Flow<'_> {
             }
             "cat" => {
                 let file = rest.first().and_then(|word| word.text()).unwrap_or_default();
-                let known = self.variable(&format!("> {file}")).and_then(|mut values| values.pop());
+                let known = self.variable(&format!("{FILE}{file}")).and_then(|mut values| values.pop());
                 Some(known.unwrap_or_else(|| self.unknown_output(span)))
             }
             _ => Some(match self.featuretags(words) {
