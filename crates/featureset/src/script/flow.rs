@@ -61,6 +61,8 @@ pub(super) struct Flow<'a> {
     definitions: Vec<Definition>,
     functions: Functions,
     images: Images,
+    /// What a step of a workflow gives to the later ones.
+    given_on: Variables,
     /// Where the loop that is followed is left before its end, if it is.
     left: Option<Span>,
     lists: Vec<List>,
@@ -98,6 +100,7 @@ impl<'a> Flow<'a> {
             definitions: Vec::new(),
             functions: Functions::default(),
             images: Images::default(),
+            given_on: Variables::new(),
             left: None,
             lists: Vec::new(),
             patterns: BTreeSet::new(),
@@ -117,6 +120,11 @@ impl<'a> Flow<'a> {
         match section {
             Section::Commands(span) => self.commands(&token::tokens(self.text, *span, self.kind)),
             Section::Apart(span) => self.apart(*span),
+            Section::Step { values, commands } => self.step(values, commands),
+            Section::Printed { name, commands } => {
+                let value = self.printed(*commands);
+                self.assign(name, vec![value], *commands, None);
+            }
             Section::Image { from, name } if self.works(self.variables.len() * 8) => {
                 self.images.begin(from, name.as_deref(), &mut self.variables);
             }
@@ -136,6 +144,15 @@ impl<'a> Flow<'a> {
         self.commands(&token::tokens(self.text, span, self.kind));
         let inside = std::mem::replace(&mut self.variables, outside);
         self.variables.extend(inside.into_iter().filter(|(name, _)| name.starts_with(FILE)));
+    }
+
+    /// A step knows its own variables, and leaves behind what it gives to the workflow.
+    fn step(&mut self, values: &[Section], commands: &[Section]) {
+        let outside = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        values.iter().chain(commands).for_each(|section| self.follow(section));
+        let inside = std::mem::replace(&mut self.variables, outside);
+        self.variables.extend(inside.into_iter().filter(|(name, _)| name.starts_with(FILE)));
+        self.variables.extend(std::mem::take(&mut self.given_on));
     }
 
     fn section_value(&mut self, name: &str, span: Span, adds: bool, default: bool) {

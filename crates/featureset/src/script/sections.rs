@@ -1,5 +1,7 @@
 //! The parts of a text that are to be followed: commands of a shell, and assignments that other formats write their own way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::finding::Span;
 
 /// What kind of text it is.
@@ -28,6 +30,16 @@ pub(super) enum Section {
     Image {
         from: String,
         name: Option<String>,
+    },
+    /// A step of a workflow: variables that hold for its commands alone, and those.
+    Step {
+        values: Vec<Section>,
+        commands: Vec<Section>,
+    },
+    /// A variable that holds what commands print.
+    Printed {
+        name: String,
+        commands: Span,
     },
     /// A variable of the whole file that an image asks for.
     Asked(String),
@@ -189,16 +201,90 @@ fn make(text: &str) -> Vec<Section> {
                 sections.push(Section::Apart(Span { start: line.start + 1 + marks, end: line.end }));
             }
             "export" | "override" => sections.extend(assignment(text, rest)),
-            _ => sections.extend(assignment(text, line)),
+            _ => match of_target(text, line) {
+                Some(one) => sections.extend([Section::If, one, Section::EndIf]),
+                None => sections.extend(assignment(text, line)),
+            },
         }
     }
-    sections
+    // Recipes run when the whole file was read, and what is set by `=` is looked at where it is used.
+    let (recipes, rest): (Vec<_>, Vec<_>) =
+        sections.into_iter().partition(|section| matches!(section, Section::Apart(_)));
+    let mut all = late(text, rest);
+    all.extend(recipes);
+    all
+}
+
+/// How many are put in order by what they refer to.
+const MOST_LATE: usize = 256;
+
+/// Moves behind the others what is set once, by `NAME = …` with a reference in it, and in no branch.
+fn late(text: &str, sections: Vec<Section>) -> Vec<Section> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for section in &sections {
+        if let Section::Value { name, .. } | Section::Printed { name, .. } = section {
+            *times.entry(name.as_str()).or_default() += 1;
+        }
+    }
+    let once: BTreeSet<String> = times.into_iter().filter(|(_, n)| *n == 1).map(|(name, _)| name.to_owned()).collect();
+    let mut depth = 0_usize;
+    let (moved, mut kept): (Vec<_>, Vec<_>) = sections.into_iter().partition(|section| match section {
+        Section::If => {
+            depth += 1;
+            false
+        }
+        Section::EndIf => {
+            depth = depth.saturating_sub(1);
+            false
+        }
+        Section::Value { name, value, .. } => {
+            let recursive = !text[..value.start - 1].ends_with([':', '+', '?']);
+            let refers = text[value.start..value.end].contains('$');
+            depth == 0 && recursive && refers && once.contains(name)
+        }
+        _ => false,
+    });
+    if moved.len() > MOST_LATE {
+        kept.extend(moved);
+        return kept;
+    }
+    // What refers to one behind it comes after that.
+    let (last, first): (Vec<_>, Vec<_>) = moved.iter().cloned().partition(|one| refers_to_later(text, one, &moved));
+    kept.extend(first);
+    kept.extend(last.into_iter().rev());
+    kept
+}
+
+/// Whether the value of one refers to another that stands behind it.
+fn refers_to_later(text: &str, one: &Section, all: &[Section]) -> bool {
+    let Section::Value { value, .. } = one else { return false };
+    let source = &text[value.start..value.end];
+    all.iter().any(|other| match other {
+        Section::Value { name, value: place, .. } => {
+            place.start > value.end
+                && (source.contains(&format!("({name})")) || source.contains(&format!("{{{name}}}")))
+        }
+        _ => false,
+    })
+}
+
+/// `target: NAME := value`, which holds for one target and what it needs.
+fn of_target(text: &str, line: Span) -> Option<Section> {
+    let whole = &text[line.start..line.end];
+    let colon = whole.find(':').filter(|at| !whole[..*at].contains(['=', '$']) && !whole[*at..].starts_with(":="))?;
+    let rest = Span { start: line.start + colon + 1, end: line.end };
+    let (word, behind) = first_word(text, rest);
+    assignment(text, if ["export", "override", "private"].contains(&word) { behind } else { rest })
 }
 
 /// `NAME := value` and its kin.
 fn assignment(text: &str, line: Span) -> Option<Section> {
     let whole = &text[line.start..line.end];
     let (left, _) = whole.split_once('=')?;
+    if let Some(name) = left.strip_suffix('!') {
+        let commands = Span { start: line.start + left.len() + 1, end: line.end };
+        return Some(Section::Printed { name: name.trim().to_owned(), commands });
+    }
     let name = left.trim_end_matches([':', '+', '?', ' ', '\t']).trim();
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     let sign = left.trim_end();
@@ -210,9 +296,28 @@ fn assignment(text: &str, line: Span) -> Option<Section> {
     })
 }
 
-/// Block scalars and single lines of `run:` and its kin as commands, and keys in capitals as variables.
+/// A step that is being read.
+struct Step {
+    indent: usize,
+    values: Vec<Section>,
+    commands: Vec<Section>,
+}
+
+impl Step {
+    /// Its parts: scoped where it does something, as they stand where it is but data.
+    fn end(self, into: &mut Vec<Section>) {
+        match self.commands.is_empty() {
+            true => into.extend(self.values),
+            false => into.push(Section::Step { values: self.values, commands: self.commands }),
+        }
+    }
+}
+
+/// Block scalars and single lines of `run:` and its kin as commands, and keys in capitals as variables. What stands in one item of
+/// a list with commands belongs to those.
 fn yaml(text: &str) -> Vec<Section> {
     let mut sections = Vec::new();
+    let mut step: Option<Step> = None;
     let mut lines = text.split_inclusive('\n').scan(0, |at, line| {
         *at += line.len();
         Some((Span { start: *at - line.len(), end: *at }, line))
@@ -222,7 +327,17 @@ fn yaml(text: &str) -> Vec<Section> {
         next = lines.next();
         let bare = line.trim_start();
         let indent = line.len() - bare.len();
-        let item = bare.strip_prefix("- ").unwrap_or(bare);
+        if bare.is_empty() || bare.starts_with('#') {
+            continue;
+        }
+        if let Some(ended) = step.take_if(|step| indent <= step.indent) {
+            ended.end(&mut sections);
+        }
+        let item = bare.strip_prefix("- ");
+        if item.is_some() && step.is_none() {
+            step = Some(Step { indent, values: Vec::new(), commands: Vec::new() });
+        }
+        let item = item.unwrap_or(bare);
         let Some((key, value)) = item.split_once(':').filter(|(_, value)| value.starts_with([' ', '\n', '\r'])) else {
             continue;
         };
@@ -233,9 +348,10 @@ fn yaml(text: &str) -> Vec<Section> {
             continue;
         }
         let block = value.trim().starts_with(['|', '>']);
-        let mut place = Span { start: span.end - value.len(), end: span.end };
+        let start = span.end - value.len();
+        let mut place = Span { start, end: start + scalar(value) };
         if block {
-            place.start = span.end;
+            place = Span { start: span.end, end: span.end };
             while let Some((inner, line)) = next {
                 let bare = line.trim_start();
                 if !bare.is_empty() && line.len() - bare.len() <= indent {
@@ -244,11 +360,33 @@ fn yaml(text: &str) -> Vec<Section> {
                 place.end = inner.end;
                 next = lines.next();
             }
+        } else if variable && value.trim_start().starts_with(['[', '{']) {
+            // A list is no text.
+            continue;
         }
-        sections.push(match commands {
+        let section = match commands {
             true => Section::Commands(place),
             false => Section::Value { name: key.to_owned(), value: place, adds: false, default: false },
-        });
+        };
+        match &mut step {
+            Some(step) if commands => step.commands.push(section),
+            Some(step) => step.values.push(section),
+            None => sections.push(section),
+        }
+    }
+    if let Some(step) = step {
+        step.end(&mut sections);
     }
     sections
+}
+
+/// How long the value on a line is, without the comment behind it.
+fn scalar(value: &str) -> usize {
+    let begin = value.len() - value.trim_start().len();
+    let quote = value[begin..].chars().next().filter(|c| ['"', '\''].contains(c));
+    let from = match quote {
+        Some(quote) => value[begin + 1..].find(quote).map_or(begin, |length| begin + 1 + length),
+        None => begin,
+    };
+    value[from..].find(" #").map_or(value.len(), |length| from + length)
 }

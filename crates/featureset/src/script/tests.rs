@@ -214,6 +214,42 @@ fn what_docker_forgets_is_forgotten() {
 }
 
 #[test]
+fn what_make_does_with_a_list_is_done() {
+    let build = "\nall:\n\tgo build -tags \"$(T)\" ./cmd/tailscaled\n";
+    for (text, expected) in [
+        ("T = $(A),ts_omit_tap\nA = ts_omit_aws", vec!["ts_omit_aws,ts_omit_tap"]),
+        ("T = $(A)\nA = $(B)\nB = ts_omit_aws", vec!["ts_omit_aws"]),
+        ("A = ts_omit_aws\nT = $(A)\nA += ts_omit_tap", vec!["ts_omit_aws,ts_omit_tap"]),
+        ("A := aws\nA += bird\nT := $(addprefix ts_omit_,$(A) tap)", vec!["ts_omit_aws,ts_omit_bird,ts_omit_tap"]),
+        ("T := ts_omit_aws\nsmall: T := ts_omit_tap", vec!["ts_omit_aws", "ts_omit_tap"]),
+    ] {
+        assert_eq!(tags("Makefile", &format!("{text}{build}")), expected, "{text}");
+    }
+    let printed = audits("Makefile", &format!("T := ts_omit_aws\nT != cat list{build}"));
+    assert!(printed.iter().any(|audit| !audit.complete), "{printed:?}");
+}
+
+#[test]
+fn a_step_of_a_workflow_knows_its_own_variables_alone() {
+    let build = "run: go build -tags \"$T\" ./cmd/tailscaled";
+    let own = format!("env:\n  TT: x\njobs:\n  b:\n    steps:\n      - {build}\n        env:\n          T1: x\n");
+    let with = |value: &str| own.replace("$T", "$T1").replace("T1: x", &format!("T1: {value}"));
+    assert_eq!(tags("a.yml", &with("ts_omit_aws # ts_omit_tap")), ["ts_omit_aws"]);
+    let later = with("ts_omit_aws") + "      - run: go build -tags \"$T1\" ./cmd/tailscaled\n";
+    let complete: Vec<bool> = audits("a.yml", &later).iter().map(|audit| audit.complete).collect();
+    assert_eq!(complete, [true, false]);
+    let shells = "steps:\n  - run: TT=ts_omit_aws\n  - run: go build -tags \"$TT\" ./cmd/tailscaled\n";
+    assert!(audits("a.yml", shells).iter().any(|audit| !audit.complete));
+    let given =
+        "steps:\n  - run: echo TT=ts_omit_aws >> $GITHUB_ENV\n  - run: go build -tags \"$TT\" ./cmd/tailscaled\n";
+    assert_eq!(tags("a.yml", given), ["ts_omit_aws"]);
+    let input = "env:\n  TT: ts_omit_aws\nsteps:\n  - run: go build -tags \"${{ inputs.TT }}\" ./cmd/tailscaled\n";
+    assert!(audits("a.yml", input).iter().any(|audit| !audit.complete));
+    let matrix = "matrix:\n  include:\n    - TT: ts_omit_aws\n    - TT: ts_omit_tap\nsteps:\n  - run: go build -tags \"${{ matrix.TT }}\" ./cmd/tailscaled\n";
+    assert_eq!(tags("a.yml", matrix), ["ts_omit_aws", "ts_omit_tap"]);
+}
+
+#[test]
 fn what_a_shell_does_with_a_list_is_done() {
     let build = "go build -tags \"$T\" ./cmd/tailscaled";
     for (text, expected) in [

@@ -317,6 +317,8 @@ impl Flow<'_> {
             if let Some((name, _)) = word.head().to_owned().split_once('=') {
                 let values = self.expand_after_sign(word, name.len() + 1);
                 self.assign(name, values, word.span, None);
+                let known = self.variables.get(name).cloned();
+                self.given_on.extend(known.map(|values| (name.to_owned(), values)));
             }
             return;
         }
@@ -343,6 +345,9 @@ enum Group {
     Shell(Variables),
 }
 
+/// How far the end of `(( … ))` is looked for, in tokens.
+const LONGEST_TEST: usize = 200;
+
 /// Where `(( … ))` ends that begins at a place, which is a test and sets nothing that matters.
 fn arithmetic(tokens: &[Token], from: usize) -> Option<usize> {
     let (Token::Operator("(", first), Some(Token::Operator("(", second))) = (&tokens[from], tokens.get(from + 1))
@@ -351,7 +356,7 @@ fn arithmetic(tokens: &[Token], from: usize) -> Option<usize> {
     };
     let closed =
         |pair: &[Token]| matches!(pair, [Token::Operator(")", one), Token::Operator(")", other)] if one + 1 == *other);
-    let length = tokens[from..].windows(2).position(closed).filter(|_| first + 1 == *second)?;
+    let length = tokens[from..].windows(2).take(LONGEST_TEST).position(closed).filter(|_| first + 1 == *second)?;
     Some(from + length + 2)
 }
 

@@ -4,7 +4,7 @@ use super::super::filter;
 use super::super::sections::Kind;
 use super::super::sed;
 use super::super::token::{self, Piece, Word};
-use super::super::value::Value;
+use super::super::value::{Atom, Value};
 use super::{DEEPEST, Flow};
 use crate::finding::Span;
 
@@ -90,8 +90,7 @@ impl Flow<'_> {
         if let Some(expression) = inner.strip_prefix('{') {
             // `${{ env.NAME }}` of a workflow.
             let path = expression.trim_end_matches('}').trim();
-            let name = path.rsplit('.').next().unwrap_or_default();
-            return self.variable(name).unwrap_or_else(|| vec![Value::unknown(format!("`{path}`"), span)]);
+            return self.of_workflow(path).unwrap_or_else(|| vec![Value::unknown(format!("`{path}`"), span)]);
         }
         if self.kind == Kind::Make && inner.contains([' ', '\t']) {
             return self.nested(span, |flow| flow.function(&inner, span));
@@ -106,6 +105,19 @@ impl Flow<'_> {
         }
         let rest = Span { start: span.start + length, end: span.end };
         self.nested(span, |flow| flow.operation(name, operation, rest))
+    }
+
+    /// What `env.NAME` and its kin stand for, where the text tells. A matrix has a way for each of its values.
+    fn of_workflow(&mut self, path: &str) -> Option<Vec<Value>> {
+        let (context, name) = (path.split('.').next()?, path.rsplit('.').next()?);
+        if context != "matrix" {
+            return ["env", "steps", "needs"].contains(&context).then(|| self.variable(name)).flatten();
+        }
+        let set = self.definitions.iter().filter(|definition| definition.name == name);
+        let mut values: Vec<Value> = set.flat_map(|definition| definition.values.clone()).collect();
+        self.works(values.iter().map(Value::weight).sum());
+        self.bounded(&mut values);
+        (!values.is_empty()).then_some(values)
     }
 
     /// What a variable may hold; nothing where the text never sets it.
@@ -222,10 +234,28 @@ impl Flow<'_> {
     }
 }
 
+/// Each word with something before it. A word may be made of several texts.
 fn prefixed(values: Vec<Value>, prefix: &str) -> Vec<Value> {
-    let change =
-        |text: &str| text.split_whitespace().map(|word| format!("{prefix}{word}")).collect::<Vec<_>>().join(" ");
-    values.into_iter().map(|value| value.mapped(change)).collect()
+    let one = |mut value: Value| {
+        let mut inside = false;
+        for atom in &mut value.atoms {
+            let Atom::Text(text, _) = atom else {
+                inside = true;
+                continue;
+            };
+            let mut changed = String::new();
+            for c in text.chars() {
+                if !c.is_whitespace() && !inside {
+                    changed += prefix;
+                }
+                inside = !c.is_whitespace();
+                changed.push(c);
+            }
+            *text = changed;
+        }
+        value
+    };
+    values.into_iter().map(one).collect()
 }
 
 /// The arguments of a function: what stands between commas that are in no brackets.

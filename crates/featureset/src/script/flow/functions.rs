@@ -47,7 +47,7 @@ impl Flow<'_> {
             false => return None,
         }
         at += tokens[at..].iter().take_while(|token| matches!(token, Token::Operator("\n", _))).count();
-        if word(at).as_deref() != Some("{") {
+        if word(at).as_deref() != Some("{") || !self.works((tokens.len() - at) / 16) {
             return None;
         }
         let mut depth = 0_usize;
