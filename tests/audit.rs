@@ -352,6 +352,11 @@ fn no_text_takes_long() {
         "(".repeat(1 << 20),
         "A=(".repeat(1 << 18),
         "cat <<A\n".repeat(1 << 17),
+        "f() {\n".repeat(1 << 17),
+        (0..1 << 15).map(|n| format!("f{n}() {{ f{0}; f{0}; }}\n", n + 1)).collect::<String>() + "f0",
+        (0..1 << 14).map(|n| format!("FROM a AS b{n}\nENV T{n}=ts_omit_aws,ts_omit_tap\n")).collect(),
+        (0..1 << 15).map(|n| format!("A{n} = $(A{})\n", n + 1)).collect(),
+        "- run: echo TT=ts_omit_aws >> $GITHUB_ENV\n".repeat(1 << 14),
         noise,
     ];
     let mut slow = Vec::new();

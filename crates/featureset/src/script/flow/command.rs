@@ -29,7 +29,8 @@ impl Flow<'_> {
                 break;
             }
             if let Token::Operator(operator, _) = &tokens[index] {
-                if let Some(end) = arithmetic(tokens, index) {
+                let test = *operator == "(" && self.works(LONGEST_TEST / 4);
+                if let Some(end) = arithmetic(tokens, index).filter(|_| test) {
                     (index, previous, was_test) = (end, "\n", true);
                     continue;
                 }
@@ -346,7 +347,7 @@ enum Group {
 }
 
 /// How far the end of `(( … ))` is looked for, in tokens.
-const LONGEST_TEST: usize = 200;
+const LONGEST_TEST: usize = 64;
 
 /// Where `(( … ))` ends that begins at a place, which is a test and sets nothing that matters.
 fn arithmetic(tokens: &[Token], from: usize) -> Option<usize> {
