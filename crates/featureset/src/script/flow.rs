@@ -282,7 +282,7 @@ impl<'a> Flow<'a> {
     }
 
     /// A variable that the text does not set here, though it does elsewhere: to these values.
-    fn from_outside(&self, name: &str, values: &[Value]) -> Value {
+    fn of_environment(&self, name: &str, values: &[Value]) -> Value {
         let origin = values.iter().find_map(|value| value.origins.first());
         let place = origin.and_then(|origin| self.definitions.get(*origin)).map(|definition| definition.place);
         let environment = BTreeSet::from([(name.to_owned(), place.unwrap_or_default())]);
@@ -346,7 +346,7 @@ impl<'a> Flow<'a> {
         for (name, values) in &mut joined {
             // Where it is not set, it is what the environment has.
             if set.get(name).is_some_and(|count| *count < ways) && values.iter().any(Value::has_tags) {
-                values.insert(0, self.from_outside(name, values));
+                values.insert(0, self.of_environment(name, values));
             }
             self.bounded(values);
         }

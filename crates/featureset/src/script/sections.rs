@@ -304,6 +304,13 @@ struct Step {
 }
 
 impl Step {
+    fn take(&mut self, section: Section) {
+        match section {
+            Section::Commands(_) => self.commands.push(section),
+            _ => self.values.push(section),
+        }
+    }
+
     /// Its parts: scoped where it does something, as they stand where it is but data.
     fn end(self, into: &mut Vec<Section>) {
         match self.commands.is_empty() {
@@ -369,8 +376,7 @@ fn yaml(text: &str) -> Vec<Section> {
             false => Section::Value { name: key.to_owned(), value: place, adds: false, default: false },
         };
         match &mut step {
-            Some(step) if commands => step.commands.push(section),
-            Some(step) => step.values.push(section),
+            Some(step) => step.take(section),
             None => sections.push(section),
         }
     }
