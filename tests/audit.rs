@@ -359,6 +359,8 @@ fn no_text_takes_long() {
         "- run: echo TT=ts_omit_aws >> $GITHUB_ENV\n".repeat(1 << 14),
         noise,
     ];
+    // Not optimized, and beside other work on the same core, it is several times slower than as it is installed.
+    let most = if cfg!(debug_assertions) { 3.0 } else { 1.0 };
     let mut slow = Vec::new();
     for text in texts {
         for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json"] {
@@ -366,7 +368,7 @@ fn no_text_takes_long() {
             let lists = script::read(name, &text);
             let seconds = spent() - start;
             assert!(lists.len() <= 64);
-            if seconds > 1.0 {
+            if seconds > most {
                 slow.push(format!("{name}: {seconds} s for {:?}", text.chars().take(40).collect::<String>()));
             }
         }

@@ -47,16 +47,18 @@ impl Flow<'_> {
             false => return None,
         }
         at += tokens[at..].iter().take_while(|token| matches!(token, Token::Operator("\n", _))).count();
-        if word(at).as_deref() != Some("{") || !self.works((tokens.len() - at) / 16) {
+        if word(at).as_deref() != Some("{") || !self.works((tokens.len() - at) / 8) {
             return None;
         }
         let mut depth = 0_usize;
         let length = tokens[at..].iter().position(|token| {
-            let Token::Word(word) = token else { return false };
-            match word.text().as_deref() {
-                Some("{") => depth += 1,
-                Some("}") => depth -= 1,
-                _ => {}
+            match token {
+                Token::Word(word) if word.pieces.len() == 1 => match word.head() {
+                    "{" => depth += 1,
+                    "}" => depth -= 1,
+                    _ => return false,
+                },
+                _ => return false,
             }
             depth == 0
         })?;
