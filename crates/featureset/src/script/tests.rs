@@ -265,6 +265,8 @@ fn what_a_shell_does_with_a_list_is_done() {
     let assigned = ": \"${T:=ts_omit_aws}\"\ngo build -tags \"$T\" ./cmd/tailscaled";
     assert_eq!(tags("a.sh", assigned), ["ts_omit_aws"]);
     assert!(codes("a.sh", assigned).contains(&"environment-decides".to_owned()));
+    let sourced = "T=ts_omit_aws\n. ./config.sh\ngo build -tags \"$T\" ./cmd/tailscaled";
+    assert!(codes("a.sh", sourced).contains(&"environment-decides".to_owned()));
     // What `build_dist.sh` passes on to Go.
     for passed in [
         "./build_dist.sh -tags ts_omit_aws -o x ./cmd/tailscaled",

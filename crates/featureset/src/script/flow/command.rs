@@ -225,6 +225,7 @@ impl Flow<'_> {
             }),
             "env" => self.simple(&rest[1..], around),
             "set" => self.options(&rest[1..]),
+            "." | "source" => self.sourced(program.span),
             "read" | "mapfile" | "readarray" => self.taken_in(&rest[1..], program.span),
             "printf" if rest.get(1).is_some_and(|word| word.head() == "-v") => {
                 self.taken_in(&rest[2..rest.len().min(3)], program.span);
@@ -233,6 +234,18 @@ impl Flow<'_> {
                 if !self.runs(name, &rest[1..]) {
                     self.called(set, rest);
                 }
+            }
+        }
+    }
+
+    /// Another script that is read in may set anything anew.
+    fn sourced(&mut self, place: Span) {
+        if !self.works(self.variables.len()) {
+            return;
+        }
+        for (name, values) in &mut self.variables {
+            for value in values.iter_mut().filter(|value| value.has_tags()) {
+                value.environment.insert((name.clone(), place));
             }
         }
     }
