@@ -188,8 +188,11 @@ fn dangers(hazards: &[Danger]) -> String {
 
 fn flipping(explanation: &Explanation) -> String {
     let along: Vec<String> = explanation.flipping.along.iter().map(|name| format!("`{name}`")).collect();
-    let (verb, why) =
-        if explanation.flipping.to == "keep" { ("keeping", "which it needs") } else { ("omitting", "which need it") };
+    let (verb, why) = match (explanation.flipping.to, along.len()) {
+        ("keep", _) => ("keeping", "which it needs"),
+        (_, 1) => ("omitting", "which needs it"),
+        _ => ("omitting", "which need it"),
+    };
     match along.len() {
         0 => "  forces no other decision".to_owned(),
         _ => wrapped(&format!("forces {verb} {}, {why}", along.join(", ")), "  "),
