@@ -2,6 +2,7 @@
 
 use crate::errln;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A step that is under way. Dropped without [`Step::done`], it leaves no line.
@@ -51,6 +52,44 @@ impl Step {
 }
 
 impl Drop for Step {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Many alike that are under way: how many are done and left, and how long the rest will take.
+pub struct Bar {
+    bar: ProgressBar,
+    done: AtomicU64,
+    start: Instant,
+}
+
+/// Begins as many as `total`. On a terminal a bar stands below the lines until the last is done.
+#[must_use]
+pub fn bar(verb: &'static str, total: u64) -> Bar {
+    let bar = ProgressBar::new(total);
+    bar.set_style(
+        ProgressStyle::with_template("{prefix:>12.cyan} [{wide_bar}] {pos} of {len} {msg} {elapsed:.dim}")
+            .unwrap_or(ProgressStyle::default_bar()),
+    );
+    bar.set_prefix(verb);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Bar { bar, done: AtomicU64::new(0), start: Instant::now() }
+}
+
+impl Bar {
+    /// One more is done, by whichever thread: a line of it, and how long the rest will take at the pace so far.
+    pub fn one_more(&self, verb: &str, text: &str) {
+        let (done, total) = (self.done.fetch_add(1, Ordering::Relaxed) + 1, self.bar.length().unwrap_or(0));
+        let each = self.start.elapsed().as_secs_f64() / done as f64;
+        let left = format!("{:.0} min to go", (each * total.saturating_sub(done) as f64 / 60.0).ceil());
+        self.bar.inc(1);
+        self.bar.set_message(left.clone());
+        self.bar.suspend(|| line(verb, &format!("{text} ({done} of {total}, {left})")));
+    }
+}
+
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

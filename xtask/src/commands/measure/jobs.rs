@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use featureset::cost::{Cost, Memory, format_difference};
@@ -80,16 +79,16 @@ impl Sweep<'_> {
         let done = |cost: &Cost| self.prober.is_none() || !unseen(cost);
         let open: Vec<&FeatureName> = features.iter().filter(|name| !known.get(*name).is_some_and(done)).collect();
         let open = self.type_check(&open)?;
-        let queue = Mutex::new(open.iter().enumerate());
-        let (start, total) = (Instant::now(), open.len());
+        let queue = Mutex::new(open.iter());
+        let bar = progress::bar("Measuring", open.len() as u64);
         let work = |worker: usize| -> Result<()> {
             loop {
                 process::check_interrupt()?;
                 let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                let Some((index, name)) = next else { return Ok(()) };
+                let Some(name) = next else { return Ok(()) };
                 let cost = self.measure(name, whole, worker)?;
                 self.state.keep(name, &cost)?;
-                told(name, &cost, index + 1, total, start);
+                bar.one_more("Measured", &format!("{name}: {}", told(&cost)));
             }
         };
         std::thread::scope(|scope| {
@@ -99,7 +98,9 @@ impl Sweep<'_> {
                     scope.spawn(move || work(worker))
                 })
                 .collect();
-            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Ok(())))
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })
     }
 
@@ -210,14 +211,11 @@ fn complaint(said: &str) -> String {
         .to_owned()
 }
 
-/// A line for each result: how many are done, and how long the rest will take at this pace.
-fn told(name: &FeatureName, cost: &Cost, done: usize, total: usize, start: Instant) {
-    let said = match cost {
+/// A result in a few words.
+fn told(cost: &Cost) -> String {
+    match cost {
         Cost::Measured { packed, .. } => format_difference(*packed),
         Cost::DoesNotCompile { .. } => "does not compile".to_owned(),
         Cost::DoesNotStart { .. } => "does not start".to_owned(),
-    };
-    let each = start.elapsed().as_secs_f64() / done as f64;
-    let left = (each * (total - done) as f64 / 60.0).ceil();
-    progress::line("Measured", &format!("{name}: {said} ({done} of {total}, {left:.0} min to go)"));
+    }
 }
