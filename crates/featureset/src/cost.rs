@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;
-use crate::policy::{Build, Policy};
+use crate::policy::{Build, Policy, Symbols};
 use crate::release::{GoVersion, Release};
 use crate::selection::Selection;
 
@@ -52,6 +52,8 @@ pub struct Basis {
     pub inlining: String,
     /// What a traceback could name.
     pub symbols: String,
+    /// The revision of the rewrite of the function table; nothing where it stays as linked.
+    pub rewrite: Option<u32>,
     /// Build tags beside those of the features.
     pub extra_tags: BTreeSet<String>,
     /// What the policy kept.
@@ -142,9 +144,15 @@ pub enum Cost {
 
 impl Basis {
     /// What a measurement of a policy's target belongs to; nothing if the policy has no such target, release or
-    /// toolchain. The packer is known once it was found.
+    /// toolchain. The packer is known once it was found; `rewrite` is the revision that would rewrite a function table.
     #[must_use]
-    pub fn of(policy: &Policy, selection: &Selection<'_>, target: &str, packer: Option<String>) -> Option<Self> {
+    pub fn of(
+        policy: &Policy,
+        selection: &Selection<'_>,
+        target: &str,
+        rewrite: u32,
+        packer: Option<String>,
+    ) -> Option<Self> {
         let target = policy.targets.get(target)?;
         let Build { inlining, symbols, pack, extra_tags } = &target.build;
         Some(Self {
@@ -155,6 +163,7 @@ impl Basis {
             platform: target.platform.name.to_owned(),
             inlining: inlining.word().to_owned(),
             symbols: symbols.word().to_owned(),
+            rewrite: (*symbols != Symbols::All).then_some(rewrite),
             extra_tags: extra_tags.keys().cloned().collect(),
             kept: selection.kept.clone(),
         })
@@ -176,6 +185,9 @@ impl Basis {
         compare("inlining", self.inlining.clone(), now.inlining.clone());
         compare("pack", self.pack.clone(), now.pack.clone());
         compare("symbols", self.symbols.clone(), now.symbols.clone());
+        if let (Some(then), Some(now)) = (self.rewrite, now.rewrite) {
+            compare("the rewrite's revision", then.to_string(), now.to_string());
+        }
         let listed = |tags: &BTreeSet<String>| format!("`{}`", tags.iter().cloned().collect::<Vec<_>>().join(","));
         compare("extra tags", listed(&self.extra_tags), listed(&now.extra_tags));
         if let (Some(then), Some(now)) = (&self.packer, &now.packer) {

@@ -11,6 +11,7 @@ use featureset::cost::Basis;
 use featureset::name::FeatureName;
 use featureset::policy::Pack;
 use featureset::selection::Selection;
+use gobinary::slim::REVISION;
 
 use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};
@@ -45,7 +46,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         let selection = Selection::of(pinned.policy, pinned.registry);
         let packed = pinned.policy.targets.get(target).is_some_and(|target| target.build.pack == Pack::Upx);
         let packer = maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone());
-        let Some(basis) = Basis::of(pinned.policy, &selection, target, packer) else { continue };
+        let Some(basis) = Basis::of(pinned.policy, &selection, target, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let prober = if flags.memory { prober(&maker, pinned, target)? } else { None };
         let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, prober };

@@ -13,7 +13,7 @@ fn name(text: &str) -> FeatureName {
 fn basis(text: &str) -> Basis {
     let policy = read(text).policy.unwrap();
     let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
-    Basis::of(&policy, &Selection::of(&policy, registry), "amd64", Some("4.2.2".to_owned())).unwrap()
+    Basis::of(&policy, &Selection::of(&policy, registry), "amd64", 2, Some("4.2.2".to_owned())).unwrap()
 }
 
 fn cost(packed: i64, along: &[&str]) -> Cost {
@@ -68,6 +68,14 @@ fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
     assert_eq!(then.drift(&now), [name("netstack")].into());
     let unpacked = Basis { packer: None, ..then.clone() };
     assert!(then.stale(&unpacked).is_empty(), "what is not known is no difference");
+    let rewritten = basis(&text.replace("inlining: none", "inlining: none\n  symbols: functions"));
+    let anew = Basis { rewrite: Some(3), ..rewritten.clone() };
+    assert_eq!(rewritten.stale(&anew), ["the rewrite's revision 2, now 3"]);
+    assert_eq!(
+        (then.rewrite, then.stale(&rewritten).len()),
+        (None, 1),
+        "where nothing is rewritten it is no difference"
+    );
 }
 
 #[test]

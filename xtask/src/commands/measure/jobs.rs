@@ -107,8 +107,7 @@ impl Sweep<'_> {
     /// Records what does not compile; gives what is left to build.
     fn type_check<'n>(&self, features: &[&'n FeatureName]) -> Result<Vec<&'n FeatureName>> {
         let checker = TypeChecker::new(&self.maker.go, &self.maker.upstream)?;
-        let step =
-            progress::step("Checking", format!("the types of {} selections for {}", features.len(), self.target));
+        let step = progress::step("Checking", format!("the types of each flip for {}", self.target));
         let mut compiling = Vec::new();
         for chunk in features.chunks(CHECKED_AT_ONCE) {
             let jobs: Result<Vec<Job>> = chunk.iter().map(|name| self.job(name)).collect();
@@ -119,7 +118,8 @@ impl Sweep<'_> {
                 }
             }
         }
-        step.done("Checked", &format!("{} don't compile", features.len() - compiling.len()));
+        let failing = features.len() - compiling.len();
+        step.done("Checked", &format!("{failing} of {} don't compile", features.len()));
         Ok(compiling)
     }
 

@@ -122,7 +122,7 @@ mod tests {
     fn state(folder: &Path, go: &str) -> State {
         let basis = serde_json::json!({
             "release": "1.102.5", "go": go, "pack": "upx", "packer": "4.2.2", "platform": "linux/amd64",
-            "inlining": "full", "symbols": "all", "extra_tags": [], "kept": ["cli"],
+            "inlining": "full", "symbols": "all", "rewrite": null, "extra_tags": [], "kept": ["cli"],
         });
         State::new(folder, "amd64", serde_json::from_value(basis).unwrap())
     }
