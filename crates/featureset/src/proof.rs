@@ -66,6 +66,14 @@ pub struct Observation {
     pub remedied: Option<bool>,
 }
 
+impl Observation {
+    /// Whether another one is the same, in other words perhaps: only the complaint may differ.
+    #[must_use]
+    pub fn tells_the_same(&self, other: &Self) -> bool {
+        Self { complaint: other.complaint.clone(), ..self.clone() } == *other
+    }
+}
+
 impl Proof {
     /// Reads a proof.
     ///

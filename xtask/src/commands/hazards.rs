@@ -34,7 +34,8 @@ pub fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
 /// Where the proofs are, from the repository's folder.
 const PROOFS: &str = "crates/featureset/proofs";
 
-/// Lays what was seen of a hazard over what is recorded of the same releases and platforms; gives the whole.
+/// Lays what was seen of a hazard over what is recorded of the same releases and platforms; gives the whole. What was seen
+/// before in other words stays: a complaint names milliseconds, and a second run is no change.
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] where the file can't be written.
@@ -42,8 +43,13 @@ pub(super) fn record(root: &Path, id: &str, generated_by: &str, seen: Vec<Observ
     let path = root.join(PROOFS).join(format!("{id}.json"));
     let known = std::fs::read_to_string(&path).ok().and_then(|text| Proof::from_json(&text).ok());
     let known = known.into_iter().flat_map(|proof| proof.observations);
-    let all: BTreeMap<(Release, String), Observation> =
-        known.chain(seen).map(|one| ((one.release, one.platform.clone()), one)).collect();
+    let place = |one: Observation| ((one.release, one.platform.clone()), one);
+    let mut all: BTreeMap<(Release, String), Observation> = known.map(place).collect();
+    for (place, one) in seen.into_iter().map(place) {
+        if !all.get(&place).is_some_and(|known| known.tells_the_same(&one)) {
+            all.insert(place, one);
+        }
+    }
     let proof = Proof { generated_by: generated_by.to_owned(), observations: all.into_values().collect() };
     files::write(&path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
     progress::line("Wrote", &format!("{PROOFS}/{id}.json"));
@@ -110,5 +116,24 @@ mod tests {
         assert!(matches!(said(&["a/b.go:1:2: x", "-: no module provides"]), Said::Nothing(_)));
         let forbidden = "ipn/netstack.go:13:2: example.com/m@v1.0.0: reading its zip: 403 Forbidden";
         assert!(matches!(said(&[forbidden]), Said::Nothing(_)));
+    }
+
+    #[test]
+    fn what_is_seen_again_in_other_words_changes_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(PROOFS).join("derp.json");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let record = |failed: bool, complaint: &str| {
+            let seen = serde_json::json!({
+                "release": "1.102.5", "go": "1.26.8", "platform": "linux/amd64", "expected": true, "how": "run",
+                "failed": failed, "complaint": complaint, "remedied": true,
+            });
+            super::record(folder.path(), "derp", "test", vec![serde_json::from_value(seen).unwrap()]).unwrap();
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let first = record(true, "a path through DERP in 2ms");
+        assert_eq!(record(true, "a path through DERP in 1ms"), first);
+        let other = record(false, "a path through DERP in 1ms");
+        assert!(other.contains("1ms") && !other.contains("2ms"), "{other}");
     }
 }
