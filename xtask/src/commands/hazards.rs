@@ -39,17 +39,13 @@ const PROOFS: &str = "crates/featureset/proofs";
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] where the file can't be written.
-pub(super) fn record(root: &Path, id: &str, generated_by: &str, seen: Vec<Observation>) -> Result<Proof> {
+pub(super) fn record(root: &Path, id: &str, generated_by: &str, mut seen: Vec<Observation>) -> Result<Proof> {
     let path = root.join(PROOFS).join(format!("{id}.json"));
     let known = std::fs::read_to_string(&path).ok().and_then(|text| Proof::from_json(&text).ok());
-    let known = known.into_iter().flat_map(|proof| proof.observations);
-    let place = |one: Observation| ((one.release, one.platform.clone()), one);
-    let mut all: BTreeMap<(Release, String), Observation> = known.map(place).collect();
-    for (place, one) in seen.into_iter().map(place) {
-        if !all.get(&place).is_some_and(|known| known.tells_the_same(&one)) {
-            all.insert(place, one);
-        }
-    }
+    let known = known.map(|proof| proof.observations).unwrap_or_default();
+    seen.retain(|one| !known.iter().any(|known| known.tells_the_same(one)));
+    let all: BTreeMap<(Release, String), Observation> =
+        known.into_iter().chain(seen).map(|one| ((one.release, one.platform.clone()), one)).collect();
     let proof = Proof { generated_by: generated_by.to_owned(), observations: all.into_values().collect() };
     files::write(&path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
     progress::line("Wrote", &format!("{PROOFS}/{id}.json"));
