@@ -23,15 +23,18 @@ pub fn step(verb: &'static str, subject: impl Into<String>) -> Step {
     if bar.is_hidden() {
         errln!("{verb:>12} {subject}");
     } else {
-        bar.set_style(
-            ProgressStyle::with_template("{prefix:>12.cyan} {msg} {elapsed:.dim}")
-                .unwrap_or(ProgressStyle::default_spinner()),
-        );
-        bar.set_prefix(verb);
+        stand(&bar, verb, "{msg}");
         bar.set_message(subject.clone());
-        bar.enable_steady_tick(Duration::from_millis(200));
     }
     Step { verb, subject, start: Instant::now(), bar }
+}
+
+/// Has a line stand on the terminal: the verb, what is told, and the seconds, which go on while nothing else does.
+fn stand(bar: &ProgressBar, verb: &'static str, told: &str) {
+    let template = format!("{{prefix:>12.cyan}} {told} {{elapsed:.dim}}");
+    bar.set_style(ProgressStyle::with_template(&template).unwrap_or(ProgressStyle::default_bar()));
+    bar.set_prefix(verb);
+    bar.enable_steady_tick(Duration::from_millis(200));
 }
 
 impl Step {
@@ -60,6 +63,7 @@ impl Drop for Step {
 /// Many alike that are under way: how many are done and left, and how long the rest will take.
 pub struct Bar {
     bar: ProgressBar,
+    /// Counted here: of two threads that add to the bar's own position and read it, both could be the second.
     done: AtomicU64,
     start: Instant,
 }
@@ -68,12 +72,7 @@ pub struct Bar {
 #[must_use]
 pub fn bar(verb: &'static str, total: u64) -> Bar {
     let bar = ProgressBar::new(total);
-    bar.set_style(
-        ProgressStyle::with_template("{prefix:>12.cyan} [{wide_bar}] {pos} of {len} {msg} {elapsed:.dim}")
-            .unwrap_or(ProgressStyle::default_bar()),
-    );
-    bar.set_prefix(verb);
-    bar.enable_steady_tick(Duration::from_millis(200));
+    stand(&bar, verb, "[{wide_bar}] {pos} of {len} {msg}");
     Bar { bar, done: AtomicU64::new(0), start: Instant::now() }
 }
 
