@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use object::{Object, ObjectSection, ObjectSegment};
 
 use crate::Unreadable;
+use crate::elf::sections;
+use crate::limits::{BUILD_INFORMATION, MODULES};
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const HEADER: usize = 32;
@@ -64,14 +66,17 @@ pub(crate) fn toolchain(bytes: &[u8]) -> Option<String> {
 fn record(bytes: &[u8]) -> Result<&[u8], Unreadable> {
     let not_elf = |error: object::Error| Unreadable::NotElf(error.to_string());
     let file = object::File::parse(bytes).map_err(not_elf)?;
-    if let Some(section) = file.section_by_name(".go.buildinfo") {
+    if let Some((_, section)) = sections(&file).find(|(name, _)| *name == b".go.buildinfo") {
         return section.data().map_err(not_elf);
     }
     if file.sections().next().is_some() {
         return Err(Unreadable::NoBuildInfo);
     }
     let writable = |segment: &object::Segment<'_, '_>| segment.permissions().writable();
+    // Segments do not overlap, so together they are no longer than the file.
+    let mut left = bytes.len();
     let mapped = file.segments().filter(writable).filter_map(|segment| segment.data().ok());
+    let mapped = mapped.map_while(|segment| left.checked_sub(segment.len()).map(|rest| (left = rest, segment).1));
     mapped.filter_map(find).next().ok_or(Unreadable::NoBuildInfo)
 }
 
@@ -96,18 +101,21 @@ fn decode(data: &[u8]) -> Result<BuildInfo, Unreadable> {
         Some(length) if length > 0 => &modules[SENTINEL..SENTINEL + length],
         _ => return Err(Unreadable::NoBuildInfo),
     };
-    let mut info = parse(std::str::from_utf8(text).map_err(|_| Unreadable::BadBuildInfo("not text"))?);
+    let mut info = parse(std::str::from_utf8(text).map_err(|_| Unreadable::BadBuildInfo("not text"))?)?;
     info.go = String::from_utf8_lossy(go).into_owned();
     Ok(info)
 }
 
-/// A length as a varint, and as many bytes.
+/// A length as a varint, and as many bytes: no more than a record of Go's has.
 fn string(data: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
     let cut = Unreadable::BadBuildInfo("cut off");
     let mut length = 0_u64;
     for (index, byte) in data.iter().enumerate().take(9) {
         length |= u64::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
+            if length > BUILD_INFORMATION as u64 {
+                return Err(Unreadable::BadBuildInfo("longer than any that Go writes"));
+            }
             let start = index + 1;
             let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length)).ok_or(cut.clone())?;
             return data.get(start..end).map(|bytes| (bytes, &data[end..])).ok_or(cut);
@@ -116,7 +124,7 @@ fn string(data: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
     Err(cut)
 }
 
-fn parse(text: &str) -> BuildInfo {
+fn parse(text: &str) -> Result<BuildInfo, Unreadable> {
     let mut info = BuildInfo::default();
     let mut last_is_main = false;
     for line in text.lines() {
@@ -125,6 +133,9 @@ fn parse(text: &str) -> BuildInfo {
         match kind {
             "path" => info.path = fields.next().unwrap_or_default().to_owned(),
             "mod" | "dep" => {
+                if info.dependencies.len() == MODULES {
+                    return Err(Unreadable::BadBuildInfo("more modules than any program has"));
+                }
                 last_is_main = kind == "mod";
                 let module = module(&mut fields);
                 if last_is_main { info.main = Some(module) } else { info.dependencies.push(module) }
@@ -141,7 +152,7 @@ fn parse(text: &str) -> BuildInfo {
             _ => {}
         }
     }
-    info
+    Ok(info)
 }
 
 fn module<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Module {
@@ -190,6 +201,17 @@ mod tests {
         assert_eq!(info.dependencies.iter().map(|dep| dep.replaced).collect::<Vec<_>>(), [false, true]);
         assert_eq!(info.settings["-tags"], "ts_include_cli,ts_omit_ace");
         assert_eq!(info.settings["-ldflags"], "-s -w");
+    }
+
+    #[test]
+    fn a_record_that_is_longer_than_any_is_refused() {
+        let long = decode(&section("go1.26.8", &"dep\n".repeat(BUILD_INFORMATION / 4)));
+        assert_eq!(long, Err(Unreadable::BadBuildInfo("longer than any that Go writes")));
+        let many = decode(&section("go1.26.8", &"dep\n".repeat(MODULES + 1)));
+        assert_eq!(many, Err(Unreadable::BadBuildInfo("more modules than any program has")));
+        assert_eq!(decode(&section("go1.26.8", &"dep\n".repeat(MODULES))).unwrap().dependencies.len(), MODULES);
+        let go = decode(&section(&"x".repeat(BUILD_INFORMATION + 1), RECORD));
+        assert_eq!(go, Err(Unreadable::BadBuildInfo("longer than any that Go writes")));
     }
 
     #[test]

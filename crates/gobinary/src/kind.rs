@@ -1,9 +1,10 @@
 //! What a file is, as far as a program of Go's is looked for: each way of not being one told apart from the others.
 
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, FileKind, Object, ObjectSection, elf};
+use object::{Endianness, FileKind, Object, elf};
 
 use crate::buildinfo::toolchain;
+use crate::elf::sections;
 use crate::{BuildInfo, Unreadable, build_info};
 
 /// What a file is.
@@ -92,13 +93,13 @@ fn is_packed(bytes: &[u8]) -> bool {
 /// Whether anything shows an ELF file to be Go's: the sections of its function table and build ID, or, where no section is left,
 /// the build ID that the linker writes at the beginning of the code.
 fn is_go(bytes: &[u8]) -> bool {
-    const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".note.go.buildid"];
+    const SECTIONS: [&[u8]; 3] = [b".gopclntab", b".data.rel.ro.gopclntab", b".note.go.buildid"];
     const BUILD_ID: &[u8] = b"\xff Go build ID: \"";
     /// The code of a program that Go links begins in its first page or the one behind the headers.
     const BEGINNING: usize = 0x2_0000;
     let Ok(file) = object::File::parse(bytes) else { return false };
     if file.sections().next().is_some() {
-        return file.sections().filter_map(|section| section.name().ok()).any(|name| SECTIONS.contains(&name));
+        return sections(&file).any(|(name, _)| SECTIONS.contains(&name));
     }
     bytes[..BEGINNING.min(bytes.len())].windows(BUILD_ID.len()).any(|window| window == BUILD_ID)
 }

@@ -10,6 +10,7 @@
 mod buildinfo;
 mod elf;
 mod kind;
+mod limits;
 pub mod slim;
 pub mod symbols;
 pub mod tailscale;

@@ -1,7 +1,11 @@
 //! Where an instruction of a Go executable comes from: function, file and line, inlined frames included. For a binary as linked,
 //! whose tables are whole; what ships may have been [slimmed](crate::slim).
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
 use crate::build_info;
+use crate::limits::{ALIKE, DECODED};
 use crate::slim::Refused;
 use crate::slim::file::ElfFile;
 use crate::slim::layout::Layout;
@@ -22,6 +26,10 @@ pub struct Frame {
 #[derive(Debug, Clone)]
 pub struct Symbols<'a> {
     table: Table<'a>,
+    /// The functions by the names that tracebacks print, each by its index.
+    by_name: HashMap<String, Vec<usize>>,
+    /// How many bytes of tables may still be decoded.
+    left: Cell<usize>,
 }
 
 /// An inlined call within an inlined call is no deeper than this; a tree that goes on is damaged.
@@ -34,19 +42,23 @@ impl<'a> Symbols<'a> {
     /// [`Refused`] where it is no such file, or one that was slimmed.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
         let table = Table::read(&ElfFile::read(bytes)?, Layout::of(&build_info(bytes)?.go)?)?;
-        if table.is_slim() { Err(Refused::Already) } else { Ok(Self { table }) }
+        if table.is_slim() {
+            return Err(Refused::Already);
+        }
+        let by_name = by_name(&table)?;
+        Ok(Self { table, by_name, left: Cell::new(DECODED) })
     }
 
     /// The frames at an offset into a function, the innermost first; several lists where functions share the name, as instances
-    /// of a generic one do in a traceback (`F[...]`). Empty where no function of the name is so long.
+    /// of a generic one do in a traceback (`F[...]`), at most 64. Empty where no function of the name is so long.
     ///
     /// # Errors
-    /// [`Refused::Damaged`] where the tables contradict themselves.
+    /// [`Refused::Damaged`] where the tables contradict themselves, or more was asked than any traceback does.
     pub fn frames_in(&self, function: &str, offset: u32) -> Result<Vec<Vec<Frame>>, Refused> {
         let mut found: Vec<Vec<Frame>> = Vec::new();
-        for (index, candidate) in self.table.functions.iter().enumerate() {
-            let name = self.table.name(candidate.name)?;
-            if printed(&String::from_utf8_lossy(name)) == function && offset < self.length(index, candidate) {
+        for index in self.by_name.get(function).into_iter().flatten() {
+            let Some(candidate) = self.table.functions.get(*index) else { continue };
+            if found.len() < ALIKE && offset < self.length(*index, candidate) {
                 let frames = self.frames(candidate, offset)?;
                 if !found.contains(&frames) {
                     found.push(frames);
@@ -82,7 +94,7 @@ impl<'a> Symbols<'a> {
         let tree = function.data.get(INLINE_TREE).copied().unwrap_or(NONE);
         let index = function.pc_tables.get(INLINE_INDEX).copied().unwrap_or(0);
         while tree != NONE && frames.len() < DEEPEST {
-            let Some(call) = self.table.value_at(index, at)?.and_then(|call| usize::try_from(call).ok()) else { break };
+            let Some(call) = self.value(index, at)?.and_then(|call| usize::try_from(call).ok()) else { break };
             let Inlined { name, parent } = self.table.inlined_call(tree as usize + call * INLINED)?;
             frames.push(self.frame(function, name, at)?);
             at = parent;
@@ -91,15 +103,39 @@ impl<'a> Symbols<'a> {
         Ok(frames)
     }
 
+    /// The value of a table by program counter.
+    fn value(&self, table: u32, at: u32) -> Result<Option<i32>, Refused> {
+        if table != 0 {
+            let left = self.left.get().checked_sub(self.table.pc_table(table)?.0.len());
+            self.left.set(left.ok_or(Refused::Damaged("its tables are longer than those of any program"))?);
+        }
+        self.table.value_at(table, at)
+    }
+
     fn frame(&self, function: &Function, name: u32, at: u32) -> Result<Frame, Refused> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let line = self.table.value_at(function.lines, at)?.unwrap_or(0);
-        let file = match self.table.value_at(function.files, at)?.and_then(|number| u32::try_from(number).ok()) {
+        let line = self.value(function.lines, at)?.unwrap_or(0);
+        let file = match self.value(function.files, at)?.and_then(|number| u32::try_from(number).ok()) {
             Some(number) => text(self.table.file(function.unit, number)?),
             None => "?".to_owned(),
         };
         Ok(Frame { function: text(self.table.name(name)?), file, line: u32::try_from(line).unwrap_or(0) })
     }
+}
+
+/// The functions by their printed names. A name that several functions have is read once.
+fn by_name(table: &Table<'_>) -> Result<HashMap<String, Vec<usize>>, Refused> {
+    let mut by_offset: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (index, function) in table.functions.iter().enumerate() {
+        by_offset.entry(function.name).or_default().push(index);
+    }
+    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+    for (offset, indices) in by_offset {
+        let name = table.name(offset)?;
+        by_name.entry(printed(&String::from_utf8_lossy(name))).or_default().extend(indices);
+    }
+    by_name.values_mut().for_each(|indices| indices.sort_unstable());
+    Ok(by_name)
 }
 
 /// A function's name as a traceback prints it: what stands between the outermost brackets is `...`, and the function behind the

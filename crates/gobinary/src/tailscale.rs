@@ -2,6 +2,7 @@
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
+use crate::elf::bounded;
 use crate::{BuildInfo, Module};
 
 /// The module that Tailscale is.
@@ -102,9 +103,9 @@ fn of_linker_flags(info: &BuildInfo) -> Option<String> {
 /// The text behind the symbol that the linker makes for `-X`.
 fn of_symbol(bytes: &[u8]) -> Option<String> {
     let file = object::File::parse(bytes).ok()?;
-    let names = ["tailscale.com/version.shortStamp.str", "tailscale.com/version.longStamp.str"];
-    names.iter().find_map(|name| {
-        let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name))?;
+    let names: [&[u8]; 2] = [b"tailscale.com/version.shortStamp.str", b"tailscale.com/version.longStamp.str"];
+    names.iter().find_map(|wanted| {
+        let (_, symbol) = bounded(file.symbols(), ObjectSymbol::name_bytes).find(|(name, _)| name == wanted)?;
         let section = file.section_by_index(symbol.section_index()?).ok()?;
         // A stamp is short; a length that is made up must not make a text of the whole file.
         let text = section.data_range(symbol.address(), symbol.size().min(128)).ok()??;

@@ -1,6 +1,7 @@
 //! An ELF executable as its headers have it, 32 or 64 bits wide, and the words in it.
 
 use super::Refused;
+use crate::limits::NAMES;
 
 /// How wide a word of the machine is. Everything is little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,9 +202,11 @@ impl<'a> ElfFile<'a> {
             .get(self.names)
             .ok_or(Refused::Kind("without section headers, which Go leaves even stripped"))?;
         let texts = part(self.bytes, texts.offset, texts.size)?;
+        let mut left = NAMES;
         for section in &mut self.sections {
             let text = texts.get(section.name_at as usize..).ok_or(Refused::Damaged("a section's name"))?;
             let name = text.split(|byte| *byte == 0).next().unwrap_or_default();
+            left = left.checked_sub(name.len()).ok_or(Refused::Damaged("the sections' names are too long"))?;
             section.name = String::from_utf8_lossy(name).into_owned();
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Source: Go's `src/runtime/symtab.go` (`pcHeader`, `moduledata`), `src/runtime/runtime2.go` (`_func`), `src/runtime/symtabinl.go`
 //! (`inlinedCall`), `src/internal/abi/symtab.go` (the numbers of tables), `src/cmd/link/internal/ld/pcln.go` (how it is written).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Refused;
 use super::file::{ElfFile, Section, Width, i32_at, part, u32_at};
@@ -55,6 +55,27 @@ pub(crate) struct Function {
     pub(crate) pc_tables: Vec<u32>,
     /// Offsets of data, [`NONE`] for none.
     pub(crate) data: Vec<u32>,
+}
+
+/// Offsets that were read, each once, and how many bytes may still be.
+struct Once {
+    seen: HashSet<u32>,
+    left: usize,
+}
+
+impl Once {
+    fn new(left: usize) -> Self {
+        Self { seen: HashSet::new(), left }
+    }
+
+    /// Reads what is at an offset, if it was not before, and counts its length.
+    fn read(&mut self, offset: u32, length: impl FnOnce(u32) -> Result<usize, Refused>) -> Result<(), Refused> {
+        if self.seen.insert(offset) {
+            let left = self.left.checked_sub(length(offset)?);
+            self.left = left.ok_or(Refused::Damaged("its parts overlap"))?;
+        }
+        Ok(())
+    }
 }
 
 /// The table.
@@ -165,18 +186,20 @@ impl<'a> Table<'a> {
         self.section.size
     }
 
-    /// Every offset of every function is one that can be read.
+    /// Every offset of every function is one that can be read. Names and tables do not overlap: else each of many could be as
+    /// long as all together.
     fn check(&self) -> Result<(), Refused> {
         let mut before = None;
+        let (mut names, mut tables) = (Once::new(self.names.len()), Once::new(self.pcs.len()));
         for function in &self.functions {
             if before.is_some_and(|before| before >= function.entry) || function.entry >= self.end {
                 return damaged("its functions are not in order");
             }
             before = Some(function.entry);
-            self.name(function.name)?;
-            let tables = [function.frame_sizes, function.files, function.lines];
-            for offset in tables.into_iter().chain(function.pc_tables.iter().copied()).filter(|offset| *offset != 0) {
-                self.pc_table(offset)?;
+            names.read(function.name, |offset| Ok(self.name(offset)?.len()))?;
+            let own = [function.frame_sizes, function.files, function.lines];
+            for offset in own.into_iter().chain(function.pc_tables.iter().copied()).filter(|offset| *offset != 0) {
+                tables.read(offset, |offset| Ok(self.pc_table(offset)?.0.len()))?;
             }
         }
         Ok(())
@@ -193,7 +216,7 @@ impl<'a> Table<'a> {
     ///
     /// Pairs of varints: the step of the value, zigzag-coded, and the step of the program counter. A value step of 0 ends it,
     /// but for the first (`step` in `src/runtime/symtab.go`).
-    pub(super) fn pc_table(&self, offset: u32) -> Result<(&'a [u8], i32), Refused> {
+    pub(crate) fn pc_table(&self, offset: u32) -> Result<(&'a [u8], i32), Refused> {
         let rest = self.pcs.get(offset as usize..).ok_or(Refused::Damaged("a table is outside"))?;
         let (mut at, mut value, mut largest) = (0, -1_i32, i32::MIN);
         loop {
