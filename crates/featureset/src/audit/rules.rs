@@ -59,6 +59,12 @@ pub(crate) static RULES: &[Rule] = &[
         "Go's flags end at the first word that is none, and of a flag that stands twice the last one counts.",
     ),
     rule(
+        "incomplete-analysis",
+        Severity::Warning,
+        "The analysis stopped before the end of what it was given.",
+        "Its work is bounded, whatever it is given; what it says is true of the part that it came to.",
+    ),
+    rule(
         "misspelled-tag",
         Severity::Error,
         "A build tag looks like one of Tailscale's and is none.",
