@@ -20,6 +20,7 @@ pub mod costs;
 pub mod files;
 pub mod foreign;
 pub mod invocation;
+pub mod limits;
 pub mod output;
 pub mod problem;
 pub mod process;

@@ -10,9 +10,10 @@ mod sarif;
 mod upgrade;
 mod verdict;
 use anyhow::Result;
-use featureset::finding::{Finding, Severity};
+use featureset::finding::{Finding, Lines, Severity};
 
 use crate::cli::Format;
+use crate::limits::{SHOWN, WRITTEN};
 use crate::outln;
 use crate::output::status;
 use crate::problem::Problem;
@@ -20,7 +21,7 @@ use crate::project::Project;
 
 pub use audit::{audit, audit_document, comparison};
 pub use github::data;
-pub use human::{hanging, width, wrapped};
+pub use human::{MOST_WIDTH, hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
@@ -54,21 +55,45 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     Ok(())
 }
 
-/// Shows what was found in files; nothing as JSON, of which each command has a document of its own.
+/// Shows what was found in files, as much as is shown of all; nothing as JSON, of which each command has a document of its own.
 pub fn found_in(found: &[Found<'_>], format: Format) {
+    let most = if format == Format::Sarif { WRITTEN } else { SHOWN };
+    let (found, left_out) = first(found, most);
     match format {
         Format::Human => {
             for one in found {
-                status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
+                status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
+            }
+            if left_out > 0 {
+                status(format_args!("{}\n\n", more(left_out)));
             }
         }
         Format::Json => {}
         Format::Github => {
-            let lines = found.iter().map(github::findings);
-            print_lines(&lines.collect::<String>());
+            let more = (left_out > 0).then(|| github::more(left_out));
+            print_lines(&found.iter().map(github::findings).chain(more).collect::<String>());
         }
-        Format::Sarif => outln!("{:#}", sarif::document(found)),
+        Format::Sarif => outln!("{:#}", sarif::document(&found, left_out)),
     }
+}
+
+/// The first findings of all, so many, and how many are left out.
+fn first<'a>(found: &[Found<'a>], most: usize) -> (Vec<Found<'a>>, usize) {
+    let (mut left, mut left_out) = (most, 0);
+    let bounded = |one: &Found<'a>| {
+        let (shown, rest) = one.findings.split_at(left.min(one.findings.len()));
+        left -= shown.len();
+        left_out += rest.len();
+        Found { findings: shown, ..*one }
+    };
+    let found = found.iter().map(bounded).collect();
+    (found, left_out)
+}
+
+/// What is said of findings that are left out.
+fn more(count: usize) -> String {
+    let findings = if count == 1 { "finding" } else { "findings" };
+    format!("and {count} more {findings}; `--format json` lists up to {WRITTEN}")
 }
 
 /// The findings as the document that programs get; a command may add to it.
@@ -79,8 +104,8 @@ pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
 
 /// One finding as it stands in a document for programs.
 #[must_use]
-pub fn finding(text: &str, finding: &Finding) -> serde_json::Value {
-    json::one(text, finding)
+pub fn finding(lines: &Lines<'_>, finding: &Finding) -> serde_json::Value {
+    json::one(lines, finding)
 }
 
 fn print_lines(text: &str) {

@@ -15,7 +15,7 @@ use crate::cli::{self, Format};
 use crate::costs::Known;
 use crate::problem::Problem;
 use crate::project::{Project, find_policy};
-use crate::{files, outln, progress};
+use crate::{files, limits, outln, progress};
 
 /// Runs the command.
 ///
@@ -28,7 +28,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, tools(policy).as_deref())?;
+    let sources = Source::open(&flags.what, tools(policy).as_deref())?.sources;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;
@@ -86,8 +86,8 @@ fn costs(policy: Option<&Path>) -> Result<Known> {
 }
 
 fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {
-    let errors =
-        audit.findings.iter().filter(|finding| ["unresolved-list", "featuretags-fails"].contains(&&*finding.code));
+    let codes = ["unresolved-list", "featuretags-fails", "incomplete-analysis"];
+    let errors = audit.findings.iter().filter(|finding| codes.contains(&&*finding.code)).take(limits::SHOWN);
     let why = errors.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n");
     let next = "Print the tag line where it is built, and give it with `--tags`; `audit` shows the places.";
     Problem::new("not-resolved", format!("the list of {} is not wholly known", source.place(list)), why, next)

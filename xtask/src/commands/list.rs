@@ -14,7 +14,7 @@ use crate::cli::{DecisionFilter, Format, List, Order};
 use crate::costs::{FOLDER, Known};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::render::width;
+use crate::render::{MOST_WIDTH, width};
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -119,5 +119,7 @@ fn header(target: Option<&str>) -> Vec<&str> {
 
 /// The first sentence carries the decision; `explain` shows the rest.
 fn first_sentence(reason: &str) -> &str {
-    reason.find(". ").map_or(reason, |end| &reason[..=end])
+    let first = reason.find(". ").map_or(reason, |end| &reason[..=end]);
+    // One line of it is shown, and a line is no longer than this.
+    first.char_indices().nth(MOST_WIDTH).map_or(first, |(end, _)| &first[..end])
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use featureset::change::{Change, Side};
-use featureset::finding::Severity;
+use featureset::finding::{Lines, Severity};
 use featureset::policy;
 
 use super::Outcome;
@@ -58,8 +58,9 @@ fn document(project: &Project, base: &str, change: &Change) -> serde_json::Value
         "says_nothing_new": change.says_nothing_new(),
         "change": change,
     });
+    let lines = Lines::new(&project.text);
     document["change"]["questions"] =
-        change.questions.iter().map(|question| render::finding(&project.text, question)).collect();
+        change.questions.iter().map(|question| render::finding(&lines, question)).collect();
     document
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use featureset::audit::{Audit, Comparison, Program};
-use featureset::finding::{Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity, Span};
 use serde_json::{Value, json};
 
 use super::human::{hanging, wrapped};
 use super::json;
+use crate::limits::SHOWN;
 
 /// How wide the first column is.
 const COLUMN: usize = 14;
@@ -42,10 +43,11 @@ pub fn audit(place: &str, audit: &Audit) -> String {
     for (fact, hazards) in &audit.depends_on {
         row("depends on", format!("{fact}: {}", listed(hazards)));
     }
-    for note in audit.findings.iter().filter(|finding| finding.severity == Severity::Note) {
-        if note.code != "silent-upgrade" {
-            row("note", format!("{}: {}", note.code, note.message));
-        }
+    let notes = audit.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    let notes: Vec<&Finding> = notes.filter(|note| note.code != "silent-upgrade").collect();
+    notes.iter().take(SHOWN).for_each(|note| row("note", format!("{}: {}", note.code, note.message)));
+    if notes.len() > SHOWN {
+        row("note", super::more(notes.len() - SHOWN));
     }
     if let Some(step) = &audit.newest {
         let phrases = step.phrases();
@@ -77,14 +79,14 @@ pub fn comparison(old: &str, new: &str, comparison: &Comparison) -> String {
     text
 }
 
-/// One list for programs.
+/// One list for programs, with as many of its findings as are written.
 #[must_use]
-pub fn audit_document(text: &str, span: featureset::finding::Span, audit: &Audit) -> Value {
-    let (line, column) = line_and_column(text, span.start);
+pub fn audit_document(lines: &Lines<'_>, span: Span, audit: &Audit, written: usize) -> Value {
+    let (line, column) = lines.position(span.start);
     let mut document = json!({ "place": { "line": line, "column": column } });
     if let (Some(into), Ok(Value::Object(from))) = (document.as_object_mut(), serde_json::to_value(audit)) {
         into.extend(from);
     }
-    document["findings"] = audit.findings.iter().map(|finding| json::one(text, finding)).collect();
+    document["findings"] = audit.findings.iter().take(written).map(|finding| json::one(lines, finding)).collect();
     document
 }

@@ -1,6 +1,6 @@
 //! Findings as GitHub's workflow commands, which show them beside the line in a pull request.
 
-use featureset::finding::{Finding, Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity};
 
 use super::Found;
 use crate::invocation::spelled;
@@ -8,20 +8,26 @@ use crate::problem::Problem;
 
 /// One command a finding. Without a file they have no place.
 pub(super) fn findings(found: &Found<'_>) -> String {
-    found.findings.iter().map(|finding| one(found, finding)).collect()
+    let lines = Lines::new(found.text);
+    found.findings.iter().map(|finding| one(found, &lines, finding)).collect()
 }
 
-fn one(found: &Found<'_>, finding: &Finding) -> String {
+fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let (line, column) = line_and_column(found.text, finding.place.span.start);
+    let (line, column) = lines.position(finding.place.span.start);
     let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
-    let lines = if found.has_places { format!("line={line},col={column},") } else { String::new() };
-    let place = found.file.map(|file| format!("file={},{lines}", property(file))).unwrap_or_default();
+    let region = if found.has_places { format!("line={line},col={column},") } else { String::new() };
+    let place = found.file.map(|file| format!("file={},{region}", property(file))).unwrap_or_default();
     format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
+}
+
+/// What is left out.
+pub(super) fn more(count: usize) -> String {
+    format!("::notice title=more-findings::{}\n", data(&super::more(count)))
 }
 
 /// A problem has no place.

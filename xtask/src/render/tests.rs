@@ -26,7 +26,8 @@ fn judged() -> Vec<Finding> {
 
 #[test]
 fn for_people() {
-    let text = anstream::adapter::strip_str(&human::findings("featureset.yaml", POLICY, &judged())).to_string();
+    let text =
+        anstream::adapter::strip_str(&human::findings("featureset.yaml", &Lines::new(POLICY), &judged())).to_string();
     insta::assert_snapshot!(text);
 }
 

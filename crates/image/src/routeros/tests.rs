@@ -91,7 +91,9 @@ fn the_router_takes_another_address_of_the_same_network() {
 #[test]
 fn every_length_of_a_network_is_taken_or_refused() {
     for length in 0..=u8::MAX {
-        for (address, address6) in [(format!("10.9.8.2/{length}"), None), ("10.9.8.2/24".to_owned(), Some(format!("::2/{length}")))] {
+        for (address, address6) in
+            [(format!("10.9.8.2/{length}"), None), ("10.9.8.2/24".to_owned(), Some(format!("::2/{length}")))]
+        {
             let taken = if address6.is_some() { (1..=126).contains(&length) } else { (1..=30).contains(&length) };
             let request = Request { address, address6, ..Request::default() };
             assert_eq!(script(LAST, &request).is_ok(), taken, "{request:?}");
