@@ -29,8 +29,8 @@ pub struct Opened {
     pub format: Format,
     /// The programs in it that hold Tailscale; at least one.
     pub binaries: Vec<Binary>,
-    /// What else is in it, and what of it can't be read: each as what would have been said had nothing been found. The last says
-    /// how many more there are, if there are.
+    /// The other things in it, and those that can't be read: each as the problem that is reported if nothing was found. The last
+    /// one counts those that are not listed.
     pub others: Vec<Problem>,
 }
 
@@ -114,7 +114,7 @@ pub fn open(path: &Path, tools: Option<&Path>) -> Result<Opened> {
     }
 }
 
-/// What was found in a file so far.
+/// The finds in a file so far.
 #[derive(Default)]
 struct Found {
     binaries: Vec<Binary>,
@@ -123,7 +123,7 @@ struct Found {
     more: usize,
     /// How many packed programs were unpacked.
     unpacked: usize,
-    /// What is no fault of the file.
+    /// An error that is not the file's.
     failure: Option<anyhow::Error>,
 }
 

@@ -16,7 +16,7 @@ pub const RECIPE: u64 = 1 << 20;
 /// The longest traceback, in bytes.
 pub const TRACEBACK: u64 = 16 << 20;
 
-/// The largest binary whose tables a traceback is read with, in bytes.
+/// The largest binary that `symbolize` reads, in bytes.
 pub const LINKED: u64 = 256 << 20;
 
 /// The most frames of a traceback that are named.

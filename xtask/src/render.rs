@@ -55,7 +55,7 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     Ok(())
 }
 
-/// Shows what was found in files, as much as is shown of all; nothing as JSON, of which each command has a document of its own.
+/// Shows the first findings in files. Prints nothing as JSON: each command has its own document.
 pub fn found_in(found: &[Found<'_>], format: Format) {
     let most = if format == Format::Sarif { WRITTEN } else { SHOWN };
     let (found, left_out) = first(found, most);
@@ -90,7 +90,7 @@ fn first<'a>(found: &[Found<'a>], most: usize) -> (Vec<Found<'a>>, usize) {
     (found, left_out)
 }
 
-/// What is said of findings that are left out.
+/// The line about findings that are left out.
 fn more(count: usize) -> String {
     let findings = if count == 1 { "finding" } else { "findings" };
     format!("and {count} more {findings}; `--format json` lists up to {WRITTEN}")

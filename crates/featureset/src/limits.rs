@@ -2,7 +2,7 @@
 //! time; what exceeds one is refused or left out, and a finding says so.
 
 /// The most values of a policy's text. One that decides every feature has a few hundred.
-pub(crate) const VALUES: usize = 100_000;
+pub(crate) const VALUES: usize = 60_000;
 
 /// The most targets of a policy.
 pub(crate) const TARGETS: usize = 64;
@@ -35,7 +35,7 @@ pub(crate) const RELEASES: usize = 8;
 /// The most steps in which a text is followed. A step is a byte of text that is copied, or a word that is looked at.
 pub(crate) const STEPS: usize = 600_000;
 
-/// The most bytes of variables that are copied for branches, shells of their own and images.
+/// The most bytes of variables that are copied for branches, subshells and images.
 pub(crate) const COPIES: usize = 64 << 20;
 
 /// The most text that a variable holds, in bytes.

@@ -1,7 +1,7 @@
 //! Records of a tar archive that describe the member after them: names that do not fit its header, and extended headers.
 //!
-//! The reader of the crate `tar` holds such records in memory whatever their length, so it is asked for the records as they are,
-//! and no more of one is read than a path can need.
+//! The crate `tar` would hold such records in memory at any length. So it returns them as they are, and no more of one is read
+//! than a path can need.
 
 use std::io::{self, Read};
 
@@ -9,12 +9,12 @@ use tar::{Entry, EntryType, Header, PaxExtensions};
 
 use crate::limits::LONGEST_HEADER;
 
-/// What the records before a member say of it.
+/// The description of a member by the records before it.
 #[derive(Debug, Default)]
 pub(crate) struct Described {
     path: Option<String>,
     link: Option<String>,
-    /// The length that stands for the one in the header.
+    /// The length that replaces the one in the header.
     pub(crate) size: Option<u64>,
     sparse: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Described {
 pub(crate) enum Unread {
     /// A sparse file: its bytes are a map and what is between its holes.
     Sparse,
-    /// The same, with a map that goes on behind the header: where the next member begins is not known.
+    /// The same, with a map that continues after the header: the offset of the next member is not known.
     SparseInPieces,
     /// A kind of member that only some archivers know, by its letter.
     Kind(u8),
@@ -90,7 +90,7 @@ impl Described {
 }
 
 impl Unread {
-    /// What the member is.
+    /// A phrase for the member.
     pub(crate) fn what(self) -> String {
         match self {
             Self::Sparse => "a sparse file, which is not read".to_owned(),

@@ -187,7 +187,7 @@ fn document(
     })
 }
 
-/// What else is in the file, as programs get it.
+/// Something in the file that was not judged, as JSON.
 fn as_json(problem: &Problem) -> serde_json::Value {
     json!({ "code": problem.code, "message": problem.message, "why": problem.why })
 }

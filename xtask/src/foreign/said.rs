@@ -114,7 +114,7 @@ pub(super) fn not_unpacked(place: &str) -> Problem {
     )
 }
 
-/// What else there is that is not listed.
+/// The count of things that are not listed.
 pub(super) fn more(name: &str, count: usize) -> Problem {
     let message = format!("{count} more members of {name} were not judged");
     Problem::new("too-much", message, "they are not listed one by one", NAME_ANOTHER)

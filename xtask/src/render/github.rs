@@ -25,7 +25,7 @@ fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding) -> String {
     format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
 }
 
-/// What is left out.
+/// A notice of findings that are left out.
 pub(super) fn more(count: usize) -> String {
     format!("::notice title=more-findings::{}\n", data(&super::more(count)))
 }

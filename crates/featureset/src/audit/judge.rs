@@ -52,7 +52,7 @@ impl Subject<'_> {
         findings
     }
 
-    /// What one tag is worth. Searches for the nearest known tag as long as there are `suggestions` left.
+    /// The finding about one tag, if there is one. Searches for the nearest known tag as long as there are `suggestions` left.
     fn tag(&self, word: &Word, suggestions: &mut usize) -> Option<Finding> {
         let (tag, line) = (&word.text, self.registry.line);
         let found = |code: &str, message: String, label: &str, next: String| {

@@ -62,7 +62,7 @@ pub(crate) static RULES: &[Rule] = &[
         "incomplete-analysis",
         Severity::Warning,
         "The analysis stopped before the end of what it was given.",
-        "Its work is bounded, whatever it is given; what it says is true of the part that it came to.",
+        "The work is bounded, so that hostile input ends; the audit is true of the part that was analysed.",
     ),
     rule(
         "misspelled-tag",

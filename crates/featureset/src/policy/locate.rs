@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
             return Err(unsupported(span, "values are nested too deeply"));
         }
         self.left =
-            self.left.checked_sub(1).ok_or_else(|| unsupported(span, "the text holds more than 100,000 values"))?;
+            self.left.checked_sub(1).ok_or_else(|| unsupported(span, "the text holds more than 60,000 values"))?;
         match event {
             Event::Scalar(_, _, anchor, tag) if anchor != 0 || tag.is_some() => {
                 Err(unsupported(span, "the value has an anchor or a tag"))
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(read("# nothing\n"), Ok(None));
         let list = |values: usize| read(&format!("[{}]", "a,".repeat(values)));
         assert!(list(VALUES - 1).is_ok());
-        assert_eq!(list(VALUES).unwrap_err().reason, "the text holds more than 100,000 values");
+        assert_eq!(list(VALUES).unwrap_err().reason, "the text holds more than 60,000 values");
     }
 
     /// The tree as the independent reader's value, to compare with it.

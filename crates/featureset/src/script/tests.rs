@@ -361,7 +361,7 @@ fn what_is_about_something_else_is_left_alone() {
     }
 }
 
-/// What the reproductions of a hostile trial came to: texts that are small and make much work.
+/// Small texts that make much work.
 #[test]
 fn an_analysis_that_stops_early_says_so() {
     let nested = |depth: usize, inner: &str| format!("{}{inner}{}", "if a; then\n".repeat(depth), "fi\n".repeat(depth));
@@ -393,7 +393,7 @@ fn what_is_judged_of_a_text_is_bounded() {
     let one = format!("go build -tags \"{}\" ./cmd/tailscaled\n", tags(10_000));
     assert_eq!(judged(&one), [TAGS]);
     assert!(codes("a.sh", &one).contains(&"incomplete-analysis".to_owned()));
-    // Of each list less than would be judged of one alone, and of all no more than of a text.
+    // All lists together are bounded too.
     let many: String = (0..20).map(|n| format!("go build -tags x{n},{} ./cmd/tailscaled\n", tags(1000))).collect();
     assert!(judged(&many).iter().sum::<usize>() <= TAGS_OF_TEXT);
     let calls = format!("go build -tags \"{}\" ./cmd/tailscaled", "$(featuretags --min)".repeat(100));
@@ -404,7 +404,7 @@ fn what_is_judged_of_a_text_is_bounded() {
     assert!(assumed.message.ends_with("1.98.7 and 992 more") && assumed.related.len() == RELEASES - 1, "{assumed:?}");
 }
 
-/// Memory is counted as what values weigh: nothing that is copied is larger than what it counts as.
+/// The memory of a value is part of its weight, so the bound on steps is a bound on memory.
 #[test]
 fn no_value_weighs_less_than_its_text() {
     let long = "x".repeat(400_000);

@@ -6,7 +6,7 @@ use crate::audit::{Part, Strip, Word};
 use crate::finding::Span;
 use crate::limits::{LONGEST_DESCRIPTION, LONGEST_VALUE};
 
-/// How much each part of a value counts beside its text: it takes memory however short it is.
+/// The weight of a part of a value in addition to its text: even an empty one takes memory.
 const ATOM: usize = 4;
 
 /// What a variable or an argument holds.

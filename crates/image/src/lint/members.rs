@@ -81,7 +81,7 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
     let (mut described, mut end, mut whole) = (Described::default(), 0, true);
     for entry in entries.raw(true) {
         let member = entry.map_err(|error| error.to_string()).and_then(|mut entry| {
-            end = behind(&entry);
+            end = next_record(&entry);
             let record = described.take(&mut entry).map_err(|error| error.to_string())?;
             Ok((!record).then(|| (std::mem::take(&mut described), entry)))
         });
@@ -110,7 +110,7 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
             }
             continue;
         }
-        // A length of its own is for more than any archive has that is read here.
+        // An extended header states a length only if it does not fit the header: above 8 GiB.
         let stated = described.size.unwrap_or(entry.size());
         let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
             verdict.find(
@@ -136,8 +136,8 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
     members
 }
 
-/// Where the record after a member begins.
-fn behind(entry: &tar::Entry<'_, &[u8]>) -> usize {
+/// The offset of the record after a member.
+fn next_record(entry: &tar::Entry<'_, &[u8]>) -> usize {
     let end = entry.raw_file_position().saturating_add(entry.size());
     usize::try_from(end).unwrap_or(usize::MAX).checked_next_multiple_of(BLOCK).unwrap_or(usize::MAX)
 }

@@ -175,14 +175,14 @@ fn odd(letter: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
     member
 }
 
-/// What a record of an extended header has for one key.
+/// An extended header with one key.
 fn extended(key: &str, value: &str) -> Vec<u8> {
     let text = format!("{key}={value}\n");
     let length = (text.len()..).find(|length| format!("{length} {text}").len() == *length).unwrap();
     odd(b'x', "extended", format!("{length} {text}").as_bytes())
 }
 
-/// What only some readers see.
+/// Archives that different readers read differently.
 fn hidden() -> Vec<Broken> {
     let layer = tar(&[shell()]);
     let good = image(std::slice::from_ref(&layer), |_| ());
@@ -198,7 +198,7 @@ fn hidden() -> Vec<Broken> {
         ("a sparse file of GNU's", before(vec![odd(b'S', "0.tar", b"")])),
         ("a sparse file of pax", before(vec![extended("GNU.sparse.major", "1"), odd(b'0', "made/up", b"0\n")])),
         ("a label of a volume", before(vec![odd(b'V', "label", b"")])),
-        ("a length of its own", before(vec![extended("size", "77"), odd(b'0', "a", b"0\n")])),
+        ("a length in an extended header", before(vec![extended("size", "77"), odd(b'0', "a", b"0\n")])),
         ("a global header", before(vec![odd(b'g', "pax_global_header", b"")])),
         ("a manifest that is longer than any", tar(&[("manifest.json", File(&long))])),
         ("a manifest of numbers", tar(&[("manifest.json", File(&numbers))])),

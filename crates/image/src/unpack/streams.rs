@@ -13,6 +13,9 @@ use super::Fault;
 use super::source::{Budget, Counted, Source};
 use crate::limits::LARGEST_WINDOW;
 
+/// The memory of a decoder of xz without its window, in bytes.
+const DECODER: u64 = 1 << 20;
+
 /// The decoded side of a compressed stream.
 pub(super) fn decoder<'s, 'b>(
     compression: &'static str,
@@ -23,7 +26,11 @@ pub(super) fn decoder<'s, 'b>(
     let input = BufReader::new(Metered { inner: source, read: Rc::clone(&encoded) });
     let inner: Box<dyn Read + 's> = match compression {
         "gzip" => Box::new(MultiGzDecoder::new(input)),
-        "xz" => Box::new(XzReader::new_mem_limit(input, true, u32::try_from(LARGEST_WINDOW >> 10).unwrap_or(u32::MAX))),
+        "xz" => Box::new(XzReader::new_mem_limit(
+            input,
+            true,
+            u32::try_from((LARGEST_WINDOW + DECODER) >> 10).unwrap_or(u32::MAX),
+        )),
         "zstd" => Box::new(Zstd::new(input)),
         other => return Err(Fault::Damaged(format!("{other} is not read"))),
     };

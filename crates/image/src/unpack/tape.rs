@@ -17,8 +17,12 @@ pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Res
     // A package of apk is several archives in one stream, and not every tool takes their ends away.
     archive.set_ignore_zeros(true);
     let mut format = Format::Tar;
+    let whole = walk.place.is_empty();
     let outcome = members(walk, &mut archive, depth, &mut format);
-    walk.is(format);
+    // An error leaves the place where it happened, and the file is of its format all the same.
+    if whole {
+        walk.looked.format.get_or_insert(format);
+    }
     outcome.map_err(|fault| match fault {
         Fault::Damaged(_) if ended.get() => Fault::Truncated,
         fault => fault,

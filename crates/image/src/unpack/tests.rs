@@ -9,6 +9,7 @@ use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::LARGEST_WINDOW;
 
 const ELF: &[u8] = b"\x7fELF and nothing more";
 
@@ -115,6 +116,19 @@ fn a_stream_that_grows_out_of_proportion_is_stopped() {
 }
 
 #[test]
+fn the_largest_window_of_the_usual_tools_is_read() {
+    let mut options = XzOptions::with_preset(9);
+    assert_eq!(u64::from(options.lzma_options.dict_size), LARGEST_WINDOW);
+    for (window, read) in [(LARGEST_WINDOW, true), (LARGEST_WINDOW + (2 << 20), false)] {
+        options.lzma_options.dict_size = u32::try_from(window).unwrap();
+        let mut encoder = XzWriter::new(Vec::new(), options.clone()).unwrap();
+        encoder.write_all(ELF).unwrap();
+        let (found, looked) = look(&encoder.finish().unwrap());
+        assert_eq!(found.len(), usize::from(read), "{looked:?}");
+    }
+}
+
+#[test]
 fn archives_in_archives_have_an_end() {
     let mut nested = ELF.to_vec();
     for _ in 0..20 {
@@ -189,7 +203,7 @@ fn what_is_not_read_of_an_archive_is_named() {
 fn no_more_programs_are_looked_at_than_any_image_has() {
     let file = odd(b'0', "p", ELF).repeat(MOST_PROGRAMS + 1);
     let (found, looked) = look(&file);
-    assert_eq!((found.len(), looked.programs), (MOST_PROGRAMS, MOST_PROGRAMS));
+    assert_eq!((found.len(), looked.programs, looked.format), (MOST_PROGRAMS, MOST_PROGRAMS, Some(Format::Tar)));
     assert!(matches!(&looked.faults[..], [(_, Fault::TooMuch(why))] if why.contains("10000 programs")), "{looked:?}");
     let sparse = odd(b'S', "p", ELF).repeat(100);
     let (_, looked) = look(&sparse);

@@ -29,11 +29,11 @@ pub struct Source {
     pub lists: Vec<List>,
 }
 
-/// What was opened.
+/// The sources in a file.
 pub struct Opened {
     /// The sources, at least one, each with at least one list.
     pub sources: Vec<Source>,
-    /// What else is in the file and was not judged.
+    /// The other things in the file: not Tailscale, or not judged.
     pub not_judged: Vec<Problem>,
 }
 

@@ -252,7 +252,7 @@ impl Flow<'_> {
     }
 }
 
-/// What stands for a value where no steps are left.
+/// The unknown value of everything that comes after the last step.
 pub(super) fn not_followed(place: Span) -> Value {
     Value::unknown("what is too long to be followed", place)
 }
