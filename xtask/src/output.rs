@@ -1,10 +1,20 @@
 //! What is printed: products to stdout, everything else to stderr, with colours only where they are taken.
 //!
-//! A reader that went away ends the command quietly; a product that can't be written, on a full disk say, ends it
-//! with exit status 2. What can't be told on stderr is not told.
+//! Nothing that is printed ends a command or holds it up: the work is done and the exit status is the one that is due when
+//! the reader went away. A product that can't be written, on a full disk or a closed stdout, makes it 2 ([`failure`]). What
+//! can't be told on stderr is not told. Everything passes through [`escape`].
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{LazyLock, OnceLock};
+
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
+use rustix::stdio::{stdin, stdout};
+
+use crate::escape;
+use crate::problem::Problem;
 
 /// Prints a line of the product.
 #[macro_export]
@@ -18,21 +28,88 @@ macro_rules! errln {
     ($($argument:tt)*) => { $crate::output::status(format_args!("{}\n", format_args!($($argument)*))) };
 }
 
-/// Writes to stdout.
+/// Writes whole lines of text to stdout.
 pub fn product(text: Arguments<'_>) {
-    let mut stdout = anstream::stdout().lock();
-    if let Err(error) = stdout.write_fmt(text).and_then(|()| stdout.flush()) {
-        if error.kind() != ErrorKind::BrokenPipe {
-            status(format_args!(
-                "error[output]: can't write to stdout\n  = why: {error}\n  = next: Free some space and run it again.\n"
-            ));
-        }
-        let status = if error.kind() == ErrorKind::BrokenPipe { 0 } else { 2 };
-        std::process::exit(status);
-    }
+    write(&escape::report(&text.to_string()));
+}
+
+/// Writes a JSON document to stdout, and a line break after it.
+pub fn json(document: &serde_json::Value) {
+    write(&(escape::json(&format!("{document:#}")) + "\n"));
+}
+
+/// Writes commands of GitHub's runner to stdout, one a line.
+pub fn commands(text: &str) {
+    write(&escape::commands(text));
 }
 
 /// Writes to stderr.
 pub fn status(text: Arguments<'_>) {
-    let _ = anstream::stderr().lock().write_fmt(text);
+    let _ = anstream::stderr().lock().write_all(escape::report(&text.to_string()).as_bytes());
 }
+
+/// Writes a line for the process of this program that started this one.
+///
+/// # Errors
+/// Where that process is gone: unlike a product, nothing else comes of the work.
+pub fn event(line: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Why stdout takes no more.
+enum Ended {
+    /// The reader has what it wanted.
+    ReaderLeft,
+    Failed(String),
+}
+
+static ENDED: OnceLock<Ended> = OnceLock::new();
+
+fn write(text: &str) {
+    if ENDED.get().is_some() {
+        return;
+    }
+    static UNWRITABLE: LazyLock<Option<&str>> = LazyLock::new(unwritable);
+    if let Some(why) = *UNWRITABLE {
+        let _ = ENDED.set(Ended::Failed(why.to_owned()));
+        return;
+    }
+    let mut stdout = anstream::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        let left = error.kind() == ErrorKind::BrokenPipe;
+        let _ = ENDED.set(if left { Ended::ReaderLeft } else { Ended::Failed(error.to_string()) });
+    }
+}
+
+/// Why not all of the product could be written; `None` if it could, or if its reader left.
+#[must_use]
+pub fn failure() -> Option<Problem> {
+    let Ended::Failed(why) = ENDED.get()? else { return None };
+    let next = "Free some space, or send stdout to a file, a pipe or /dev/null, and run it again.";
+    Some(Problem::new("output", "can't write to stdout", why.as_str(), next))
+}
+
+/// Why stdout is no place to write to; `None` if it is one. `std` takes what such a stdout refuses (EBADF) as written.
+fn unwritable() -> Option<&'static str> {
+    let flags = fcntl_getfl(stdout()).ok()?;
+    if flags & OFlags::RWMODE == OFlags::RDONLY {
+        return Some("it is open for reading only");
+    }
+    let is_null = |stream: BorrowedFd<'_>| -> Option<bool> {
+        let null = std::fs::metadata(NULL).ok()?.rdev();
+        Some(fstat(stream).ok()?.st_rdev == null && fcntl_getfl(stream).ok()? & AS_THE_RUNTIME == OFlags::RDWR)
+    };
+    // Rust's runtime opens /dev/null in the place of a stream that is closed as the program starts: for reading and writing,
+    // and not to be closed on exec. A shell's `> /dev/null` is for writing only, and what other programs start theirs with
+    // was opened to be closed on exec, which Linux shows. A daemon has it on every stream.
+    let shows = fcntl_getfl(std::fs::File::open(NULL).ok()?).ok()?.contains(OFlags::CLOEXEC);
+    let replaced = shows && is_null(stdout())? && !is_null(stdin())?;
+    replaced.then_some("it is closed")
+}
+
+const NULL: &str = "/dev/null";
+
+/// The flags in which the runtime's /dev/null differs from others.
+const AS_THE_RUNTIME: OFlags = OFlags::RWMODE.union(OFlags::CLOEXEC).union(OFlags::APPEND);

@@ -13,13 +13,11 @@ use anyhow::Result;
 use featureset::finding::{Finding, Severity};
 
 use crate::cli::Format;
-use crate::outln;
-use crate::output::status;
+use crate::output;
 use crate::problem::Problem;
 use crate::project::Project;
 
 pub use audit::{audit, audit_document, comparison};
-pub use github::data;
 pub use human::{hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
@@ -48,7 +46,7 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     let path = project.path.to_string_lossy();
     let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
     match format {
-        Format::Json => outln!("{:#}", document(project, findings)),
+        Format::Json => output::json(&document(project, findings)),
         _ => found_in(&[found], format),
     }
     Ok(())
@@ -59,15 +57,15 @@ pub fn found_in(found: &[Found<'_>], format: Format) {
     match format {
         Format::Human => {
             for one in found {
-                status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
+                output::status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
             }
         }
         Format::Json => {}
         Format::Github => {
             let lines = found.iter().map(github::findings);
-            print_lines(&lines.collect::<String>());
+            output::commands(&lines.collect::<String>());
         }
-        Format::Sarif => outln!("{:#}", sarif::document(found)),
+        Format::Sarif => output::json(&sarif::document(found)),
     }
 }
 
@@ -83,20 +81,19 @@ pub fn finding(text: &str, finding: &Finding) -> serde_json::Value {
     json::one(text, finding)
 }
 
-fn print_lines(text: &str) {
-    if !text.is_empty() {
-        outln!("{}", text.trim_end());
-    }
-}
-
 /// Shows what kept the command from running.
 pub fn problem(problem: &Problem, format: Format) {
     match format {
-        Format::Human => status(format_args!("{}", human::problem(problem))),
-        Format::Json => outln!("{}", json::problem(problem)),
-        Format::Github => print_lines(&github::problem(problem)),
-        Format::Sarif => outln!("{:#}", sarif::problem(problem)),
+        Format::Human => output::status(format_args!("{}", human::problem(problem))),
+        Format::Json => output::json(&json::problem(problem)),
+        Format::Github => output::commands(&github::problem(problem)),
+        Format::Sarif => output::json(&sarif::problem(problem)),
     }
+}
+
+/// Annotates a run of GitHub's, at no line of a file: `level` is `error`, `warning` or `notice`.
+pub fn annotate(level: &str, title: &str, message: &str) {
+    output::commands(&github::annotation(level, title, message));
 }
 
 /// "2 errors, 1 warning", or "no findings".

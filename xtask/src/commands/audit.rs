@@ -19,7 +19,7 @@ use super::Outcome;
 use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
-use crate::{outln, progress, registries, render};
+use crate::{outln, output, progress, registries, render};
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -126,7 +126,7 @@ fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String,
 
 fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], format: Format) {
     if format == Format::Json {
-        outln!("{:#}", document(audited, comparisons));
+        output::json(&document(audited, comparisons));
         return;
     }
     // People see notes in the report.

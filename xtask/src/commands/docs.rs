@@ -17,7 +17,7 @@ use std::path::Path;
 use super::Outcome;
 use crate::cli::Docs;
 use crate::costs::Known;
-use crate::files;
+use crate::{escape, files};
 use crate::invocation::spelled;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
@@ -61,7 +61,12 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
     if registries::is_built_in(&root) {
         pages.extend(about_the_program()?);
     }
-    let old = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    // Of what is no file nothing is read; writing refuses it.
+    let old = |name: &str| {
+        let path = Some(folder.join(name)).filter(|path| path.is_file());
+        path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
+    };
+    let mut written = Vec::new();
     if let Some((name, _)) = pages.iter().find(|(name, _)| !is_ours(name, &old(name))) {
         return Err(not_ours(&folder.join(name)).into());
     }
@@ -69,15 +74,17 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
         let (path, old) = (folder.join(name), old(name));
         if !flags.check {
             files::write(&path, &text)?;
-            outln!("docs/{name}");
+            written.push(name);
         } else if old != text {
             let diff = TextDiff::from_lines(&old, &text);
-            errln!("{}", diff.unified_diff().header(&format!("docs/{name}"), "as generated"));
+            let diff = diff.unified_diff().header(&format!("docs/{name}"), "as generated").to_string();
+            errln!("{}", escape::lines(&diff));
             let next = spelled("Run `docs`.");
             errln!("error[stale-page]: docs/{name} is not what its sources say\n  = next: {next}");
             outcome = Outcome::Findings;
         }
     }
+    written.iter().for_each(|name| outln!("docs/{name}"));
     Ok(outcome)
 }
 

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::project::Project;
 use crate::proofs::Shown;
-use crate::{outln, progress, render};
+use crate::{outln, output, progress, render};
 
 /// Runs the command. A change that can be reviewed ends with 0, whatever it says: `check` is there to fail.
 ///
@@ -39,7 +39,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
             let (costs, shown) = (Known::read(&project)?, Shown::read(&project));
             outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
         }
-        Format::Json => outln!("{:#}", document(&project, &flags.base, &change)),
+        Format::Json => output::json(&document(&project, &flags.base, &change)),
         Format::Github | Format::Sarif => render::findings(&project, &change.questions, format)?,
     }
     if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {

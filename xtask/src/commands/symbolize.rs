@@ -14,7 +14,7 @@ use crate::cli::Symbolize;
 use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{files, progress};
+use crate::{escape, files, progress};
 
 /// A frame's second line: no file, an offset into the function, and the address where the runtime prints it.
 static PLACE: LazyLock<Option<Regex>> =
@@ -38,7 +38,7 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
         Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
     })?;
     let (text, known) = translated(&read(&flags.traceback)?, &symbols)?;
-    product(format_args!("{text}"));
+    product(format_args!("{}", escape::lines(&text)));
     if known == 0 {
         progress::warn("there is no frame of this binary in it; is it another target's, or not rewritten?");
     }

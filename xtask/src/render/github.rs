@@ -3,6 +3,7 @@
 use featureset::finding::{Finding, Severity, line_and_column};
 
 use super::Found;
+use crate::escape;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 
@@ -27,16 +28,20 @@ fn one(found: &Found<'_>, finding: &Finding) -> String {
 /// A problem has no place.
 pub(super) fn problem(problem: &Problem) -> String {
     let message = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
-    format!("::error title={}::{}\n", property(problem.code), data(&message))
+    annotation("error", problem.code, &message)
+}
+
+/// A command without a place.
+pub(super) fn annotation(level: &str, title: &str, message: &str) -> String {
+    format!("::{level} title={}::{}\n", property(title), data(message))
 }
 
 /// Escapes what the message of a workflow's command must not hold as it is.
-#[must_use]
-pub fn data(text: &str) -> String {
-    text.trim().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+pub(super) fn data(text: &str) -> String {
+    escape::lines(text.trim()).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// What a command's property must not hold as it is.
 pub(super) fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&escape::line(text.trim())).replace(':', "%3A").replace(',', "%2C")
 }

@@ -9,7 +9,7 @@ use super::report::{Event, Memory, Run, Taken};
 use super::{Load, Plan, Side};
 use crate::commands;
 use crate::files;
-use crate::outln;
+use crate::output;
 use crate::problem::Interrupted;
 use crate::process::{Server, check_interrupt};
 use crate::tools::qemu::runner;
@@ -51,8 +51,7 @@ pub fn run(plan: &str) -> Result<commands::Outcome> {
 }
 
 fn say(event: &Event) -> Result<()> {
-    outln!("{}", serde_json::to_string(event)?);
-    Ok(())
+    Ok(output::event(&serde_json::to_string(event)?)?)
 }
 
 fn run_pairs(plan: &str) -> Result<()> {
