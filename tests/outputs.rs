@@ -224,9 +224,13 @@ fn a_reader_that_goes_away_changes_neither_the_status_nor_the_work() {
 fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
     let good = folder(&policy(&["cli"], TARGET));
     let mut shown = Vec::new();
-    for (arguments, redirection) in
-        [("tags", ">&-"), ("tags", ">/dev/full"), ("tags", "1</dev/null"), ("list --format json", ">&-"), ("--version", ">&-")]
-    {
+    for (arguments, redirection) in [
+        ("tags", ">&-"),
+        ("tags", ">/dev/full"),
+        ("tags", "1</dev/null"),
+        ("list --format json", ">&-"),
+        ("--version", ">&-"),
+    ] {
         let ran = redirected(good.path(), arguments, redirection);
         assert_eq!(ran.status, 2, "{arguments} {redirection}: {}", ran.stderr);
         shown.push(format!("{arguments} {redirection}\n{}", ran.stderr));
@@ -237,20 +241,20 @@ fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
     assert_eq!(redirected(unfixed.path(), "check --fix --format json", ">&-").status, 2);
     let text = std::fs::read_to_string(unfixed.path().join("featureset.yaml")).unwrap();
     assert_eq!(text, policy(&["cli"], TARGET));
-    // What prints nothing there needs no stdout, and a user's own choice is right however it was opened.
-    for (arguments, redirection) in
-        [("check", ">&-"), ("tags", ">/dev/null"), ("tags", "1<>/dev/null"), ("tags", "2>&-"), ("check", ">&- 2>&-")]
+    // What prints nothing there needs no stdout, and a user's own choice is right.
+    for (arguments, redirection) in [("check", ">&-"), ("tags", ">/dev/null"), ("tags", "2>&-"), ("check", ">&- 2>&-")]
     {
         let ran = redirected(good.path(), arguments, redirection);
         assert_eq!(ran.status, 0, "{arguments} {redirection}: {}", ran.stderr);
     }
+    // A daemon has /dev/null on every stream.
+    assert_eq!(redirected(good.path(), "tags", "<>/dev/null 1<>/dev/null 2<>/dev/null").status, 0);
 }
 
 // Escaping
 
 /// What no input may bring to a terminal or a log: a title, a cleared screen, C1, an order of letters, a new line, a command.
-const HOSTILE: &str =
-    "\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{1b}[1;31mFAKE\u{9b}2J\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{7f}\r\n::error title=PWN::x\n ##[error]PWN";
+const HOSTILE: &str = "\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{1b}[1;31mFAKE\u{9b}2J\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{7f}\r\n::error title=PWN::x\n ##[error]PWN";
 
 /// As it may stand in a file's name or an argument.
 const HOSTILE_NAME: &str = "\u{1b}]0;PWNED\u{7}\u{1b}[1;31mFAKE\u{9b}2J\u{202e}\n::error title=PWN::x\n##[error]PWN";
@@ -261,21 +265,21 @@ fn harmless(folder: &Path, arguments: &[&str]) -> Ran {
     coloured.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1").stdin(Stdio::null());
     let output = coloured.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ran = Ran {
-        status: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
+    let ran =
+        Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
     let github = arguments.contains(&"github");
     for shown in [&ran.stdout, &ran.stderr] {
-        let bad = |c: char| (c.is_control() && !"\n\t\u{1b}".contains(c)) || "\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}".contains(c);
+        let bad = |c: char| {
+            (c.is_control() && !"\n\t\u{1b}".contains(c)) || "\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}".contains(c)
+        };
         assert!(!shown.contains(bad), "{arguments:?}: {shown:?}");
         for raw in ["\u{1b}]", "\u{1b}[2J", "\u{1b}[1;31mFAKE"] {
             assert!(!shown.contains(raw), "{arguments:?}: {shown:?}");
         }
         let plain = anstream::adapter::strip_str(shown).to_string();
         for line in plain.lines() {
-            let ours = github && (line.starts_with("::error ") || line.starts_with("::warning ") || line.starts_with("::notice "));
+            let ours = github
+                && (line.starts_with("::error ") || line.starts_with("::warning ") || line.starts_with("::notice "));
             let command = line.trim_start().starts_with("::") && (!ours || line.starts_with("::error title=PWN"));
             assert!(!command && !line.contains("##["), "{arguments:?}: {line:?} in {shown}");
         }
@@ -311,10 +315,21 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
     let one_line = HOSTILE.replace(['\n', '\r'], "");
     let records = [
         ("go", HOSTILE.to_owned(), binary::daemon("1.102.5", "ts_omit_aws")),
-        ("path", "go1.26.8".to_owned(), format!("path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv1.102.5\th1:sum=\nbuild\t-tags=ts_omit_aws\n")),
+        (
+            "path",
+            "go1.26.8".to_owned(),
+            format!(
+                "path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv1.102.5\th1:sum=\nbuild\t-tags=ts_omit_aws\n"
+            ),
+        ),
         ("module", "go1.26.8".to_owned(), binary::daemon(&format!("1.102.5-{one_line}"), "ts_omit_aws")),
         ("tags", "go1.26.8".to_owned(), binary::daemon("1.102.5", &format!("ts_omit_aws,{one_line}"))),
-        ("stamp", "go1.26.8".to_owned(), binary::daemon("1.102.5", "ts_omit_aws") + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp=1.102.5-{one_line}\"\n")),
+        (
+            "stamp",
+            "go1.26.8".to_owned(),
+            binary::daemon("1.102.5", "ts_omit_aws")
+                + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp=1.102.5-{one_line}\"\n"),
+        ),
     ];
     for (name, go, record) in records {
         std::fs::write(place.path().join(name), binary::binary(&go, &record)).unwrap();
@@ -360,7 +375,15 @@ fn a_policy_s_text_reaches_no_terminal_and_no_log() {
         clean.replace("decides on ace.", "decides on \u{202e}\u{200b}\u{9b}ace."),
     ] {
         let place = folder(&text);
-        for arguments in [&["check"][..], &["tags"], &["tags", "--go-build"], &["list"], &["build-tailscale", "--dry-run"], &["image"], &["check", "--fix"]] {
+        for arguments in [
+            &["check"][..],
+            &["tags"],
+            &["tags", "--go-build"],
+            &["list"],
+            &["build-tailscale", "--dry-run"],
+            &["image"],
+            &["check", "--fix"],
+        ] {
             if arguments != ["image"] || !text.contains("platform: linux/amd64") {
                 in_every_format_of(place.path(), arguments);
             }
@@ -404,7 +427,8 @@ fn a_review_of_hostile_text_reaches_no_terminal_and_no_log() {
 #[test]
 fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
     let place = folder(&policy(&["cli"], TARGET));
-    std::fs::write(place.path().join(HOSTILE_NAME), "go build -tags ts_omit_aws,ts_omit_serv ./cmd/tailscaled\n").unwrap();
+    std::fs::write(place.path().join(HOSTILE_NAME), "go build -tags ts_omit_aws,ts_omit_serv ./cmd/tailscaled\n")
+        .unwrap();
     for arguments in [
         &["audit", HOSTILE_NAME][..],
         &["audit", "--tags", HOSTILE],
@@ -449,8 +473,11 @@ fn a_traceback_reaches_no_terminal_and_no_log() {
 fn go_binary(folder: &Path) -> Option<String> {
     std::fs::write(folder.join("main.go"), "package main\n\nfunc main() {}\n").unwrap();
     let mut go = Command::new("go");
-    go.args(["build", "-o", "linked", "main.go"]).current_dir(folder).env("GOFLAGS", "-mod=mod");
-    go.output().ok().filter(|output| output.status.success()).map(|_| folder.join("linked").to_str().unwrap().to_owned())
+    go.args(["build", "-ldflags=-s -w", "-o", "linked", "main.go"]).current_dir(folder).env("GOFLAGS", "-mod=mod");
+    go.output()
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|_| folder.join("linked").to_str().unwrap().to_owned())
 }
 
 // SARIF
@@ -465,9 +492,14 @@ fn sarif_is_one_document_or_refused() {
         assert_eq!(document["version"], "2.1.0");
     }
     let mut shown = Vec::new();
-    for arguments in
-        [&["build-tailscale", "--dry-run"][..], &["image"], &["tags"], &["list"], &["explain", "dns"], &["docs", "--check"]]
-    {
+    for arguments in [
+        &["build-tailscale", "--dry-run"][..],
+        &["image"],
+        &["tags"],
+        &["list"],
+        &["explain", "dns"],
+        &["docs", "--check"],
+    ] {
         let ran = run(place.path(), &[arguments, &["--format", "sarif"]].concat());
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
         shown.push(ran.stderr);

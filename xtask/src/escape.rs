@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_written_out() {
-        assert_eq!(line("a\u{1b}[2J\u{9b}\n\t\r\u{202e}\u{feff}\u{2028}\u{e0041}"), "a\\u{1b}[2J\\u{9b}\\n\\t\\r\\u{202e}\\u{feff}\\u{2028}\\u{e0041}");
+        assert_eq!(
+            line("a\u{1b}[2J\u{9b}\n\t\r\u{202e}\u{feff}\u{2028}\u{e0041}"),
+            "a\\u{1b}[2J\\u{9b}\\n\\t\\r\\u{202e}\\u{feff}\\u{2028}\\u{e0041}"
+        );
         assert_eq!(lines("a\n\tb\r\n"), "a\n\tb\\r\n");
         for plain in ["ä “x” – ⚠\u{fe0f} e\u{301} 日本 \\ % `a`", ""] {
             assert!(matches!(line(plain), Cow::Borrowed(text) if text == plain));

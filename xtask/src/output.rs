@@ -87,29 +87,22 @@ fn write(text: &str) {
 #[must_use]
 pub fn failure() -> Option<Problem> {
     let Ended::Failed(why) = ENDED.get()? else { return None };
-    let next = "Free some space, or send stdout to a file, a pipe or /dev/null, and run it again.";
+    let next = "Send it to a file with room, to a pipe, or to /dev/null opened for writing, and run it again.";
     Some(Problem::new("output", "can't write to stdout", why.as_str(), next))
 }
 
 /// Why stdout is no place to write to; `None` if it is one. `std` takes what such a stdout refuses (EBADF) as written.
+///
+/// Rust's runtime opens /dev/null for reading and writing in the place of a stream that is closed when the program starts,
+/// and nothing that is safe sees the stream before. A shell's `> /dev/null` is for writing only. A daemon has the other kind
+/// on stdin too; who gives it to stdout alone is told how to say what is meant.
 fn unwritable() -> Option<&'static str> {
-    let flags = fcntl_getfl(stdout()).ok()?;
-    if flags & OFlags::RWMODE == OFlags::RDONLY {
+    let mode = |stream: BorrowedFd<'_>| Some(fcntl_getfl(stream).ok()? & OFlags::RWMODE);
+    if mode(stdout())? == OFlags::RDONLY {
         return Some("it is open for reading only");
     }
-    let is_null = |stream: BorrowedFd<'_>| -> Option<bool> {
-        let null = std::fs::metadata(NULL).ok()?.rdev();
-        Some(fstat(stream).ok()?.st_rdev == null && fcntl_getfl(stream).ok()? & AS_THE_RUNTIME == OFlags::RDWR)
-    };
-    // Rust's runtime opens /dev/null in the place of a stream that is closed as the program starts: for reading and writing,
-    // and not to be closed on exec. A shell's `> /dev/null` is for writing only, and what other programs start theirs with
-    // was opened to be closed on exec, which Linux shows. A daemon has it on every stream.
-    let shows = fcntl_getfl(std::fs::File::open(NULL).ok()?).ok()?.contains(OFlags::CLOEXEC);
-    let replaced = shows && is_null(stdout())? && !is_null(stdin())?;
-    replaced.then_some("it is closed")
+    let null = std::fs::metadata("/dev/null").ok()?.rdev();
+    let replaced = |stream| Some(mode(stream)? == OFlags::RDWR && fstat(stream).ok()?.st_rdev == null);
+    (replaced(stdout())? && !replaced(stdin())?)
+        .then_some("it is closed, or is /dev/null opened for reading and writing, which can't be told apart")
 }
-
-const NULL: &str = "/dev/null";
-
-/// The flags in which the runtime's /dev/null differs from others.
-const AS_THE_RUNTIME: OFlags = OFlags::RWMODE.union(OFlags::CLOEXEC).union(OFlags::APPEND);

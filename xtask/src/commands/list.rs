@@ -105,7 +105,8 @@ fn print(rows: &[Row<'_>], target: Option<&str>) {
         let price = row.packed.map(format_difference).unwrap_or_default();
         let price = target.map(|_| price.as_str());
         let cells = [row.decision.unwrap_or("?"), row.feature.as_str(), &row.since].into_iter().chain(price);
-        let mut line = comfy_table::Row::from(cells.chain([&*escape::line(first_sentence(row.reason))]).collect::<Vec<_>>());
+        let mut line =
+            comfy_table::Row::from(cells.chain([&*escape::line(first_sentence(row.reason))]).collect::<Vec<_>>());
         table.add_row(std::mem::take(line.max_height(1)));
     }
     for line in table.to_string().lines() {

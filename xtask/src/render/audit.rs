@@ -24,11 +24,13 @@ pub fn audit(place: &str, audit: &Audit) -> String {
         Program::Library => ", inside another program",
     };
     let (place, what) = (escape::line(place), escape::line(&audit.what));
-    let mut text =
-        format!("\u{1b}[1m{place}\u{1b}[0m  {what}{program}, on Tailscale {}{release}\n", audit.release);
+    let mut text = format!("\u{1b}[1m{place}\u{1b}[0m  {what}{program}, on Tailscale {}{release}\n", audit.release);
     let mut row = |label: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("{}\n", hanging(&format!("{label:<width$}{}", escape::line(&value), width = COLUMN - 2), COLUMN));
+            text += &format!(
+                "{}\n",
+                hanging(&format!("{label:<width$}{}", escape::line(&value), width = COLUMN - 2), COLUMN)
+            );
         }
     };
     row("built with", audit.go.map(|go| format!("Go {go}")).unwrap_or_default());

@@ -19,7 +19,8 @@ fn one(found: &Found<'_>, finding: &Finding) -> String {
         Severity::Note => "notice",
     };
     let (line, column) = line_and_column(found.text, finding.place.span.start);
-    let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
+    let message =
+        [escape::line(&finding.message), escape::lines(&finding.why), escape::line(&spelled(&finding.next))].join("\n");
     let lines = if found.has_places { format!("line={line},col={column},") } else { String::new() };
     let place = found.file.map(|file| format!("file={},{lines}", property(file))).unwrap_or_default();
     format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
@@ -27,7 +28,8 @@ fn one(found: &Found<'_>, finding: &Finding) -> String {
 
 /// A problem has no place.
 pub(super) fn problem(problem: &Problem) -> String {
-    let message = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
+    let message =
+        [escape::line(&problem.message), escape::lines(&problem.why), escape::line(&spelled(&problem.next))].join("\n");
     annotation("error", problem.code, &message)
 }
 
@@ -38,7 +40,7 @@ pub(super) fn annotation(level: &str, title: &str, message: &str) -> String {
 
 /// Escapes what the message of a workflow's command must not hold as it is.
 pub(super) fn data(text: &str) -> String {
-    escape::lines(text.trim()).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    escape::lines(text.trim()).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A").replace("##[", "##\\u{5b}")
 }
 
 /// What a command's property must not hold as it is.

@@ -25,7 +25,8 @@ fn report<'a>(path: &'a str, text: &'a str, finding: &'a Finding) -> Vec<Group<'
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let primary = AnnotationKind::Primary.span(first_line(text, finding.place.span)).label(escape::line(&finding.place.text));
+    let primary =
+        AnnotationKind::Primary.span(first_line(text, finding.place.span)).label(escape::line(&finding.place.text));
     let related = finding
         .related
         .iter()
@@ -84,5 +85,8 @@ pub fn width() -> usize {
 
 fn fill(text: &str, first: &str, rest: &str) -> String {
     let width = width().min(100);
-    textwrap::fill(&escape::lines(text), textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false))
+    textwrap::fill(
+        &escape::lines(text),
+        textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false),
+    )
 }

@@ -30,7 +30,8 @@ fn human(archive: &str, verdict: &Verdict) -> String {
             Severity::Warning => ("\u{1b}[1;33m", "warning"),
         };
         let lint = finding.lint;
-        let place = if finding.place.is_empty() { String::new() } else { format!(": {}", escape::line(&finding.place)) };
+        let place =
+            if finding.place.is_empty() { String::new() } else { format!(": {}", escape::line(&finding.place)) };
         let message = escape::line(&finding.message);
         text += &format!("{colour}{level}[{}]{plain}{bold}: {message}{plain}\n", lint.code);
         text += &format!("  --> {archive}{place}\n  = {bold}why{plain}: {}\n", lint.why);
@@ -48,7 +49,8 @@ fn command(archive: &str, finding: &Finding) -> String {
         Severity::Warning => "warning",
     };
     let place = if finding.place.is_empty() { String::new() } else { format!(" ({})", finding.place) };
-    let message = format!("{}{place}\n{}\n{}", finding.message, finding.lint.why, spelled(finding.lint.next));
+    let what = format!("{}{place}", finding.message);
+    let message = format!("{}\n{}\n{}", escape::line(&what), finding.lint.why, spelled(finding.lint.next));
     let (archive, code) = (github::property(archive), github::property(finding.lint.code));
     format!("::{level} file={archive},title={code}::{}\n", github::data(&message))
 }

@@ -257,7 +257,8 @@ pub(super) fn print(
                 annotate(level, &format!("verify {} {word}", report.check), detail);
             }
             for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
-                let (title, message) = (format!("verify {} blind", mutant.check), format!("It passes with {}.", mutant.words()));
+                let (title, message) =
+                    (format!("verify {} blind", mutant.check), format!("It passes with {}.", mutant.words()));
                 annotate("error", &title, &message);
             }
         }
