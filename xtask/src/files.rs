@@ -292,6 +292,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_written_in_its_place_is_kept_next_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut copy = partial(&folder.path().join("x"), 0o600).unwrap();
+        copy.write_all(b"new").unwrap();
+        let error = rewrite(copy, Path::new("/dev/full"), b"new").unwrap_err();
+        let kept = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(std::fs::read(&kept).unwrap(), b"new");
+        assert!(error.to_string().contains(kept.to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_created_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.txt");
+        assert!(create(&path, "one").unwrap() && !create(&path, "two").unwrap());
+        link("nowhere", &folder.path().join("link")).unwrap();
+        assert!(!create(&folder.path().join("link"), "two").unwrap());
+        assert_eq!(read(&path).unwrap(), "one");
+    }
+
+    #[test]
     fn an_error_names_the_path() {
         let error = read(Path::new("/nonexistent/x.yaml")).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/x.yaml"));
