@@ -1,4 +1,4 @@
-//! No input controls a terminal or writes commands into a log, whatever it is and in whatever format it is shown.
+//! Text from outside controls no terminal and writes no commands into a log, in any format.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test reports")]
 
@@ -13,10 +13,11 @@ use common::{Ran, command, folder, policy, skip};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
 
-/// What no input may bring to a terminal or a log: a title, a cleared screen, C1, an order of letters, a new line, a command.
+/// Everything that must not reach a terminal or a log: a window title, a cleared screen, C1, bidirectional marks, a new
+/// line, a workflow command.
 const HOSTILE: &str = "\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{1b}[1;31mFAKE\u{9b}2J\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{7f}\r\n::error title=PWN::x\n ##[error]PWN";
 
-/// As it may stand in a file's name or an argument.
+/// The part of it that a file name or an argument can hold.
 const HOSTILE_NAME: &str = "\u{1b}]0;PWNED\u{7}\u{1b}[1;31mFAKE\u{9b}2J\u{202e}\n::error title=PWN::x\n##[error]PWN";
 
 /// Every byte that comes out, with the colours that a terminal would get. Nothing of the input's controls is in it.
@@ -57,7 +58,7 @@ fn in_every_format(folder: &Path, arguments: &[&str]) -> String {
             let document: serde_json::Value = serde_json::from_str(&ran.stdout)
                 .unwrap_or_else(|error| panic!("{arguments:?} {format}: {error}: {}", ran.shown()));
             let whole = document.to_string();
-            assert!(!whole.contains("u{1b}") && !whole.contains("u{9b}"), "the true value stands in it: {whole}");
+            assert!(!whole.contains("u{1b}") && !whole.contains("u{9b}"), "the value must be the true one: {whole}");
         }
         ran.shown()
     });
@@ -224,7 +225,7 @@ fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
 fn a_traceback_reaches_no_terminal_and_no_log() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("trace"), format!("{HOSTILE}\n")).unwrap();
-    let Some(linked) = go_binary(place.path()) else { return skip("there is no Go") };
+    let Some(linked) = go_binary(place.path()) else { return skip("Go is not installed") };
     let ran = harmless(place.path(), &["symbolize", "trace", "--binary", &linked]);
     assert!(ran.status == 0 && ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
 }

@@ -1,4 +1,4 @@
-//! Files that are written, and the exit status, whatever becomes of stdout.
+//! The files that a run writes, and its exit status if stdout is closed, full or not read.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test reports")]
 
@@ -28,7 +28,7 @@ fn import<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["import", "--tags", "ts_omit_aws", "--release", "1.102.5", "-o", output], more].concat()
 }
 
-/// Runs the command, which must end by itself within a minute: one that hangs is killed and told.
+/// Runs the command, which must end by itself within a minute: one that hangs is killed and fails the test.
 fn ends(mut command: Command) -> Ran {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     for _ in 0..600 {
@@ -239,7 +239,7 @@ fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
     assert_eq!(redirected(unfixed.path(), "check --fix --format json", ">&-").status, 2);
     let text = std::fs::read_to_string(unfixed.path().join("featureset.yaml")).unwrap();
     assert_eq!(text, policy(&["cli"], TARGET));
-    // What prints nothing there needs no stdout, and a user's own choice is right.
+    // A command that prints nothing to stdout does not need it, and a user's own /dev/null is fine.
     for (arguments, redirection) in [("check", ">&-"), ("tags", ">/dev/null"), ("tags", "2>&-"), ("check", ">&- 2>&-")]
     {
         let ran = redirected(good.path(), arguments, redirection);

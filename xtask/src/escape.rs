@@ -39,11 +39,11 @@ fn is_hidden(c: char) -> bool {
     !matches!(c, ' '..='~') && matches!(c.general_category(), Control | Format | LineSeparator | ParagraphSeparator)
 }
 
-/// What breaks a mention in the page of a review. It is ours, and shows nothing.
+/// Breaks a mention in the page of a review. It is ours and invisible.
 pub const WORD_JOINER: char = '\u{2060}';
 
-/// A whole text as it is printed. Only line breaks, tabs, [`WORD_JOINER`] and the styles of this program are left of what
-/// is hidden, and no line is a command of GitHub's runner.
+/// A whole text as it is printed. Of the hidden characters, only line breaks, tabs, [`WORD_JOINER`] and the styles of this
+/// program pass, and no line is a command of GitHub's runner.
 ///
 /// The runner takes a line for a command that begins with `::` after white space, and one that holds `##[` anywhere
 /// (`TryParseV2` and `TryParse` in actions/runner, src/Runner.Common/ActionCommand.cs).
@@ -87,7 +87,7 @@ fn is_colour(number: &str) -> bool {
     number.parse().is_ok_and(|number: u8| (31..=36).contains(&number) || (91..=97).contains(&number))
 }
 
-/// What was seen of a line, as far as it can become a command.
+/// The beginning of a line, as far as it can become a command.
 #[derive(Default)]
 struct Guard {
     /// Whether anything but white space was in it.

@@ -62,7 +62,7 @@ pub fn empty_folder(path: &Path) -> Result<()> {
 /// Writes a file whole or not at all. One that already holds the text is left as it is, and a link stays a link: what it
 /// points at is written.
 ///
-/// What is there and is no regular file (a folder, device, pipe or socket) is refused, and never opened. A file that is
+/// A folder, device, pipe or socket at the path is refused and never opened. A file that is
 /// replaced keeps its owner and mode; one with further names (hard links), or whose owner, extended attributes or access
 /// list a new file would not have, is rewritten in its place, see [`rewrite`].
 ///
@@ -169,7 +169,7 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
         && old == bytes
 }
 
-/// Gives a new file the owner and the mode of an old one, and tells whether it now is like it in everything.
+/// Copies owner and mode of an old file to a new one. Returns whether the new one also has the same extended attributes.
 fn becomes_like(new: &File, path: &Path, old: &Metadata) -> std::io::Result<bool> {
     let made = new.metadata()?;
     let owned = (made.uid(), made.gid()) == (old.uid(), old.gid())

@@ -1,8 +1,8 @@
 //! What is printed: products to stdout, everything else to stderr, with colours only where they are taken.
 //!
-//! Nothing that is printed ends a command or holds it up: the work is done and the exit status is the one that is due when
-//! the reader went away. A product that can't be written, on a full disk or a closed stdout, makes it 2 ([`failure`]). What
-//! can't be told on stderr is not told. Everything passes through [`escape`].
+//! Printing never ends a command: if the reader of stdout goes away, the work goes on and the exit status stays the same. If
+//! a product can't be written (full disk, closed stdout), the exit status is 2 ([`failure`]). Errors of stderr are ignored.
+//! Everything passes through [`escape`].
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -51,7 +51,7 @@ pub fn status(text: Arguments<'_>) {
 /// Writes a line for the process of this program that started this one.
 ///
 /// # Errors
-/// Where that process is gone: unlike a product, nothing else comes of the work.
+/// If that process is gone: unlike a product, the event is the only result of the work.
 pub fn event(line: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
@@ -91,11 +91,11 @@ pub fn failure() -> Option<Problem> {
     Some(Problem::new("output", "can't write to stdout", why.as_str(), next))
 }
 
-/// Why stdout is no place to write to; `None` if it is one. `std` takes what such a stdout refuses (EBADF) as written.
+/// The reason why stdout can't be written to; `None` if it can. `std` itself ignores the error of such a stdout (EBADF).
 ///
-/// Rust's runtime opens /dev/null for reading and writing in the place of a stream that is closed when the program starts,
-/// and nothing that is safe sees the stream before. A shell's `> /dev/null` is for writing only. A daemon has the other kind
-/// on stdin too; who gives it to stdout alone is told how to say what is meant.
+/// If stdout is closed when the program starts, Rust's runtime opens /dev/null for reading and writing in its place, before
+/// any safe code runs. A shell's `> /dev/null` opens it for writing only. A daemon has /dev/null for both on stdin too. If
+/// only stdout has it, the two cases are indistinguishable, and the message says so.
 fn unwritable() -> Option<&'static str> {
     let mode = |stream: BorrowedFd<'_>| Some(fcntl_getfl(stream).ok()? & OFlags::RWMODE);
     if mode(stdout())? == OFlags::RDONLY {
@@ -104,5 +104,5 @@ fn unwritable() -> Option<&'static str> {
     let null = std::fs::metadata("/dev/null").ok()?.rdev();
     let replaced = |stream| Some(mode(stream)? == OFlags::RDWR && fstat(stream).ok()?.st_rdev == null);
     (replaced(stdout())? && !replaced(stdin())?)
-        .then_some("it is closed, or is /dev/null opened for reading and writing, which can't be told apart")
+        .then_some("it is closed, or it is /dev/null opened for reading and writing: both look the same")
 }

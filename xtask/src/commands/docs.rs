@@ -61,7 +61,7 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
     if registries::is_built_in(&root) {
         pages.extend(about_the_program()?);
     }
-    // Of what is no file nothing is read; writing refuses it.
+    // Only regular files are read; writing refuses the rest.
     let old = |name: &str| {
         let path = Some(folder.join(name)).filter(|path| path.is_file());
         path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()

@@ -29,7 +29,7 @@ pub(super) struct Repository {
     policy: PathBuf,
 }
 
-/// What a tree has under a name.
+/// An entry of a tree.
 struct Entry {
     kind: Kind,
     object: String,
@@ -118,7 +118,7 @@ fn git(folder: &Path, arguments: &[&OsStr]) -> Result<Output> {
     process::output(command)
 }
 
-/// What is said if Git fails on an object that must be there.
+/// The problem of an object that must be there and that Git can't read.
 fn unreadable(revision: &str, output: &Output) -> Problem {
     let why = match output.stderr.trim() {
         "" => format!("git ended with {}", output.status),
@@ -137,7 +137,7 @@ struct Revision<'a> {
 }
 
 impl Revision<'_> {
-    /// What Git prints about something that must be readable.
+    /// Runs Git on objects that must be readable, and returns its output.
     fn read(&self, arguments: &[&OsStr]) -> Result<Vec<u8>> {
         let output = self.repository.run(arguments)?;
         if output.status.success() { Ok(output.bytes) } else { Err(unreadable(self.name, &output).into()) }
@@ -206,7 +206,7 @@ impl Revision<'_> {
         )
     }
 
-    /// What the commit has under a path, without following links.
+    /// Returns the entry of a path, without following links.
     fn entry(&self, path: &Path) -> Result<Option<Entry>> {
         let options = ["ls-tree", "-z", "-l", "--full-tree", self.commit, "--"].map(OsStr::new);
         let listed = self.read(&[&options[..], &[path.as_os_str()]].concat())?;
@@ -223,9 +223,9 @@ impl Revision<'_> {
         Ok(Some(Entry { kind, object: object.to_owned() }))
     }
 
-    /// What a file was called at the commit, if Git sees that it was renamed since.
+    /// Returns the former name of a file that was renamed since the commit, if Git detects that.
     fn renamed_from(&self, path: &Path) -> Result<Option<PathBuf>> {
-        // A file that Git does not know yet is no rename to it, so the name at HEAD counts.
+        // Git reports no rename of an untracked file, so the name at HEAD counts.
         let options = ["diff", "-z", "--find-renames", "--diff-filter=R", "--name-status", self.commit];
         let listed = self.read(&options.map(OsStr::new))?;
         let mut fields = listed.split(|byte| *byte == 0);
