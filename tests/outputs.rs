@@ -245,8 +245,11 @@ fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
         let ran = redirected(good.path(), arguments, redirection);
         assert_eq!(ran.status, 0, "{arguments} {redirection}: {}", ran.stderr);
     }
-    // A daemon has /dev/null on every stream.
-    assert_eq!(redirected(good.path(), "tags", "<>/dev/null 1<>/dev/null 2<>/dev/null").status, 0);
+    // Python's and Node's libraries open /dev/null for reading and writing; a daemon has it on every stream.
+    for redirection in ["1<>/dev/null", "<>/dev/null 1<>/dev/null 2<>/dev/null", "<&- 1<>/dev/null"] {
+        assert_eq!(redirected(good.path(), "tags", redirection).status, 0, "{redirection}");
+    }
+    assert_eq!(redirected(good.path(), "tags", "<&- >&-").status, 2);
 }
 
 // SARIF

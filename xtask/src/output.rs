@@ -6,12 +6,10 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{LazyLock, OnceLock};
 
-use rustix::fs::{OFlags, fcntl_getfl, fstat};
-use rustix::stdio::{stdin, stdout};
+use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::stdio::stdout;
 
 use crate::escape;
 use crate::problem::Problem;
@@ -87,22 +85,14 @@ fn write(text: &str) {
 #[must_use]
 pub fn failure() -> Option<Problem> {
     let Ended::Failed(why) = ENDED.get()? else { return None };
-    let next = "Send it to a file with room, to a pipe, or to /dev/null opened for writing, and run it again.";
+    let next = "Redirect it to a file with enough room, to a pipe or to /dev/null, and run it again.";
     Some(Problem::new("output", "can't write to stdout", why.as_str(), next))
 }
 
-/// The reason why stdout can't be written to; `None` if it can. `std` itself ignores the error of such a stdout (EBADF).
-///
-/// If stdout is closed when the program starts, Rust's runtime opens /dev/null for reading and writing in its place, before
-/// any safe code runs. A shell's `> /dev/null` opens it for writing only. A daemon has /dev/null for both on stdin too. If
-/// only stdout has it, the two cases are indistinguishable, and the message says so.
+/// Returns why stdout can't be written to, or `None` if it can. `std` itself ignores the error of such a stdout (EBADF).
 fn unwritable() -> Option<&'static str> {
-    let mode = |stream: BorrowedFd<'_>| Some(fcntl_getfl(stream).ok()? & OFlags::RWMODE);
-    if mode(stdout())? == OFlags::RDONLY {
-        return Some("it is open for reading only");
+    if closed_stdout::was_closed() {
+        return Some("it is closed");
     }
-    let null = std::fs::metadata("/dev/null").ok()?.rdev();
-    let replaced = |stream| Some(mode(stream)? == OFlags::RDWR && fstat(stream).ok()?.st_rdev == null);
-    (replaced(stdout())? && !replaced(stdin())?)
-        .then_some("it is closed, or it is /dev/null opened for reading and writing: both look the same")
+    (fcntl_getfl(stdout()).ok()? & OFlags::RWMODE == OFlags::RDONLY).then_some("it is open for reading only")
 }
