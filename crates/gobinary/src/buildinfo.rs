@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use object::{Object, ObjectSection, ObjectSegment};
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 const HEADER: usize = 32;

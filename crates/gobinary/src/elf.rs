@@ -3,7 +3,7 @@
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, Object, elf};
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 /// Which machine an executable is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

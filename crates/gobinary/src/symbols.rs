@@ -1,11 +1,12 @@
 //! Where an instruction of a Go executable comes from: function, file and line, inlined frames included. For a binary as linked,
 //! whose tables are whole; what ships may have been [slimmed](crate::slim).
 
-use crate::build_info;
-use crate::slim::Refused;
-use crate::slim::file::ElfFile;
-use crate::slim::layout::Layout;
-use crate::slim::table::{Function, INLINE_INDEX, INLINE_TREE, INLINED, Inlined, NONE, Table};
+use crate::buildinfo::build_info;
+use crate::error::Refused;
+use crate::func_name::func_name_for_print;
+use crate::pclntab::decode::{FUNCDATA_INL_TREE, Func, INLINED_CALL_LEN, NONE, PCDATA_INL_TREE_INDEX, Pclntab};
+use crate::pclntab::elf_file::ElfFile;
+use crate::pclntab::moduledata::Layout;
 
 /// A frame of a traceback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Frame {
 /// The tables of one executable.
 #[derive(Debug, Clone)]
 pub struct Symbols<'a> {
-    table: Table<'a>,
+    pclntab: Pclntab<'a>,
 }
 
 /// An inlined call within an inlined call is no deeper than this; a tree that goes on is damaged.
@@ -33,8 +34,8 @@ impl<'a> Symbols<'a> {
     /// # Errors
     /// [`Refused`] where it is no such file, or one that was slimmed.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
-        let table = Table::read(&ElfFile::read(bytes)?, Layout::of(&build_info(bytes)?.go)?)?;
-        if table.is_slim() { Err(Refused::Already) } else { Ok(Self { table }) }
+        let pclntab = Pclntab::read(&ElfFile::read(bytes)?, Layout::from_toolchain(&build_info(bytes)?.go)?)?;
+        if pclntab.is_rewritten() { Err(Refused::AlreadyRewritten) } else { Ok(Self { pclntab }) }
     }
 
     /// The frames at an offset into a function, the innermost first; several lists where functions share the name, as instances
@@ -44,8 +45,8 @@ impl<'a> Symbols<'a> {
     /// [`Refused::Damaged`] where the tables contradict themselves.
     pub fn frames_in(&self, function: &str, offset: u32) -> Result<Vec<Vec<Frame>>, Refused> {
         let mut found: Vec<Vec<Frame>> = Vec::new();
-        for (index, candidate) in self.table.functions.iter().enumerate() {
-            let name = self.table.name(candidate.name)?;
+        for (index, candidate) in self.pclntab.funcs.iter().enumerate() {
+            let name = self.pclntab.name(candidate.name_off)?;
             if printed(&String::from_utf8_lossy(name)) == function && offset < self.length(index, candidate) {
                 let frames = self.frames(candidate, offset)?;
                 if !found.contains(&frames) {
@@ -61,44 +62,46 @@ impl<'a> Symbols<'a> {
     /// # Errors
     /// As [`Symbols::frames_in`].
     pub fn frames_at(&self, address: u64) -> Result<Vec<Frame>, Refused> {
-        let place = address.checked_sub(self.table.text_start()).and_then(|place| u32::try_from(place).ok());
-        let Some(place) = place.filter(|place| *place < self.table.end) else { return Ok(Vec::new()) };
-        let after = self.table.functions.partition_point(|function| function.entry <= place);
-        let Some(function) = after.checked_sub(1).and_then(|index| self.table.functions.get(index)) else {
+        let place = address.checked_sub(self.pclntab.text_start()).and_then(|place| u32::try_from(place).ok());
+        let Some(place) = place.filter(|place| *place < self.pclntab.text_end) else { return Ok(Vec::new()) };
+        let after = self.pclntab.funcs.partition_point(|function| function.entry_off <= place);
+        let Some(function) = after.checked_sub(1).and_then(|index| self.pclntab.funcs.get(index)) else {
             return Ok(Vec::new());
         };
-        self.frames(function, place - function.entry)
+        self.frames(function, place - function.entry_off)
     }
 
     /// How many bytes of code a function has.
-    fn length(&self, index: usize, function: &Function) -> u32 {
-        let next = self.table.functions.get(index + 1).map_or(self.table.end, |next| next.entry);
-        next.saturating_sub(function.entry)
+    fn length(&self, index: usize, function: &Func) -> u32 {
+        let next = self.pclntab.funcs.get(index + 1).map_or(self.pclntab.text_end, |next| next.entry_off);
+        next.saturating_sub(function.entry_off)
     }
 
-    fn frames(&self, function: &Function, offset: u32) -> Result<Vec<Frame>, Refused> {
+    fn frames(&self, function: &Func, offset: u32) -> Result<Vec<Frame>, Refused> {
         let mut frames = Vec::new();
         let mut at = offset;
-        let tree = function.data.get(INLINE_TREE).copied().unwrap_or(NONE);
-        let index = function.pc_tables.get(INLINE_INDEX).copied().unwrap_or(0);
+        let tree = function.funcdata(FUNCDATA_INL_TREE);
+        let index = function.pcdata(PCDATA_INL_TREE_INDEX);
         while tree != NONE && frames.len() < DEEPEST {
-            let Some(call) = self.table.value_at(index, at)?.and_then(|call| usize::try_from(call).ok()) else { break };
-            let Inlined { name, parent } = self.table.inlined_call(tree as usize + call * INLINED)?;
-            frames.push(self.frame(function, name, at)?);
-            at = parent;
+            let Some(call) = self.pclntab.value_at(index, at)?.and_then(|call| usize::try_from(call).ok()) else {
+                break;
+            };
+            let call = self.pclntab.inlined_call(tree as usize + call * INLINED_CALL_LEN)?;
+            frames.push(self.frame(function, call.name_off, at)?);
+            at = call.parent_pc;
         }
-        frames.push(self.frame(function, function.name, at)?);
+        frames.push(self.frame(function, function.name_off, at)?);
         Ok(frames)
     }
 
-    fn frame(&self, function: &Function, name: u32, at: u32) -> Result<Frame, Refused> {
+    fn frame(&self, function: &Func, name: u32, at: u32) -> Result<Frame, Refused> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let line = self.table.value_at(function.lines, at)?.unwrap_or(0);
-        let file = match self.table.value_at(function.files, at)?.and_then(|number| u32::try_from(number).ok()) {
-            Some(number) => text(self.table.file(function.unit, number)?),
+        let line = self.pclntab.value_at(function.pcln, at)?.unwrap_or(0);
+        let file = match self.pclntab.value_at(function.pcfile, at)?.and_then(|number| u32::try_from(number).ok()) {
+            Some(number) => text(self.pclntab.file_name(function.cu_offset, number)?),
             None => "?".to_owned(),
         };
-        Ok(Frame { function: text(self.table.name(name)?), file, line: u32::try_from(line).unwrap_or(0) })
+        Ok(Frame { function: text(self.pclntab.name(name)?), file, line: u32::try_from(line).unwrap_or(0) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::{BuildInfo, Module};
+use crate::buildinfo::{BuildInfo, Module};
 
 /// The module that Tailscale is.
 pub const MODULE: &str = "tailscale.com";
