@@ -1,9 +1,10 @@
 //! Classifies a file: a Go executable, or the specific reason why it is not one.
 
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, Object, ObjectSection, elf};
+use object::{Endianness, Object, elf};
 
 use crate::buildinfo::{BuildInfo, build_info, toolchain};
+use crate::elf::named_sections;
 use crate::error::Unreadable;
 
 /// The classification of a file.
@@ -93,13 +94,13 @@ fn is_packed(bytes: &[u8]) -> bool {
 /// Whether an ELF file was linked by Go. If it has sections, those of the pclntab or of the build ID show it. If not,
 /// the build ID at the start of the code does.
 fn is_go(bytes: &[u8]) -> bool {
-    const SECTIONS: [&str; 3] = [".gopclntab", ".data.rel.ro.gopclntab", ".note.go.buildid"];
+    const SECTIONS: [&[u8]; 3] = [b".gopclntab", b".data.rel.ro.gopclntab", b".note.go.buildid"];
     const BUILD_ID: &[u8] = b"\xff Go build ID: \"";
     /// The code starts in the first page, or in the page after the headers. Pages have at most 64 kB.
     const START_OF_CODE: usize = 0x2_0000;
     let Ok(file) = object::File::parse(bytes) else { return false };
     if file.sections().next().is_some() {
-        return file.sections().filter_map(|section| section.name().ok()).any(|name| SECTIONS.contains(&name));
+        return named_sections(&file).any(|(name, _)| SECTIONS.contains(&name));
     }
     bytes[..START_OF_CODE.min(bytes.len())].windows(BUILD_ID.len()).any(|window| window == BUILD_ID)
 }

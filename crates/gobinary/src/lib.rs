@@ -15,6 +15,7 @@ mod classify;
 mod elf;
 mod error;
 mod func_name;
+mod limits;
 pub mod pclntab;
 pub mod symbols;
 pub mod tailscale;

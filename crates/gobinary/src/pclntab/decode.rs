@@ -4,7 +4,7 @@
 //! `src/runtime/symtabinl.go` (`inlinedCall`), `src/internal/abi/symtab.go` (indices of PCDATA and FUNCDATA),
 //! `src/cmd/link/internal/ld/pcln.go` (the writer).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::bytes::{PtrSize, i32_at, part, u32_at};
 use super::elf_file::{ElfFile, Section};
@@ -128,6 +128,26 @@ impl Func {
     }
 }
 
+/// Checks that parts of a table do not overlap, by their total length. Each offset is read once.
+struct DisjointParts {
+    known: HashSet<u32>,
+    remaining: usize,
+}
+
+impl DisjointParts {
+    fn new(table_len: usize) -> Self {
+        Self { known: HashSet::new(), remaining: table_len }
+    }
+
+    fn add(&mut self, offset: u32, length: impl FnOnce(u32) -> Result<usize, Refused>) -> Result<(), Refused> {
+        if self.known.insert(offset) {
+            let remaining = self.remaining.checked_sub(length(offset)?);
+            self.remaining = remaining.ok_or(Refused::Damaged("parts of a table overlap"))?;
+        }
+        Ok(())
+    }
+}
+
 /// The decoded pclntab.
 #[derive(Debug, Clone)]
 pub(crate) struct Pclntab<'a> {
@@ -222,17 +242,20 @@ impl<'a> Pclntab<'a> {
         self.nfiles == 0 && self.filetab.is_empty()
     }
 
-    /// Checks that functions are in order, and that their names and pc-value tables can be read.
+    /// Checks that functions are in order, and that their names and pc-value tables can be read and do not
+    /// overlap. Each of many overlapping tables could be as long as all of them together.
     fn check_funcs(&self) -> Result<(), Refused> {
         let mut previous = None;
+        let mut names = DisjointParts::new(self.funcnametab.len());
+        let mut tables = DisjointParts::new(self.pctab.len());
         for func in &self.funcs {
             if previous.is_some_and(|previous| previous >= func.entry_off) || func.entry_off >= self.text_end {
                 return damaged("the functions are not in order");
             }
             previous = Some(func.entry_off);
-            self.name(func.name_off)?;
+            names.add(func.name_off, |offset| Ok(self.name(offset)?.len()))?;
             for offset in [func.pcsp, func.pcfile, func.pcln].iter().chain(&func.pcdata) {
-                self.pc_values(*offset)?;
+                tables.add(*offset, |offset| Ok(self.pc_values(offset)?.map_or(0, |table| table.bytes.len())))?;
             }
         }
         Ok(())
@@ -246,7 +269,7 @@ impl<'a> Pclntab<'a> {
     }
 
     /// Returns a pc-value table, or `None` for offset 0.
-    pub(super) fn pc_values(&self, offset: u32) -> Result<Option<PcValues<'a>>, Refused> {
+    pub(crate) fn pc_values(&self, offset: u32) -> Result<Option<PcValues<'a>>, Refused> {
         if offset == 0 {
             return Ok(None);
         }
@@ -397,8 +420,8 @@ fn decode_ftab(bytes: &[u8], nfunc: usize) -> Result<(Vec<Func>, u32), Refused> 
 
 /// A pc-value table.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PcValues<'a> {
-    pub(super) bytes: &'a [u8],
+pub(crate) struct PcValues<'a> {
+    pub(crate) bytes: &'a [u8],
     /// The largest value.
     max: i32,
 }

@@ -11,6 +11,7 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{FileKind, LittleEndian, U32, U64};
 
 use super::bytes::{PtrSize, part, to_u32, to_usize};
+use crate::elf::with_names;
 use crate::error::Refused;
 
 /// The largest accepted alignment. Go's processors have pages of at most 64 kB; a larger value would
@@ -89,17 +90,18 @@ impl<'a> ElfFile<'a> {
         if sections.is_empty() {
             return Err(Refused::Unsupported("without section headers, which Go writes even with -ldflags='-s -w'"));
         }
-        let section = |section: &Elf::SectionHeader| {
-            let name = sections.section_name(LittleEndian, section);
-            Section::new(name.map_err(|_| Refused::Damaged("a section name can't be read"))?, section)
-        };
+        let named = with_names(sections.iter(), |section| sections.section_name(LittleEndian, section));
+        let named: Vec<Section> = named.map(|(name, header)| Section::new(name, header)).collect::<Result<_, _>>()?;
+        if named.len() < sections.len() {
+            return Err(Refused::Damaged("the section names can't be read or are too long"));
+        }
         Ok(Self {
             bytes,
             ptr_size,
             entry: header.e_entry(LittleEndian).into(),
             segments: segments.iter().map(Segment::new).collect::<Result<_, _>>()?,
             e_phoff: to_usize(header.e_phoff(LittleEndian).into())?,
-            sections: sections.iter().map(section).collect::<Result<_, _>>()?,
+            sections: named,
             e_shoff: to_usize(header.e_shoff(LittleEndian).into())?,
         })
     }
