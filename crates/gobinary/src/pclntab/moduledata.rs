@@ -23,7 +23,7 @@ pub(super) const FTAB: usize = 16;
 pub(super) const FINDFUNCTAB: usize = 19;
 pub(super) const TEXT: usize = 22;
 
-/// What differs between Go versions.
+/// The differences between Go versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// The word of `gofunc`, the address of the funcdata. If there is an `epclntab`, it is the next word.

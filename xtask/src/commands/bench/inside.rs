@@ -134,8 +134,8 @@ impl Couple {
         server.join(&[])?;
         client.join(&[])?;
         let address = server.addresses()?.0;
-        let sink = server.host.serve("sink", &["sink", "[::]:7001"])?;
-        let bounce = server.host.serve("bounce", &["bounce", "[::]:7002"])?;
+        let sink = server.host.serve("tcp-sink", &["tcp-sink", "[::]:7001"])?;
+        let bounce = server.host.serve("udp-echo", &["udp-echo", "[::]:7002"])?;
         server.kill();
         client.kill();
         Ok(Self { side, server, client, address, _sink: sink, _bounce: bounce })
@@ -181,7 +181,7 @@ impl Couple {
             Load::ManyStreams => self.stream(STREAMED, CONNECTIONS),
             Load::SmallPackets => {
                 let at = format!("{}:7002", self.address);
-                self.client.host.lab_within(&["volley", &at, PACKETS, PACKET, WINDOW], LONGEST)
+                self.client.host.lab_within(&["udp-flood", &at, PACKETS, PACKET, WINDOW], LONGEST)
             }
         };
         let told = told.with_context(|| format!("{}, {}", self.side.words(), load.name()))?;
