@@ -1,5 +1,5 @@
-//! Tests of the rewritten pclntab with binaries from real Go toolchains: programs behave as before, assumptions about
-//! Go match Go's source, and damaged files are refused.
+//! Tests of the rewritten pclntab with binaries from real Go toolchains: programs behave as before,
+//! assumptions about Go match Go's source, and damaged files are refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -48,8 +48,8 @@ fn build_behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
     std::fs::read(output).unwrap()
 }
 
-/// Runs a file that was just written, and retries while the kernel reports it as busy: a test that forks at the same time
-/// holds the file open for writing until its own `exec`.
+/// Runs a file that was just written, and retries while the kernel reports it as busy: a test that
+/// forks at the same time holds the file open for writing until its own `exec`.
 fn run_when_not_busy<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
     loop {
         match run() {
@@ -181,7 +181,8 @@ fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
 #[test]
 fn rewrite_supports_the_oldest_and_the_newest_go() {
     let Some(go) = go() else { return };
-    // Go 1.25 has funcdata in `.rodata`. Go 1.27 has types after the pclntab, so the segment is split.
+    // Go 1.25 has funcdata in `.rodata`. Go 1.27 has types after the pclntab, so the segment is
+    // split.
     for toolchain in [OLDEST, NEWEST] {
         let linked = build_behaviour(&go, host_goarch(), toolchain);
         assert_same_behaviour(&linked, None);
@@ -364,7 +365,8 @@ fn runtime_functions_that_read_names() {
             }
         }
     }
-    // If a new Go reads names elsewhere, review it before accepting: crates/gobinary/src/pclntab/retain.rs.
+    // If a new Go reads names elsewhere, review it before accepting:
+    // crates/gobinary/src/pclntab/retain.rs.
     insta::assert_snapshot!(found);
 }
 

@@ -1,8 +1,9 @@
 //! Reads the build information of a Go executable, which `go version -m` prints.
 //!
-//! Format since Go 1.18 (Go's `debug/buildinfo` and `cmd/link/internal/ld/data.go`): a header of 32 bytes. Its
-//! first 14 bytes are the magic, and bit 1 of byte 15 marks the inline format. Two strings follow, each with its length as
-//! a varint: the Go version, and the module information between two sentinels of 16 bytes.
+//! Format since Go 1.18 (Go's `debug/buildinfo` and `cmd/link/internal/ld/data.go`): a header of 32
+//! bytes. Its first 14 bytes are the magic, and bit 1 of byte 15 marks the inline format. Two
+//! strings follow, each with its length as a varint: the Go version, and the module information
+//! between two sentinels of 16 bytes.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +50,8 @@ pub struct Module {
 /// Reads the build information of an ELF executable.
 ///
 /// # Errors
-/// [`Unreadable`] if the file is not an ELF file, or if its build information is missing or damaged.
+/// [`Unreadable`] if the file is not an ELF file, or if its build information is missing or
+/// damaged.
 pub fn build_info(bytes: &[u8]) -> Result<BuildInfo, Unreadable> {
     decode(find(bytes)?)
 }
@@ -60,9 +62,9 @@ pub(crate) fn toolchain(bytes: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(go).into_owned()).filter(|go| !go.is_empty())
 }
 
-/// Returns the bytes from the build information on. If the file has no sections, it is searched for as Go does: at every
-/// 16th byte of a writable segment. (A program that itself searches for build information contains the magic
-/// as a constant, too.)
+/// Returns the bytes from the build information on. If the file has no sections, it is searched for
+/// as Go does: at every 16th byte of a writable segment. (A program that itself searches for build
+/// information contains the magic as a constant, too.)
 fn find(bytes: &[u8]) -> Result<&[u8], Unreadable> {
     let not_elf = |error: object::Error| Unreadable::NotElf(error.to_string());
     let file = object::File::parse(bytes).map_err(not_elf)?;

@@ -79,8 +79,8 @@ fn required_size<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::
 }
 
 /// Whether an ELF file is packed with UPX. Its magic follows the program headers (`l_info` in UPX's
-/// `stub/src/include/linux.h`) and is repeated in the pack header at the end (`packhead.cpp`). A packed file has
-/// no sections.
+/// `stub/src/include/linux.h`) and is repeated in the pack header at the end (`packhead.cpp`). A
+/// packed file has no sections.
 fn is_packed(bytes: &[u8]) -> bool {
     const MAGIC: &[u8] = b"UPX!";
     const HEADERS: usize = 512;
@@ -91,12 +91,13 @@ fn is_packed(bytes: &[u8]) -> bool {
         && (has_magic(&bytes[..HEADERS.min(bytes.len())]) || has_magic(&bytes[bytes.len().saturating_sub(TRAILER)..]))
 }
 
-/// Whether an ELF file was linked by Go. If it has sections, those of the pclntab or of the build ID show it. If not,
-/// the build ID at the start of the code does.
+/// Whether an ELF file was linked by Go. If it has sections, those of the pclntab or of the build
+/// ID show it. If not, the build ID at the start of the code does.
 fn is_go(bytes: &[u8]) -> bool {
     const SECTIONS: [&[u8]; 3] = [b".gopclntab", b".data.rel.ro.gopclntab", b".note.go.buildid"];
     const BUILD_ID: &[u8] = b"\xff Go build ID: \"";
-    /// The code starts in the first page, or in the page after the headers. Pages have at most 64 kB.
+    /// The code starts in the first page, or in the page after the headers. Pages have at most 64
+    /// kB.
     const START_OF_CODE: usize = 0x2_0000;
     let Ok(file) = object::File::parse(bytes) else { return false };
     if file.sections().next().is_some() {
@@ -123,6 +124,50 @@ mod tests {
                 assert!(matches!(kind, FileKind::Truncated { needs } if needs > length as u64), "{length}");
             }
         }
+    }
+
+    /// Builds a 64-bit ELF file whose sections all have the whole string table as their name, and
+    /// whose segments are writable and all cover the whole file.
+    fn overlapping_elf(sections: u16, names: usize, segments: u16) -> Vec<u8> {
+        let (header, segment, section) = (64_usize, 56_usize, 64_usize);
+        let sections_at = header + usize::from(segments) * segment;
+        let names_at = sections_at + usize::from(sections) * section;
+        let whole = (names_at + names) as u64;
+        let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+        let words = |file: &mut Vec<u8>, words: &[u64]| words.iter().for_each(|word| file.extend(word.to_le_bytes()));
+        let offset = |at: usize, count: u16| if count == 0 { 0 } else { at as u64 };
+        words(&mut file, &[0, offset(header, segments), offset(sections_at, sections)]);
+        file.extend([0; 4]);
+        [64, 56, segments, 64, sections, sections.saturating_sub(1)]
+            .iter()
+            .for_each(|half: &u16| file.extend(half.to_le_bytes()));
+        for _ in 0..segments {
+            file.extend([1, 0, 0, 0, 6, 0, 0, 0]);
+            words(&mut file, &[0, 0, 0, whole, whole, 1]);
+        }
+        for _ in 0..sections {
+            file.extend([0, 0, 0, 0, 3, 0, 0, 0]);
+            words(&mut file, &[0, 0, names_at as u64, names as u64, 0, 1, 0]);
+        }
+        file.resize(names_at + names - 1, b'a');
+        file.push(0);
+        file
+    }
+
+    #[test]
+    fn named_sections_end_when_the_names_are_too_long() {
+        let length = 1 << 20;
+        let bytes = overlapping_elf(1000, length, 0);
+        let file = object::File::parse(&*bytes).unwrap();
+        assert_eq!(file.sections().count(), 999);
+        assert_eq!(named_sections(&file).count(), crate::limits::MAX_NAMES_LEN / length);
+        assert_eq!(classify(&bytes), FileKind::NotGo);
+    }
+
+    #[test]
+    fn classify_searches_overlapping_segments_once() {
+        let bytes = overlapping_elf(0, 1 << 20, 2000);
+        assert_eq!(classify(&bytes), FileKind::NotGo);
     }
 
     proptest! {

@@ -13,8 +13,8 @@ pub struct Identity {
     pub goarch: Option<&'static str>,
     /// Whether it runs without a dynamic linker.
     pub is_static: bool,
-    /// Whether it uses the hard-float ABI of 32-bit ARM, which armv5 does not support. C compilers record this; Go's
-    /// linker does not.
+    /// Whether it uses the hard-float ABI of 32-bit ARM, which armv5 does not support. C compilers
+    /// record this; Go's linker does not.
     pub is_hard_float: bool,
 }
 
@@ -31,8 +31,8 @@ pub fn identify(bytes: &[u8]) -> Result<Identity, Unreadable> {
     }
 }
 
-/// Returns the GNU build ID of an ELF file in hexadecimal, if it has one. Go's linker derives it from its input, and it
-/// does not change when the file is rewritten.
+/// Returns the GNU build ID of an ELF file in hexadecimal, if it has one. Go's linker derives it
+/// from its input, and it does not change when the file is rewritten.
 #[must_use]
 pub fn build_id(bytes: &[u8]) -> Option<String> {
     let file = File::parse(bytes).ok()?;
@@ -40,14 +40,16 @@ pub fn build_id(bytes: &[u8]) -> Option<String> {
     Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Returns the sections of a file with their names. Ends early if the names exceed [`MAX_NAMES_LEN`].
+/// Returns the sections of a file with their names. Ends early if the names exceed
+/// [`MAX_NAMES_LEN`].
 pub(crate) fn named_sections<'data, 'file>(
     file: &'file File<'data>,
 ) -> impl Iterator<Item = (&'data [u8], Section<'data, 'file>)> {
     with_names(file.sections(), Section::name_bytes)
 }
 
-/// Returns items with their names. Ends early if a name can't be read or the names exceed [`MAX_NAMES_LEN`].
+/// Returns items with their names. Ends early if a name can't be read or the names exceed
+/// [`MAX_NAMES_LEN`].
 pub(crate) fn with_names<'data, T>(
     items: impl Iterator<Item = T>,
     name: impl Fn(&T) -> object::Result<&'data [u8]>,
@@ -94,54 +96,4 @@ fn goarch(machine: elf::Machine, endian: Endianness, is_64_bit: bool) -> Option<
         elf::EM_S390 => "s390x",
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::classify::{self, classify};
-
-    /// Builds a 64-bit ELF file whose sections all have the whole string table as their name, and whose segments
-    /// are writable and all cover the whole file.
-    fn overlapping_elf(sections: u16, names: usize, segments: u16) -> Vec<u8> {
-        let (header, segment, section) = (64_usize, 56_usize, 64_usize);
-        let sections_at = header + usize::from(segments) * segment;
-        let names_at = sections_at + usize::from(sections) * section;
-        let whole = (names_at + names) as u64;
-        let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
-        let words = |file: &mut Vec<u8>, words: &[u64]| words.iter().for_each(|word| file.extend(word.to_le_bytes()));
-        let offset = |at: usize, count: u16| if count == 0 { 0 } else { at as u64 };
-        words(&mut file, &[0, offset(header, segments), offset(sections_at, sections)]);
-        file.extend([0; 4]);
-        [64, 56, segments, 64, sections, sections.saturating_sub(1)]
-            .iter()
-            .for_each(|half: &u16| file.extend(half.to_le_bytes()));
-        for _ in 0..segments {
-            file.extend([1, 0, 0, 0, 6, 0, 0, 0]);
-            words(&mut file, &[0, 0, 0, whole, whole, 1]);
-        }
-        for _ in 0..sections {
-            file.extend([0, 0, 0, 0, 3, 0, 0, 0]);
-            words(&mut file, &[0, 0, names_at as u64, names as u64, 0, 1, 0]);
-        }
-        file.resize(names_at + names - 1, b'a');
-        file.push(0);
-        file
-    }
-
-    #[test]
-    fn named_sections_end_when_the_names_are_too_long() {
-        let length = 1 << 20;
-        let bytes = overlapping_elf(1000, length, 0);
-        let file = File::parse(&*bytes).unwrap();
-        assert_eq!(file.sections().count(), 999);
-        assert_eq!(named_sections(&file).count(), MAX_NAMES_LEN / length);
-        assert_eq!(classify(&bytes), classify::FileKind::NotGo);
-    }
-
-    #[test]
-    fn classify_searches_overlapping_segments_once() {
-        let bytes = overlapping_elf(0, 1 << 20, 2000);
-        assert_eq!(classify(&bytes), classify::FileKind::NotGo);
-    }
 }

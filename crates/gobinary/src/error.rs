@@ -43,7 +43,8 @@ pub enum Refused {
     AlreadyRewritten,
     /// The tables contradict each other or are truncated, with the first contradiction.
     Damaged(&'static str),
-    /// The rewritten file failed verification, with the first difference. This is a bug in the rewriter.
+    /// The rewritten file failed verification, with the first difference. This is a bug in the
+    /// rewriter.
     VerificationFailed(String),
 }
 

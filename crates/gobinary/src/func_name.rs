@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 /// Shortens the type arguments of a function name to `F[...]`. Only profiles show them in full.
 ///
-/// Source: `funcNameForPrint` in Go's `src/runtime/symtab.go`. It leaves a shortened name unchanged.
+/// Source: `funcNameForPrint` in Go's `src/runtime/symtab.go`. It leaves a shortened name
+/// unchanged.
 pub(crate) fn func_name_for_print(name: &[u8]) -> Cow<'_, [u8]> {
     let (open, close) = (name.iter().position(|byte| *byte == b'['), name.iter().rposition(|byte| *byte == b']'));
     match open.zip(close).filter(|(open, close)| open < close) {

@@ -2,11 +2,11 @@
 //!
 //! - [`classify`] classifies any file: a Go executable, or the reason it is not one.
 //! - [`identify`] reads the platform of an ELF file.
-//! - [`build_info`] reads the build information that Go's linker writes: the toolchain, the modules with their
-//!   checksums, and the build settings.
+//! - [`build_info`] reads the build information that Go's linker writes: the toolchain, the modules
+//!   with their checksums, and the build settings.
 //! - [`tailscale`] finds the Tailscale release in a program.
-//! - [`pclntab`] removes from the function table what only tracebacks use, and [`symbols`] resolves such a
-//!   traceback with the binary as linked.
+//! - [`pclntab`] removes from the function table what only tracebacks use, and [`symbols`] resolves
+//!   such a traceback with the binary as linked.
 //!
 //! The crate performs no I/O: bytes in, values out. Every offset is checked.
 

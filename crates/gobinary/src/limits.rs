@@ -1,4 +1,5 @@
-//! Limits for hostile files. They count bytes or entries and never time, and are far above what Go writes.
+//! Limits for hostile files. They count bytes or entries and never time, and are far above what Go
+//! writes.
 
 /// The maximum length of the strings in the build information. Tailscale's has 30 kB.
 pub(crate) const MAX_BUILD_INFO_LEN: usize = 256 << 10;
@@ -6,8 +7,8 @@ pub(crate) const MAX_BUILD_INFO_LEN: usize = 256 << 10;
 /// The maximum number of modules in the build information. Tailscale has 250.
 pub(crate) const MAX_MODULES: usize = 4096;
 
-/// The maximum total length of section names, and of symbol names. Each name of a hostile file can be as long as
-/// the file.
+/// The maximum total length of section names, and of symbol names. Each name of a hostile file can
+/// be as long as the file.
 pub(crate) const MAX_NAMES_LEN: usize = 16 << 20;
 
 /// The maximum number of functions that are returned for one name.

@@ -1,24 +1,26 @@
-//! Makes a linked Go executable smaller by removing from its function table what only tracebacks and
-//! profiles use. No instruction changes.
+//! Makes a linked Go executable smaller by removing from its function table what only tracebacks
+//! and profiles use. No instruction changes.
 //!
-//! Go's linker writes a table of all functions, the pclntab, into the section `.gopclntab`. The runtime walks
-//! stacks with it. It is a third of a small binary, and most of it only names source files and lines.
-//! [`rewrite`] removes:
+//! Go's linker writes a table of all functions, the pclntab, into the section `.gopclntab`. The
+//! runtime walks stacks with it. It is a third of a small binary, and most of it only names source
+//! files and lines. [`rewrite`] removes:
 //!
 //! - files, lines, first lines and compilation units: a traceback then prints `function +0x34d`;
 //! - argument information: a traceback then prints no arguments;
 //! - inline trees: a traceback then names the function that a call was inlined into;
 //! - with [`Names::Runtime`], the function names that the runtime only prints.
 //!
-//! Everything else that the runtime needs is kept: frame sizes, pointer maps, stack objects, deferred calls, safe
-//! points. Inline trees are kept where the runtime uses them for more than printing: in wrappers and special
-//! functions, because `recover` counts frames through them, and where a function of the runtime was inlined. The
-//! freed bytes are removed from the file and from the segment, so the program also takes less memory. Addresses of
-//! code, read-only data and data do not change.
+//! Everything else that the runtime needs is kept: frame sizes, pointer maps, stack objects,
+//! deferred calls, safe points. Inline trees are kept where the runtime uses them for more than
+//! printing: in wrappers and special functions, because `recover` counts frames through them, and
+//! where a function of the runtime was inlined. The freed bytes are removed from the file and from
+//! the segment, so the program also takes less memory. Addresses of code, read-only data and data
+//! do not change.
 //!
-//! The result is read again and [verified](verify) before it is returned. Modules in reading order: `bytes`
-//! (numbers), `elf_file` (ELF headers), `moduledata` (differences between Go versions), `decode` (pclntab to
-//! values), `retain` (what is kept), `encode` (values to pclntab), `relayout` (the new file), `verify`.
+//! The result is read again and [verified](verify) before it is returned. Modules in reading order:
+//! `bytes` (numbers), `elf_file` (ELF headers), `moduledata` (differences between Go versions),
+//! `decode` (pclntab to values), `retain` (what is kept), `encode` (values to pclntab), `relayout`
+//! (the new file), `verify`.
 
 mod bytes;
 pub(crate) mod decode;
@@ -40,8 +42,8 @@ pub use moduledata::moduledata_fields;
 pub use retain::Names;
 pub use verify::verify;
 
-/// The revision of the output. Bump this whenever the output changes for the same input; it invalidates
-/// cached builds.
+/// The revision of the output. Bump this whenever the output changes for the same input; it
+/// invalidates cached builds.
 pub const REVISION: u32 = 2;
 
 /// A rewritten executable.
@@ -58,7 +60,8 @@ pub struct Rewritten {
 /// Rewrites an executable as Go links it for a little-endian processor with `-ldflags='-s -w'`.
 ///
 /// # Errors
-/// [`Refused`] if the file is not such an executable, or if any part of its pclntab is not understood.
+/// [`Refused`] if the file is not such an executable, or if any part of its pclntab is not
+/// understood.
 pub fn rewrite(bytes: &[u8], names: Names) -> Result<Rewritten, Refused> {
     let layout = Layout::from_toolchain(&build_info(bytes)?.go)?;
     let file = ElfFile::read(bytes)?;

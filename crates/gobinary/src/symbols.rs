@@ -18,7 +18,8 @@ use crate::pclntab::moduledata::Layout;
 pub struct Frame {
     /// The function, with Go's name.
     pub function: String,
-    /// The file as passed to the compiler. With `-trimpath` it consists of module, version and path.
+    /// The file as passed to the compiler. With `-trimpath` it consists of module, version and
+    /// path.
     pub file: String,
     /// The line, counted from 1.
     pub line: u32,
@@ -49,12 +50,13 @@ impl<'a> Symbols<'a> {
         Ok(Self { pclntab, by_name, remaining: Cell::new(MAX_DECODED_LEN) })
     }
 
-    /// Returns the frames at an offset into a function, innermost first. There are several lists, at most 64, if
-    /// functions share the name, as instances of a generic function do in a traceback (`F[...]`). Empty if no function of
-    /// this name is long enough.
+    /// Returns the frames at an offset into a function, innermost first. There are several lists,
+    /// at most 64, if functions share the name, as instances of a generic function do in a
+    /// traceback (`F[...]`). Empty if no function of this name is long enough.
     ///
     /// # Errors
-    /// [`Refused::Damaged`] if the tables contradict each other, or if the limit for decoding is exceeded.
+    /// [`Refused::Damaged`] if the tables contradict each other, or if the limit for decoding is
+    /// exceeded.
     pub fn frames_in(&self, function: &str, offset: u32) -> Result<Vec<Vec<Frame>>, Refused> {
         let mut found: Vec<Vec<Frame>> = Vec::new();
         for index in self.by_name.get(function).into_iter().flatten() {
@@ -69,7 +71,8 @@ impl<'a> Symbols<'a> {
         Ok(found)
     }
 
-    /// Returns the frames at an address, innermost first. Empty if the address is not in a function.
+    /// Returns the frames at an address, innermost first. Empty if the address is not in a
+    /// function.
     ///
     /// # Errors
     /// As [`Symbols::frames_in`].
@@ -123,7 +126,8 @@ impl<'a> Symbols<'a> {
     }
 }
 
-/// Returns the indices of functions by their printed names. A name that several functions share is read once.
+/// Returns the indices of functions by their printed names. A name that several functions share is
+/// read once.
 fn funcs_by_name(pclntab: &Pclntab<'_>) -> Result<HashMap<String, Vec<usize>>, Refused> {
     let mut by_offset: HashMap<u32, Vec<usize>> = HashMap::new();
     for (index, func) in pclntab.funcs.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Finds the Tailscale release in a Go executable: in the build information, or in the data if that says `(devel)`.
+//! Finds the Tailscale release in a Go executable: in the build information, or in the data if that
+//! says `(devel)`.
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
@@ -11,7 +12,8 @@ pub const MODULE: &str = "tailscale.com";
 /// The role of Tailscale in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The daemon, `tailscale.com/cmd/tailscaled`; with the build tag `ts_include_cli` also the command.
+    /// The daemon, `tailscale.com/cmd/tailscaled`; with the build tag `ts_include_cli` also the
+    /// command.
     Daemon,
     /// The command, `tailscale.com/cmd/tailscale`.
     Command,
@@ -30,7 +32,8 @@ pub enum Source {
     LinkerFlags,
     /// The variable set by the linker, found by its symbol.
     Symbol,
-    /// The only string in the program with the form of upstream's version stamp, `1.98.5-t012345678`.
+    /// The only string in the program with the form of upstream's version stamp,
+    /// `1.98.5-t012345678`.
     Stamp,
     /// The only string in the program with the form of upstream's embedded VERSION.txt.
     VersionFile,
@@ -41,7 +44,8 @@ pub enum Source {
 pub struct Tailscale {
     /// Its role.
     pub role: Role,
-    /// Its version without a leading `v`, such as `1.98.5`, or a longer stamp. `None` if it was not found.
+    /// Its version without a leading `v`, such as `1.98.5`, or a longer stamp. `None` if it was not
+    /// found.
     pub version: Option<(String, Source)>,
     /// Whether a `replace` directive replaced Tailscale's module. It may be a fork.
     pub replaced: bool,
@@ -72,8 +76,8 @@ pub fn tailscale(bytes: &[u8], info: &BuildInfo) -> Option<Tailscale> {
     Some(Tailscale { role, version, replaced: module.is_some_and(|module| module.replaced) })
 }
 
-/// Returns the version of a module if it is a release. It is not one if the module was built from a directory (`(devel)`) or
-/// between two releases (`v0.0.0-…`, `v1.99.0-pre…`).
+/// Returns the version of a module if it is a release. It is not one if the module was built from a
+/// directory (`(devel)`) or between two releases (`v0.0.0-…`, `v1.99.0-pre…`).
 fn module_version(module: &Module) -> Option<String> {
     let version = module.version.strip_prefix('v')?;
     let version = version.strip_suffix("+dirty").unwrap_or(version);
@@ -115,9 +119,10 @@ fn symbol_version(bytes: &[u8]) -> Option<String> {
     })
 }
 
-/// Returns the version that `version_len` recognizes, if it is the same everywhere in the bytes. `version_len` gets the text from
-/// each release number on, and the length of that number. It returns the length of the whole version. A digit
-/// may precede the release number, because Go stores strings without separators.
+/// Returns the version that `version_len` recognizes, if it is the same everywhere in the bytes.
+/// `version_len` gets the text from each release number on, and the length of that number. It
+/// returns the length of the whole version. A digit may precede the release number, because Go
+/// stores strings without separators.
 fn unique_version(bytes: &[u8], version_len: fn(&[u8], usize) -> Option<usize>) -> Option<String> {
     let mut found: Option<&[u8]> = None;
     for start in bytes.windows(2).enumerate().filter(|(_, pair)| *pair == b"1.").map(|(start, _)| start) {
@@ -142,14 +147,16 @@ fn release_len(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(&start[..end]).is_ok_and(is_release).then_some(end)
 }
 
-/// Recognizes `1.98.5-t012345678`. Upstream's `cmd/mkversion` appends nine digits of the commit to the release.
+/// Recognizes `1.98.5-t012345678`. Upstream's `cmd/mkversion` appends nine digits of the commit to
+/// the release.
 fn stamp_len(text: &[u8], end: usize) -> Option<usize> {
     const DIGITS: usize = 9;
     let commit = text[end..].strip_prefix(b"-t")?.get(..DIGITS)?;
     commit.iter().all(u8::is_ascii_hexdigit).then_some(end + 2 + DIGITS)
 }
 
-/// Recognizes `1.98.5` followed by a line break, the content of VERSION.txt. No other string has this form.
+/// Recognizes `1.98.5` followed by a line break, the content of VERSION.txt. No other string has
+/// this form.
 fn version_file_len(text: &[u8], end: usize) -> Option<usize> {
     (text.get(end) == Some(&b'\n')).then_some(end)
 }

@@ -20,7 +20,8 @@ type zone struct {
 	logged    map[string]bool
 }
 
-// dns IP NAME=ADDRESS… serves DNS on UDP and TCP. It prints `NAME CLIENT` once for each queried name and client.
+// dns IP NAME=ADDRESS… serves DNS on UDP and TCP. It prints `NAME CLIENT` once for each queried
+// name and client.
 func dns(args []string) error {
 	known := &zone{addresses: map[string]netip.Addr{}, logged: map[string]bool{}}
 	for _, pair := range args[1:] {

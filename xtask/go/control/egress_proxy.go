@@ -1,6 +1,6 @@
-// The egress proxy to an external control server, the only egress from the test network. `egress-proxy` runs inside: it
-// redirects connections to itself and reads the hostname from their first bytes. `egress-dial` runs outside: it connects to
-// allowed hostnames only.
+// The egress proxy to an external control server, the only egress from the test network.
+// `egress-proxy` runs inside: it redirects connections to itself and reads the hostname from their
+// first bytes. `egress-dial` runs outside: it connects to allowed hostnames only.
 package main
 
 import (
@@ -27,9 +27,10 @@ import (
 // The port that connections are redirected to.
 const proxyPort = 9912
 
-// proxy SOCKET intercepts every TCP connection through this namespace, except DNS, and forwards it to the Unix socket: a
-// line `NAME PORT`, followed by the data. The name comes from TLS (SNI) or HTTP (Host). If neither is present, it is the
-// destination address. Other protocols are not forwarded.
+// proxy SOCKET intercepts every TCP connection through this namespace, except DNS, and forwards it
+// to the Unix socket: a line `NAME PORT`, followed by the data. The name comes from TLS (SNI) or
+// HTTP (Host). If neither is present, it is the destination address. Other protocols are not
+// forwarded.
 func proxy(args []string) error {
 	all := append(
 		toPort(unix.IPPROTO_TCP, expr.CmpOpNeq, 53),
@@ -82,8 +83,8 @@ func forward(connection *net.TCPConn, socket string) error {
 	return nil
 }
 
-// originalDst returns the destination before the redirect. The kernel returns a sockaddr_in, which is read through
-// GetsockoptIPv6Mreq because its structure is at least as large.
+// originalDst returns the destination before the redirect. The kernel returns a sockaddr_in, which
+// is read through GetsockoptIPv6Mreq because its structure is at least as large.
 func originalDst(connection *net.TCPConn) (string, int, error) {
 	raw, err := connection.SyscallConn()
 	if err != nil {
@@ -149,8 +150,9 @@ func pipe(a halfCloser, fromA io.ReadCloser, b halfCloser, fromB io.ReadCloser) 
 	fromB.Close()
 }
 
-// dialAllowed SOCKET ALLOWED connects to the destinations of an egress-proxy that the file ALLOWED lists: `NAME PORT`, or
-// `NAME PORT HOST` to connect to another host. It prints the result once for each destination.
+// dialAllowed SOCKET ALLOWED connects to the destinations of an egress-proxy that the file ALLOWED
+// lists: `NAME PORT`, or `NAME PORT HOST` to connect to another host. It prints the result once for
+// each destination.
 func dialAllowed(args []string) error {
 	listener, err := net.Listen("unix", args[0])
 	if err != nil {

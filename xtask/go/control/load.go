@@ -26,15 +26,16 @@ func tcpSink(args []string) error {
 		}
 		go func() {
 			defer connection.Close()
-			// The wrappers hide ReadFrom and WriteTo, so that the data passes through user space and is not spliced.
+			// The wrappers hide ReadFrom and WriteTo, so that the data passes through user space
+			// and is not spliced.
 			count, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{connection}, make([]byte, 256<<10))
 			fmt.Fprintln(connection, count)
 		}()
 	}
 }
 
-// stream ADDRESS BYTES CONNECTIONS sends bytes to a tcp-sink over parallel connections. It prints the number of bytes
-// received and the seconds.
+// stream ADDRESS BYTES CONNECTIONS sends bytes to a tcp-sink over parallel connections. It prints
+// the number of bytes received and the seconds.
 func stream(args []string) error {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
@@ -101,8 +102,9 @@ func udpEcho(args []string) error {
 	}
 }
 
-// udpFlood ADDRESS PACKETS BYTES WINDOW sends UDP packets to a udp-echo, with at most WINDOW packets in flight. It prints the
-// number of bytes that came back and the seconds. It fails if more than 1 % of the packets are lost.
+// udpFlood ADDRESS PACKETS BYTES WINDOW sends UDP packets to a udp-echo, with at most WINDOW
+// packets in flight. It prints the number of bytes that came back and the seconds. It fails if more
+// than 1 % of the packets are lost.
 func udpFlood(args []string) error {
 	var numbers [3]int
 	for i := range numbers {

@@ -8,7 +8,8 @@ import (
 	"tailscale.com/client/local"
 )
 
-// ask SOCKET TIMES requests the status of a daemon TIMES times, as a monitoring system does over days.
+// ask SOCKET TIMES requests the status of a daemon TIMES times, as a monitoring system does over
+// days.
 func ask(args []string) error {
 	times, err := strconv.Atoi(args[1])
 	if err != nil {

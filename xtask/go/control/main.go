@@ -1,9 +1,9 @@
-// The control command runs inside the test network: it configures network namespaces, serves as control server with DERP
-// and STUN, and generates traffic.
+// The control command runs inside the test network: it configures network namespaces, serves as
+// control server with DERP and STUN, and generates traffic.
 //
-// It is built in the generated module of the release under test and uses only that release's packages and modules. Each
-// subcommand does one thing in the namespace that it is started in. Results go to stdout, errors to stderr with exit
-// status 1.
+// It is built in the generated module of the release under test and uses only that release's
+// packages and modules. Each subcommand does one thing in the namespace that it is started in.
+// Results go to stdout, errors to stderr with exit status 1.
 package main
 
 import (

@@ -43,9 +43,10 @@ func replaceTable(
 	return connection.Flush()
 }
 
-// masquerade NAME [hard] configures source NAT like a home router: unsolicited inbound packets are dropped, not rejected.
-// A reject would create a conntrack entry and change the source port of the node's own packets to that peer. With `hard`,
-// every connection gets a random port (endpoint-dependent mapping).
+// masquerade NAME [hard] configures source NAT like a home router: unsolicited inbound packets are
+// dropped, not rejected. A reject would create a conntrack entry and change the source port of the
+// node's own packets to that peer. With `hard`, every connection gets a random port
+// (endpoint-dependent mapping).
 func masquerade(args []string) error {
 	hard := len(args) > 1 && args[1] == "hard"
 	out := append(fromInterface(expr.MetaKeyOIFNAME, args[0]), &expr.Masq{FullyRandom: hard})
@@ -56,8 +57,8 @@ func masquerade(args []string) error {
 	)
 }
 
-// firewall NAME drops packets that arrive on the interface unless they belong to an established connection. It has a
-// separate table, so it also drops packets that another table accepts.
+// firewall NAME drops packets that arrive on the interface unless they belong to an established
+// connection. It has a separate table, so it also drops packets that another table accepts.
 func firewall(args []string) error {
 	answers := binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
 	unsolicited := append(
@@ -101,8 +102,9 @@ type mappings struct {
 	inner   map[uint16]netip.AddrPort
 }
 
-// natpmp NAME serves NAT-PMP for UDP. NAME is the external interface. It prints `mapped EXTERNAL INTERNAL SECONDS` for each
-// mapping that it creates and `unmapped EXTERNAL` for each that it deletes.
+// natpmp NAME serves NAT-PMP for UDP. NAME is the external interface. It prints `mapped EXTERNAL
+// INTERNAL SECONDS` for each mapping that it creates and `unmapped EXTERNAL` for each that it
+// deletes.
 func natpmp(args []string) error {
 	found, err := netlink.LinkByName(args[0])
 	if err != nil {
@@ -158,8 +160,8 @@ func (given *mappings) answer(request []byte, from netip.Addr) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(answer, port), seconds), err
 }
 
-// assign returns a client's external port: the one it has, the one it suggests, or the next free one. A lifetime of 0
-// seconds deletes the mapping.
+// assign returns a client's external port: the one it has, the one it suggests, or the next free
+// one. A lifetime of 0 seconds deletes the mapping.
 func (given *mappings) assign(inner netip.AddrPort, suggested uint16, seconds uint32) (uint16, error) {
 	port := uint16(0)
 	for external, client := range given.inner {

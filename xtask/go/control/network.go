@@ -41,7 +41,8 @@ func hold(args []string) error {
 	return err
 }
 
-// link NAME PID PEER creates a veth pair: NAME here and PEER in the network namespace of process PID.
+// link NAME PID PEER creates a veth pair: NAME here and PEER in the network namespace of process
+// PID.
 func link(args []string) error {
 	pid, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -52,7 +53,8 @@ func link(args []string) error {
 	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: args[2], PeerNamespace: netlink.NsPid(pid)})
 }
 
-// address NAME [PREFIX…] adds addresses to an interface and sets it up. Without a prefix it prints the addresses.
+// address NAME [PREFIX…] adds addresses to an interface and sets it up. Without a prefix it prints
+// the addresses.
 func address(args []string) error {
 	found, err := netlink.LinkByName(args[0])
 	if err != nil {

@@ -50,8 +50,8 @@ func relay(ip string) (*tailcfg.DERPMap, error) {
 	return &tailcfg.DERPMap{Regions: map[int]*tailcfg.DERPRegion{1: region}}, nil
 }
 
-// control IP PORT DOMAIN serves a tailnet with that MagicDNS domain and a resolver on the same address. If TS_AUTHKEY is set,
-// nodes must log in with that key and get no login URL.
+// control IP PORT DOMAIN serves a tailnet with that MagicDNS domain and a resolver on the same
+// address. If TS_AUTHKEY is set, nodes must log in with that key and get no login URL.
 func control(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("IP PORT DOMAIN, not %q", args)
@@ -72,8 +72,8 @@ func control(args []string) error {
 	}
 	if key := os.Getenv("TS_AUTHKEY"); key != "" {
 		server.RequireAuth = false
-		// Upstream's server requires the key at every registration, but a node that restarts does not send it. Require it
-		// only until the first node has registered.
+		// Upstream's server requires the key at every registration, but a node that restarts does
+		// not send it. Require it only until the first node has registered.
 		server.MaybeRateLimitRegister = func() (bool, string, string) {
 			server.RequireAuthKey = ""
 			if server.NumNodes() == 0 {
@@ -137,7 +137,8 @@ func withLabHandlers(server *testcontrol.Server) http.Handler {
 			server.SetNodeCapMap(node, capabilities)
 		}
 	})
-	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public address.
+	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public
+	// address.
 	var peers atomic.Int64
 	mux.HandleFunc("/lab/peer", func(w http.ResponseWriter, r *http.Request) {
 		number := peers.Add(1)

@@ -132,7 +132,8 @@ func resolve(args []string) error {
 	return err
 }
 
-// watch NAME prints `PROTOCOL ADDRESS PORT` once for each destination of packets received on an interface.
+// watch NAME prints `PROTOCOL ADDRESS PORT` once for each destination of packets received on an
+// interface.
 func watch(args []string) error {
 	found, err := net.InterfaceByName(args[0])
 	if err != nil {

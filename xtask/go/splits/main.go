@@ -1,8 +1,10 @@
-// The splits command distinguishes a feature that was split out of existing code from a new feature. It compares the source
-// trees of two releases as they are built and reports which code of the old build a new tag excludes.
+// The splits command distinguishes a feature that was split out of existing code from a new
+// feature. It compares the source trees of two releases as they are built and reports which code of
+// the old build a new tag excludes.
 //
-// The argument is a file with one request as JSON. The response goes to stdout as JSON. Nothing is compiled or downloaded:
-// Go's parser and build constraints decide which files belong to the daemon on Linux.
+// The argument is a file with one request as JSON. The response goes to stdout as JSON. Nothing is
+// compiled or downloaded: Go's parser and build constraints decide which files belong to the daemon
+// on Linux.
 //
 // Evidence is code that the old build contained and that is now
 //   - a declaration or a whole file in a file that the tag excludes;
@@ -184,8 +186,8 @@ func (t *tree) declarations() map[string][]declaration {
 	return found
 }
 
-// declaredNames returns the names of functions and types. Constants and variables are found through the code that uses
-// them.
+// declaredNames returns the names of functions and types. Constants and variables are found through
+// the code that uses them.
 func declaredNames(one ast.Decl) []string {
 	switch one := one.(type) {
 	case *ast.FuncDecl:
@@ -247,7 +249,8 @@ func moved(old *tree, known map[string][]declaration, with, without *tree) []evi
 	return found
 }
 
-// missing returns the declarations that the new build without the feature does not have in the same file.
+// missing returns the declarations that the new build without the feature does not have in the same
+// file.
 func missing(these, left []declaration) []declaration {
 	var found []declaration
 	for _, one := range these {
@@ -258,8 +261,9 @@ func missing(these, left []declaration) []declaration {
 	return found
 }
 
-// origin returns the old file of a declaration that shares at least half of its lines. Short declarations must be in the
-// same directory, because they are too generic to match across packages.
+// origin returns the old file of a declaration that shares at least half of its lines. Short
+// declarations must be in the same directory, because they are too generic to match across
+// packages.
 func origin(candidates []declaration, lines map[string]bool, place string) string {
 	for _, candidate := range candidates {
 		shared := common(candidate.lines, lines)
@@ -271,7 +275,8 @@ func origin(candidates []declaration, lines map[string]bool, place string) strin
 	return ""
 }
 
-// guarded returns the functions of the old build that are now partly guarded by the feature's constant.
+// guarded returns the functions of the old build that are now partly guarded by the feature's
+// constant.
 func guarded(known map[string][]declaration, now *tree, symbol string) []evidence {
 	var found []evidence
 	constants := now.constants(symbol)
@@ -295,7 +300,8 @@ func guarded(known map[string][]declaration, now *tree, symbol string) []evidenc
 	return found
 }
 
-// guardedOrigin returns the old file of the function in the same package that had at least half of the lines.
+// guardedOrigin returns the old file of the function in the same package that had at least half of
+// the lines.
 func guardedOrigin(candidates []declaration, guarded map[string]bool, place string) string {
 	for _, candidate := range candidates {
 		shared := common(candidate.lines, guarded)
@@ -306,7 +312,8 @@ func guardedOrigin(candidates []declaration, guarded map[string]bool, place stri
 	return ""
 }
 
-// constants returns, by directory, the names of the feature's constant and of constants derived from it.
+// constants returns, by directory, the names of the feature's constant and of constants derived
+// from it.
 func (t *tree) constants(symbol string) map[string][]string {
 	spelled := map[string][]string{}
 	for name, file := range t.files {

@@ -1,9 +1,10 @@
-// The typecheck command type-checks the daemon for many tag lists. It takes seconds for each, while a build that fails takes
-// half a minute. It runs inside a generated module that requires one release of Tailscale.
+// The typecheck command type-checks the daemon for many tag lists. It takes seconds for each, while
+// a build that fails takes half a minute. It runs inside a generated module that requires one
+// release of Tailscale.
 //
-// The argument is a file of jobs, one JSON object per line. Results go to stdout, one per line, in the same order.
-// Function bodies are checked only in Tailscale's packages, because its build tags do not affect other modules. Linker
-// errors are not detected.
+// The argument is a file of jobs, one JSON object per line. Results go to stdout, one per line, in
+// the same order. Function bodies are checked only in Tailscale's packages, because its build tags
+// do not affect other modules. Linker errors are not detected.
 package main
 
 import (
@@ -93,7 +94,8 @@ func (c *checker) check(j job) (result, error) {
 	return out, nil
 }
 
-// isFromMissingBody reports whether an error is caused by function bodies that were removed from another module.
+// isFromMissingBody reports whether an error is caused by function bodies that were removed from
+// another module.
 func isFromMissingBody(p *packages.Package, e packages.Error) bool {
 	if p.PkgPath == module || strings.HasPrefix(p.PkgPath, module+"/") {
 		// Functions written in assembly do not have a body either.

@@ -1,8 +1,8 @@
 //! Decodes the pclntab and checks every offset in it.
 //!
-//! Source: Go's `src/runtime/symtab.go` (`pcHeader`, `moduledata`), `src/runtime/runtime2.go` (`_func`),
-//! `src/runtime/symtabinl.go` (`inlinedCall`), `src/internal/abi/symtab.go` (indices of PCDATA and FUNCDATA),
-//! `src/cmd/link/internal/ld/pcln.go` (the writer).
+//! Source: Go's `src/runtime/symtab.go` (`pcHeader`, `moduledata`), `src/runtime/runtime2.go`
+//! (`_func`), `src/runtime/symtabinl.go` (`inlinedCall`), `src/internal/abi/symtab.go` (indices of
+//! PCDATA and FUNCDATA), `src/cmd/link/internal/ld/pcln.go` (the writer).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -164,10 +164,11 @@ pub(crate) struct Pclntab<'a> {
     cutab: &'a [u8],
     filetab: &'a [u8],
     pctab: &'a [u8],
-    /// The bytes from `gofunc` on. If the layout has no `epclntab`, they continue to the end of `.rodata`.
+    /// The bytes from `gofunc` on. If the layout has no `epclntab`, they continue to the end of
+    /// `.rodata`.
     pub(super) funcdata: &'a [u8],
-    /// `findfunctab`, which maps a pc to an index into `ftab`. It contains indices and not offsets, so it stays
-    /// unchanged. Empty if the layout has no `epclntab`.
+    /// `findfunctab`, which maps a pc to an index into `ftab`. It contains indices and not offsets,
+    /// so it stays unchanged. Empty if the layout has no `epclntab`.
     pub(super) findfunctab: &'a [u8],
     pub(crate) funcs: Vec<Func>,
     /// The end of the last function.
@@ -242,8 +243,8 @@ impl<'a> Pclntab<'a> {
         self.nfiles == 0 && self.filetab.is_empty()
     }
 
-    /// Checks that functions are in order, and that their names and pc-value tables can be read and do not
-    /// overlap. Each of many overlapping tables could be as long as all of them together.
+    /// Checks that functions are in order, and that their names and pc-value tables can be read and
+    /// do not overlap. Each of many overlapping tables could be as long as all of them together.
     fn check_funcs(&self) -> Result<(), Refused> {
         let mut previous = None;
         let mut names = DisjointParts::new(self.funcnametab.len());
@@ -281,8 +282,8 @@ impl<'a> Pclntab<'a> {
         Ok(Some(PcValues { bytes: part(steps.bytes, 0, steps.at)?, max }))
     }
 
-    /// Returns the value of a pc-value table at an offset into the function. `None` if the table is absent or
-    /// does not cover the offset.
+    /// Returns the value of a pc-value table at an offset into the function. `None` if the table is
+    /// absent or does not cover the offset.
     pub(crate) fn value_at(&self, table: u32, pc_offset: u32) -> Result<Option<i32>, Refused> {
         if table == 0 {
             return Ok(None);
@@ -357,8 +358,9 @@ impl<'a> Pclntab<'a> {
         Ok(objects)
     }
 
-    /// Returns the length of a funcdata object. Pointer maps and stack objects contain a count, and an inline
-    /// tree has as many entries as its index table refers to. Any other kind extends to the next object.
+    /// Returns the length of a funcdata object. Pointer maps and stack objects contain a count, and
+    /// an inline tree has as many entries as its index table refers to. Any other kind extends to
+    /// the next object.
     fn funcdata_len(&self, available: &[u8], kind: FuncdataKind, calls: usize) -> Result<usize, Refused> {
         let count =
             |at: usize| usize::try_from(i32_at(available, at)?).map_err(|_| Refused::Damaged("a negative count"));
@@ -426,8 +428,8 @@ pub(crate) struct PcValues<'a> {
     max: i32,
 }
 
-/// Decoder of a pc-value table: pairs of varints, the zigzag-encoded value delta and the pc delta. A value
-/// delta of 0 ends the table, except in the first pair.
+/// Decoder of a pc-value table: pairs of varints, the zigzag-encoded value delta and the pc delta.
+/// A value delta of 0 ends the table, except in the first pair.
 ///
 /// Source: `step` in Go's `src/runtime/symtab.go`.
 struct PcValueSteps<'a> {
@@ -488,7 +490,8 @@ pub(super) struct FuncdataObject<'a> {
     pub(super) kind: FuncdataKind,
 }
 
-/// The kind of a funcdata object, which determines its length. Only equal objects of one kind may be shared.
+/// The kind of a funcdata object, which determines its length. Only equal objects of one kind may
+/// be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum FuncdataKind {
     PointerMaps,

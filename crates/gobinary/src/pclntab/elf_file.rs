@@ -3,26 +3,32 @@
 use std::mem::{offset_of, size_of};
 
 use object::elf::{
-    ET_EXEC, FileHeader32, FileHeader64, PT_INTERP, PT_LOAD, ProgramFlags, ProgramHeader32, ProgramHeader64,
-    ProgramType, SHF_ALLOC, SHT_NOBITS, SHT_NULL, SectionFlags, SectionHeader32, SectionHeader64, SectionType,
+    ET_EXEC, FileHeader32, FileHeader64, PT_INTERP, PT_LOAD, ProgramHeader32, ProgramHeader64, ProgramType, SHF_ALLOC,
+    SHT_NOBITS, SHT_NULL, SectionFlags, SectionHeader32, SectionHeader64, SectionType,
 };
 use object::pod::bytes_of;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
-use object::{FileKind, LittleEndian, U32, U64};
+use object::{FileKind, LittleEndian};
 
-use super::bytes::{PtrSize, part, to_u32, to_usize};
+use super::bytes::{PtrSize, part, to_usize};
 use crate::elf::with_names;
 use crate::error::Refused;
 
-/// The largest accepted alignment. Go's processors have pages of at most 64 kB; a larger value would
-/// only add padding.
+/// The largest accepted alignment. Go's processors have pages of at most 64 kB; a larger value
+/// would only add padding.
 const MAX_ALIGNMENT: usize = 1 << 16;
+
+/// The offsets of fields in a header.
+macro_rules! offsets_of {
+    ($header:ty: $($field:ident),+) => { [$(offset_of!($header, $field)),+] };
+}
 
 /// A program header, with ELF's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
+    /// The original header.
+    pub(super) header: Vec<u8>,
     pub(super) p_type: ProgramType,
-    pub(super) p_flags: ProgramFlags,
     pub(super) p_offset: usize,
     pub(super) p_vaddr: u64,
     pub(super) p_paddr: u64,
@@ -34,17 +40,15 @@ pub(super) struct Segment {
 /// A section header, with ELF's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Section {
+    /// The original header.
+    header: Vec<u8>,
     pub(super) name: String,
-    sh_name: u32,
     pub(super) sh_type: SectionType,
     pub(super) sh_flags: SectionFlags,
     pub(super) sh_addr: u64,
     pub(super) sh_offset: usize,
     pub(super) sh_size: usize,
-    sh_link: u32,
-    sh_info: u32,
     pub(super) sh_addralign: usize,
-    sh_entsize: u64,
 }
 
 /// An executable: its bytes, and its headers as values.
@@ -60,7 +64,8 @@ pub(crate) struct ElfFile<'a> {
 }
 
 impl<'a> ElfFile<'a> {
-    /// Reads the headers of a stripped static executable. Every segment and section must lie in the file.
+    /// Reads the headers of a stripped static executable. Every segment and section must lie in the
+    /// file.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
         let file = match FileKind::parse(bytes) {
             Ok(FileKind::Elf32) => Self::read_headers::<FileHeader32<LittleEndian>>(bytes, PtrSize::Four),
@@ -175,12 +180,10 @@ impl PtrSize {
     }
 
     /// The offsets of `e_shoff` and `e_phnum` in the file header.
-    pub(super) fn e_shoff_and_e_phnum(self) -> (usize, usize) {
-        type Header32 = FileHeader32<LittleEndian>;
-        type Header64 = FileHeader64<LittleEndian>;
+    pub(super) fn e_shoff_and_e_phnum(self) -> [usize; 2] {
         match self {
-            Self::Four => (offset_of!(Header32, e_shoff), offset_of!(Header32, e_phnum)),
-            Self::Eight => (offset_of!(Header64, e_shoff), offset_of!(Header64, e_phnum)),
+            Self::Four => offsets_of!(FileHeader32<LittleEndian>: e_shoff, e_phnum),
+            Self::Eight => offsets_of!(FileHeader64<LittleEndian>: e_shoff, e_phnum),
         }
     }
 }
@@ -188,8 +191,8 @@ impl PtrSize {
 impl Segment {
     fn new<H: ProgramHeader<Endian = LittleEndian>>(header: &H) -> Result<Self, Refused> {
         Ok(Self {
+            header: bytes_of(header).to_vec(),
             p_type: header.p_type(LittleEndian),
-            p_flags: header.p_flags(LittleEndian),
             p_offset: to_usize(header.p_offset(LittleEndian).into())?,
             p_vaddr: header.p_vaddr(LittleEndian).into(),
             p_paddr: header.p_paddr(LittleEndian).into(),
@@ -211,47 +214,26 @@ impl Segment {
 
     /// Encodes the header.
     pub(super) fn to_bytes(&self, ptr_size: PtrSize) -> Result<Vec<u8>, Refused> {
-        Ok(match ptr_size {
-            PtrSize::Four => bytes_of(&ProgramHeader32 {
-                p_type: U32::new(LittleEndian, self.p_type),
-                p_offset: narrow(self.p_offset as u64)?,
-                p_vaddr: narrow(self.p_vaddr)?,
-                p_paddr: narrow(self.p_paddr)?,
-                p_filesz: narrow(self.p_filesz as u64)?,
-                p_memsz: narrow(self.p_memsz as u64)?,
-                p_flags: U32::new(LittleEndian, self.p_flags),
-                p_align: narrow(self.p_align as u64)?,
-            })
-            .to_vec(),
-            PtrSize::Eight => bytes_of(&ProgramHeader64 {
-                p_type: U32::new(LittleEndian, self.p_type),
-                p_flags: U32::new(LittleEndian, self.p_flags),
-                p_offset: wide(self.p_offset as u64),
-                p_vaddr: wide(self.p_vaddr),
-                p_paddr: wide(self.p_paddr),
-                p_filesz: wide(self.p_filesz as u64),
-                p_memsz: wide(self.p_memsz as u64),
-                p_align: wide(self.p_align as u64),
-            })
-            .to_vec(),
-        })
+        let values = [self.p_offset as u64, self.p_vaddr, self.p_paddr, self.p_filesz as u64, self.p_memsz as u64];
+        let offsets = match ptr_size {
+            PtrSize::Four => offsets_of!(ProgramHeader32<LittleEndian>: p_offset, p_vaddr, p_paddr, p_filesz, p_memsz),
+            PtrSize::Eight => offsets_of!(ProgramHeader64<LittleEndian>: p_offset, p_vaddr, p_paddr, p_filesz, p_memsz),
+        };
+        updated(&self.header, ptr_size, offsets.into_iter().zip(values))
     }
 }
 
 impl Section {
     fn new<H: SectionHeader<Endian = LittleEndian>>(name: &[u8], header: &H) -> Result<Self, Refused> {
         Ok(Self {
+            header: bytes_of(header).to_vec(),
             name: String::from_utf8_lossy(name).into_owned(),
-            sh_name: header.sh_name(LittleEndian),
             sh_type: header.sh_type(LittleEndian),
             sh_flags: header.sh_flags(LittleEndian),
             sh_addr: header.sh_addr(LittleEndian).into(),
             sh_offset: to_usize(header.sh_offset(LittleEndian).into())?,
             sh_size: to_usize(header.sh_size(LittleEndian).into())?,
-            sh_link: header.sh_link(LittleEndian),
-            sh_info: header.sh_info(LittleEndian),
             sh_addralign: to_usize(header.sh_addralign(LittleEndian).into())?,
-            sh_entsize: header.sh_entsize(LittleEndian).into(),
         })
     }
 
@@ -278,42 +260,20 @@ impl Section {
 
     /// Encodes the header.
     pub(super) fn to_bytes(&self, ptr_size: PtrSize) -> Result<Vec<u8>, Refused> {
-        Ok(match ptr_size {
-            PtrSize::Four => bytes_of(&SectionHeader32 {
-                sh_name: U32::new(LittleEndian, self.sh_name),
-                sh_type: U32::new(LittleEndian, self.sh_type),
-                sh_flags: U32::new_u64(LittleEndian, self.sh_flags)
-                    .map_err(|_| Refused::Damaged("unknown section flags"))?,
-                sh_addr: narrow(self.sh_addr)?,
-                sh_offset: narrow(self.sh_offset as u64)?,
-                sh_size: narrow(self.sh_size as u64)?,
-                sh_link: U32::new(LittleEndian, self.sh_link),
-                sh_info: U32::new(LittleEndian, self.sh_info),
-                sh_addralign: narrow(self.sh_addralign as u64)?,
-                sh_entsize: narrow(self.sh_entsize)?,
-            })
-            .to_vec(),
-            PtrSize::Eight => bytes_of(&SectionHeader64 {
-                sh_name: U32::new(LittleEndian, self.sh_name),
-                sh_type: U32::new(LittleEndian, self.sh_type),
-                sh_flags: U64::new(LittleEndian, self.sh_flags),
-                sh_addr: wide(self.sh_addr),
-                sh_offset: wide(self.sh_offset as u64),
-                sh_size: wide(self.sh_size as u64),
-                sh_link: U32::new(LittleEndian, self.sh_link),
-                sh_info: U32::new(LittleEndian, self.sh_info),
-                sh_addralign: wide(self.sh_addralign as u64),
-                sh_entsize: wide(self.sh_entsize),
-            })
-            .to_vec(),
-        })
+        let values = [self.sh_addr, self.sh_offset as u64, self.sh_size as u64];
+        let offsets = match ptr_size {
+            PtrSize::Four => offsets_of!(SectionHeader32<LittleEndian>: sh_addr, sh_offset, sh_size),
+            PtrSize::Eight => offsets_of!(SectionHeader64<LittleEndian>: sh_addr, sh_offset, sh_size),
+        };
+        updated(&self.header, ptr_size, offsets.into_iter().zip(values))
     }
 }
 
-fn narrow(value: u64) -> Result<U32<LittleEndian>, Refused> {
-    to_u32(value).map(|value| U32::new(LittleEndian, value))
-}
-
-fn wide(value: u64) -> U64<LittleEndian> {
-    U64::new(LittleEndian, value)
+/// Returns a header with new words at some offsets.
+fn updated(header: &[u8], ptr_size: PtrSize, words: impl Iterator<Item = (usize, u64)>) -> Result<Vec<u8>, Refused> {
+    let mut header = header.to_vec();
+    for (at, word) in words {
+        ptr_size.put(&mut header, at, word)?;
+    }
+    Ok(header)
 }

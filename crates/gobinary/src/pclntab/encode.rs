@@ -65,7 +65,8 @@ struct Funcdata {
 }
 
 impl Funcdata {
-    /// Encodes each object that is still used, equal ones once, and updates the offsets of the functions.
+    /// Encodes each object that is still used, equal ones once, and updates the offsets of the
+    /// functions.
     fn packed(pclntab: &Pclntab<'_>, funcs: &mut [Func]) -> Result<Self, Refused> {
         let objects = pclntab.funcdata_objects()?;
         let unknown = Refused::Damaged("unknown funcdata");
@@ -96,7 +97,8 @@ impl Funcdata {
         Ok(packed)
     }
 
-    /// Keeps funcdata that can't move and overwrites unused inline trees with zeros, which compress well.
+    /// Keeps funcdata that can't move and overwrites unused inline trees with zeros, which compress
+    /// well.
     fn in_place(pclntab: &Pclntab<'_>, funcs: &[Func]) -> Result<Self, Refused> {
         let mut funcdata = Self { bytes: pclntab.funcdata.to_vec(), inline_trees: Vec::new() };
         let used: HashSet<u32> = funcs.iter().flat_map(|func| &func.funcdata).copied().collect();
@@ -147,8 +149,8 @@ fn encode_names(
     Ok(bytes)
 }
 
-/// Encodes the pc-value tables that are still used, and updates the offsets. Tables stay in Go's order, which is
-/// that of the functions: it compresses better than most used first.
+/// Encodes the pc-value tables that are still used, and updates the offsets. Tables stay in Go's
+/// order, which is that of the functions: it compresses better than most used first.
 fn encode_pctab(pclntab: &Pclntab<'_>, funcs: &mut [Func]) -> Result<Vec<u8>, Refused> {
     let used: BTreeSet<u32> = funcs.iter().flat_map(|func| func.pcdata.iter().copied().chain([func.pcsp])).collect();
     // Offset 0 means that a table is absent.

@@ -1,9 +1,9 @@
-//! The runtime's `moduledata`, which points at the parts of the pclntab, and how it differs between Go
-//! versions.
+//! The runtime's `moduledata`, which points at the parts of the pclntab, and how it differs between
+//! Go versions.
 //!
-//! Source: `moduledata` in Go's `src/runtime/symtab.go`. Its fields are words, and slices of three words
-//! (address, length, capacity). All known versions agree up to `rodata`; fields inserted there move the
-//! later ones. A test reads the structure from Go's own source and compares.
+//! Source: `moduledata` in Go's `src/runtime/symtab.go`. Its fields are words, and slices of three
+//! words (address, length, capacity). All known versions agree up to `rodata`; fields inserted
+//! there move the later ones. A test reads the structure from Go's own source and compares.
 
 use super::bytes::PtrSize;
 use super::elf_file::{ElfFile, Section};
@@ -26,14 +26,15 @@ pub(super) const TEXT: usize = 22;
 /// The differences between Go versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// The word of `gofunc`, the address of the funcdata. If there is an `epclntab`, it is the next word.
+    /// The word of `gofunc`, the address of the funcdata. If there is an `epclntab`, it is the next
+    /// word.
     pub(super) gofunc: usize,
     /// Whether `moduledata` has the field `epclntab`, the end of the pclntab. If so, funcdata and
-    /// `findfunctab` are parts of the pclntab, and `moduledata` has the section `.go.module`. In Go 1.25
-    /// funcdata and `findfunctab` are in `.rodata`, and `moduledata` is in `.noptrdata`.
+    /// `findfunctab` are parts of the pclntab, and `moduledata` has the section `.go.module`. In Go
+    /// 1.25 funcdata and `findfunctab` are in `.rodata`, and `moduledata` is in `.noptrdata`.
     pub(super) has_epclntab: bool,
-    /// The words of `typelinks` and `itablinks`, slices that follow the pclntab and can move with its end.
-    /// Go 1.27 does not have them.
+    /// The words of `typelinks` and `itablinks`, slices that follow the pclntab and can move with
+    /// its end. Go 1.27 does not have them.
     pub(super) links: Option<[usize; 2]>,
     /// The number of words that are read.
     words: usize,
@@ -44,8 +45,8 @@ const GO_1_26: Layout = Layout { gofunc: 40, has_epclntab: true, links: Some([45
 const GO_1_27: Layout = Layout { gofunc: 43, has_epclntab: true, links: None, words: 48 };
 
 impl Layout {
-    /// Returns the layout of a toolchain, named as in the build information: `go1.26.8`. The magic number of
-    /// the pclntab can't select it, because it has not changed since Go 1.20.
+    /// Returns the layout of a toolchain, named as in the build information: `go1.26.8`. The magic
+    /// number of the pclntab can't select it, because it has not changed since Go 1.20.
     pub(crate) fn from_toolchain(go: &str) -> Result<Self, Refused> {
         let version = go.strip_prefix("go").unwrap_or_default();
         // The text after a space lists GOEXPERIMENTs; the patch number and "rc1" don't matter.
@@ -79,8 +80,8 @@ impl Layout {
     }
 }
 
-/// Returns the fields of `moduledata` that this crate reads in a Go version such as `go1.26`, with the
-/// number of words before each, for a test that compares them with Go's source.
+/// Returns the fields of `moduledata` that this crate reads in a Go version such as `go1.26`, with
+/// the number of words before each, for a test that compares them with Go's source.
 ///
 /// # Errors
 /// [`Refused::Toolchain`] if the version is not supported.
@@ -99,8 +100,9 @@ pub(super) struct Moduledata {
 }
 
 impl Moduledata {
-    /// Reads `moduledata`. In Go 1.25 it does not have its own section and is searched for: the only position in
-    /// `.noptrdata` that begins with the address of the pclntab and continues with those of its parts.
+    /// Reads `moduledata`. In Go 1.25 it does not have its own section and is searched for: the
+    /// only position in `.noptrdata` that begins with the address of the pclntab and continues with
+    /// those of its parts.
     pub(super) fn find(file: &ElfFile<'_>, pclntab: &Section, layout: Layout) -> Result<Self, Refused> {
         let name = if layout.has_epclntab { ".go.module" } else { ".noptrdata" };
         let missing = Refused::Unsupported("without the sections that Go's linker writes for the function table");

@@ -1,8 +1,9 @@
 //! Writes the new pclntab into the file and moves what follows it to lower offsets.
 //!
-//! No address of code, read-only data or data changes. In Go 1.26 only lists that `moduledata` points at
-//! follow the pclntab in its segment: they move to lower addresses, and the segment ends earlier. In Go 1.27 types follow
-//! it, and code contains their addresses: there the segment is split around the free pages.
+//! No address of code, read-only data or data changes. In Go 1.26 only lists that `moduledata`
+//! points at follow the pclntab in its segment: they move to lower addresses, and the segment ends
+//! earlier. In Go 1.27 types follow it, and code contains their addresses: there the segment is
+//! split around the free pages.
 
 use object::elf::{PT_LOAD, PT_PHDR};
 
@@ -172,8 +173,8 @@ impl<'a> Relayout<'a> {
         self.shorten(self.tail.len())
     }
 
-    /// Builds the file: everything before the pclntab, the tail, the later segments at the next aligned offset,
-    /// and the sections that are not loaded.
+    /// Builds the file: everything before the pclntab, the tail, the later segments at the next
+    /// aligned offset, and the sections that are not loaded.
     fn assemble(mut self) -> Result<Vec<u8>, Refused> {
         let mut bytes = part(self.file.bytes, 0, self.pclntab.section.sh_offset)?.to_vec();
         bytes.extend_from_slice(&self.tail);
@@ -206,7 +207,8 @@ impl<'a> Relayout<'a> {
         Ok(bytes)
     }
 
-    /// Sets the offsets of loaded sections, and of segments inside loaded ones, to follow the loaded segments.
+    /// Sets the offsets of loaded sections, and of segments inside loaded ones, to follow the
+    /// loaded segments.
     fn update_offsets(&mut self) {
         let loaded: Vec<Segment> = self.segments.iter().filter(|segment| segment.p_type == PT_LOAD).cloned().collect();
         let offset_of = |address: u64| {
@@ -235,8 +237,8 @@ impl<'a> Relayout<'a> {
         Ok(())
     }
 
-    /// Writes the headers in place. If a program header was added, the section headers move to the end of the
-    /// file to make room.
+    /// Writes the headers in place. If a program header was added, the section headers move to the
+    /// end of the file to make room.
     fn write_headers(&self, bytes: &mut Vec<u8>) -> Result<(), Refused> {
         let ptr_size = self.file.ptr_size;
         let (segment_len, section_len) = (ptr_size.program_header_len(), ptr_size.section_header_len());
@@ -251,7 +253,7 @@ impl<'a> Relayout<'a> {
             bytes.resize(round_up(bytes.len(), 8), 0);
             e_shoff = bytes.len();
             bytes.resize(e_shoff + table_len, 0);
-            let (e_shoff_at, e_phnum_at) = ptr_size.e_shoff_and_e_phnum();
+            let [e_shoff_at, e_phnum_at] = ptr_size.e_shoff_and_e_phnum();
             ptr_size.put(bytes, e_shoff_at, e_shoff as u64)?;
             let e_phnum = u16::try_from(self.segments.len()).map_err(|_| Refused::Damaged("too many segments"))?;
             put(bytes, e_phnum_at, &e_phnum.to_le_bytes())?;

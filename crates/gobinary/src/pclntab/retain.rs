@@ -18,21 +18,22 @@ pub enum Names {
     Runtime,
 }
 
-/// Prefixes that the runtime compares names with, in `isExportedRuntime`, `isAsyncSafePoint`, `printCgoTraceback`,
-/// `panicCheck`, `cgoSigtramp`, the profiler and `getStackMap` (reflect). A test lists the functions in Go's
-/// `src/runtime` that read names.
+/// Prefixes that the runtime compares names with, in `isExportedRuntime`, `isAsyncSafePoint`,
+/// `printCgoTraceback`, `panicCheck`, `cgoSigtramp`, the profiler and `getStackMap` (reflect). A
+/// test lists the functions in Go's `src/runtime` that read names.
 const READ_BY_RUNTIME: [&[u8]; 4] = [b"runtime.", b"internal/runtime/", b"reflect.", b"runtime/"];
 
-/// Names that tracebacks, runtime startup and the stack walk through reflect (`argMapInternal`) compare in full.
+/// Names that tracebacks, runtime startup and the stack walk through reflect (`argMapInternal`)
+/// compare in full.
 const COMPARED_IN_FULL: [&[u8]; 4] = [b"main.main", b"main.init", b"reflect.makeFuncStub", b"reflect.methodValueCall"];
 
-/// Prefixes of names that are kept in full: those that a traceback shows even without other names, and those
-/// that reflect searches to report which method was misused (`valueMethodName`). Of all other names in
-/// [`READ_BY_RUNTIME`] only the package is compared.
+/// Prefixes of names that are kept in full: those that a traceback shows even without other names,
+/// and those that reflect searches to report which method was misused (`valueMethodName`). Of all
+/// other names in [`READ_BY_RUNTIME`] only the package is compared.
 const KEPT_IN_FULL: [&[u8]; 2] = [b"runtime.", b"reflect.Value."];
 
-/// The shared name of all wrappers whose own name is removed. `panicwrap` parses the name of the wrapper that
-/// called it, and terminates the program if that does not have the form of a method.
+/// The shared name of all wrappers whose own name is removed. `panicwrap` parses the name of the
+/// wrapper that called it, and terminates the program if that does not have the form of a method.
 const WRAPPER: &[u8] = b"?.(*?).?";
 
 /// The functions without the removed parts, and the choice of names.
@@ -96,9 +97,9 @@ fn trim_end(offsets: &mut Vec<u32>, none: u32) {
 
 /// Whether the runtime needs a function's inline tree for more than printing it.
 ///
-/// `gorecover` counts frames through wrappers, inlined or not, so the inline tree of a wrapper decides whether a
-/// panic is recovered. Inlined functions of the runtime decide whether a goroutine can be preempted there
-/// (`isAsyncSafePoint`).
+/// `gorecover` counts frames through wrappers, inlined or not, so the inline tree of a wrapper
+/// decides whether a panic is recovered. Inlined functions of the runtime decide whether a
+/// goroutine can be preempted there (`isAsyncSafePoint`).
 fn needs_inline_tree(pclntab: &Pclntab<'_>, func: &Func) -> Result<bool, Refused> {
     let count = pclntab.inlined_call_count(func)?;
     if count > 0 && func.func_id != 0 {

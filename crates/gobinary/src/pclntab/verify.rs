@@ -22,7 +22,8 @@ use crate::error::Refused;
 /// - each section is loaded at its address.
 ///
 /// # Errors
-/// [`Refused::VerificationFailed`] with the first difference, or another [`Refused`] if a file can't be read.
+/// [`Refused::VerificationFailed`] with the first difference, or another [`Refused`] if a file
+/// can't be read.
 pub fn verify(before: &[u8], after: &[u8], names: Names) -> Result<(), Refused> {
     let layout = Layout::from_toolchain(&build_info(before)?.go)?;
     let (old_file, new_file) = (ElfFile::read(before)?, ElfFile::read(after)?);
@@ -81,8 +82,8 @@ fn compare_sections(old: &ElfFile<'_>, new: &ElfFile<'_>, pclntab: &Pclntab<'_>)
     Ok(())
 }
 
-/// Returns the ranges of a section that may be rewritten among other data: inline trees and `moduledata`. Their
-/// content is compared separately.
+/// Returns the ranges of a section that may be rewritten among other data: inline trees and
+/// `moduledata`. Their content is compared separately.
 fn rewritten_ranges(pclntab: &Pclntab<'_>, section: &Section) -> Result<Vec<Range<usize>>, Refused> {
     let moduledata = &pclntab.moduledata;
     let mut ranges = Vec::new();
@@ -127,7 +128,8 @@ fn check_is_loaded(file: &ElfFile<'_>, section: &Section) -> Result<(), Refused>
     differs(format!("the address at which section {} is loaded", section.name))
 }
 
-/// Compares `moduledata`, except for the words that point into the pclntab or at a list that follows it.
+/// Compares `moduledata`, except for the words that point into the pclntab or at a list that
+/// follows it.
 fn compare_moduledata(old: &Pclntab<'_>, new: &Pclntab<'_>) -> Result<(), Refused> {
     let layout = old.layout;
     let slices = [FUNCNAMETAB, CUTAB, FILETAB, PCTAB, PCLNTABLE];
