@@ -19,14 +19,16 @@
 //!
 //! The result is read again and [verified](verify) before it is returned. Modules in reading order:
 //! `bytes` (numbers), `elf_file` (ELF headers), `moduledata` (differences between Go versions),
-//! `decode` (pclntab to values), `retain` (what is kept), `encode` (values to pclntab), `relayout`
-//! (the new file), `verify`.
+//! `func` and `pc_value` (parts of the pclntab), `decode` (pclntab to values), `retain` (the kept
+//! parts), `encode` (values to pclntab), `relayout` (the new file), `verify`.
 
 mod bytes;
 pub(crate) mod decode;
 pub(crate) mod elf_file;
 mod encode;
+pub(crate) mod func;
 pub(crate) mod moduledata;
+mod pc_value;
 mod relayout;
 mod retain;
 mod verify;

@@ -9,8 +9,9 @@ use crate::buildinfo::build_info;
 use crate::error::Refused;
 use crate::func_name::func_name_for_print;
 use crate::limits::{MAX_DECODED_LEN, MAX_FUNCS_PER_NAME, MAX_INLINE_DEPTH};
-use crate::pclntab::decode::{FUNCDATA_INL_TREE, Func, INLINED_CALL_LEN, NONE, PCDATA_INL_TREE_INDEX, Pclntab};
+use crate::pclntab::decode::Pclntab;
 use crate::pclntab::elf_file::ElfFile;
+use crate::pclntab::func::{FUNCDATA_INL_TREE, Func, INLINED_CALL_LEN, NONE, PCDATA_INL_TREE_INDEX};
 use crate::pclntab::moduledata::Layout;
 
 /// A frame of a traceback.

@@ -1,131 +1,29 @@
 //! Decodes the pclntab and checks every offset in it.
 //!
-//! Source: Go's `src/runtime/symtab.go` (`pcHeader`, `moduledata`), `src/runtime/runtime2.go`
-//! (`_func`), `src/runtime/symtabinl.go` (`inlinedCall`), `src/internal/abi/symtab.go` (indices of
-//! PCDATA and FUNCDATA), `src/cmd/link/internal/ld/pcln.go` (the writer).
+//! Source: Go's `src/runtime/symtab.go` (`pcHeader`) and `src/cmd/link/internal/ld/pcln.go` (the
+//! writer).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::bytes::{PtrSize, i32_at, part, u32_at};
 use super::elf_file::{ElfFile, Section};
+use super::func::{
+    FUNCDATA_ARG_INFO, FUNCDATA_ARG_LIVE_INFO, FUNCDATA_ARGS_POINTER_MAPS, FUNCDATA_INL_TREE,
+    FUNCDATA_LOCALS_POINTER_MAPS, FUNCDATA_OPEN_CODED_DEFER_INFO, FUNCDATA_STACK_OBJECTS, Func, INLINED_CALL_LEN,
+    InlinedCall, NONE, PCDATA_INL_TREE_INDEX,
+};
 use super::moduledata::{
     CUTAB, FILETAB, FINDFUNCTAB, FTAB, FUNCNAMETAB, Layout, Moduledata, PC_HEADER, PCLNTABLE, PCTAB, TEXT,
 };
+use super::pc_value::{PcValueSteps, PcValues};
 use crate::error::Refused;
 
 /// `abi.CurrentPCLnTabMagic`, since Go 1.20.
 const MAGIC: u32 = 0xffff_fff1;
 
-/// Indices of PCDATA, named as in `internal/abi`.
-pub(crate) const PCDATA_INL_TREE_INDEX: usize = 2;
-pub(super) const PCDATA_ARG_LIVE_INDEX: usize = 3;
-const MAX_PCDATA: usize = 5;
-
-/// Indices of FUNCDATA, named as in `internal/abi`.
-const FUNCDATA_ARGS_POINTER_MAPS: usize = 0;
-const FUNCDATA_LOCALS_POINTER_MAPS: usize = 1;
-const FUNCDATA_STACK_OBJECTS: usize = 2;
-pub(crate) const FUNCDATA_INL_TREE: usize = 3;
-const FUNCDATA_OPEN_CODED_DEFER_INFO: usize = 4;
-pub(super) const FUNCDATA_ARG_INFO: usize = 5;
-pub(super) const FUNCDATA_ARG_LIVE_INFO: usize = 6;
-const MAX_FUNCDATA: usize = 8;
-
-/// The offset of absent funcdata, and the `cuOffset` of a function without files.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// The size of `_func` without its two lists.
-const FUNC_LEN: usize = 44;
-
-/// The size of an `inlinedCall`.
-pub(crate) const INLINED_CALL_LEN: usize = 16;
-
 /// The size of the `pcHeader`: 8 bytes and 8 words.
 pub(super) fn pc_header_len(ptr_size: PtrSize) -> usize {
     8 + 8 * ptr_size.bytes()
-}
-
-/// A `_func`, with the runtime's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Func {
-    pub(crate) entry_off: u32,
-    pub(crate) name_off: u32,
-    pub(super) args: i32,
-    pub(super) deferreturn: u32,
-    pub(super) pcsp: u32,
-    pub(crate) pcfile: u32,
-    pub(crate) pcln: u32,
-    pub(crate) cu_offset: u32,
-    pub(super) start_line: i32,
-    /// `abi.FuncID`; 0 for an ordinary function.
-    pub(super) func_id: u8,
-    pub(super) flag: u8,
-    /// Offsets into `pctab`, 0 if absent.
-    pub(crate) pcdata: Vec<u32>,
-    /// Offsets into the funcdata, [`NONE`] if absent.
-    pub(crate) funcdata: Vec<u32>,
-}
-
-impl Func {
-    /// The offset of a pc-value table, 0 if absent.
-    pub(crate) fn pcdata(&self, index: usize) -> u32 {
-        self.pcdata.get(index).copied().unwrap_or(0)
-    }
-
-    /// The offset of a funcdata object, [`NONE`] if absent.
-    pub(crate) fn funcdata(&self, index: usize) -> u32 {
-        self.funcdata.get(index).copied().unwrap_or(NONE)
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Refused> {
-        let word = |index: usize| u32_at(bytes, index * 4);
-        let [func_id, flag, 0, nfuncdata] = *part(bytes, 40, 4)? else {
-            return damaged("the padding of a function is not zero");
-        };
-        let (npcdata, nfuncdata) = (word(7)? as usize, usize::from(nfuncdata));
-        if npcdata > MAX_PCDATA || nfuncdata > MAX_FUNCDATA {
-            return damaged("a function has an unknown kind of PCDATA or FUNCDATA");
-        }
-        let list = |at: usize, count: usize| {
-            (0..count).map(|index| u32_at(bytes, at + index * 4)).collect::<Result<Vec<u32>, _>>()
-        };
-        Ok(Self {
-            entry_off: word(0)?,
-            name_off: word(1)?,
-            args: i32_at(bytes, 8)?,
-            deferreturn: word(3)?,
-            pcsp: word(4)?,
-            pcfile: word(5)?,
-            pcln: word(6)?,
-            cu_offset: word(8)?,
-            start_line: i32_at(bytes, 36)?,
-            func_id,
-            flag,
-            pcdata: list(FUNC_LEN, npcdata)?,
-            funcdata: list(FUNC_LEN + npcdata * 4, nfuncdata)?,
-        })
-    }
-
-    /// Appends the encoded function.
-    pub(super) fn encode(&self, bytes: &mut Vec<u8>) -> Result<(), Refused> {
-        let count = |length: usize| u8::try_from(length).map_err(|_| Refused::Damaged("a count is too large"));
-        let words = [
-            self.entry_off,
-            self.name_off,
-            self.args.cast_unsigned(),
-            self.deferreturn,
-            self.pcsp,
-            self.pcfile,
-            self.pcln,
-            u32::from(count(self.pcdata.len())?),
-            self.cu_offset,
-            self.start_line.cast_unsigned(),
-        ];
-        bytes.extend(words.into_iter().flat_map(u32::to_le_bytes));
-        bytes.extend_from_slice(&[self.func_id, self.flag, 0, count(self.funcdata.len())?]);
-        bytes.extend(self.pcdata.iter().chain(&self.funcdata).copied().flat_map(u32::to_le_bytes));
-        Ok(())
-    }
 }
 
 /// Checks that parts of a table do not overlap, by their total length. Each offset is read once.
@@ -274,12 +172,7 @@ impl<'a> Pclntab<'a> {
         if offset == 0 {
             return Ok(None);
         }
-        let mut steps = self.pc_value_steps(offset)?;
-        let mut max = i32::MIN;
-        while let Some((value, _)) = steps.next_step()? {
-            max = max.max(value);
-        }
-        Ok(Some(PcValues { bytes: part(steps.bytes, 0, steps.at)?, max }))
+        self.pc_value_steps(offset)?.finish().map(Some)
     }
 
     /// Returns the value of a pc-value table at an offset into the function. `None` if the table is
@@ -300,7 +193,7 @@ impl<'a> Pclntab<'a> {
 
     fn pc_value_steps(&self, offset: u32) -> Result<PcValueSteps<'a>, Refused> {
         let bytes = self.pctab.get(offset as usize..).ok_or(Refused::Damaged("a pc-value table is out of range"))?;
-        Ok(PcValueSteps { bytes, at: 0, value: -1 })
+        Ok(PcValueSteps::new(bytes))
     }
 
     /// Returns the name of a file of a compilation unit.
@@ -418,68 +311,6 @@ fn decode_ftab(bytes: &[u8], nfunc: usize) -> Result<(Vec<Func>, u32), Refused> 
     };
     let text_end = u32_at(bytes, last)?;
     Ok(((0..nfunc).map(func).collect::<Result<_, _>>()?, text_end))
-}
-
-/// A pc-value table.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PcValues<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// The largest value.
-    max: i32,
-}
-
-/// Decoder of a pc-value table: pairs of varints, the zigzag-encoded value delta and the pc delta.
-/// A value delta of 0 ends the table, except in the first pair.
-///
-/// Source: `step` in Go's `src/runtime/symtab.go`.
-struct PcValueSteps<'a> {
-    bytes: &'a [u8],
-    /// The offset of the next pair.
-    at: usize,
-    value: i32,
-}
-
-impl PcValueSteps<'_> {
-    /// Returns the next value and the pc delta it applies to, or `None` at the end.
-    fn next_step(&mut self) -> Result<Option<(i32, u32)>, Refused> {
-        let is_first = self.at == 0;
-        let delta = self.varint()?;
-        if delta == 0 && !is_first {
-            return Ok(None);
-        }
-        self.value = self.value.wrapping_add((delta >> 1).cast_signed() ^ -(delta & 1).cast_signed());
-        Ok(Some((self.value, self.varint()?)))
-    }
-
-    /// Reads a varint of at most 32 bits.
-    fn varint(&mut self) -> Result<u32, Refused> {
-        let mut value = 0;
-        for shift in (0..35).step_by(7) {
-            let byte = *self.bytes.get(self.at).ok_or(Refused::Damaged("a pc-value table is not terminated"))?;
-            self.at += 1;
-            value |= u32::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        damaged("a number in a pc-value table is too long")
-    }
-}
-
-/// An `inlinedCall`, with the runtime's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InlinedCall {
-    pub(super) func_id: u8,
-    pub(crate) name_off: u32,
-    /// An offset in the function whose source position is the caller's.
-    pub(crate) parent_pc: u32,
-}
-
-impl InlinedCall {
-    pub(super) fn decode(funcdata: &[u8], at: usize) -> Result<Self, Refused> {
-        let entry = part(funcdata, at, INLINED_CALL_LEN)?;
-        Ok(Self { func_id: entry[0], name_off: u32_at(entry, 4)?, parent_pc: u32_at(entry, 8)? })
-    }
 }
 
 /// A funcdata object.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::bytes::{put, round_up, to_u32};
-use super::decode::{Func, FuncdataKind, FuncdataObject, INLINED_CALL_LEN, InlinedCall, NONE, Pclntab, pc_header_len};
+use super::decode::{FuncdataKind, FuncdataObject, Pclntab, pc_header_len};
+use super::func::{Func, INLINED_CALL_LEN, InlinedCall, NONE};
 use super::retain::Retained;
 use crate::error::Refused;
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::decode::{
+use super::decode::Pclntab;
+use super::func::{
     FUNCDATA_ARG_INFO, FUNCDATA_ARG_LIVE_INFO, FUNCDATA_INL_TREE, Func, INLINED_CALL_LEN, NONE, PCDATA_ARG_LIVE_INDEX,
-    PCDATA_INL_TREE_INDEX, Pclntab,
+    PCDATA_INL_TREE_INDEX,
 };
 use crate::error::Refused;
 use crate::func_name::func_name_for_print;

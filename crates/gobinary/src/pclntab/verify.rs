@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use object::elf::PT_LOAD;
 
-use super::decode::{
-    FUNCDATA_ARG_INFO, FUNCDATA_ARG_LIVE_INFO, FUNCDATA_INL_TREE, Func, FuncdataKind, FuncdataObject, INLINED_CALL_LEN,
-    InlinedCall, NONE, PCDATA_ARG_LIVE_INDEX, PCDATA_INL_TREE_INDEX, Pclntab,
-};
+use super::decode::{FuncdataKind, FuncdataObject, Pclntab};
 use super::elf_file::{ElfFile, Section, Segment};
+use super::func::{
+    FUNCDATA_ARG_INFO, FUNCDATA_ARG_LIVE_INFO, FUNCDATA_INL_TREE, Func, INLINED_CALL_LEN, InlinedCall, NONE,
+    PCDATA_ARG_LIVE_INDEX, PCDATA_INL_TREE_INDEX,
+};
 use super::moduledata::{CUTAB, FILETAB, FINDFUNCTAB, FTAB, FUNCNAMETAB, Layout, PC_HEADER, PCLNTABLE, PCTAB};
 use super::retain::{Names, Retained};
 use crate::buildinfo::build_info;
