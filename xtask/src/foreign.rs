@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use gobinary::tailscale::{Tailscale, tailscale};
-use gobinary::{BuildInfo, Identity, Kind, identify, kind};
+use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::unpack::{Format, Program, programs};
 
 use crate::files;
@@ -143,15 +143,15 @@ fn place(name: &str, within: &[String]) -> String {
 fn look(place: &str, program: Program<'_>, tools: Option<&Path>) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
-    let (bytes, what, unpacked_by) = match kind(&found) {
-        Kind::Packed => {
+    let (bytes, what, unpacked_by) = match classify(&found) {
+        FileKind::Packed => {
             let (bytes, upx) = packed::unpack(place, &found, tools)?;
-            let what = kind(&bytes);
+            let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }
         other => (found, other, None),
     };
-    let Kind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
+    let FileKind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
     let Some(tailscale) = tailscale(&bytes, &info) else { return Err(said::not_tailscale(place, &info).into()) };
     let identity = identify(&bytes)?;
     Ok(Binary { place: place.to_owned(), size, sha256, unpacked_by, identity, info: *info, tailscale })
