@@ -100,7 +100,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
 #[must_use]
 pub fn standing(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Standing {
     let selection = Selection::of(pinned.policy, pinned.registry);
-    let Some(now) = Basis::of(pinned.policy, &selection, target, gobinary::slim::REVISION, None) else {
+    let Some(now) = Basis::of(pinned.policy, &selection, target, gobinary::pclntab::REVISION, None) else {
         return Standing::default();
     };
     Standing { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }

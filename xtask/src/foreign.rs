@@ -12,7 +12,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use gobinary::tailscale::{Tailscale, tailscale};
-use gobinary::{BuildInfo, Identity, Kind, identify, kind};
+use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::unpack::{Format, Program, programs};
 
 use crate::problem::Problem;
@@ -164,17 +164,17 @@ fn place(name: &str, within: &[String]) -> String {
 fn look(place: &str, program: Program<'_>, tools: Option<&Path>, unpacked: &mut usize) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
-    let (bytes, what, unpacked_by) = match kind(&found) {
-        Kind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
-        Kind::Packed => {
+    let (bytes, what, unpacked_by) = match classify(&found) {
+        FileKind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
+        FileKind::Packed => {
             *unpacked += 1;
             let (bytes, upx) = packed::unpack(place, &found, tools)?;
-            let what = kind(&bytes);
+            let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }
         other => (found, other, None),
     };
-    let Kind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
+    let FileKind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
     let Some(tailscale) = tailscale(&bytes, &info) else { return Err(said::not_tailscale(place, &info).into()) };
     let identity = identify(&bytes)?;
     Ok(Binary { place: place.to_owned(), size, sha256, unpacked_by, identity, info: *info, tailscale })

@@ -14,13 +14,11 @@ use featureset::finding::{Finding, Lines, Severity};
 
 use crate::cli::Format;
 use crate::limits::{SHOWN, WRITTEN};
-use crate::outln;
-use crate::output::status;
+use crate::output;
 use crate::problem::Problem;
 use crate::project::Project;
 
 pub use audit::{audit, audit_document, comparison};
-pub use github::data;
 pub use human::{MOST_WIDTH, hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
@@ -49,7 +47,7 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     let path = project.path.to_string_lossy();
     let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
     match format {
-        Format::Json => outln!("{:#}", document(project, findings)),
+        Format::Json => output::json(&document(project, findings)),
         _ => found_in(&[found], format),
     }
     Ok(())
@@ -62,18 +60,18 @@ pub fn found_in(found: &[Found<'_>], format: Format) {
     match format {
         Format::Human => {
             for one in found {
-                status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
+                output::status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
             }
             if left_out > 0 {
-                status(format_args!("{}\n\n", more(left_out)));
+                output::status(format_args!("{}\n\n", more(left_out)));
             }
         }
         Format::Json => {}
         Format::Github => {
             let more = (left_out > 0).then(|| github::more(left_out));
-            print_lines(&found.iter().map(github::findings).chain(more).collect::<String>());
+            output::commands(&found.iter().map(github::findings).chain(more).collect::<String>());
         }
-        Format::Sarif => outln!("{:#}", sarif::document(&found, left_out)),
+        Format::Sarif => output::json(&sarif::document(&found, left_out)),
     }
 }
 
@@ -108,20 +106,19 @@ pub fn finding(lines: &Lines<'_>, finding: &Finding) -> serde_json::Value {
     json::one(lines, finding)
 }
 
-fn print_lines(text: &str) {
-    if !text.is_empty() {
-        outln!("{}", text.trim_end());
-    }
-}
-
 /// Shows what kept the command from running.
 pub fn problem(problem: &Problem, format: Format) {
     match format {
-        Format::Human => status(format_args!("{}", human::problem(problem))),
-        Format::Json => outln!("{}", json::problem(problem)),
-        Format::Github => print_lines(&github::problem(problem)),
-        Format::Sarif => outln!("{:#}", sarif::problem(problem)),
+        Format::Human => output::status(format_args!("{}", human::problem(problem))),
+        Format::Json => output::json(&json::problem(problem)),
+        Format::Github => output::commands(&github::problem(problem)),
+        Format::Sarif => output::json(&sarif::problem(problem)),
     }
+}
+
+/// Annotates a run of GitHub's, at no line of a file: `level` is `error`, `warning` or `notice`.
+pub fn annotate(level: &str, title: &str, message: &str) {
+    output::commands(&github::annotation(level, title, message));
 }
 
 /// "2 errors, 1 warning", or "no findings".

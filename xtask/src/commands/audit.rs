@@ -19,7 +19,7 @@ use super::Outcome;
 use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
-use crate::{limits, outln, progress, registries, render};
+use crate::{limits, outln, output, progress, registries, render};
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -130,7 +130,7 @@ fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String,
 
 fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], not_judged: &[Problem], format: Format) {
     if format == Format::Json {
-        outln!("{:#}", document(audited, comparisons, not_judged));
+        output::json(&document(audited, comparisons, not_judged));
         return;
     }
     // People see notes in the report.

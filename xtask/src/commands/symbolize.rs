@@ -15,7 +15,7 @@ use crate::cli::Symbolize;
 use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{files, limits, progress};
+use crate::{escape, files, limits, progress};
 
 /// A frame's second line: no file, an offset into the function, and the address where the runtime prints it.
 static PLACE: LazyLock<Option<Regex>> =
@@ -39,7 +39,7 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
         Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
     })?;
     let Translated { text, known, left } = translated(&read(&flags.traceback)?, &symbols)?;
-    product(format_args!("{text}"));
+    product(format_args!("{}", escape::lines(&text)));
     if left > 0 {
         let most = limits::FRAMES;
         progress::warn(&format!("{left} frames after the first {most} were left as they are: split the traceback"));

@@ -1,7 +1,7 @@
 //! What is said of a file in which no Tailscale was found, or not all could be read.
 
 use featureset::policy::format_size;
-use gobinary::{BuildInfo, Kind, Unreadable};
+use gobinary::{BuildInfo, FileKind, Unreadable};
 use image::unpack::{Fault, Format, LARGEST_PROGRAM};
 
 use crate::limits;
@@ -13,9 +13,9 @@ const MOST: usize = 8;
 const NAME_ANOTHER: &str = "Name the program that was built from Tailscale, what it is packed in, or its recipe.";
 
 /// A program that Go did not make, or that no longer tells of its build.
-pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
+pub(super) fn not_go(place: &str, kind: &FileKind) -> Problem {
     match kind {
-        Kind::Silent { go, why } => {
+        FileKind::GoWithoutBuildInfo { go, why } => {
             let go = go.as_deref().map_or("a Go that is not named".to_owned(), |go| format!("Go ({go})"));
             let message = format!("{place} was made by {go}, and does not say how");
             let next =
@@ -26,12 +26,12 @@ pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
             };
             Problem::new("no-build-information", message, why, next)
         }
-        Kind::Truncated { needs } => {
+        FileKind::Truncated { needs } => {
             let message = format!("{place} is cut off");
             let why = format!("it states {needs} bytes and has fewer");
             Problem::new("truncated", message, why, "Copy or download it again.")
         }
-        Kind::Packed => {
+        FileKind::Packed => {
             let why = "it is still packed when it was unpacked once";
             Problem::new(
                 "packed-twice",
@@ -40,10 +40,10 @@ pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
                 "Unpack it, and name what comes out.",
             )
         }
-        Kind::NotElf(why) => {
+        FileKind::NotElf(why) => {
             Problem::new("unknown-format", format!("{place} is no program that can be read"), why, NAME_ANOTHER)
         }
-        Kind::NotGo | Kind::Go(_) => {
+        FileKind::NotGo | FileKind::Go(_) => {
             let why = "nothing in it is what Go's linker leaves";
             Problem::new("not-go", format!("{place} was not made by Go"), why, NAME_ANOTHER)
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::human::{hanging, wrapped};
 use super::json;
+use crate::escape;
 use crate::limits::SHOWN;
 
 /// How wide the first column is.
@@ -23,11 +24,14 @@ pub fn audit(place: &str, audit: &Audit) -> String {
         Program::CommandLine => ", the command line alone",
         Program::Library => ", inside another program",
     };
-    let mut text =
-        format!("\u{1b}[1m{place}\u{1b}[0m  {}{program}, on Tailscale {}{release}\n", audit.what, audit.release);
+    let (place, what) = (escape::line(place), escape::line(&audit.what));
+    let mut text = format!("\u{1b}[1m{place}\u{1b}[0m  {what}{program}, on Tailscale {}{release}\n", audit.release);
     let mut row = |label: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("{}\n", hanging(&format!("{label:<width$}{value}", width = COLUMN - 2), COLUMN));
+            text += &format!(
+                "{}\n",
+                hanging(&format!("{label:<width$}{}", escape::line(&value), width = COLUMN - 2), COLUMN)
+            );
         }
     };
     row("built with", audit.go.map(|go| format!("Go {go}")).unwrap_or_default());
@@ -64,7 +68,7 @@ fn listed(names: &BTreeSet<impl Display>) -> String {
 /// A comparison for a person.
 #[must_use]
 pub fn comparison(old: &str, new: &str, comparison: &Comparison) -> String {
-    let mut text = format!("\u{1b}[1m{new}\u{1b}[0m against {old}\n");
+    let mut text = format!("\u{1b}[1m{}\u{1b}[0m against {}\n", escape::line(new), escape::line(old));
     if let Some((before, after)) = comparison.releases {
         text += &format!("  Tailscale {after}, and not {before}\n");
     }
@@ -73,7 +77,7 @@ pub fn comparison(old: &str, new: &str, comparison: &Comparison) -> String {
     text += &format!("{}\n", wrapped(&format!("went: {}", names(&comparison.went)), "  "));
     for (label, findings) in [("begins", &comparison.findings_gained), ("ends", &comparison.findings_cleared)] {
         for (code, message) in findings {
-            text += &format!("{}\n", wrapped(&format!("{label}: {code}: {message}"), "  "));
+            text += &format!("{}\n", wrapped(&escape::line(&format!("{label}: {code}: {message}")), "  "));
         }
     }
     text

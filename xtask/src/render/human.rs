@@ -8,13 +8,15 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use featureset::finding::{Finding, Lines, Severity, Span};
 
+use crate::escape;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 
 /// The findings one after another, each followed by an empty line.
 pub(super) fn findings(path: &str, lines: &Lines<'_>, findings: &[Finding]) -> String {
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii).term_width(120);
-    findings.iter().map(|finding| renderer.render(&report(path, lines, finding)) + "\n\n").collect()
+    let path = escape::line(path);
+    findings.iter().map(|finding| renderer.render(&report(&path, lines, finding)) + "\n\n").collect()
 }
 
 /// The lines of a text that are shown: the renderer reads all that it is given, for each finding again.
@@ -60,16 +62,17 @@ fn report<'a>(path: &'a str, lines: &Lines<'a>, finding: &'a Finding) -> Vec<Gro
     };
     let spans = [finding.place.span].into_iter().chain(finding.related.iter().map(|label| label.span));
     let excerpt = Excerpt::of(lines, spans);
-    let primary = AnnotationKind::Primary.span(excerpt.first_line(finding.place.span)).label(&finding.place.text);
+    let primary =
+        AnnotationKind::Primary.span(excerpt.first_line(finding.place.span)).label(escape::line(&finding.place.text));
     let related = finding
         .related
         .iter()
-        .map(|label| AnnotationKind::Context.span(excerpt.first_line(label.span)).label(&label.text));
+        .map(|label| AnnotationKind::Context.span(excerpt.first_line(label.span)).label(escape::line(&label.text)));
     let snippet = excerpt.snippet(path).annotation(primary).annotations(related);
-    let mut main = level.primary_title(&finding.message).id(&*finding.code).element(snippet);
-    main = main.element(Level::NOTE.with_name("why").message(&finding.why));
+    let mut main = level.primary_title(escape::line(&finding.message)).id(&*finding.code).element(snippet);
+    main = main.element(Level::NOTE.with_name("why").message(escape::lines(&finding.why)));
     if !finding.next.is_empty() {
-        main = main.element(Level::HELP.with_name("next").message(spelled(&finding.next)));
+        main = main.element(Level::HELP.with_name("next").message(escape::line(&spelled(&finding.next)).into_owned()));
     }
     let mut groups = vec![main];
     if let Some(edit) = &finding.edit {
@@ -83,21 +86,21 @@ fn report<'a>(path: &'a str, lines: &Lines<'a>, finding: &'a Finding) -> Vec<Gro
 /// A problem in the same form, without an excerpt.
 pub(super) fn problem(problem: &Problem) -> String {
     let (red, bold, plain) = ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m");
-    let why = problem.why.trim().replace('\n', "\n         ");
-    let mut text = format!("{red}error[{}]{plain}{bold}: {}{plain}\n", problem.code, problem.message);
+    let why = escape::lines(problem.why.trim()).replace('\n', "\n         ");
+    let mut text = format!("{red}error[{}]{plain}{bold}: {}{plain}\n", problem.code, escape::line(&problem.message));
     if !why.is_empty() {
         text += &format!("  = {bold}why{plain}: {why}\n");
     }
-    text + &format!("  = {bold}next{plain}: {}\n", spelled(&problem.next))
+    text + &format!("  = {bold}next{plain}: {}\n", escape::line(&spelled(&problem.next)))
 }
 
-/// A paragraph wrapped to the terminal, every line after an indentation.
+/// A paragraph wrapped to the terminal, every line after an indentation; escaped.
 #[must_use]
 pub fn wrapped(text: &str, indent: &str) -> String {
     fill(text, indent, indent)
 }
 
-/// A paragraph whose first line is indented by two and every other by as much as its first column is wide.
+/// A paragraph, escaped, whose first line is indented by two and every other by as much as its first column is wide.
 #[must_use]
 pub fn hanging(text: &str, width: usize) -> String {
     fill(text, "  ", &" ".repeat(width))
@@ -115,5 +118,8 @@ pub fn width() -> usize {
 
 fn fill(text: &str, first: &str, rest: &str) -> String {
     let width = width().min(100);
-    textwrap::fill(text, textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false))
+    textwrap::fill(
+        &escape::lines(text),
+        textwrap::Options::new(width).initial_indent(first).subsequent_indent(rest).break_words(false),
+    )
 }

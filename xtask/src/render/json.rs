@@ -47,10 +47,9 @@ fn place(lines: &Lines<'_>, span: Span) -> Value {
 }
 
 /// A problem as a document of its own.
-pub(super) fn problem(problem: &Problem) -> String {
-    let document = json!({
+pub(super) fn problem(problem: &Problem) -> Value {
+    json!({
         "schema": 1,
         "problem": { "code": problem.code, "message": problem.message, "why": problem.why, "next": spelled(&problem.next) },
-    });
-    format!("{document:#}")
+    })
 }
