@@ -11,6 +11,7 @@ mod elf;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Ran, command, finish};
@@ -85,9 +86,16 @@ esac
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// The command with the fake go and a cache that no other world knows.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.place("project"), arguments);
+        command.env("PATH", self.place("bin")).env("XDG_CACHE_HOME", self.place("caches"));
+        command
+    }
+
     fn build_with(&self, variables: &[(&str, &str)]) -> Ran {
-        let mut command = command(&self.place("project"), &["build-tailscale"]);
-        command.env("PATH", self.place("bin")).envs(variables.iter().copied());
+        let mut command = self.command(&["build-tailscale"]);
+        command.envs(variables.iter().copied());
         finish(command)
     }
 
@@ -132,9 +140,7 @@ fn a_build_leaves_its_artefacts_and_a_second_one_does_nothing() {
     assert_eq!(names, ["manifest.json", "tailscale", "tailscaled", "tailscaled.unpacked"]);
     insta::assert_snapshot!(String::from_utf8(artefacts[0].1.clone()).unwrap());
     std::fs::remove_file(world.place("calls")).unwrap();
-    let start = Instant::now();
     let second = world.build();
-    assert!(start.elapsed() < Duration::from_secs(1));
     assert_eq!((second.status, second.stderr.trim()), (0, "Fresh one: nothing has changed"));
     assert!(!world.place("calls").exists(), "no tool is started");
     assert_eq!(world.artefacts(), artefacts);
@@ -227,8 +233,8 @@ fn an_interrupted_build_leaves_what_was_there() {
     world.go("/bin/cp \"$binary\" \"$out\"; echo $$ > \"${out%/*}/pid\"; exec /bin/sleep 60");
     world.policy = common::policy(&[], TARGET);
     world.decide(&world.policy);
-    let mut command = command(&world.place("project"), &["build-tailscale"]);
-    command.env("PATH", world.place("bin")).stderr(std::process::Stdio::piped());
+    let mut command = world.command(&["build-tailscale"]);
+    command.stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let pid_file = world.place("project/target/tailscale/one/.work/pid");
     let start = Instant::now();
@@ -281,9 +287,7 @@ fn over_budget_is_a_finding_though_the_binary_is_there() {
 fn programs_get_one_document_with_findings_and_manifests() {
     let world = World::new();
     world.decide(&common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
-    let mut command = command(&world.place("project"), &["build-tailscale", "--format", "json"]);
-    command.env("PATH", world.place("bin"));
-    let ran = finish(command);
+    let ran = finish(world.command(&["build-tailscale", "--format", "json"]));
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, &document["findings"][0]["code"]), (1, &"over-budget".into()));
     assert_eq!(document["targets"]["one"]["manifest"]["release"], "1.102.5");

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{root, skip, target};
+use common::{cache, root, skip};
 use gobinary::slim::{Names, Refused, prove, slim};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -24,7 +24,7 @@ const OLDEST: &str = "go1.25.7";
 const NEWEST: &str = "go1.27.3";
 
 fn go() -> Option<Go> {
-    match go::find_or_provide(&target()) {
+    match go::find_or_provide(&cache()) {
         Ok(go) => Some(go),
         Err(error) => {
             skip(&format!("there is no Go: {error}"));

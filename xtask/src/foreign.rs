@@ -16,6 +16,7 @@ use gobinary::tailscale::{Tailscale, tailscale};
 use gobinary::{BuildInfo, Identity, Kind, identify, kind};
 use image::unpack::{Format, Program, programs};
 
+use crate::cache::Cache;
 use crate::files;
 use crate::problem::Problem;
 use crate::process::check_interrupt;
@@ -89,11 +90,12 @@ pub fn is_text(path: &Path) -> Result<bool> {
     Ok(!text.chars().any(|letter| letter.is_control() && !letter.is_whitespace() && letter != '\x1b'))
 }
 
-/// Opens a program, a package or an image. `tools` is where tools were provided before, if anywhere.
+/// Opens a program, a package or an image. What is packed is unpacked by UPX of the PATH, or one that was provided in the
+/// cache.
 ///
 /// # Errors
 /// A [`Problem`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
-pub fn open(path: &Path, tools: Option<&Path>) -> Result<Opened> {
+pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let file = regular(path)?;
     let begun = Instant::now();
     let go_on = || begun.elapsed() < PATIENCE && check_interrupt().is_ok();
@@ -101,7 +103,7 @@ pub fn open(path: &Path, tools: Option<&Path>) -> Result<Opened> {
     let found = RefCell::new((Vec::new(), Vec::new()));
     let looked = programs(file, &go_on, &mut |program| {
         let place = place(&name, program.place);
-        let looked = look(&place, program, tools);
+        let looked = look(&place, program, cache);
         let (binaries, others) = &mut *found.borrow_mut();
         match looked {
             Ok(binary) => binaries.push(binary),
@@ -140,12 +142,12 @@ fn place(name: &str, within: &[String]) -> String {
 }
 
 /// Looks at one program, unpacked where it was packed.
-fn look(place: &str, program: Program<'_>, tools: Option<&Path>) -> Result<Binary> {
+fn look(place: &str, program: Program<'_>, cache: &Cache) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match kind(&found) {
         Kind::Packed => {
-            let (bytes, upx) = packed::unpack(place, &found, tools)?;
+            let (bytes, upx) = packed::unpack(place, &found, cache)?;
             let what = kind(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }

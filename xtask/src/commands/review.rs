@@ -90,7 +90,7 @@ impl Repository {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output> {
-        let mut command = Command::new("git");
+        let mut command = Command::new(process::needed("git")?);
         // Paths as they are, whatever the user's configuration says.
         command.args(["-c", "core.quotePath=false"]).args(arguments).current_dir(&self.folder);
         process::output(command)

@@ -10,6 +10,7 @@ use featureset::release::Release;
 use featureset::{rules, script};
 use gobinary::tailscale::{Role, Source as Told};
 
+use crate::cache::Cache;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
@@ -33,14 +34,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens what the flags name: at least one source, each with at least one list. `tools` is where tools were provided
-    /// before, if anywhere.
+    /// Opens what the flags name: at least one source, each with at least one list.
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, tools: Option<&Path>) -> Result<Vec<Self>> {
+    pub fn open(what: &What, cache: &Cache) -> Result<Vec<Self>> {
         match (&what.file, &what.tags) {
-            (Some(path), _) => Self::of_file(path, tools),
+            (Some(path), _) => Self::of_file(path, cache),
             (None, tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
         }
     }
@@ -49,10 +49,10 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, tools: Option<&Path>) -> Result<Vec<Self>> {
+    pub fn older(text: &str, cache: &Cache) -> Result<Vec<Self>> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, tools) }
+        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, cache) }
     }
 
     fn of_line(tags: &str) -> Self {
@@ -60,10 +60,10 @@ impl Source {
         Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
     }
 
-    fn of_file(path: &Path, tools: Option<&Path>) -> Result<Vec<Self>> {
+    fn of_file(path: &Path, cache: &Cache) -> Result<Vec<Self>> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
-            let opened = foreign::open(path, tools)?;
+            let opened = foreign::open(path, cache)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
             return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
         }

@@ -76,7 +76,9 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
 fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
     let selection = Selection::of(pinned.policy, pinned.registry);
     let recipe = |target: &'a str| {
-        let known = Manifest::read(&folder(project, target)).ok().filter(|manifest| manifest.release == pinned.release);
+        let known = Manifest::read(&folder(project, target), &project.cache)
+            .ok()
+            .filter(|manifest| manifest.release == pinned.release);
         let commit = known.and_then(|manifest| manifest.module.commit);
         Some((target, Recipe::of(pinned.policy, &selection, target, commit.as_deref())?))
     };
