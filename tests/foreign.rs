@@ -304,7 +304,7 @@ fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
     damaged[middle..middle + 100].fill(0);
     bench.write("damaged", &damaged);
     for (memory, largest) in [(4 << 20, 64 << 20), (1 << 30, 64 << 10)] {
-        let limited = upx.unpack(&bench.path("packed"), &bench.path("raw"), memory, largest).output().unwrap();
+        let limited = upx.unpack(&bench.path("packed"), &bench.path("raw"), memory, largest).unwrap().output().unwrap();
         assert!(!limited.status.success(), "{memory} {largest}");
     }
     names.extend(["packed", "damaged"]);
