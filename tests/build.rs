@@ -229,16 +229,11 @@ fn a_full_disk_is_said_to_be_full() {
     world.go("echo 'go: writing archive: no space left on device' >&2; exit 1");
     let ran = world.build();
     assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
-    // While UPX is provided, and while it packs.
-    world.go("/bin/cp \"$binary\" \"$out\"");
-    world.decide(&common::policy(KEEPS, "{ platform: linux/riscv64 }"));
-    let full = "echo 'x: No space left on device' >&2; exit 100";
+    // It is so while UPX is provided, too.
+    world.decide(&common::policy(KEEPS, "{ platform: linux/arm/v5 }"));
     for name in ["apt-get", "apt-cache", "dpkg-deb"] {
-        world.program(name, full);
+        world.program(name, "echo 'x: No space left on device' >&2; exit 100");
     }
-    let ran = world.build();
-    assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
-    world.program("upx", &format!("case $1 in --version) echo upx 4.2.2 ;; *) {full} ;; esac"));
     let ran = world.build();
     assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
 }

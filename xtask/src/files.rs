@@ -254,7 +254,8 @@ mod tests {
         }
         assert_eq!(read(&victim).unwrap(), "important");
         std::fs::remove_file(&path).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mkfifo = crate::process::needed("mkfifo").unwrap();
+        assert!(std::process::Command::new(mkfifo).arg(&path).status().unwrap().success());
         assert_eq!(why(lock(held, || ()).unwrap_err()), "it is not a plain file");
     }
 
