@@ -157,12 +157,14 @@ pub fn private_file() -> Result<tempfile::NamedTempFile> {
 }
 
 fn no_temporary(error: &std::io::Error) -> Problem {
-    let message = format!("can't write temporary files in {}", std::env::temp_dir().display());
+    let folder = std::env::temp_dir();
+    let message = format!("can't write temporary files in {}", folder.display());
+    let why = if folder.is_dir() { error.kind().to_string() } else { "there is no such folder".to_owned() };
     if error.kind() == std::io::ErrorKind::StorageFull {
-        return disk_full(message, error.to_string());
+        return disk_full(message, why);
     }
     let next = "Set TMPDIR to a folder that exists and that this user can write to.";
-    Problem::new("no-temporary-folder", message, error.to_string(), next)
+    Problem::new("no-temporary-folder", message, why, next)
 }
 
 /// Holds a folder against a second run until it is dropped; waits for the one that has it.
