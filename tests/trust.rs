@@ -46,18 +46,16 @@ impl Visit {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let mut command = command(&self.path("checkout"), arguments);
+    fn run_in(&self, folder: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = command(&self.path(folder), arguments);
         command.env("PATH", format!(":.:bin:{}", self.path("bin").display()));
         command.env("HOME", self.path("home")).env_remove("XDG_CACHE_HOME");
-        finish({
-            command.envs(variables.iter().copied());
-            command
-        })
+        command.envs(variables.iter().copied());
+        finish(command)
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, &[])
+        self.run_in("checkout", arguments, &[])
     }
 
     /// Every file and link of the checkout, with what it holds.
@@ -110,9 +108,8 @@ fn commands_that_only_read_run_nothing_of_the_checkout_and_write_nothing_into_it
         assert!(changed.is_empty() && after.len() == before.len(), "{arguments:?} wrote {changed:?}");
     }
     // From a folder below, too.
-    let mut below = command(&visit.path("checkout/sub"), &["audit", &packed]);
-    below.env("PATH", visit.path("bin"));
-    assert!(finish(below).stderr.contains("error[upx-missing]"));
+    let below = visit.run_in("checkout/sub", &["audit", &packed], &[]);
+    assert!(below.stderr.contains("error[upx-missing]"), "{}", below.shown());
     visit.planted.nothing_ran("a folder below");
 }
 
@@ -141,7 +138,7 @@ fn what_is_packed_is_unpacked_where_nobody_else_looks() {
     let ran = visit.run(&["audit", PACKED]);
     assert!(ran.status == 2 && ran.stderr.contains("error[upx-failed]"), "{}", ran.shown());
     assert_eq!(std::fs::read_to_string(&mode).unwrap().trim(), "700");
-    let ran = visit.run_with(&["audit", PACKED], &[("TMPDIR", "/nonexistent")]);
+    let ran = visit.run_in("checkout", &["audit", PACKED], &[("TMPDIR", "/nonexistent")]);
     assert_eq!(ran.status, 2);
     insta::assert_snapshot!(ran.stderr);
 }

@@ -125,7 +125,8 @@ pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     Ok(releases)
 }
 
-fn module_folder(cache: &Path, name: impl std::fmt::Display) -> PathBuf {
+/// The folder of a release's generated module in a cache.
+pub(crate) fn module_folder(cache: &Path, name: impl std::fmt::Display) -> PathBuf {
     cache.join("modules").join(name.to_string())
 }
 
