@@ -48,7 +48,7 @@ pub fn origins(
     };
     let ask = |tags: &[String]| -> Result<BTreeMap<FeatureName, Vec<Evidence>>> {
         let request = Request { old: &from, new: &to, tags, features: features() };
-        let file = tempfile::NamedTempFile::new().context("a place for the request")?;
+        let file = files::private_file()?;
         files::write(file.path(), &serde_json::to_string(&request)?)?;
         let mut command = new.go_program(go, &program);
         command.arg(file.path());

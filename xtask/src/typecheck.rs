@@ -62,7 +62,7 @@ impl<'a> TypeChecker<'a> {
     /// A [`crate::problem::Problem`] where the packages can't be listed at all.
     pub fn check(&self, jobs: &[Job]) -> Result<Vec<Answer>> {
         let lines: Result<Vec<String>, _> = jobs.iter().map(serde_json::to_string).collect();
-        let list = tempfile::NamedTempFile::new().context("a place for the jobs")?;
+        let list = files::private_file()?;
         files::write(list.path(), &lines?.join("\n"))?;
         let mut command = self.upstream.go_program(self.go, &self.program);
         command.arg(list.path());

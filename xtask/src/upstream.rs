@@ -9,9 +9,10 @@ use featureset::recipe::MODULE;
 use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::tools::go::{self, Go};
-use crate::{files, process};
+use crate::{files, process, progress};
 
 /// The program that prints what a release's registry declares.
 const REGISTRY_PROGRAM: &str = include_str!("../go/registry/main.go");
@@ -69,15 +70,16 @@ pub struct Declared {
     pub description: String,
 }
 
-/// Fetches a release's module and writes the module that builds from it, under `target/tailscale/.module`.
+/// Fetches a release's module and writes the module that builds from it, in the user's cache: whatever else is in its
+/// folder is compiled with it.
 ///
 /// The found Go does it if it is new enough for the release; else the `pinned` toolchain, or the one that the
 /// release asks for.
 ///
 /// # Errors
 /// A [`Problem`] where the release does not exist or can't be fetched.
-pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
-    let folder = module_folder(target, release);
+pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
+    let folder = module_folder(cache.folder()?, release);
     files::make_folder(&folder)?;
     // Any Go can fetch a go.mod; the module itself only one that is new enough for it.
     let first = download(go, &folder, release, "local")?;
@@ -97,14 +99,14 @@ pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>
 ///
 /// # Errors
 /// A [`Problem`] where they can't be listed.
-pub fn releases(go: &Go, target: &Path) -> Result<Vec<Release>> {
+pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Listed {
         #[serde(default)]
         versions: Vec<String>,
     }
-    let folder = module_folder(target, "list");
+    let folder = module_folder(cache.folder()?, "list");
     let mut command = go.command(&["list", "-m", "-versions", "-json", MODULE], &go::plain("local"));
     command.env("GO111MODULE", "on").current_dir(neutral(&folder)?);
     let output = process::output(command)?;
@@ -123,8 +125,14 @@ pub fn releases(go: &Go, target: &Path) -> Result<Vec<Release>> {
     Ok(releases)
 }
 
-fn module_folder(target: &Path, name: impl std::fmt::Display) -> PathBuf {
-    target.join("tailscale/.module").join(name.to_string())
+/// The folder of a release's generated module in a cache.
+pub(crate) fn module_folder(cache: &Path, name: impl std::fmt::Display) -> PathBuf {
+    cache.join("modules").join(name.to_string())
+}
+
+/// Holds a generated module against other runs: all of the user's projects share it.
+fn lock(module: &Path) -> Result<std::fs::File> {
+    files::lock(module, || progress::line("Waiting", "for another run that uses the same module"))
 }
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {
@@ -167,6 +175,7 @@ fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()>
     let go_mod = format!("module featureset.invalid/build\n\ngo {}\n\nrequire {MODULE} {version}\n", upstream.needs);
     let own = format!("{MODULE} {version} {}\n{MODULE} {version}/go.mod {go_mod_sum}\n", upstream.sum);
     let sums = files::read(&dir.join("go.sum"))? + &own;
+    let _lock = lock(&upstream.module)?;
     // The program is a module of its own: its imports add to its go.mod, and the build's stays as it is.
     let registry = upstream.module.join("registry");
     for folder in [&upstream.module, &registry] {
@@ -214,6 +223,7 @@ impl Upstream {
     /// # Errors
     /// A [`Problem`] where it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
+        let _lock = lock(&self.module)?;
         self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")
     }
 
@@ -223,7 +233,10 @@ impl Upstream {
     /// # Errors
     /// A [`Problem`] where it does not build.
     pub fn build_program(&self, go: &Go, name: &str, sources: &[(&str, &str)]) -> Result<PathBuf> {
+        let _lock = lock(&self.module)?;
         let folder = self.module.join(name);
+        // A source of another version of this program would be compiled too.
+        files::empty_folder(&folder)?;
         for file in ["go.mod", "go.sum"] {
             files::write(&folder.join(file), &files::read(&self.module.join(file))?)?;
         }
@@ -233,12 +246,16 @@ impl Upstream {
         self.build(go, name, &format!("{name}.program"), ".")
     }
 
+    /// Builds a program while the module is held. Another run may be starting the one that is there, so it is replaced
+    /// as a whole.
     fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<PathBuf> {
-        let output = format!("../{program}");
+        let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
         command.current_dir(self.module.join(folder));
         process::stdout(command, "Report this: upstream's packages may have changed.")?;
-        Ok(self.module.join(program))
+        let built = self.module.join(program);
+        files::rename(&self.module.join(format!(".partial-{program}")), &built)?;
+        Ok(built)
     }
 
     /// A program that runs `go` itself, in the generated module: it finds ours first.
@@ -263,33 +280,41 @@ impl Upstream {
             )
             .into());
         }
-        let kept = self.module.join("registry.json");
+        let _lock = lock(&self.module)?;
+        if let Some(declared) = read_declared(&self.module) {
+            return Ok(declared);
+        }
         let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));
-        let json = match std::fs::read_to_string(&kept) {
-            Ok(json) => json,
-            Err(_) => process::stdout(command, "Report this: upstream's package may have changed.")?,
-        };
+        let json = process::stdout(command, "Report this: upstream's package may have changed.")?;
         let declared = serde_json::from_str(&json).context("reading the registry that the program printed")?;
-        files::write(&kept, &json)?;
+        files::write(&self.module.join(DECLARED), &json)?;
         Ok(declared)
     }
+}
+
+/// The file in a generated module that keeps what the release's registry declares.
+const DECLARED: &str = "registry.json";
+
+/// What a release's registry declares, if it was read before.
+fn read_declared(module: &Path) -> Option<BTreeMap<String, Declared>> {
+    serde_json::from_str(&std::fs::read_to_string(module.join(DECLARED)).ok()?).ok()
 }
 
 /// Upstream's own descriptions of a release's features, if its module was downloaded; nothing is fetched.
 ///
 /// # Errors
 /// Where a module that is there can't be asked.
-pub fn descriptions(target: &Path, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
-    let kept = module_folder(target, release).join("registry.json");
-    if let Some(declared) = std::fs::read_to_string(kept).ok().and_then(|json| serde_json::from_str(&json).ok()) {
-        return Ok(Some(declared));
+pub fn descriptions(cache: &Cache, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
+    let known = cache.existing()?.and_then(|folder| read_declared(&module_folder(folder, release)));
+    if known.is_some() {
+        return Ok(known);
     }
-    let Some(go) = go::find(target)?.map(Go::offline) else { return Ok(None) };
+    let Some(go) = go::find(cache)?.map(Go::offline) else { return Ok(None) };
     let source = go.module_cache().map(|cache| cache.join(format!("{MODULE}@{}", release.module_version())));
     if !source.is_some_and(|source| source.is_dir()) {
         return Ok(None);
     }
     // The module is there; if what runs it is not, there is still nothing to show.
-    Ok(fetch(&go, target, release, None).and_then(|upstream| upstream.declared(&go)).ok())
+    Ok(fetch(&go, cache, release, None).and_then(|upstream| upstream.declared(&go)).ok())
 }

@@ -90,7 +90,14 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
             "Build it anew, or name one with `--binary`.",
         )
     };
-    files::read_bytes(&path.ok_or_else(missing)?)
+    let path = path.ok_or_else(missing)?;
+    let linked = files::read_bytes(&path)?;
+    if project.cache.has_made(&files::sha256(&linked))? {
+        return Ok(linked);
+    }
+    let why = format!("{} has no record that this program built it", project.cache.describe());
+    let next = format!("If you trust it, name it: `--binary {}`.", path.display());
+    Err(Problem::new("not-recorded", format!("{} is not believed", path.display()), why, next).into())
 }
 
 /// A traceback with the frames that are known named.

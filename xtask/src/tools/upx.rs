@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use xshell::{Shell, cmd};
 
-use super::{debian, is_file, numbers};
-use crate::problem::{Interrupted, Problem};
+use super::{debian, is_final, numbers};
+use crate::cache::Cache;
+use crate::problem::Problem;
 use crate::{process, progress};
 
 /// A UPX that is fit to pack what ships.
@@ -28,27 +28,30 @@ const OLDEST: [u32; 3] = [4, 2, 0];
 /// From 5.0.0 on the loader needs memfd_create, and crashes were reported on kernels before 4.14 and others.
 const FIRST_DOUBTFUL: [u32; 3] = [5, 0, 0];
 
+/// The name of the provided UPX in the cache.
+const PROVIDED: &str = "upx-debian";
+
 /// Finds a fit UPX, or provides one.
 ///
 /// # Errors
 /// A [`Problem`] that says how to install it.
-pub fn find_or_provide(target: &Path) -> Result<Upx> {
+pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
     let on_path =
         ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name)).and_then(|program| inspect(&program));
     let doubtful = match on_path {
         Some((upx, version)) if (OLDEST..FIRST_DOUBTFUL).contains(&version) => return Ok(upx),
         other => other,
     };
-    if let Some((upx, _)) = provided(target).and_then(|program| inspect(&program)) {
+    if let Some((upx, _)) = cache.tool(PROVIDED)?.and_then(|program| inspect(&program)) {
         return Ok(upx);
     }
     let step = progress::step("Providing", "UPX");
-    let error = match provide(target) {
+    let error = match provide(cache) {
         Ok(upx) => {
             step.done("Provided", &format!("{} through apt-get", upx.version));
             return Ok(upx);
         }
-        Err(error) if error.is::<Interrupted>() => return Err(error),
+        Err(error) if is_final(&error) => return Err(error),
         Err(error) => error,
     };
     drop(step);
@@ -73,32 +76,32 @@ pub fn find_or_provide(target: &Path) -> Result<Upx> {
 }
 
 /// Any UPX that is there, on the PATH or provided before: what was packed by one is unpacked by another that is not fit to pack.
-#[must_use]
-pub fn find(target: Option<&Path>) -> Option<Upx> {
+///
+/// # Errors
+/// A [`Problem`] if the cache can't be trusted.
+pub fn find(cache: &Cache) -> Result<Option<Upx>> {
     let on_path = ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name));
-    let program = on_path.or_else(|| target.and_then(provided))?;
-    Some(inspect(&program)?.0)
+    let program = match on_path {
+        Some(program) => Some(program),
+        None => cache.tool(PROVIDED)?,
+    };
+    Ok(program.and_then(|program| inspect(&program)).map(|(upx, _)| upx))
 }
 
 fn inspect(program: &Path) -> Option<(Upx, [u32; 3])> {
-    let shell = Shell::new().ok()?;
-    let text = process::stdout(cmd!(shell, "{program} --version").into(), "").ok()?;
+    let mut command = Command::new(program);
+    command.arg("--version");
+    let text = process::stdout(command, "").ok()?;
     let version = numbers(text.lines().next()?)?;
     let name = version.map(|number| number.to_string()).join(".");
     Some((Upx { program: program.to_owned(), version: name }, version))
 }
 
-fn folder(target: &Path) -> PathBuf {
-    target.join("tools/upx-debian")
-}
-
-fn provided(target: &Path) -> Option<PathBuf> {
-    Some(folder(target).join("usr/bin/upx-ucl")).filter(|path| is_file(path))
-}
-
-fn provide(target: &Path) -> Result<Upx> {
-    debian::Apt::new(target)?.unpack(&["upx-ucl".to_owned()], &folder(target))?;
-    let program = provided(target).context("the package holds no usr/bin/upx-ucl")?;
+fn provide(cache: &Cache) -> Result<Upx> {
+    let program = cache.provide(PROVIDED, |folder| {
+        debian::Apt::new(cache)?.unpack(&["upx-ucl".to_owned()], folder)?;
+        Ok("usr/bin/upx-ucl".into())
+    })?;
     Ok(inspect(&program).context("the provided UPX does not run")?.0)
 }
 
@@ -106,26 +109,28 @@ impl Upx {
     /// Packs `raw` into `packed`.
     #[must_use]
     pub fn pack(&self, raw: &Path, packed: &Path) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = process::tied(&self.program);
         command.args(["-q", "-q"]).args(ARGUMENTS).arg("-o").arg(packed).arg(raw);
         command
     }
 
     /// Unpacks what someone else packed, however much it says it will be: within so much memory, and into a file of so many
     /// bytes at most.
-    #[must_use]
-    pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Command {
-        let mut command = Command::new("sh");
+    ///
+    /// # Errors
+    /// A [`Problem`] if there is no `sh`, which sets the limits.
+    pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Result<Command> {
+        let mut command = process::tied(&process::needed("sh")?);
         // POSIX counts files in blocks of 512 bytes, and every shell counts memory in KiB.
         let limits = format!("ulimit -v {} && ulimit -f {} && exec \"$@\"", memory >> 10, largest >> 9);
         command.args(["-c", &limits, "sh"]).arg(&self.program).args(["-q", "-q", "-d", "-o"]).arg(raw).arg(packed);
-        command
+        Ok(command)
     }
 
     /// Unpacks in memory and compares checksums.
     #[must_use]
     pub fn test(&self, packed: &Path) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = process::tied(&self.program);
         command.args(["-q", "-q", "-t"]).arg(packed);
         command
     }
