@@ -153,3 +153,20 @@ fn a_cache_of_somebody_else_is_not_used() {
     assert_eq!(ran.status, 2);
     insta::assert_snapshot!(ran.stderr.replace(visit.folder.path().to_str().unwrap(), "[VISIT]"));
 }
+
+#[test]
+fn a_binary_as_linked_that_this_program_did_not_keep_is_not_believed() {
+    let visit = Visit::new();
+    let (format, machine) = (object::BinaryFormat::Elf, object::Architecture::X86_64);
+    let mut file = object::write::Object::new(format, machine, object::Endianness::Little);
+    let note = file.add_section(Vec::new(), b".note.gnu.build-id".to_vec(), object::SectionKind::Note);
+    // Lengths of the name and of the ID, the type of the note, the name, the ID.
+    file.append_section_data(note, b"\x04\0\0\0\x04\0\0\0\x03\0\0\0GNU\0\xca\xfe\xca\xfe", 4);
+    let target = visit.path("checkout/target/tailscale");
+    std::fs::create_dir_all(target.join(".linked")).unwrap();
+    std::fs::write(target.join("one/tailscaled.unpacked"), file.write().unwrap()).unwrap();
+    std::fs::write(target.join(".linked/cafecafe"), "planted").unwrap();
+    let ran = visit.run(&["symbolize", "featureset.yaml"]);
+    assert_eq!(ran.status, 2);
+    insta::assert_snapshot!(ran.stderr.replace(visit.folder.path().to_str().unwrap(), "[VISIT]"));
+}

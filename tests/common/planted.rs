@@ -72,7 +72,7 @@ fn declared() -> String {
 /// The registry of a release that does not exist, with a feature that does not exist.
 fn registry() -> String {
     let mut registry = Facts::embedded().registry("1.104.5".parse().unwrap()).unwrap().clone();
-    let requirement = registry.releases.values().next().unwrap().clone();
+    let requirement = *registry.releases.values().next().unwrap();
     registry.line = "1.200".parse().unwrap();
     registry.releases = [("1.200.0".parse().unwrap(), requirement)].into();
     let feature = registry.features.values().next().unwrap().clone();

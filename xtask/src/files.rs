@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use featureset::policy::format_size;
+<<<<<<< HEAD
 use rustix::fs::{OFlags, fgetxattr, flistxattr, getxattr, listxattr};
+=======
+>>>>>>> work-a
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -31,6 +34,20 @@ fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
 #[must_use]
 pub fn disk_full(message: String, why: String) -> Problem {
     Problem::new("disk-full", message, why, "Free some space on that disk and run it again.")
+}
+
+/// Refuses to begin if the disk of a folder has less room than a program needs that does not notice it by itself.
+///
+/// # Errors
+/// A [`Problem`] that names the folder.
+pub fn check_room(folder: &Path, needed: u64) -> Result<()> {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= needed {
+        return Ok(());
+    }
+    let why = format!("{} are free, and {} are needed", format_size(free), format_size(needed));
+    Err(disk_full(format!("there is too little room in {}", folder.display()), why).into())
 }
 
 /// Reads a text file.
@@ -458,6 +475,14 @@ mod tests {
         let mkfifo = crate::process::needed("mkfifo").unwrap();
         assert!(std::process::Command::new(mkfifo).arg(&path).status().unwrap().success());
         assert_eq!(why(lock(held, || ()).unwrap_err()), "it is not a plain file");
+    }
+
+    #[test]
+    fn a_disk_without_room_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_room(folder.path(), 1).is_ok() && check_room(Path::new("/nonexistent"), u64::MAX).is_ok());
+        let error = check_room(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "disk-full");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::{files, process};
 /// Debian's own keys, where its packages install them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// The room that the lists and a package take, and some more. On a full disk apt-get 2.6 waits for ever.
+const ROOM: u64 = 64 << 20;
+
 /// Whether this machine is a Debian, and so knows a mirror of Debian's packages.
 #[must_use]
 pub fn is_debian() -> bool {
@@ -69,6 +72,7 @@ impl Apt {
         for name in ["lists/partial", "cache/archives/partial", "sources"] {
             files::make_folder(&folder.join(name))?;
         }
+        files::check_room(&folder, ROOM)?;
         files::write(&folder.join("sources/machine.sources"), &sources(&shell, &programs, suite)?)?;
         let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
         let settings = [
