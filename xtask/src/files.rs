@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use featureset::policy::format_size;
-<<<<<<< HEAD
 use rustix::fs::{OFlags, fgetxattr, flistxattr, getxattr, listxattr};
-=======
->>>>>>> work-a
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
