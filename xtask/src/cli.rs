@@ -6,7 +6,10 @@ mod image;
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::ci::PARTS;
 
 pub use audit::{Audit, Import, What};
 pub use bench::Bench;
@@ -364,9 +367,18 @@ pub struct Docs {
 /// Flags of `ci`.
 #[derive(Debug, Args)]
 pub struct Ci {
-    /// Everything, however long it takes.
+    /// Run every part, however long it takes. Steps that passed on the same files before are skipped.
     #[arg(long)]
     pub full: bool,
+    /// Run only this part of `--full`; can be given several times.
+    #[arg(long, value_name = "NAME", requires = "full", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
+    pub part: Vec<String>,
+    /// Run steps again that passed before.
+    #[arg(long, requires = "full")]
+    pub again: bool,
+    /// List the parts of `--full`, their planned minutes and their steps.
+    #[arg(long, conflicts_with = "full")]
+    pub list_parts: bool,
     /// Make a test that is skipped for want of a tool or a right a failure.
     #[arg(long)]
     pub require_all: bool,
