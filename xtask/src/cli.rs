@@ -99,6 +99,8 @@ pub enum Command {
     Docs(Docs),
     /// Run what CI runs.
     Ci(Ci),
+    /// Search for an input that breaks a property of the fuzz targets.
+    Fuzz(Fuzz),
 }
 
 /// Flags of `check`.
@@ -382,4 +384,21 @@ pub struct Ci {
     /// Make a test that is skipped for want of a tool or a right a failure.
     #[arg(long)]
     pub require_all: bool,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// The time for all targets together, in seconds; the targets share it evenly.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub seconds: u64,
+    /// Run only this target; can be given several times [default: every folder of fuzz/corpus].
+    #[arg(long, value_name = "TARGET")]
+    pub only: Vec<String>,
+    /// The seed of the search [default: from the clock; it is printed].
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u32>,
+    /// Run the target of `--only` on this one input and stop.
+    #[arg(long, value_name = "FILE", requires = "only")]
+    pub input: Option<PathBuf>,
 }

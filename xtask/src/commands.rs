@@ -8,6 +8,7 @@ pub mod check;
 pub mod ci;
 pub mod docs;
 pub mod explain;
+pub mod fuzz;
 pub mod hazards;
 pub mod image;
 pub mod import;
@@ -59,5 +60,6 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BenchInside { plan } => bench::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
+        Command::Fuzz(flags) => fuzz::run(policy, flags),
     }
 }

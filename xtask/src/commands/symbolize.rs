@@ -37,7 +37,7 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
         let next = "Name the binary as Go linked it: `build-tailscale` keeps it under target/tailscale/.linked.";
         Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
     })?;
-    let (text, known) = translated(&read(&flags.traceback)?, &symbols)?;
+    let (text, known) = translate(&read(&flags.traceback)?, &symbols)?;
     product(format_args!("{text}"));
     if known == 0 {
         progress::warn("there is no frame of this binary in it; is it another target's, or not rewritten?");
@@ -84,8 +84,11 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     files::read_bytes(&path.ok_or_else(missing)?)
 }
 
-/// A traceback with every frame that is known named, and how many were.
-fn translated(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
+/// Names the files, lines and inlined frames of a traceback. Returns the new text and the number of frames that are known.
+///
+/// # Errors
+/// A [`gobinary::slim::Refused`] if the tables contradict themselves.
+pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
     let (Some(place), Some(function)) = (PLACE.as_ref(), FUNCTION.as_ref()) else { return Ok((text.to_owned(), 0)) };
     let mut out = String::new();
     let mut known = 0;
