@@ -7,8 +7,7 @@ use xtask::commands::symbolize::translate;
 
 use crate::program::PROGRAM;
 
-static SYMBOLS: LazyLock<Option<Symbols<'static>>> =
-    LazyLock::new(|| Symbols::read(PROGRAM.as_deref()?).ok());
+static SYMBOLS: LazyLock<Option<Symbols<'static>>> = LazyLock::new(|| Symbols::read(PROGRAM.as_deref()?).ok());
 
 pub(crate) fn check(input: &[u8]) {
     let Some(symbols) = SYMBOLS.as_ref() else { return };

@@ -60,8 +60,10 @@ pub fn run(policy: Option<&Path>, flags: &Fuzz) -> Result<Outcome> {
 /// The names of the targets: the folders of the corpus.
 fn chosen(corpus: &Path, only: &[String]) -> Result<Vec<String>> {
     let folders = std::fs::read_dir(corpus).with_context(|| format!("reading {}", corpus.display()))?;
-    let mut names: Vec<String> =
-        folders.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| !name.starts_with('.')).collect();
+    let mut names: Vec<String> = folders
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
     names.sort_unstable();
     if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
         let message = format!("there is no fuzz target `{unknown}`");

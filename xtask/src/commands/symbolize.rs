@@ -98,8 +98,10 @@ pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
     let (mut stopped, mut exact) = (false, false);
     for line in text.lines() {
         if let Some(found) = place.captures(line) {
-            let heading = above.take().unwrap_or_default();
-            let name = function.captures(heading).map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
+            let heading = above.take();
+            let name = function
+                .captures(heading.unwrap_or_default())
+                .map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
             // With the runtime's own frames shown, the signal's handler stands between.
             let handler = name == "panic" || name.starts_with("runtime.");
             let frames = frames(symbols, name, &found, u32::from(!exact || handler))?;
@@ -129,11 +131,13 @@ fn frames(symbols: &Symbols<'_>, name: &str, place: &Captures<'_>, back: u32) ->
     Ok(symbols.frames_in(name, offset.saturating_sub(back))?)
 }
 
-/// A frame as it would stand in a whole traceback. Where several functions share the name, each is given.
-fn shown(line: &str, heading: &str, found: &[Vec<Frame>]) -> String {
+/// A frame as it would stand in a whole traceback. Where several functions share the name, each is given. The line with the
+/// function is missing where the traceback was cut off above it.
+fn shown(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
     if found.is_empty() {
-        return format!("{heading}\n{line}\n");
+        return heading.into_iter().chain([line]).map(|line| format!("{line}\n")).collect();
     }
+    let heading = heading.unwrap_or("(...)");
     let mut text = String::new();
     for (index, frames) in found.iter().enumerate() {
         if index > 0 {
