@@ -99,6 +99,8 @@ pub enum Command {
     Docs(Docs),
     /// Run what CI runs.
     Ci(Ci),
+    /// Type-check the small Go programs of this tool against releases, without linking.
+    Programs(Programs),
     /// Search for an input that breaks a property of the fuzz targets.
     Fuzz(Fuzz),
 }
@@ -384,6 +386,14 @@ pub struct Ci {
     /// Make a test that is skipped for want of a tool or a right a failure.
     #[arg(long)]
     pub require_all: bool,
+}
+
+/// Flags of `programs`.
+#[derive(Debug, Args)]
+pub struct Programs {
+    /// Releases, such as 1.104.5, or `latest` [default: the newest known of every line].
+    #[arg(value_name = "VERSION", value_parser = parse_destination)]
+    pub versions: Vec<Destination>,
 }
 
 /// Flags of `fuzz`.

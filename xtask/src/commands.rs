@@ -14,6 +14,7 @@ pub mod image;
 pub mod import;
 pub mod list;
 pub mod measure;
+pub mod programs;
 pub mod registry;
 pub mod review;
 pub mod symbolize;
@@ -60,6 +61,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BenchInside { plan } => bench::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
+        Command::Programs(flags) => programs::run(policy, flags),
         Command::Fuzz(flags) => fuzz::run(policy, flags),
     }
 }

@@ -23,6 +23,7 @@ pub mod invocation;
 pub mod output;
 pub mod problem;
 pub mod process;
+pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod proofs;
