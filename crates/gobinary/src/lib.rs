@@ -10,6 +10,7 @@
 mod buildinfo;
 mod elf;
 mod kind;
+mod segments;
 pub mod slim;
 pub mod symbols;
 pub mod tailscale;
@@ -17,6 +18,7 @@ pub mod tailscale;
 pub use buildinfo::{BuildInfo, Module, build_info};
 pub use elf::{Identity, build_id, identify};
 pub use kind::{Kind, kind};
+pub use segments::executable_segments;
 
 use std::fmt;
 

@@ -121,12 +121,16 @@ impl Fuzzer {
         let own = self.folder.join("corpus").join(target);
         std::fs::create_dir_all(&own).with_context(|| format!("creating {}", own.display()))?;
         let folders = [own, self.corpus.join(target)].map(|folder| folder.to_string_lossy().into_owned());
-        let limits = [
+        let mut limits = vec![
             format!("-max_total_time={seconds}"),
             format!("-seed={seed}"),
             format!("-max_len={LONGEST}"),
             "-print_final_stats=1".to_owned(),
         ];
+        let dictionary = self.corpus.with_file_name("dictionaries").join(target);
+        if dictionary.is_file() {
+            limits.push(format!("-dict={}", dictionary.display()));
+        }
         // The whole corpus is run first, and that time is not counted.
         let printed = self.run(target, &[folders.as_slice(), &limits].concat(), seconds + 10 * HANG)?;
         let figure = |name: &str| {

@@ -98,7 +98,10 @@ impl Maker {
             .unwrap_or_default();
         match (recipe.build.pack, &self.upx) {
             (Pack::Upx, Some(upx)) => {
-                process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
+                let goarch = recipe.platform.goarch;
+                upx.check(&bytes, goarch)?;
+                let next = "Set `pack: none` for this target, or try another UPX.";
+                process::stdout(upx.pack(&unpacked, &packed, goarch), next)?;
             }
             _ => files::link(UNPACKED, &packed)?,
         }
