@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 use super::{debian, is_file, numbers};
 use crate::problem::{Interrupted, Problem};
-use crate::{process, progress};
+use crate::{files, process, progress};
 
 /// A UPX that is fit to pack what ships.
 #[derive(Debug, Clone)]
@@ -127,10 +127,7 @@ pub fn arguments(goarch: &str) -> &'static [&'static str] {
 
 impl Upx {
     /// Refuses a binary that this version is known to break.
-    ///
-    /// # Errors
-    /// A [`Problem`] if the packed binary would crash.
-    pub fn check(&self, bytes: &[u8], goarch: &str) -> Result<()> {
+    fn check(&self, bytes: &[u8], goarch: &str) -> Result<()> {
         let breaks = numbers(&self.version)
             .is_some_and(|version| CRASH_ON_WHOLE_PAGES.iter().any(|range| range.contains(&version)));
         let segments = gobinary::executable_segments(bytes).unwrap_or_default();
@@ -149,11 +146,14 @@ impl Upx {
     }
 
     /// Packs `raw`, a binary for `goarch`, into `packed`.
-    #[must_use]
-    pub fn pack(&self, raw: &Path, packed: &Path, goarch: &str) -> Command {
+    ///
+    /// # Errors
+    /// A [`Problem`] if it can't be packed, or if this version is known to break it.
+    pub fn pack(&self, raw: &Path, packed: &Path, goarch: &str) -> Result<()> {
+        self.check(&files::read_bytes(raw)?, goarch)?;
         let mut command = Command::new(&self.program);
         command.args(["-q", "-q"]).args(arguments(goarch)).arg("-o").arg(packed).arg(raw);
-        command
+        process::stdout(command, "Set `pack: none` for this target, or try another UPX.").map(drop)
     }
 
     /// Unpacks what someone else packed, however much it says it will be: within so much memory, and into a file of so many

@@ -97,12 +97,7 @@ impl Maker {
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
         match (recipe.build.pack, &self.upx) {
-            (Pack::Upx, Some(upx)) => {
-                let goarch = recipe.platform.goarch;
-                upx.check(&bytes, goarch)?;
-                let next = "Set `pack: none` for this target, or try another UPX.";
-                process::stdout(upx.pack(&unpacked, &packed, goarch), next)?;
-            }
+            (Pack::Upx, Some(upx)) => upx.pack(&unpacked, &packed, recipe.platform.goarch)?,
             _ => files::link(UNPACKED, &packed)?,
         }
         let size = std::fs::metadata(&packed).map_or(0, |data| data.len());
