@@ -28,6 +28,7 @@ pub mod limits;
 pub mod output;
 pub mod problem;
 pub mod process;
+pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod proofs;

@@ -230,9 +230,8 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
         return files::write_executable(packed, &files::read_bytes(unpacked)?);
     };
     let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
-    let next = "Set `pack: none` for this target, or try another UPX.";
-    process::stdout(upx.pack(unpacked, packed), next)?;
-    process::stdout(upx.test(packed), next)?;
+    upx.pack(unpacked, packed, recipe.platform.goarch)?;
+    process::stdout(upx.test(packed), "Set `pack: none` for this target, or try another UPX.")?;
     let size = std::fs::metadata(packed).map_or(0, |data| data.len());
     step.done("Packed", &format_size(size));
     Ok(())
