@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{skip, target};
+use common::{cache, skip};
 use xtask::commands::programs::{complaints, newest_of_every_line};
 use xtask::programs::{CONTROL, Program};
 use xtask::tools::go::{self, Go};
@@ -13,7 +13,7 @@ use xtask::typecheck::TypeChecker;
 use xtask::upstream;
 
 fn go() -> Option<Go> {
-    go::find_or_provide(&target()).inspect_err(|error| skip(&format!("there is no Go: {error}"))).ok()
+    go::find_or_provide(&cache()).inspect_err(|error| skip(&format!("there is no Go: {error}"))).ok()
 }
 
 #[test]
@@ -22,11 +22,11 @@ fn every_program_compiles_with_the_newest_release_of_every_line() {
     let releases = newest_of_every_line();
     assert!(releases.len() >= 8, "{releases:?}");
     for release in releases {
-        if let Err(error) = upstream::fetch(&go, &target(), release, None) {
+        if let Err(error) = upstream::fetch(&go, &cache(), release, None) {
             skip(&format!("Tailscale {release} can't be fetched: {error:?}"));
             continue;
         }
-        assert_eq!(complaints(&go, &target(), release).unwrap(), Vec::<String>::new());
+        assert_eq!(complaints(&go, &cache(), release).unwrap(), Vec::<String>::new());
     }
 }
 
@@ -43,7 +43,7 @@ const OUTDATED: Program = Program {
 #[test]
 fn a_changed_package_is_a_complaint_at_its_line_and_a_fault_of_ours() {
     let Some(go) = go() else { return };
-    let fetch = |release: &str| upstream::fetch(&go, &target(), release.parse().unwrap(), None);
+    let fetch = |release: &str| upstream::fetch(&go, &cache(), release.parse().unwrap(), None);
     let (Ok(before), Ok(after)) = (fetch("1.102.5"), fetch("1.104.5")) else {
         return skip("the releases can't be fetched");
     };
@@ -59,6 +59,7 @@ fn a_changed_package_is_a_complaint_at_its_line_and_a_fault_of_ours() {
 #[test]
 fn a_build_that_fails_for_another_reason_is_no_complaint() {
     let output = |stderr: &str| xtask::process::Output {
+        bytes: Vec::new(),
         status: std::process::Command::new("false").status().unwrap(),
         stdout: String::new(),
         stderr: stderr.to_owned(),
