@@ -1,7 +1,7 @@
 //! Tracebacks: symbolized with the tables of a real program.
 
 use gobinary::symbols::Symbols;
-use xtask::commands::symbolize::{Translated, translate};
+use tailscale_featureset::commands::symbolize::{Translated, translate};
 
 use crate::program::PROGRAM;
 
