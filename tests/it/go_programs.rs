@@ -2,10 +2,11 @@
 //! linking; needs the network once.
 
 use crate::common::{cache, skip};
-use tailscale_featureset::commands::programs::{complaints, newest_of_every_line};
+use featureset::facts::Facts;
 use tailscale_featureset::programs::{CONTROL, Program};
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::typecheck::TypeChecker;
+use tailscale_featureset::typecheck::complaints;
 use tailscale_featureset::upstream;
 
 fn go() -> Option<Go> {
@@ -15,7 +16,7 @@ fn go() -> Option<Go> {
 #[test]
 fn every_program_compiles_with_the_newest_release_of_every_line() {
     let Some(go) = go() else { return };
-    let releases = newest_of_every_line();
+    let releases = Facts::embedded().newest_releases();
     assert!(releases.len() >= 8, "{releases:?}");
     for release in releases {
         if let Err(error) = upstream::fetch(&go, &cache(), release, None) {

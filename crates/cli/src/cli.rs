@@ -6,10 +6,7 @@ mod image;
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::commands::ci::PARTS;
 
 pub use audit::{Audit, Import, What};
 pub use bench::Bench;
@@ -86,9 +83,6 @@ pub enum Command {
     Image(Image),
     /// Read the registry of releases from the real modules, and write the data.
     Registry(Registry),
-    /// Put hazards to the test, or look for new ones.
-    #[command(subcommand)]
-    Hazards(Hazards),
     /// Show on the running daemon what the policy claims.
     Verify(Verify),
     /// What `verify` runs in its own namespaces.
@@ -119,12 +113,6 @@ pub enum Command {
     Symbolize(Symbolize),
     /// Write every generated file.
     Docs(Docs),
-    /// Run what CI runs.
-    Ci(Ci),
-    /// Type-check the small Go programs of this tool against releases, without linking.
-    Programs(Programs),
-    /// Search for an input that breaks a property of the fuzz targets.
-    Fuzz(Fuzz),
 }
 
 /// Flags of `check`.
@@ -216,31 +204,11 @@ pub struct Registry {
     pub versions: Vec<featureset::release::Release>,
 }
 
-/// What `hazards` does.
-#[derive(Debug, Subcommand)]
-pub enum Hazards {
-    /// Show that the offending selection does not compile and the remedied one does, and write the proof.
-    Prove {
-        /// Hazards that do not compile [default: all of them].
-        #[arg(value_name = "ID")]
-        ids: Vec<String>,
-        /// A release to try; can be repeated [default: the newest of every known line].
-        #[arg(long = "release", value_name = "VERSION")]
-        releases: Vec<featureset::release::Release>,
-        /// Build for real what the type-check passes too, not only what it fails.
-        #[arg(long)]
-        build: bool,
-    },
-    /// Type-check every single omission, every feature alone, and every pair that shares a gated file.
-    Sweep {
-        /// Only a part of it, such as 1/4; the parts add up under target/.
-        #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-        shard: (usize, usize),
-    },
-}
-
-/// A part of a whole: `2/4` is the second of four.
-fn parse_shard(text: &str) -> Result<(usize, usize), String> {
+/// Parses a part of a whole: `2/4` is the second of four.
+///
+/// # Errors
+/// The form that is expected.
+pub fn parse_shard(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
     parsed.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "write it as 1/4: the first of four".to_owned())
 }
@@ -276,8 +244,11 @@ pub enum Destination {
     Release(featureset::release::Release),
 }
 
-/// A stable release, with or without upstream's `v`, or `latest`.
-fn parse_destination(text: &str) -> Result<Destination, String> {
+/// Parses a stable release, with or without upstream's `v`, or `latest`.
+///
+/// # Errors
+/// What is expected instead.
+pub fn parse_destination(text: &str) -> Result<Destination, String> {
     if text == "latest" {
         return Ok(Destination::Latest);
     }
@@ -388,49 +359,4 @@ pub struct Docs {
     /// Write nothing; fail if a file is not what would be written.
     #[arg(long)]
     pub check: bool,
-}
-
-/// Flags of `ci`.
-#[derive(Debug, Args)]
-pub struct Ci {
-    /// Run every part, however long it takes. Steps that passed on the same files before are skipped.
-    #[arg(long)]
-    pub full: bool,
-    /// Run only this part of `--full`; can be given several times.
-    #[arg(long, value_name = "NAME", requires = "full", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
-    pub part: Vec<String>,
-    /// Run steps again that passed before.
-    #[arg(long, requires = "full")]
-    pub again: bool,
-    /// List the parts of `--full`, their planned minutes and their steps.
-    #[arg(long, conflicts_with = "full")]
-    pub list_parts: bool,
-    /// Make a test that is skipped for want of a tool or a right a failure.
-    #[arg(long)]
-    pub require_all: bool,
-}
-
-/// Flags of `programs`.
-#[derive(Debug, Args)]
-pub struct Programs {
-    /// Releases, such as 1.104.5, or `latest` [default: the newest known of every line].
-    #[arg(value_name = "VERSION", value_parser = parse_destination)]
-    pub versions: Vec<Destination>,
-}
-
-/// Flags of `fuzz`.
-#[derive(Debug, Args)]
-pub struct Fuzz {
-    /// The time for all targets together, in seconds; the targets share it evenly.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub seconds: u64,
-    /// Run only this target; can be given several times [default: every folder of fuzz/corpus].
-    #[arg(long, value_name = "TARGET")]
-    pub only: Vec<String>,
-    /// The seed of the search [default: from the clock; it is printed].
-    #[arg(long, value_name = "NUMBER")]
-    pub seed: Option<u32>,
-    /// Run the target of `--only` on this one input and stop.
-    #[arg(long, value_name = "FILE", requires = "only")]
-    pub input: Option<PathBuf>,
 }

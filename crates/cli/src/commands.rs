@@ -5,16 +5,12 @@ pub mod bench;
 pub mod build_tailscale;
 pub mod bump;
 pub mod check;
-pub mod ci;
 pub mod docs;
 pub mod explain;
-pub mod fuzz;
-pub mod hazards;
 pub mod image;
 pub mod import;
 pub mod list;
 pub mod measure;
-pub mod programs;
 pub mod registry;
 pub mod review;
 pub mod symbolize;
@@ -47,7 +43,6 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Explain(flags) => explain::run(policy, format, flags),
         Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
         Command::Registry(flags) => registry::run(policy, flags),
-        Command::Hazards(flags) => hazards::run(policy, flags),
         Command::Image(flags) => image::run(policy, format, flags),
         Command::Review(flags) => review::run(policy, format, flags),
         Command::Bump(flags) => bump::run(policy, format, flags),
@@ -60,8 +55,5 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Bench(flags) => bench::run(policy, format, flags),
         Command::BenchInside { plan } => bench::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
-        Command::Ci(flags) => ci::run(policy, flags),
-        Command::Programs(flags) => programs::run(policy, flags),
-        Command::Fuzz(flags) => fuzz::run(policy, flags),
     }
 }

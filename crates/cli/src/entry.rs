@@ -9,14 +9,18 @@ use crate::problem::{Interrupted, Problem};
 use crate::{errln, escape, output, render};
 use clap::Parser;
 
-/// Runs the program with the arguments of the process.
+/// Runs the product with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let status = match Cli::try_parse() {
-        Ok(cli) => run(&cli),
+    exit(match Cli::try_parse() {
+        Ok(cli) => status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
         Err(shown) => usage(&shown),
-    };
-    // The product is the purpose: without all of it no run is clean.
+    })
+}
+
+/// Returns the exit status: 2 if a product could not be printed completely, because an incomplete run is not clean.
+#[must_use]
+pub fn exit(status: u8) -> ExitCode {
     match output::failure() {
         Some(problem) => {
             render::problem(&problem, Format::Human);
@@ -26,8 +30,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> u8 {
-    match commands::run(cli) {
+/// Shows why a command could not run, and returns its exit status.
+#[must_use]
+pub fn status(result: anyhow::Result<Outcome>, format: Format) -> u8 {
+    match result {
         Ok(Outcome::Clean) => 0,
         Ok(Outcome::Findings) => 1,
         Err(error) if error.is::<Interrupted>() => {
@@ -43,15 +49,15 @@ fn run(cli: &Cli) -> u8 {
                     "Please report this with the command that you ran.",
                 )
             };
-            let problem = error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen);
-            render::problem(&problem, cli.format().unwrap_or(Format::Human));
+            render::problem(&error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen), format);
             2
         }
     }
 }
 
-/// Shows the help, the version, or what is wrong with the command line, which it repeats.
-fn usage(shown: &clap::Error) -> u8 {
+/// Shows the help, the version, or the error in the command line, which it repeats. Returns the exit status.
+#[must_use]
+pub fn usage(shown: &clap::Error) -> u8 {
     let text = shown.render();
     let hidden = std::env::args_os().any(|given| matches!(escape::line(&given.to_string_lossy()), Cow::Owned(_)));
     // Where an argument could set styles itself, nobody does.

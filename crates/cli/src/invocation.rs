@@ -13,7 +13,7 @@ use crate::cli::Cli;
 #[must_use]
 pub fn program() -> String {
     // `cargo run`, which the alias stands for, names the package to what it runs.
-    if std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == env!("CARGO_PKG_NAME")) {
+    if std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == "xtask") {
         return "cargo xtask".to_owned();
     }
     let called = std::env::args_os().next().unwrap_or_default();

@@ -6,13 +6,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::files;
 use crate::process;
 use crate::programs::{self, Program};
 use crate::tools::go::Go;
-use crate::upstream::Upstream;
+use crate::upstream::{self, Upstream};
 
 /// One selection to check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,4 +97,19 @@ impl<'a> TypeChecker<'a> {
         };
         Ok(self.check(&[job])?.into_iter().flat_map(|answer| answer.complaints).collect())
     }
+}
+
+/// The complaints about every program on a release, `PROGRAM on RELEASE: FILE:LINE:COLUMN: TEXT`.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] if the release can't be fetched or the type-checker itself does not build.
+pub fn complaints(go: &Go, cache: &Cache, release: Release) -> Result<Vec<String>> {
+    let upstream = upstream::fetch(go, cache, release, None)?;
+    let checker = TypeChecker::new(go, &upstream)?;
+    let mut all = Vec::new();
+    for program in &programs::ALL {
+        let found = checker.check_program(program)?;
+        all.extend(found.iter().map(|complaint| format!("{} on {release}: {complaint}", program.name)));
+    }
+    Ok(all)
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use featureset::facts::Facts;
 use tailscale_featureset::cache::Cache;
-use tailscale_featureset::commands::ci::{FULL, REQUIRE_ALL};
+use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
 
 /// What a run printed and how it ended.
 pub(crate) struct Ran {

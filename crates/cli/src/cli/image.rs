@@ -26,8 +26,6 @@ pub enum ImageAction {
     Lint(ImageLint),
     /// Print the RouterOS commands that install an image.
     Script(Box<ImageScript>),
-    /// Fetch the shells' packages anew and write the table that pins them.
-    Pin,
 }
 
 /// Flags of `image lint`.

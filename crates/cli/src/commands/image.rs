@@ -1,11 +1,10 @@
 //! `image`: what a router is given. The packed binary with a shell and an entrypoint, as the archive that RouterOS
-//! imports; a verdict on any archive; the commands that install one; and the table that pins the shells.
+//! imports; a verdict on any archive; and the commands that install one.
 
 mod lint;
 mod make;
-mod pin;
 mod script;
-mod shell;
+pub mod shell;
 
 use std::path::Path;
 
@@ -23,6 +22,5 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outco
         None => make::run(policy, format, flags),
         Some(ImageAction::Lint(flags)) => lint::run(policy, format, flags),
         Some(ImageAction::Script(flags)) => script::run(format, flags),
-        Some(ImageAction::Pin) => pin::run(policy),
     }
 }

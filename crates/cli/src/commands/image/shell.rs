@@ -63,7 +63,7 @@ pub(super) fn provide(
 ///
 /// # Errors
 /// Where the file that was built in is not one; a test shows that it is.
-pub(super) fn read_table() -> Result<Table> {
+pub fn read_table() -> Result<Table> {
     table().map_err(|error| anyhow::anyhow!("reading the table of shells: {error}"))
 }
 
@@ -106,7 +106,7 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
 ///
 /// # Errors
 /// A [`Problem`] where there is no way to Debian's packages, [`Interrupted`] where the command is stopped.
-pub(super) fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
+pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
     let shells = cache.folder()?.join("shells");
     let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
     let fetch = || -> Result<(Vec<u8>, String)> {

@@ -16,7 +16,7 @@ use super::report::{Outcome, Report, Staged};
 use super::stage::{Plan, Stage, enter};
 use super::stagings::{NOT_STAGED, STAGINGS, Staging};
 use crate::commands::build_tailscale::{Maker, Unmade};
-use crate::commands::hazards as records;
+use crate::hazard_proofs;
 use crate::problem::Problem;
 use crate::{progress, upstream};
 
@@ -46,7 +46,7 @@ pub(super) fn run(stage: &Stage<'_>, stagings: &[&Staging], (part, of): (usize, 
         let (staged, seen) = one(stage, staging, &mut makers)?;
         staged.tell();
         if let (Some(root), Some(seen)) = (&stage.repository, seen) {
-            records::record(root, staging.hazard, "cargo xtask verify --hazards", vec![seen])?;
+            hazard_proofs::record(root, staging.hazard, "cargo xtask verify --hazards", vec![seen])?;
         }
         found.push(staged);
     }

@@ -9,22 +9,22 @@ use featureset::hazard::{Effect, Hazard, trial};
 use featureset::proof::{Established, Observation};
 use featureset::release::Release;
 
-use super::{Said, built, judged, record};
-use crate::cache::Cache;
-use crate::commands::{Outcome, registry};
-use crate::problem::Problem;
-use crate::progress;
-use crate::tools::go::{self, Go};
-use crate::typecheck::{Job, TypeChecker};
-use crate::upstream::{self, Upstream};
+use super::{Said, built, judged};
+use tailscale_featureset::cache::Cache;
+use tailscale_featureset::commands::{Outcome, registry};
+use tailscale_featureset::hazard_proofs::record;
+use tailscale_featureset::problem::Problem;
+use tailscale_featureset::progress;
+use tailscale_featureset::tools::go::{self, Go};
+use tailscale_featureset::typecheck::{Job, TypeChecker};
+use tailscale_featureset::upstream::{self, Upstream};
 
 /// Runs the command; findings are observations that contradict the hazards' data.
 pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], build: bool) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let facts = Facts::embedded();
     let hazards = chosen(facts, ids)?;
-    let newest = facts.registries().filter_map(|registry| registry.releases.keys().next_back().copied());
-    let releases: Vec<Release> = if releases.is_empty() { newest.collect() } else { releases.to_vec() };
+    let releases = if releases.is_empty() { facts.newest_releases() } else { releases.to_vec() };
     let cache = Cache::of_user();
     let go = go::find_or_provide(&cache)?;
     let mut proofs: BTreeMap<&str, Vec<Observation>> = hazards.iter().map(|hazard| (&*hazard.id, Vec::new())).collect();

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process;
+use tailscale_featureset::process;
 
 /// The command lines that passed on one state of the files: the first line of `target/ci/passed` names the state, each other
 /// line is a command.

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use super::{Outcome, registry};
-use crate::cache::Cache;
-use crate::cli::Fuzz;
-use crate::problem::Problem;
-use crate::tools::go;
-use crate::{process, progress};
+use crate::args::Fuzz;
+use tailscale_featureset::cache::Cache;
+use tailscale_featureset::commands::{Outcome, registry};
+use tailscale_featureset::problem::Problem;
+use tailscale_featureset::tools::go;
+use tailscale_featureset::{process, progress};
 
 /// The flags that instrument code for libFuzzer, as `cargo fuzz` sets them.
 const INSTRUMENT: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -38,7 +38,7 @@ const LONGEST: u64 = 1 << 16;
 ///
 /// # Errors
 /// A [`Problem`] that names the target and the input if a property does not hold, or if the targets can't be built.
-pub fn run(policy: Option<&Path>, flags: &Fuzz) -> Result<Outcome> {
+pub(crate) fn run(policy: Option<&Path>, flags: &Fuzz) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let corpus = root.join("fuzz/corpus");
     let targets = chosen(&corpus, &flags.only)?;

@@ -17,13 +17,13 @@ use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
 use super::{Said, built, judged};
-use crate::commands::{Outcome, registry};
-use crate::problem::Problem;
-use crate::project::Project;
-use crate::tools::go::{self, Go};
-use crate::typecheck::{Job, TypeChecker};
-use crate::upstream::{self, Upstream};
-use crate::{files, process, progress};
+use tailscale_featureset::commands::{Outcome, registry};
+use tailscale_featureset::problem::Problem;
+use tailscale_featureset::project::Project;
+use tailscale_featureset::tools::go::{self, Go};
+use tailscale_featureset::typecheck::{Job, TypeChecker};
+use tailscale_featureset::upstream::{self, Upstream};
+use tailscale_featureset::{files, process, progress};
 
 /// Where the result is kept.
 const FOLDER: &str = "crates/featureset/sweeps";

@@ -6,10 +6,10 @@ use anyhow::Result;
 use image::platform::Platform;
 use image::shells::{Kind, Pin, Table};
 
-use super::shell;
-use crate::cache::Cache;
-use crate::commands::{Outcome, registry};
-use crate::{files, progress};
+use tailscale_featureset::cache::Cache;
+use tailscale_featureset::commands::image::shell;
+use tailscale_featureset::commands::{Outcome, registry};
+use tailscale_featureset::{files, progress};
 
 /// Where the table lives in this repository.
 const FILE: &str = "crates/image/shells.json";
@@ -17,8 +17,8 @@ const FILE: &str = "crates/image/shells.json";
 /// Runs the command. Nothing is written before every package was read.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] outside this repository, or where a package can't be had.
-pub(super) fn run(policy: Option<&Path>) -> Result<Outcome> {
+/// A [`tailscale_featureset::problem::Problem`] outside this repository, or where a package can't be had.
+pub(crate) fn run(policy: Option<&Path>) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let cache = Cache::of_user();
     let old = shell::read_table()?;

@@ -3,53 +3,28 @@
 mod prove;
 mod sweep;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::proof::{Observation, Proof};
 use featureset::recipe::PACKAGE;
-use featureset::release::Release;
 use regex::Regex;
 
 use super::Outcome;
-use crate::cli::Hazards;
-use crate::process;
-use crate::tools::go::{self, Go};
-use crate::typecheck::Job;
-use crate::upstream::Upstream;
-use crate::{files, progress};
+use crate::args::Hazards;
+use tailscale_featureset::process;
+use tailscale_featureset::tools::go::{self, Go};
+use tailscale_featureset::typecheck::Job;
+use tailscale_featureset::upstream::Upstream;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] outside this repository, or where a release can't be had.
-pub fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
+/// A [`tailscale_featureset::problem::Problem`] outside this repository, or where a release can't be had.
+pub(crate) fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
     match command {
         Hazards::Prove { ids, releases, build } => prove::run(policy, ids, releases, *build),
         Hazards::Sweep { shard } => sweep::run(policy, *shard),
     }
-}
-
-/// Where the proofs are, from the repository's folder.
-const PROOFS: &str = "crates/featureset/proofs";
-
-/// Lays what was seen of a hazard over what is recorded of the same releases and platforms; gives the whole. What was seen
-/// before in other words stays: a complaint names milliseconds, and a second run is no change.
-///
-/// # Errors
-/// A [`crate::problem::Problem`] where the file can't be written.
-pub(super) fn record(root: &Path, id: &str, generated_by: &str, mut seen: Vec<Observation>) -> Result<Proof> {
-    let path = root.join(PROOFS).join(format!("{id}.json"));
-    let known = std::fs::read_to_string(&path).ok().and_then(|text| Proof::from_json(&text).ok());
-    let known = known.map(|proof| proof.observations).unwrap_or_default();
-    seen.retain(|one| !known.iter().any(|known| known.tells_the_same(one)));
-    let all: BTreeMap<(Release, String), Observation> =
-        known.into_iter().chain(seen).map(|one| ((one.release, one.platform.clone()), one)).collect();
-    let proof = Proof { generated_by: generated_by.to_owned(), observations: all.into_values().collect() };
-    files::write(&path, &(serde_json::to_string_pretty(&proof)? + "\n"))?;
-    progress::line("Wrote", &format!("{PROOFS}/{id}.json"));
-    Ok(proof)
 }
 
 /// What a compiler says of a selection.
@@ -112,24 +87,5 @@ mod tests {
         assert!(matches!(said(&["a/b.go:1:2: x", "-: no module provides"]), Said::Nothing(_)));
         let forbidden = "ipn/netstack.go:13:2: example.com/m@v1.0.0: reading its zip: 403 Forbidden";
         assert!(matches!(said(&[forbidden]), Said::Nothing(_)));
-    }
-
-    #[test]
-    fn what_is_seen_again_in_other_words_changes_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(PROOFS).join("derp.json");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let record = |failed: bool, complaint: &str| {
-            let seen = serde_json::json!({
-                "release": "1.102.5", "go": "1.26.8", "platform": "linux/amd64", "expected": true, "how": "run",
-                "failed": failed, "complaint": complaint, "remedied": true,
-            });
-            super::record(folder.path(), "derp", "test", vec![serde_json::from_value(seen).unwrap()]).unwrap();
-            std::fs::read_to_string(&path).unwrap()
-        };
-        let first = record(true, "a path through DERP in 2ms");
-        assert_eq!(record(true, "a path through DERP in 1ms"), first);
-        let other = record(false, "a path through DERP in 1ms");
-        assert!(other.contains("1ms") && !other.contains("2ms"), "{other}");
     }
 }

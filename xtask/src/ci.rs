@@ -10,39 +10,34 @@ use anyhow::Result;
 use xshell::{Cmd, Shell};
 
 use self::record::Record;
-use super::{Outcome, registry};
-use crate::cli::Ci;
-use crate::problem::Problem;
-use crate::tools::debian::is_debian;
-use crate::{outln, process, progress};
-
-/// The variable under which a skipped test is a failure.
-pub const REQUIRE_ALL: &str = "FEATURESET_REQUIRE_ALL";
-
-/// The variable under which tests run that take long.
-pub const FULL: &str = "FEATURESET_FULL";
+use crate::args::Ci;
+use tailscale_featureset::commands::{Outcome, registry};
+use tailscale_featureset::problem::Problem;
+use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
+use tailscale_featureset::tools::debian::is_debian;
+use tailscale_featureset::{outln, process, progress};
 
 /// A command and the name under which messages report it. A line that begins with `xtask` runs this program.
 type Step = (&'static str, &'static str);
 
 /// A part of `ci --full` that can run by itself.
 #[derive(Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// The name that `--part` takes.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The planned duration on two cores, in minutes.
-    pub minutes: u32,
+    pub(crate) minutes: u32,
     /// The steps, in order. Every part builds what it needs: a build that is up to date takes a second.
-    pub steps: &'static [Step],
+    pub(crate) steps: &'static [Step],
 }
 
 /// The name of the part that `ci` without `--full` runs.
-pub const GATE: &str = "gate";
+pub(crate) const GATE: &str = "gate";
 
 const BUILD: Step = ("build", "xtask build-tailscale --target amd64");
 
-/// The parts of `ci --full`. A part that outgrows [`LONGEST`] minutes is split; new long checks are new parts or new steps.
-pub const PARTS: &[Part] = &[
+/// The parts of `ci --full`. A part that outgrows 40 minutes is split; new long checks are new parts or new steps.
+pub(crate) const PARTS: &[Part] = &[
     Part {
         name: GATE,
         minutes: 15,
@@ -87,18 +82,15 @@ pub const PARTS: &[Part] = &[
         steps: &[
             BUILD,
             ("bench", "xtask bench --target amd64"),
-            ("speed", "cargo bench --locked --package xtask --bench startup"),
+            ("speed", "cargo bench --locked --package tailscale-featureset --bench startup"),
         ],
     },
     Part { name: "fuzz", minutes: 25, steps: &[("fuzz", "xtask fuzz --seconds 1200")] },
 ];
 
 /// The tests that skip themselves unless [`FULL`] is set.
-const LONG_TESTS: &str = "cargo test --locked --package xtask --test action --test audit --test bench --test go_packages \
-    --test home --test image_real --test measure --test provided_tools --test real_builds --test verify";
-
-/// The longest that a part may be planned for, in minutes.
-pub const LONGEST: u32 = 40;
+const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --test it -- action:: audit:: bench:: go_packages:: \
+    image_real:: installed:: measure:: provided_tools:: real_builds:: verify::";
 
 /// Runs the steps of the chosen parts and stops at the first that fails. The output of each step is passed through.
 ///
@@ -106,7 +98,7 @@ pub const LONGEST: u32 = 40;
 ///
 /// # Errors
 /// A [`Problem`] that names the step.
-pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
+pub(crate) fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
     if flags.list_parts {
         PARTS.iter().for_each(list);
         return Ok(Outcome::Clean);
@@ -185,6 +177,9 @@ fn step(name: &str, command: Cmd<'_>) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// The longest that a part may be planned for, in minutes.
+    const LONGEST: u32 = 40;
+
     #[test]
     fn every_part_has_its_own_name_and_is_planned_within_the_limit() {
         for (index, part) in PARTS.iter().enumerate() {
@@ -195,11 +190,11 @@ mod tests {
 
     #[test]
     fn every_long_test_is_in_a_part() {
-        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/it");
         for file in std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path()) {
             let is_long = std::fs::read_to_string(&file).is_ok_and(|text| text.contains("!full()"));
             let name = file.file_stem().unwrap().to_str().unwrap();
-            assert!(!is_long || LONG_TESTS.contains(&format!("--test {name}")), "{name} has tests that no part runs");
+            assert!(!is_long || LONG_TESTS.contains(&format!(" {name}::")), "{name} has tests that no part runs");
         }
     }
 }
