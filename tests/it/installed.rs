@@ -113,16 +113,6 @@ fn a_page_that_someone_wrote_is_left_alone() {
 }
 
 #[test]
-fn what_is_for_this_repository_alone_says_so() {
-    let home = Home::new();
-    for arguments in [&["ci"][..], &["hazards", "prove"], &["hazards", "sweep"], &["image", "pin"]] {
-        let ran = home.run("", arguments);
-        assert!(ran.status == 2 && ran.stderr.contains("error[not-the-repository]"), "{}", ran.shown());
-    }
-    insta::assert_snapshot!(home.shown(&home.run("", &["ci"])));
-}
-
-#[test]
 fn a_release_is_read_into_the_projects_own_registry() {
     if !full() {
         return;
