@@ -7,10 +7,11 @@
 //! - [`project`]: where the policy and its artefacts live; [`costs`], [`proofs`]: what was measured and
 //!   shown of it
 //! - [`foreign`]: what others ship, opened
-//! - [`cache`]: the user's own: tools, modules, and the record of what was made
+//! - [`cache`]: the user's own: tools, modules, and the record of artifacts
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
+//! - [`escape`]: text from outside, made fit for a terminal; [`output`]: what is printed
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
@@ -19,9 +20,11 @@ pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod costs;
+pub mod escape;
 pub mod files;
 pub mod foreign;
 pub mod invocation;
+pub mod limits;
 pub mod output;
 pub mod problem;
 pub mod process;

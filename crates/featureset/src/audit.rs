@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use compare::Comparison;
+pub(crate) use list::incomplete;
 pub use list::{Evaluated, Featuretags, List, Part, Program, Strip, Word};
 pub use step::Step;
 pub use tag::{Meaning, meaning};

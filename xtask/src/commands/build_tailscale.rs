@@ -9,7 +9,7 @@ mod plan;
 mod shrink;
 mod verify;
 
-use crate::{errln, outln};
+use crate::errln;
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
 use featureset::policy::{Pack, Policy, Symbols, format_size};
@@ -27,7 +27,7 @@ use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{files, process, progress, render};
+use crate::{escape, files, output, process, progress, render};
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
 pub const PACKED: &str = "tailscaled";
@@ -78,7 +78,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
             }
             State::NotRecorded => {
                 let record = project.cache.describe();
-                let why = format!("its artefacts fit, but {record} has no record that this program built them");
+                let why = format!("its artifacts fit, but {record} has no record that this program built them");
                 progress::line("Rebuilding", &format!("{target}: {why}"));
             }
             State::Stale => {}
@@ -105,7 +105,7 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
         Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
     });
     document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
-    outln!("{document:#}");
+    output::json(&document);
     Ok(())
 }
 
@@ -131,7 +131,7 @@ pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
 }
 
-/// Whether a target's artefacts are used as they are.
+/// Whether a target's artifacts are used as they are.
 enum State {
     /// This program built them by the very recipe.
     Fresh,
@@ -142,7 +142,7 @@ enum State {
     Stale,
 }
 
-/// The state of a target's artefacts.
+/// The state of a target's artifacts.
 fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
@@ -166,7 +166,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     for target in targets {
         let job = Job { project, pinned, target, maker: &maker };
         if let Err(failure) = build(&job)? {
-            errln!("{}\n", failure.compiler);
+            errln!("{}\n", escape::lines(&failure.compiler));
             return Ok(vec![failure.finding]);
         }
     }

@@ -9,6 +9,7 @@ pub use featuretags::Featuretags;
 
 use crate::facts::Facts;
 use crate::finding::{Finding, Label, Span};
+use crate::limits::{CALL, TAGS};
 use crate::name::INCLUDE_CLI;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
@@ -72,6 +73,8 @@ pub enum Part {
     Without(Vec<Part>, Vec<Strip>),
     /// Something that the text does not tell, in a few words.
     Unknown(String, Span),
+    /// The rest of a list that is longer than what is judged, or that the analysis did not come to. Why.
+    Cut(&'static str, Span),
 }
 
 /// A tag line and how it comes about.
@@ -114,10 +117,37 @@ impl List {
     /// The list that a text is as a whole: tags between commas and blanks, as `go build -tags` takes them.
     #[must_use]
     pub fn line(text: &str, what: &str) -> Self {
-        let tags = words(text, 0);
+        // One more than is judged shows that there is more.
+        let tags: Vec<Word> = words(text, 0).take(TAGS + 1).collect();
         // The first tag stands for the whole.
         let place = tags.first().map(|word| word.span).unwrap_or_default();
-        Self { what: what.to_owned(), place, parts: vec![Part::Tags(tags)], ..Self::default() }
+        let mut list = Self { what: what.to_owned(), place, parts: vec![Part::Tags(tags)], ..Self::default() };
+        list.bound(TAGS);
+        list
+    }
+
+    /// Leaves as many tags as are judged, and returns how many those are. What counts as a tag: see [`TAGS`].
+    pub(crate) fn bound(&mut self, most: usize) -> usize {
+        let (mut left, mut parts) = (most, Vec::new());
+        for part in std::mem::take(&mut self.parts) {
+            match (left.checked_sub(part.size()), part) {
+                (Some(rest), part) => {
+                    left = rest;
+                    parts.push(part);
+                    continue;
+                }
+                (None, Part::Tags(mut words)) => {
+                    words.truncate(left);
+                    parts.push(Part::Tags(words));
+                }
+                (None, _) => {}
+            }
+            left = 0;
+            parts.push(Part::Cut(TOO_LONG, self.place));
+            break;
+        }
+        self.parts = parts;
+        most - left
     }
 
     /// The tags that it comes to on the release of a registry.
@@ -132,6 +162,17 @@ impl List {
 }
 
 impl Part {
+    /// How many tags it counts as: it has no more, or about as many.
+    fn size(&self) -> usize {
+        match self {
+            Self::Tags(words) => words.len(),
+            Self::Featuretags(call) => CALL + call.add.len() + call.remove.len() + call.unknown.len(),
+            Self::ExtraSmall(_) | Self::Min(_) => CALL,
+            Self::Without(parts, gone) => gone.len() + parts.iter().map(Self::size).sum::<usize>(),
+            Self::Boxed(_) | Self::Unknown(..) | Self::Cut(..) => 1,
+        }
+    }
+
     fn evaluate(&self, registry: &Registry, facts: &Facts, into: &mut Evaluated) {
         match self {
             Self::Tags(words) => into.tags.extend(words.iter().cloned()),
@@ -160,8 +201,22 @@ impl Part {
                 into.tags.append(&mut inner.tags);
             }
             Self::Unknown(what, span) => unresolved(what, *span, into),
+            Self::Cut(why, span) => {
+                into.complete = false;
+                into.findings.push(incomplete(why, *span));
+            }
         }
     }
+}
+
+/// Why a list is cut that has too many tags.
+const TOO_LONG: &str = "it has more tags than are judged";
+
+/// The finding of an analysis that stopped early.
+pub(crate) fn incomplete(why: &str, place: Span) -> Finding {
+    let next = "Print the tag line where it is built, and give it with `--tags`.".to_owned();
+    let message = format!("the analysis stopped early: {why}");
+    get("incomplete-analysis").finding(message, Label::new(place, "not followed to its end"), next)
 }
 
 fn unresolved(what: &str, span: Span, into: &mut Evaluated) {
@@ -200,18 +255,19 @@ impl Strip {
 ///
 /// Source: Go's `cmd/go/internal/work/build.go`, `tagsFlag`: commas, or blanks as before Go 1.13.
 #[must_use]
-pub(crate) fn words(text: &str, at: usize) -> Vec<Word> {
-    let mut words = Vec::new();
+pub(crate) fn words(text: &str, at: usize) -> impl Iterator<Item = Word> {
     let mut start = None;
-    for (index, c) in text.char_indices().chain([(text.len(), ',')]) {
+    text.char_indices().chain([(text.len(), ',')]).filter_map(move |(index, c)| {
         match (c == ',' || c.is_whitespace(), start) {
             (true, Some(begin)) => {
-                words.push(Word::new(&text[begin..index], Span { start: at + begin, end: at + index }));
                 start = None;
+                Some(Word::new(&text[begin..index], Span { start: at + begin, end: at + index }))
             }
-            (false, None) => start = Some(index),
-            _ => {}
+            (false, None) => {
+                start = Some(index);
+                None
+            }
+            _ => None,
         }
-    }
-    words
+    })
 }

@@ -1,7 +1,7 @@
 //! Programs through which a list of tags is piped.
 
 use super::sed::{self, Change};
-use super::value::{Atom, Value};
+use super::value::Value;
 use crate::finding::Span;
 
 /// What a program makes of what it is given. `words` are its name and its arguments, with their places.
@@ -20,8 +20,8 @@ pub(super) fn through(value: Value, words: &[(String, Span)]) -> Value {
         _ => None,
     };
     changed.unwrap_or_else(|| {
-        let unknown = Atom::Unknown(format!("what `{program}` makes of the list"), *span);
-        Value { atoms: vec![unknown], ..value }
+        let unknown = Value::unknown(format!("what `{program}` makes of the list"), *span);
+        Value { atoms: unknown.atoms, ..value }
     })
 }
 

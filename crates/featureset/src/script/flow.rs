@@ -13,23 +13,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::functions::Functions;
 use self::images::Images;
-use super::MOST_LISTS;
 use super::sections::{Kind, Section};
 use super::token::{self, Token, Word};
 use super::value::{Atom, Value};
 use crate::audit::{List, Part, Program};
 use crate::finding::{Finding, Label, Span};
+use crate::limits::{ALTERNATIVES, COPIES, DEEPEST, LISTS, STEPS};
 use crate::release::Release;
 use crate::rules::get;
 
-/// How many ways a variable may have come about. More are not followed.
-const MOST_WAYS: usize = 4;
-
-/// How deep branches and commands in commands are followed.
-const DEEPEST: usize = 12;
-
 /// What a file is kept as among the variables: this before its name.
 const FILE: &str = "> ";
+
+/// Why a text is not followed to its end that has many lists.
+pub(super) const TOO_MANY_LISTS: &str = "it has more lists of tags than are judged";
 
 type Variables = BTreeMap<String, Vec<Value>>;
 
@@ -68,8 +65,12 @@ pub(super) struct Flow<'a> {
     lists: Vec<List>,
     /// Where words begin that belong to something else than a list: the patterns of an editor.
     patterns: BTreeSet<usize>,
-    /// Work that is left.
+    /// Steps that are left.
     budget: usize,
+    /// Bytes of variables that may still be copied.
+    copies: usize,
+    /// Why the text is not followed to its end, if it is not.
+    stopped: Option<&'static str>,
     depth: usize,
     stops_on_errors: bool,
     stops_on_piped_errors: bool,
@@ -104,7 +105,9 @@ impl<'a> Flow<'a> {
             left: None,
             lists: Vec::new(),
             patterns: BTreeSet::new(),
-            budget: 400_000,
+            budget: STEPS,
+            copies: COPIES,
+            stopped: None,
             depth: 0,
             // A workflow's commands run under `bash -e`.
             stops_on_errors: kind == Kind::Yaml || (first.starts_with("#!") && first.contains(" -e")),
@@ -125,10 +128,12 @@ impl<'a> Flow<'a> {
                 let value = self.printed(*commands);
                 self.assign(name, vec![value], *commands, None);
             }
-            Section::Image { from, name } if self.works(self.variables.len() * 8) => {
+            Section::Image { from, name } => {
                 self.images.begin(from, name.as_deref(), &mut self.variables);
+                if !self.may_copy() {
+                    self.variables.clear();
+                }
             }
-            Section::Image { .. } => self.variables.clear(),
             Section::Asked(name) => self.images.ask(name, &mut self.variables),
             Section::Value { name, value, adds, default } => self.section_value(name, *value, *adds, *default),
             Section::If => self.branch(),
@@ -140,7 +145,7 @@ impl<'a> Flow<'a> {
     /// Each `RUN` and each line of a recipe has a shell of its own. Files stay.
     fn apart(&mut self, span: Span) {
         (self.stops_on_errors, self.stops_on_piped_errors) = (false, false);
-        let outside = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        let outside = self.copied();
         self.commands(&token::tokens(self.text, span, self.kind));
         let inside = std::mem::replace(&mut self.variables, outside);
         self.variables.extend(inside.into_iter().filter(|(name, _)| name.starts_with(FILE)));
@@ -148,7 +153,7 @@ impl<'a> Flow<'a> {
 
     /// A step knows its own variables, and leaves behind what it gives to the workflow.
     fn step(&mut self, values: &[Section], commands: &[Section]) {
-        let outside = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        let outside = self.copied();
         values.iter().chain(commands).for_each(|section| self.follow(section));
         let inside = std::mem::replace(&mut self.variables, outside);
         self.variables.extend(inside.into_iter().filter(|(name, _)| name.starts_with(FILE)));
@@ -168,8 +173,9 @@ impl<'a> Flow<'a> {
         self.assign(name, values, key, adds.then_some(" "));
     }
 
-    /// The lists that were found, and where the words begin that are spoken for.
-    pub(super) fn finish(mut self) -> (Vec<List>, BTreeSet<usize>) {
+    /// The lists that were found, where the words begin that are spoken for, and why the text was not followed to its end, if it
+    /// was not.
+    pub(super) fn finish(mut self) -> (Vec<List>, BTreeSet<usize>, Option<&'static str>) {
         self.uncalled();
         for index in 0..self.definitions.len() {
             let Definition { name, place, values, used } = &self.definitions[index];
@@ -193,7 +199,7 @@ impl<'a> Flow<'a> {
             value.parts().iter().for_each(|part| starts(part, &mut taken));
         }
         self.lists.iter().flat_map(|list| &list.parts).for_each(|part| starts(part, &mut taken));
-        (self.lists, taken)
+        (self.lists, taken, self.stopped)
     }
 
     /// The text that is followed.
@@ -218,14 +224,38 @@ impl<'a> Flow<'a> {
 
     /// The variables as they are, to be restored behind a command for which some are set.
     pub(super) fn outside(&mut self, set: &[&Word]) -> Option<Variables> {
-        let any = !set.is_empty() && self.works(self.variables.len() * 4);
-        any.then(|| self.variables.clone())
+        (!set.is_empty()).then(|| self.copied())
     }
 
-    /// Takes work from what is left; whether there was enough.
+    /// Takes steps from what is left; whether there were enough.
     fn works(&mut self, amount: usize) -> bool {
         self.budget = self.budget.saturating_sub(amount + 1);
+        if self.budget == 0 {
+            self.stop("it takes more steps than are followed");
+        }
         self.budget > 0
+    }
+
+    /// Notes why the text is not followed to its end; the first reason is kept.
+    fn stop(&mut self, why: &'static str) {
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Takes the size of the variables from what may be copied; whether there was enough.
+    fn may_copy(&mut self) -> bool {
+        let size =
+            |(name, values): (&String, &Vec<Value>)| name.len() + 64 + values.iter().map(Value::size).sum::<usize>();
+        let size: usize = self.variables.iter().map(size).sum();
+        self.copies = self.copies.saturating_sub(size);
+        if self.copies == 0 {
+            self.budget = 0;
+        }
+        self.works(self.variables.len() * 4)
+    }
+
+    /// The variables as they are; none where there were too many copies.
+    fn copied(&mut self) -> Variables {
+        if self.may_copy() { self.variables.clone() } else { Variables::new() }
     }
 
     pub(super) fn assign(&mut self, name: &str, values: Vec<Value>, place: Span, adds: Option<&str>) {
@@ -291,10 +321,10 @@ impl<'a> Flow<'a> {
 
     /// Leaves no more ways than are followed. That there are more is said.
     fn bounded(&self, values: &mut Vec<Value>) {
-        if values.len() <= MOST_WAYS {
+        if values.len() <= ALTERNATIVES {
             return;
         }
-        values.truncate(MOST_WAYS);
+        values.truncate(ALTERNATIVES);
         if let Some(value) = values.last_mut() {
             let place = value.origins.first().and_then(|origin| self.definitions.get(*origin));
             let place = place.map(|definition| definition.place).unwrap_or_default();
@@ -303,17 +333,22 @@ impl<'a> Flow<'a> {
     }
 
     fn branch(&mut self) {
-        if self.branches.len() < DEEPEST && self.works(self.variables.len() * 16) {
-            let before = self.variables.clone();
-            self.branches.push(Branch { before, results: Vec::new(), exhaustive: false, ended: false });
-        } else {
+        if self.branches.len() == DEEPEST {
+            self.stop("it nests deeper than is followed");
             self.budget = 0;
+            return;
+        }
+        if self.works(self.variables.len() * 12) {
+            let before = self.copied();
+            self.branches.push(Branch { before, results: Vec::new(), exhaustive: false, ended: false });
         }
     }
 
     fn otherwise(&mut self, exhaustive: bool) {
+        let may_copy = self.may_copy();
         if let Some(branch) = self.branches.last_mut() {
-            branch.results.push(std::mem::replace(&mut self.variables, branch.before.clone()));
+            let before = if may_copy { branch.before.clone() } else { Variables::new() };
+            branch.results.push(std::mem::replace(&mut self.variables, before));
             branch.exhaustive |= exhaustive;
         }
     }
@@ -337,7 +372,8 @@ impl<'a> Flow<'a> {
             for (name, values) in one {
                 let known = joined.entry(name).or_default();
                 for value in values {
-                    if !known.contains(&value) {
+                    // One more than are followed shows that there are more.
+                    if known.len() <= ALTERNATIVES && !known.contains(&value) {
                         known.push(value);
                     }
                 }
@@ -363,29 +399,30 @@ impl<'a> Flow<'a> {
             let mut findings = found.findings.clone();
             findings.extend(value.unnoticed.map(unnoticed));
             findings.extend(value.environment.iter().map(|(name, span)| environment(name, *span)));
+            let mut parts = value.parts();
+            // What was set last may be missing.
             if self.budget == 0 {
-                let message = "the text goes on for longer than is followed".to_owned();
-                let next = "Give the line that it comes to with `--tags`.".to_owned();
-                findings.push(get("unresolved-list").finding(
-                    message,
-                    Label::new(found.place, "not followed to its end"),
-                    next,
-                ));
+                parts.push(Part::Cut("a part of the list may be missing", found.place));
             }
             let list = List {
                 what,
                 place: found.place,
                 program: found.program,
-                parts: value.parts(),
+                parts,
                 release: found.release,
                 stamp: found.stamp.clone(),
                 findings,
                 ..List::default()
             };
             // A loop comes by many times.
-            if self.lists.len() < MOST_LISTS && !self.lists.contains(&list) {
-                self.lists.push(list);
+            if self.lists.contains(&list) {
+                continue;
             }
+            if self.lists.len() == LISTS {
+                self.stop(TOO_MANY_LISTS);
+                return;
+            }
+            self.lists.push(list);
         }
     }
 }

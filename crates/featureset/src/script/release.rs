@@ -2,6 +2,7 @@
 
 use crate::audit::List;
 use crate::finding::{Finding, Label, Span};
+use crate::limits::RELEASES;
 use crate::release::Release;
 use crate::rules::get;
 
@@ -23,9 +24,12 @@ pub(super) fn state(text: &str, lists: &mut [List]) {
 }
 
 fn several_releases(several: &[(Release, Span)]) -> Finding {
-    let quoted: Vec<String> = several.iter().map(|(release, _)| release.to_string()).collect();
-    let message = format!("the text names several releases: {}", quoted.join(", "));
-    let mut labels = several.iter().map(|(release, span)| Label::new(*span, format!("{release} here")));
+    let first = &several[..RELEASES.min(several.len())];
+    let quoted: Vec<String> = first.iter().map(|(release, _)| release.to_string()).collect();
+    let more =
+        if first.len() < several.len() { format!(" and {} more", several.len() - first.len()) } else { String::new() };
+    let message = format!("the text names several releases: {}{more}", quoted.join(", "));
+    let mut labels = first.iter().map(|(release, span)| Label::new(*span, format!("{release} here")));
     let place = labels.next().unwrap_or_else(|| Label::new(Span::default(), ""));
     let mut finding = get("release-assumed").finding(message, place, "Say which with `--release`.".to_owned());
     finding.related = labels.collect();

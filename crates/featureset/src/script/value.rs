@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::audit::{Part, Strip, Word};
 use crate::finding::Span;
+use crate::limits::{LONGEST_DESCRIPTION, LONGEST_VALUE};
 
-/// The most text that a value holds.
-const LONGEST: usize = 1 << 16;
+/// The weight of a part of a value in addition to its text: even an empty one takes memory.
+const ATOM: usize = 4;
 
 /// What a variable or an argument holds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,8 +44,8 @@ impl Value {
         Self { atoms: vec![Atom::Text(text.into(), at)], ..Self::default() }
     }
 
-    pub(super) fn unknown(what: impl Into<String>, span: Span) -> Self {
-        Self { atoms: vec![Atom::Unknown(what.into(), span)], ..Self::default() }
+    pub(super) fn unknown(what: impl AsRef<str>, span: Span) -> Self {
+        Self { atoms: vec![Atom::Unknown(described(what.as_ref()), span)], ..Self::default() }
     }
 
     pub(super) fn part(part: Part) -> Self {
@@ -62,15 +63,21 @@ impl Value {
     /// How much it holds.
     pub(super) fn weight(&self) -> usize {
         let weight = |atom: &Atom| match atom {
-            Atom::Text(text, _) => text.len() + 1,
+            Atom::Text(text, _) => text.len() + ATOM,
             Atom::Part(part) => heaviness(part),
-            Atom::Unknown(..) => 32,
+            Atom::Unknown(what, _) => what.len() + 32,
         };
-        self.atoms.iter().map(weight).sum()
+        let environment = self.environment.iter().map(|(name, _)| name.len() + 32);
+        self.atoms.iter().map(weight).chain(environment).sum()
+    }
+
+    /// How much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.weight() + self.atoms.len() * size_of::<Atom>() + size_of::<Self>()
     }
 
     pub(super) fn is_too_long(&self) -> bool {
-        self.weight() > LONGEST
+        self.weight() > LONGEST_VALUE
     }
 
     /// Its text, if it is text alone.
@@ -102,7 +109,7 @@ impl Value {
         fn made(part: &Part) -> bool {
             match part {
                 Part::Without(parts, _) => parts.iter().any(made),
-                Part::Tags(_) | Part::Unknown(..) => false,
+                Part::Tags(_) | Part::Unknown(..) | Part::Cut(..) => false,
                 _ => true,
             }
         }
@@ -166,14 +173,14 @@ impl Value {
     }
 
     /// The words of it as a shell splits them: at blanks of its text.
-    pub(super) fn fields(self) -> Vec<Self> {
+    pub(super) fn fields(mut self) -> Vec<Self> {
         let blank = |atom: &Atom| matches!(atom, Atom::Text(text, _) if text.contains(char::is_whitespace));
         if !self.atoms.iter().any(blank) {
             return vec![self];
         }
         let mut fields: Vec<Vec<Atom>> = vec![Vec::new()];
-        for atom in &self.atoms {
-            let Atom::Text(text, at) = atom else {
+        for atom in std::mem::take(&mut self.atoms) {
+            let Atom::Text(text, at) = &atom else {
                 fields.last_mut().into_iter().for_each(|field| field.push(atom.clone()));
                 continue;
             };
@@ -250,9 +257,24 @@ impl Open {
 fn heaviness(part: &Part) -> usize {
     match part {
         Part::Tags(words) => words.iter().map(|word| word.text.len() + 1).sum(),
-        Part::Featuretags(call) => 32 * (1 + call.add.len() + call.remove.len()),
-        Part::Without(parts, gone) => 256 + 32 * gone.len() + parts.iter().map(heaviness).sum::<usize>(),
+        Part::Featuretags(call) => {
+            let names: usize = call.add.iter().chain(&call.remove).map(|word| word.text.len() + 32).sum();
+            32 + names + call.unknown.iter().map(|(what, _)| what.len() + 32).sum::<usize>()
+        }
+        Part::Without(parts, gone) => {
+            let strips: usize = gone.iter().map(|strip| strip.word.text.len() + 32).sum();
+            256 + strips + parts.iter().map(heaviness).sum::<usize>()
+        }
+        Part::Unknown(what, _) => what.len() + 32,
         _ => 32,
+    }
+}
+
+/// A description of something unknown, no longer than anyone reads.
+fn described(what: &str) -> String {
+    match what.char_indices().nth(LONGEST_DESCRIPTION) {
+        Some((end, _)) => format!("{}…", &what[..end]),
+        None => what.to_owned(),
     }
 }
 

@@ -1,23 +1,20 @@
 //! What is audited: a tag line, a text in which lists of tags stand, or programs with what they record of their build.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
 use featureset::audit::{List, Program};
 use featureset::finding::{Finding, Label};
 use featureset::release::Release;
-use featureset::{rules, script};
+use featureset::rules;
+use featureset::script::{self, Followed};
 use gobinary::tailscale::{Role, Source as Told};
 
 use crate::cache::Cache;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
-use crate::progress;
-
-/// The most that is read of a text: no recipe is longer.
-const LONGEST: u64 = 1 << 20;
+use crate::{files, limits, progress};
 
 /// A text and the lists in it.
 pub struct Source {
@@ -33,15 +30,23 @@ pub struct Source {
     pub lists: Vec<List>,
 }
 
+/// The sources in a file.
+pub struct Opened {
+    /// The sources, at least one, each with at least one list.
+    pub sources: Vec<Source>,
+    /// The other things in the file: not Tailscale, or not judged.
+    pub not_judged: Vec<Problem>,
+}
+
 impl Source {
     /// Opens what the flags name: at least one source, each with at least one list.
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, cache: &Cache) -> Result<Vec<Self>> {
+    pub fn open(what: &What, cache: &Cache) -> Result<Opened> {
         match (&what.file, &what.tags) {
             (Some(path), _) => Self::of_file(path, cache),
-            (None, tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
+            (None, tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
         }
     }
 
@@ -49,33 +54,42 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, cache: &Cache) -> Result<Vec<Self>> {
+    pub fn older(text: &str, cache: &Cache) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, cache) }
+        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache) }
     }
 
-    fn of_line(tags: &str) -> Self {
-        let list = List::line(tags, "the tags as given");
-        Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
+    fn of_line(tags: &str) -> Opened {
+        let (name, lists) = ("the tag line".to_owned(), vec![List::line(tags, "the tags as given")]);
+        let source = Self { name, file: None, text: tags.to_owned(), is_text: false, lists };
+        Opened { sources: vec![source], not_judged: Vec::new() }
     }
 
-    fn of_file(path: &Path, cache: &Cache) -> Result<Vec<Self>> {
+    fn of_file(path: &Path, cache: &Cache) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
             let opened = foreign::open(path, cache)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
-            return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
+            let sources = opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect();
+            return Ok(Opened { sources, not_judged: opened.others });
         }
-        let text = read(path)?;
-        let lists = script::read(&name, &text);
+        // What is not UTF-8 in it can't be part of a tag.
+        let text = String::from_utf8_lossy(&files::read_regular(path, limits::RECIPE)?).into_owned();
+        let Followed { lists, stopped } = script::follow(&name, &text);
+        if let (true, Some(why)) = (lists.is_empty(), stopped) {
+            let message = format!("{name} was not followed to its end");
+            let next = "Print the tag line where it is built, and give it with `--tags`.";
+            return Err(Problem::new("incomplete-analysis", message, why, next).into());
+        }
         if lists.is_empty() {
             let why =
                 "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
             let next = "Print the tag line where it is built, and give it with `--tags`.";
             return Err(Problem::new("nothing-to-audit", format!("{name} has no list of tags"), why, next).into());
         }
-        Ok(vec![Self { file: Some(name.clone()), name, text, is_text: true, lists }])
+        let source = Self { file: Some(name.clone()), name, text, is_text: true, lists };
+        Ok(Opened { sources: vec![source], not_judged: Vec::new() })
     }
 
     /// A program is judged by what it records of its own build.
@@ -117,20 +131,4 @@ fn replaced(list: &List) -> Finding {
 /// The release that a version begins with: `1.98.5-t012345678` is one of 1.98.5.
 fn release(version: &str) -> Option<Release> {
     version.split('-').next()?.parse().ok()
-}
-
-/// The text of a file. What is not UTF-8 in it can't be part of a tag.
-fn read(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-    file.map_err(|error| {
-        let next = "Check the path; a tag line is given with `--tags`.";
-        Problem::new("file", format!("can't read {}", path.display()), error.to_string(), next)
-    })?;
-    if bytes.len() as u64 > LONGEST {
-        let message = format!("{} is a text of more than 1 MB", path.display());
-        let next = "Check that it is the right file, or give the tag line with `--tags`.";
-        return Err(Problem::new("too-large", message, "no recipe is that long, so it is not read", next).into());
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

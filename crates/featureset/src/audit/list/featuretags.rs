@@ -3,7 +3,7 @@
 //! Source: `cmd/featuretags/featuretags.go` and `feature/featuretags`, which have done the same in every release since
 //! 1.90.0; tests/upstream.rs holds this to the real program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Evaluated, Word};
 use crate::facts::Facts;
@@ -48,12 +48,9 @@ impl Featuretags {
             return;
         }
         into.findings.extend(self.add.iter().filter_map(|word| silent(word, registry, facts)));
-        let kept: BTreeSet<FeatureName> = self
-            .add
-            .iter()
-            .filter_map(|word| FeatureName::new(&word.text).ok())
-            .flat_map(|name| registry.requires(&name))
-            .collect();
+        let added: BTreeSet<FeatureName> =
+            self.add.iter().filter_map(|word| FeatureName::new(&word.text).ok()).collect();
+        let kept: BTreeSet<FeatureName> = added.iter().flat_map(|name| registry.requires(name)).collect();
         let mut tags: BTreeSet<String> = if self.min {
             registry.tags(&kept).into_iter().collect()
         } else {
@@ -61,9 +58,10 @@ impl Featuretags {
             kept.iter().filter(|name| !name.is_omittable()).map(FeatureName::build_tag).collect()
         };
         tags.extend(self.remove.iter().map(|word| format!("{OMIT_PREFIX}{}", word.text)));
+        let removed: HashMap<&str, Span> = self.remove.iter().rev().map(|word| (&*word.text, word.span)).collect();
         let place = |tag: &String| {
-            let named = self.remove.iter().find(|word| tag.strip_prefix(OMIT_PREFIX) == Some(&word.text));
-            named.map_or(self.span, |word| word.span)
+            let named = tag.strip_prefix(OMIT_PREFIX).and_then(|name| removed.get(name));
+            named.copied().unwrap_or(self.span)
         };
         into.tags.extend(tags.iter().map(|tag| Word::new(tag.clone(), place(tag))));
     }
@@ -77,7 +75,8 @@ impl Featuretags {
             return Some(rule.finding(message, Label::new(word.span, "no such flag"), next));
         }
         let removed: BTreeSet<&str> = self.remove.iter().map(|word| word.text.as_str()).collect();
-        for word in &self.remove {
+        let mut seen = HashSet::new();
+        for word in self.remove.iter().filter(|word| seen.insert(&word.text)) {
             let known = FeatureName::new(&word.text).ok().filter(|name| registry.features.contains_key(name));
             let Some(name) = known else {
                 let message =

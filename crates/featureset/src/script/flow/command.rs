@@ -3,9 +3,10 @@
 use super::super::token::{Token, Word};
 use super::super::value::{Atom, Value};
 use super::printed::words_of;
-use super::{DEEPEST, FILE, Flow, Simple, Variables, ends};
+use super::{FILE, Flow, Simple, Variables, ends};
 use crate::audit::Part;
 use crate::finding::Span;
+use crate::limits::DEEPEST;
 
 /// What stands around a command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,6 +49,10 @@ impl Flow<'_> {
                 index = end.max(index + 1);
                 continue;
             };
+            let place = across(&words);
+            if !self.works((place.end - place.start) / 32) {
+                break;
+            }
             match first.text().unwrap_or_default().as_str() {
                 "for" => index = self.repeated(tokens, &words, end),
                 "case" => {
@@ -82,8 +87,7 @@ impl Flow<'_> {
     fn operator(&mut self, operator: &'static str, groups: &mut Vec<Group>) -> &'static str {
         match operator {
             "(" => {
-                let outside =
-                    if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+                let outside = self.copied();
                 groups.push(Group::Shell(outside));
                 return "\n";
             }
@@ -165,7 +169,7 @@ impl Flow<'_> {
     /// Runs a loop over words that are known. What it sets is not known where it is left before its end.
     fn turns(&mut self, name: &str, items: Vec<Value>, body: &[Token]) {
         let outer = self.left.take();
-        let before = if self.works(self.variables.len() * 4) { self.variables.clone() } else { Variables::new() };
+        let before = self.copied();
         self.depth += 1;
         for item in items {
             if !self.works(body.len()) {
@@ -240,7 +244,7 @@ impl Flow<'_> {
 
     /// Another script that is read in may set anything anew.
     fn sourced(&mut self, place: Span) {
-        if !self.works(self.variables.len()) {
+        if !self.works(self.variables.len() * 32) {
             return;
         }
         for (name, values) in &mut self.variables {

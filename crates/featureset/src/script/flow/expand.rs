@@ -5,8 +5,9 @@ use super::super::sections::Kind;
 use super::super::sed;
 use super::super::token::{self, Piece, Word};
 use super::super::value::{Atom, Value};
-use super::{DEEPEST, Flow};
+use super::Flow;
 use crate::finding::Span;
+use crate::limits::{ALTERNATIVES, DEEPEST};
 
 impl Flow<'_> {
     /// The values that a word may have.
@@ -49,7 +50,7 @@ impl Flow<'_> {
     }
 
     /// The words that `ts_omit_{aws,bird}` stands for, where no quote and no reference is in it.
-    fn braced(&self, word: &Word) -> Option<Vec<Value>> {
+    fn braced(&mut self, word: &Word) -> Option<Vec<Value>> {
         let source = self.text.get(word.span.start..word.span.end)?;
         if self.kind == Kind::Make || word.text()? != source {
             return None;
@@ -58,6 +59,10 @@ impl Flow<'_> {
         let length = source[open..].find('}')?;
         let inside = &source[open + 1..open + length];
         if !inside.contains(',') || inside.contains('{') || source[open + length + 1..].contains('{') {
+            return None;
+        }
+        // Each has all that is outside of the braces.
+        if !self.works(inside.matches(',').count() * (source.len() - inside.len())) {
             return None;
         }
         let start = word.span.start;
@@ -86,6 +91,9 @@ impl Flow<'_> {
 
     /// What a reference stands for. `span` is what stands between its brackets.
     fn reference(&mut self, span: Span) -> Vec<Value> {
+        if !self.works((span.end - span.start) / 8) {
+            return vec![not_followed(span)];
+        }
         let inner = self.text[span.start..span.end].to_owned();
         if let Some(expression) = inner.strip_prefix('{') {
             // `${{ env.NAME }}` of a workflow.
@@ -113,8 +121,13 @@ impl Flow<'_> {
         if context != "matrix" {
             return ["env", "steps", "needs"].contains(&context).then(|| self.variable(name)).flatten();
         }
+        if !self.works(self.definitions.len() / 4) {
+            return None;
+        }
         let set = self.definitions.iter().filter(|definition| definition.name == name);
-        let mut values: Vec<Value> = set.flat_map(|definition| definition.values.clone()).collect();
+        let values = set.flat_map(|definition| &definition.values);
+        // One more than are followed shows that there are more.
+        let mut values: Vec<Value> = values.take(ALTERNATIVES + 1).cloned().collect();
         self.works(values.iter().map(Value::weight).sum());
         self.bounded(&mut values);
         (!values.is_empty()).then_some(values)
@@ -122,8 +135,13 @@ impl Flow<'_> {
 
     /// What a variable may hold; nothing where the text never sets it.
     pub(in super::super) fn variable(&mut self, name: &str) -> Option<Vec<Value>> {
-        let values = self.variables.get(name)?.clone();
-        self.works(values.iter().map(Value::weight).sum());
+        let values = self.variables.get(name)?;
+        if self.budget == 0 {
+            return Some(vec![not_followed(Span::default())]);
+        }
+        let weight = values.iter().map(Value::weight).sum();
+        let values = values.clone();
+        self.works(weight);
         Some(values)
     }
 
@@ -232,6 +250,11 @@ impl Flow<'_> {
         };
         changed.unwrap_or_else(|| vec![Value::unknown(format!("`$({inner})`"), span)])
     }
+}
+
+/// The unknown value of everything that comes after the last step.
+pub(super) fn not_followed(place: Span) -> Value {
+    Value::unknown("what is too long to be followed", place)
 }
 
 /// Each word with something before it. A word may be made of several texts.

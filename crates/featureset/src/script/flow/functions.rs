@@ -1,11 +1,13 @@
 //! Functions of a shell: what they do is done where they are called, or at the end where nothing in the text calls them.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::super::sections::Kind;
 use super::super::token::{Token, Word};
 use super::super::value::Value;
-use super::{DEEPEST, Flow, Variables};
+use super::{Flow, Variables};
+use crate::limits::DEEPEST;
 
 /// The functions of a text by name.
 pub(super) type Functions = BTreeMap<String, Function>;
@@ -14,7 +16,7 @@ pub(super) type Functions = BTreeMap<String, Function>;
 #[derive(Debug, Clone)]
 pub(super) struct Function {
     /// What stands between its braces.
-    body: Vec<Token>,
+    body: Rc<[Token]>,
     called: bool,
     /// How many were defined before it.
     order: usize,
@@ -65,7 +67,7 @@ impl Flow<'_> {
         let body = &tokens[at + 1..at + length];
         if self.works(body.len()) {
             let order = self.functions.len();
-            self.functions.insert(name, Function { body: body.to_vec(), called: false, order });
+            self.functions.insert(name, Function { body: body.into(), called: false, order });
         }
         Some(at + length + 1)
     }
@@ -74,8 +76,12 @@ impl Flow<'_> {
     pub(super) fn runs(&mut self, name: &str, words: &[&Word]) -> bool {
         let Some(function) = self.functions.get_mut(name) else { return false };
         function.called = true;
-        let body = function.body.clone();
-        if self.depth == DEEPEST || !self.works(body.len() + words.len()) {
+        let body = Rc::clone(&function.body);
+        if self.depth == DEEPEST {
+            self.stop("its functions call each other deeper than is followed");
+            return false;
+        }
+        if !self.works(body.len() + words.len()) {
             return false;
         }
         let lists = self.lists.len();
@@ -118,7 +124,7 @@ impl Flow<'_> {
         names.sort_unstable();
         for (_, name) in names.into_iter().rev() {
             let left = self.functions.get(&name).filter(|function| !function.called);
-            if let Some(body) = left.map(|function| function.body.clone())
+            if let Some(body) = left.map(|function| Rc::clone(&function.body))
                 && self.works(body.len())
             {
                 self.commands(&body);

@@ -3,6 +3,7 @@
 use super::super::filter;
 use super::super::token::{self, Piece, Token, Word};
 use super::super::value::{Atom, Value};
+use super::expand::not_followed;
 use super::{FILE, Flow, ends};
 use crate::audit::Part;
 use crate::finding::Span;
@@ -12,10 +13,10 @@ impl Flow<'_> {
     pub(super) fn printed(&mut self, span: Span) -> Value {
         let tokens = token::tokens(self.text, span, self.kind);
         let mut values = self.nested(span, |flow| {
-            if !flow.works(flow.variables.len() * 4) {
-                return vec![Value::unknown("what is too long to be followed", span)];
-            }
             // What is set in there holds in there.
+            if !flow.may_copy() {
+                return vec![not_followed(span)];
+            }
             let outside = flow.variables.clone();
             let value = flow.pipeline(&tokens, span);
             flow.variables = outside;
@@ -64,6 +65,9 @@ impl Flow<'_> {
     fn piped(&mut self, value: Value, words: &[&Word], span: Span) -> Value {
         let plain: Vec<(String, Span)> =
             words.iter().map(|word| (word.text().unwrap_or_default(), text_place(word))).collect();
+        if !self.works(value.weight()) {
+            return Value { atoms: not_followed(span).atoms, ..value };
+        }
         self.patterns.extend(plain.iter().map(|(_, span)| span.start));
         let made = value.is_made();
         let mut value = match words.iter().any(|word| word.text().is_none()) {
