@@ -246,8 +246,8 @@ impl Upstream {
         self.build(go, name, &format!("{name}.program"), ".")
     }
 
-    /// Builds a program while the module is held. Another run may be starting the one that is there, so it is replaced
-    /// as a whole.
+    /// Builds a program while the module is held. Another run may be starting the old one, so it is
+    /// replaced as a whole.
     fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<PathBuf> {
         let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));

@@ -34,7 +34,8 @@ pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<File> {
     }
 }
 
-/// Opens the file of a lock. It came with the folder: no link is followed, nothing is truncated, and a pipe is not waited for.
+/// Opens the file of a lock. It may have come with the folder: no link is followed, nothing is
+/// truncated, and a pipe is not waited for.
 fn open_lock(path: &Path) -> Result<File> {
     let refused = |why: &str| {
         Problem::new("file", format!("can't lock {}", path.display()), why, "Look at it, delete it, and run it again.")

@@ -39,7 +39,8 @@ fn no_temporary(error: &std::io::Error) -> Problem {
     Problem::new("no-temporary-folder", message, why, next)
 }
 
-/// Refuses to begin if the disk of a folder has less room than a program needs that does not notice it by itself.
+/// Refuses to begin if the disk of a folder has too little room for a program that would not notice
+/// it.
 ///
 /// # Errors
 /// A [`Problem`] that names the folder.
