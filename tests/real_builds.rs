@@ -53,7 +53,10 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
     let mut command = go.command(&arguments, &[go::plain("go1.26.8"), platform].concat());
     command.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
     process::stdout(command, "").unwrap();
-    process::stdout(upx.pack(&raw, &packed), "").unwrap();
+    // The peer's own arguments, not ours.
+    let mut pack = std::process::Command::new(&upx.program);
+    pack.args(["-q", "-q", "--lzma", "--best", "-o"]).args([&packed, &raw]);
+    process::stdout(pack, "").unwrap();
     std::fs::metadata(packed).unwrap().len()
 }
 

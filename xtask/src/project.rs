@@ -32,7 +32,7 @@ pub struct Project {
     pub findings: Vec<Finding>,
     /// What is known of upstream here.
     pub facts: Cow<'static, Facts>,
-    /// The user's own cache: the tools, and the record of the artifacts that this program built.
+    /// The user's own cache: where tools come from, and what says which artefacts this program built.
     pub cache: Cache,
 }
 

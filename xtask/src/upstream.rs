@@ -11,11 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::problem::Problem;
+use crate::process::Output;
+use crate::programs::{self, Program};
 use crate::tools::go::{self, Go};
 use crate::{files, process, progress};
-
-/// The program that prints what a release's registry declares.
-const REGISTRY_PROGRAM: &str = include_str!("../go/registry/main.go");
 
 /// A release whose module is in the module cache.
 #[derive(Debug, Clone)]
@@ -182,7 +181,7 @@ fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()>
         files::write(&folder.join("go.mod"), &go_mod)?;
         files::write(&folder.join("go.sum"), &sums)?;
     }
-    files::write(&registry.join("main.go"), REGISTRY_PROGRAM)
+    programs::REGISTRY.sources.iter().try_for_each(|(file, source)| files::write(&registry.join(file), source))
 }
 
 impl Upstream {
@@ -224,38 +223,69 @@ impl Upstream {
     /// A [`Problem`] where it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
-        self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")
+        let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
+        built.map_err(|output| {
+            let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
+            Problem::new("tool-failed", message, output.stderr.trim(), "Check the network.").into()
+        })
     }
 
-    /// A small program of ours, its files by name, that uses the release's packages and modules, built in a module of
-    /// its own.
+    /// Writes a program of ours into its own module, which requires this release and nothing else. Returns the folder.
     ///
     /// # Errors
-    /// A [`Problem`] where it does not build.
-    pub fn build_program(&self, go: &Go, name: &str, sources: &[(&str, &str)]) -> Result<PathBuf> {
-        let _lock = lock(&self.module)?;
-        let folder = self.module.join(name);
-        // A source of another version of this program would be compiled too.
-        files::empty_folder(&folder)?;
+    /// An error if it can't be written.
+    pub fn write_program(&self, program: &Program) -> Result<PathBuf> {
+        let folder = self.module.join(program.name);
         for file in ["go.mod", "go.sum"] {
             files::write(&folder.join(file), &files::read(&self.module.join(file))?)?;
         }
-        for (file, source) in sources {
+        for (file, source) in program.sources {
             files::write(&folder.join(file), source)?;
         }
-        self.build(go, name, &format!("{name}.program"), ".")
+        Ok(folder)
     }
 
-    /// Builds a program while the module is held. Another run may be starting the old one, so it is
-    /// replaced as a whole.
-    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<PathBuf> {
+    /// Builds a program of ours, which uses the release's packages and modules.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it does not build; it says whether that is our fault.
+    pub fn build_program(&self, go: &Go, program: &Program) -> Result<PathBuf> {
+        let _lock = lock(&self.module)?;
+        self.write_program(program)?;
+        let built = self.build(go, program.name, &format!("{}.program", program.name), ".")?;
+        built.map_err(|output| self.not_built(program, &output).into())
+    }
+
+    /// Builds a program while the module is locked. Another run may be starting the one that is there, so it is replaced
+    /// as a whole.
+    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<Result<PathBuf, Output>> {
         let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
         command.current_dir(self.module.join(folder));
-        process::stdout(command, "Report this: upstream's packages may have changed.")?;
+        let output = process::output(command)?;
+        if !output.status.success() {
+            return Ok(Err(output));
+        }
         let built = self.module.join(program);
         files::rename(&self.module.join(format!(".partial-{program}")), &built)?;
-        Ok(built)
+        Ok(Ok(built))
+    }
+
+    /// The problem of a program of ours that does not build.
+    fn not_built(&self, program: &Program, output: &Output) -> Problem {
+        let complaints = program.complaints(output);
+        if complaints.is_empty() {
+            let message = format!("the program `{}` can't be built for Tailscale {}", program.name, self.release);
+            let next = "Check the network: every module that it uses is needed.";
+            return Problem::new("program-not-built", message, output.stderr.trim(), next);
+        }
+        Problem::new(
+            "own-program-outdated",
+            format!("our program `{}` does not compile with Tailscale {}", program.name, self.release),
+            complaints.join("\n"),
+            "This is a fault of tailscale-featureset, not of the policy or of Tailscale: the release changed a package that \
+             the program uses. Report it to this project with these lines; until then, pin an older release.",
+        )
     }
 
     /// A program that runs `go` itself, in the generated module: it finds ours first.
@@ -286,7 +316,8 @@ impl Upstream {
         }
         let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));
-        let json = process::stdout(command, "Report this: upstream's package may have changed.")?;
+        let next = "Report this to tailscale-featureset: its program `registry` may not fit this release.";
+        let json = process::stdout(command, next)?;
         let declared = serde_json::from_str(&json).context("reading the registry that the program printed")?;
         files::write(&self.module.join(DECLARED), &json)?;
         Ok(declared)

@@ -78,7 +78,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
             }
             State::NotRecorded => {
                 let record = project.cache.describe();
-                let why = format!("its artifacts fit, but {record} has no record that this program built them");
+                let why = format!("its artefacts fit, but {record} has no record that this program built them");
                 progress::line("Rebuilding", &format!("{target}: {why}"));
             }
             State::Stale => {}
@@ -131,7 +131,7 @@ pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
 }
 
-/// Whether a target's artifacts are used as they are.
+/// Whether a target's artefacts are used as they are.
 enum State {
     /// This program built them by the very recipe.
     Fresh,
@@ -142,7 +142,7 @@ enum State {
     Stale,
 }
 
-/// The state of a target's artifacts.
+/// The state of a target's artefacts.
 fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
@@ -230,9 +230,8 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
         return files::write_executable(packed, &files::read_bytes(unpacked)?);
     };
     let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
-    let next = "Set `pack: none` for this target, or try another UPX.";
-    process::stdout(upx.pack(unpacked, packed), next)?;
-    process::stdout(upx.test(packed), next)?;
+    upx.pack(unpacked, packed, recipe.platform.goarch)?;
+    process::stdout(upx.test(packed), "Set `pack: none` for this target, or try another UPX.")?;
     let size = std::fs::metadata(packed).map_or(0, |data| data.len());
     step.done("Packed", &format_size(size));
     Ok(())

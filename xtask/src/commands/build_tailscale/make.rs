@@ -112,9 +112,7 @@ impl Maker {
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
         match (recipe.build.pack, &self.upx) {
-            (Pack::Upx, Some(upx)) => {
-                process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
-            }
+            (Pack::Upx, Some(upx)) => upx.pack(&unpacked, &packed, recipe.platform.goarch)?,
             _ => files::link(UNPACKED, &packed)?,
         }
         let size = std::fs::metadata(&packed).map_or(0, |data| data.len());

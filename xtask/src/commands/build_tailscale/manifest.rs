@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
-use featureset::policy::Symbols;
+use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
@@ -14,6 +14,7 @@ use super::Job;
 use super::execute::Executed;
 use crate::cache::Cache;
 use crate::files;
+use crate::tools::upx;
 
 const FILE: &str = "manifest.json";
 
@@ -84,7 +85,10 @@ pub(super) fn digest(recipe: &Recipe) -> String {
     let parts = [
         format!("{:?}", recipe.environment()),
         format!("{:?}", recipe.arguments("")),
-        recipe.build.pack.to_string(),
+        match recipe.build.pack {
+            Pack::Upx => upx::arguments(recipe.platform.goarch).join(" "),
+            Pack::None => Pack::None.to_string(),
+        },
         match recipe.build.symbols {
             Symbols::All => Symbols::All.to_string(),
             symbols => format!("{symbols} {}", gobinary::pclntab::REVISION),
@@ -102,7 +106,7 @@ impl Manifest {
         executed: Executed,
     ) -> Self {
         let selection = Selection::of(job.pinned.policy, job.pinned.registry);
-        let packed = recipe.build.pack == featureset::policy::Pack::Upx;
+        let packed = recipe.build.pack == Pack::Upx;
         Self {
             schema: 1,
             release: recipe.release,

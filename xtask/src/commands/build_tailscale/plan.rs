@@ -12,7 +12,7 @@ use super::{LINK, Manifest, PACKED, UNPACKED, folder};
 use crate::project::{Pinned, Project};
 use crate::tools::go::Go;
 use crate::tools::qemu::runner;
-use crate::tools::upx::ARGUMENTS;
+use crate::tools::upx;
 use crate::upstream::{self, Upstream};
 
 /// The Go command of a recipe, in the generated module.
@@ -59,7 +59,8 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
         if recipe.build.pack == Pack::Upx {
-            outln!("upx {} -o {} {}", ARGUMENTS.join(" "), quoted(&packed), quoted(&unpacked));
+            let arguments = upx::arguments(recipe.platform.goarch).join(" ");
+            outln!("upx {arguments} -o {} {}", quoted(&packed), quoted(&unpacked));
             outln!("upx -t {}", quoted(&packed));
         }
         let runner = runner(recipe.platform);

@@ -86,6 +86,7 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
         tags: registry.tags(kept).join(","),
         goos: trial.goos.clone(),
         goarch: "amd64".to_owned(),
+        folder: None,
     };
     let (offending, remedied) = (job("offending", &trial.offending), job("remedied", &trial.remedied));
     let answers = with.checker.check(&[offending.clone(), remedied])?;

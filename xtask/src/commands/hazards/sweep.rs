@@ -144,6 +144,7 @@ impl Sweep<'_> {
             tags: self.registry.tags(kept).join(","),
             goos: "linux".to_owned(),
             goarch: goarch.to_owned(),
+            folder: None,
         };
         let each =
             |goarch: &&str| self.selections.iter().map(|(name, kept)| job(name, kept, goarch)).collect::<Vec<_>>();

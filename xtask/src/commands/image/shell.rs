@@ -138,7 +138,7 @@ fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `pack: none` for this target, or choose another shell.";
-    process::stdout(upx.pack(&unpacked, &packed), next)?;
+    upx.pack(&unpacked, &packed, target.platform.goarch)?;
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),
