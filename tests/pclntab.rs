@@ -15,6 +15,7 @@ use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use xtask::files;
+use xtask::limits;
 use xtask::tools::go::{self, Go};
 
 /// The toolchain that the policy pins.
@@ -409,6 +410,12 @@ fn symbolize_restores_the_traceback_of_the_linked_binary() {
     std::fs::write(&file, &output.stderr).unwrap();
     let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
     assert!(ran.stdout.contains("main.nilPointer()\n\tfeatureset.invalid/behaviour/main.go:"), "{}", ran.stdout);
+    // More frames than are named: the rest stays as it is, and that is reported.
+    let frame = "main.main()\n\t?:0 +0x4\n";
+    std::fs::write(&file, frame.repeat(limits::FRAMES + 3)).unwrap();
+    let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+    assert_eq!(ran.stdout.matches(frame).count(), 3);
+    assert!(ran.stderr.contains("3 frames after the first 10000 were left as they are"), "{}", ran.stderr);
     // A text that is not a traceback, and a rewritten binary.
     std::fs::write(&file, "hello\n").unwrap();
     let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
