@@ -1,4 +1,4 @@
-//! What following a text may take: steps, and copies of the variables. Neither is a measure of time.
+//! The budget of a text: steps, and copies of the variables. Neither is a measure of time.
 
 use super::super::value::Value;
 use super::{Flow, Variables};

@@ -45,7 +45,7 @@ fn what_is_judged_of_a_text_is_bounded() {
     assert!(assumed.message.ends_with("1.98.7 and 992 more") && assumed.related.len() == RELEASES - 1, "{assumed:?}");
 }
 
-/// The memory of a value is part of its weight, so the bound on steps is a bound on memory.
+/// A value counts as at least its text, so the bound on steps is a bound on memory.
 #[test]
 fn no_value_weighs_less_than_its_text() {
     let long = "x".repeat(400_000);
