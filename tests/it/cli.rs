@@ -172,7 +172,6 @@ fn what_cannot_run_says_why_and_what_next() {
         run(good.path(), &["build-tailscale", "--target", "two"]),
         run(good.path(), &["explain", "cachnetmap"]),
         run(good.path(), &["explain", "quic"]),
-        run(good.path(), &["ci"]),
         run(good.path(), &["registry", "1.102"]),
         run(good.path(), &["chekc"]),
     ]

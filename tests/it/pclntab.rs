@@ -10,8 +10,8 @@ use gobinary::Refused;
 use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tailscale_featureset::files;
 use tailscale_featureset::tools::go::{self, Go};
+use tailscale_featureset::{files, limits};
 
 /// The toolchain that the policy pins.
 const PINNED: &str = "go1.26.8";
@@ -405,6 +405,12 @@ fn symbolize_restores_the_traceback_of_the_linked_binary() {
     std::fs::write(&file, &output.stderr).unwrap();
     let ran = crate::common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
     assert!(ran.stdout.contains("main.nilPointer()\n\tfeatureset.invalid/behaviour/main.go:"), "{}", ran.stdout);
+    // More frames than are named: the rest stays as it is, and that is reported.
+    let frame = "main.main()\n\t?:0 +0x4\n";
+    std::fs::write(&file, frame.repeat(limits::FRAMES + 3)).unwrap();
+    let ran = crate::common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
+    assert_eq!(ran.stdout.matches(frame).count(), 3);
+    assert!(ran.stderr.contains("3 frames after the first 10000 were left as they are"), "{}", ran.stderr);
     // A text that is not a traceback, and a rewritten binary.
     std::fs::write(&file, "hello\n").unwrap();
     let ran = crate::common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);

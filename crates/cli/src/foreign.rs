@@ -137,7 +137,10 @@ impl Found {
         }
         let looked = look(place, program, cache, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
             limits::BINARIES => Err(said::not_judged(place).into()),
-            _ => Ok(self.binaries.push(binary)),
+            _ => {
+                self.binaries.push(binary);
+                Ok(())
+            }
         });
         match looked.map_err(|error| error.downcast::<Problem>()) {
             Ok(()) => {}

@@ -69,7 +69,7 @@ pub(crate) fn finish(mut command: Command) -> Ran {
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
 /// The folder that the repository's own commands build in.

@@ -254,7 +254,6 @@ impl Strip {
 /// The tags of a text that begins at a place: what stands between commas and blanks. Empty ones don't count, as for Go.
 ///
 /// Source: Go's `cmd/go/internal/work/build.go`, `tagsFlag`: commas, or blanks as before Go 1.13.
-#[must_use]
 pub(crate) fn words(text: &str, at: usize) -> impl Iterator<Item = Word> {
     let mut start = None;
     text.char_indices().chain([(text.len(), ',')]).filter_map(move |(index, c)| {

@@ -3,6 +3,7 @@
 //! Branches are all taken: a variable that is set in one of them may hold either. A loop over words that stand there is
 //! run. Programs are not.
 
+mod budget;
 pub(super) mod command;
 mod expand;
 mod functions;
@@ -225,37 +226,6 @@ impl<'a> Flow<'a> {
     /// The variables as they are, to be restored behind a command for which some are set.
     pub(super) fn outside(&mut self, set: &[&Word]) -> Option<Variables> {
         (!set.is_empty()).then(|| self.copied())
-    }
-
-    /// Takes steps from what is left; whether there were enough.
-    fn works(&mut self, amount: usize) -> bool {
-        self.budget = self.budget.saturating_sub(amount + 1);
-        if self.budget == 0 {
-            self.stop("it takes more steps than are followed");
-        }
-        self.budget > 0
-    }
-
-    /// Notes why the text is not followed to its end; the first reason is kept.
-    fn stop(&mut self, why: &'static str) {
-        self.stopped.get_or_insert(why);
-    }
-
-    /// Takes the size of the variables from what may be copied; whether there was enough.
-    fn may_copy(&mut self) -> bool {
-        let size =
-            |(name, values): (&String, &Vec<Value>)| name.len() + 64 + values.iter().map(Value::size).sum::<usize>();
-        let size: usize = self.variables.iter().map(size).sum();
-        self.copies = self.copies.saturating_sub(size);
-        if self.copies == 0 {
-            self.budget = 0;
-        }
-        self.works(self.variables.len() * 4)
-    }
-
-    /// The variables as they are; none where there were too many copies.
-    fn copied(&mut self) -> Variables {
-        if self.may_copy() { self.variables.clone() } else { Variables::new() }
     }
 
     pub(super) fn assign(&mut self, name: &str, values: Vec<Value>, place: Span, adds: Option<&str>) {
