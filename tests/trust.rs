@@ -1,4 +1,5 @@
-//! Nothing that comes with the input is run or believed: planted programs, artefacts, modules, registries and costs.
+//! Nothing that comes with the input is run or believed: planted programs, artifacts, modules,
+//! registries and costs.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a panic is how a test reports")]
 
