@@ -1,5 +1,7 @@
 //! The images of the policy, made with real Go, UPX and Debian's shells, and run: `cargo xtask ci --full` runs them.
 
+#![allow(clippy::print_stderr, reason = "it reports measurements")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -162,7 +164,7 @@ fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
     let caches = tempfile::tempdir().unwrap();
     let other = caches.path().join("tailscale-featureset");
     std::fs::DirBuilder::new().mode(0o700).create(&other).unwrap();
-    stdout(Command::new("cp").arg("-a").arg(cache().folder().unwrap().join("artefacts")).arg(&other));
+    stdout(Command::new("cp").arg("-a").arg(cache().folder().unwrap().join("artifacts")).arg(&other));
     let mut again = command(project.path(), &["image", "--target", "amd64"]);
     again.env("XDG_CACHE_HOME", caches.path());
     let ran = finish(again);

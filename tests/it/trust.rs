@@ -1,4 +1,5 @@
-//! Nothing that comes with the input is run or believed: planted programs, artefacts, modules, registries and costs.
+//! Nothing that comes with the input is run or believed: planted programs, artifacts, modules,
+//! registries and costs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -78,7 +78,7 @@ fn chosen(corpus: &Path, only: &[String]) -> Result<Vec<String>> {
 /// Builds the targets, instrumented, apart from everything else that is built.
 fn build(root: &Path) -> Result<PathBuf> {
     let next = "Fix what the compiler reports; libFuzzer itself needs a C++ compiler.";
-    let mut version = Command::new("rustc");
+    let mut version = Command::new(process::needed("rustc")?);
     version.arg("-vV");
     let version = process::stdout(version, "Install Rust with rustup.")?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();

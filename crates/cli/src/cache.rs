@@ -1,7 +1,8 @@
 //! The user's own cache: provided tools, generated modules, and the record of what this program made.
 //!
-//! Whatever is next to a policy came with it and can be anyone's. A tool is therefore run only from here or from an
-//! absolute entry of the PATH, and an artefact is run only if its digest was recorded here when it was built.
+//! The files next to a policy came with it and can be anyone's. A tool is therefore run only from here
+//! or from an absolute entry of the PATH, and an artifact is run only if its digest was recorded here
+//! when it was built.
 
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -184,7 +185,7 @@ fn record(folder: &Path, name: &str) -> PathBuf {
 
 /// The file whose name is the digest of something that this program made.
 fn made(folder: &Path, digest: &str) -> PathBuf {
-    folder.join("artefacts").join(digest)
+    folder.join("artifacts").join(digest)
 }
 
 fn not_created(path: &Path, error: &std::io::Error) -> Problem {

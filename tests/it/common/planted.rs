@@ -12,7 +12,8 @@ pub(crate) const PACKED: &str = "packed";
 /// A tag of a feature that only the planted registry knows.
 pub(crate) const TAG: &str = "ts_omit_evilbackdoor";
 
-/// Programs, artefacts, modules, a registry and costs, planted in a folder. Each program leaves its name in a file.
+/// Programs, artifacts, modules, a registry and costs, planted in a folder. Each program leaves its
+/// name in a file.
 pub(crate) struct Planted {
     folder: PathBuf,
     marker: PathBuf,

@@ -60,8 +60,9 @@ impl Record {
 /// temporary folder is used, so that the user's own is not changed.
 fn tree(root: &Path) -> Option<String> {
     let folder = tempfile::tempdir().ok()?;
+    let program = process::on_path("git")?;
     let git = |arguments: &[&str]| {
-        let mut command = Command::new("git");
+        let mut command = Command::new(&program);
         command.current_dir(root).args(arguments).env("GIT_INDEX_FILE", folder.path().join("index"));
         process::stdout(command, "").ok()
     };
@@ -75,7 +76,8 @@ mod tests {
 
     fn repository() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        assert!(Command::new("git").args(["init", "--quiet"]).current_dir(&root).status().unwrap().success());
+        let git = process::needed("git").unwrap();
+        assert!(Command::new(git).args(["init", "--quiet"]).current_dir(&root).status().unwrap().success());
         std::fs::write(root.path().join(".gitignore"), "/target\n").unwrap();
         root
     }

@@ -78,7 +78,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
             }
             State::NotRecorded => {
                 let record = project.cache.describe();
-                let why = format!("its artefacts fit, but {record} has no record that this program built them");
+                let why = format!("its artifacts fit, but {record} has no record that this program built them");
                 progress::line("Rebuilding", &format!("{target}: {why}"));
             }
             State::Stale => {}
@@ -131,7 +131,7 @@ pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
 }
 
-/// Whether a target's artefacts are used as they are.
+/// Whether a target's artifacts are used as they are.
 enum State {
     /// This program built them by the very recipe.
     Fresh,
@@ -142,7 +142,7 @@ enum State {
     Stale,
 }
 
-/// The state of a target's artefacts.
+/// The state of a target's artifacts.
 fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
