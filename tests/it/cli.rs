@@ -132,7 +132,7 @@ fn the_dry_run_prints_what_would_run_and_touches_nothing() {
     let place = std::fs::canonicalize(folder.path()).unwrap();
     let shown =
         ran.shown().replace(place.to_str().unwrap(), "[FOLDER]").replace(folder.path().to_str().unwrap(), "[FOLDER]");
-    insta::assert_snapshot!(shown.replace(common::cache().folder().unwrap().to_str().unwrap(), "[CACHE]"));
+    insta::assert_snapshot!(shown.replace(crate::common::cache().folder().unwrap().to_str().unwrap(), "[CACHE]"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
