@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a panic is how a test reports")]
 
 mod common;
+#[path = "common/planted.rs"]
+mod planted;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::{Ran, finish, full, root, skip};
+use planted::{PACKED, Planted, TAG};
 use serde_json::Value;
 use xtask::process::on_path;
 
@@ -153,6 +156,7 @@ impl Runner {
             .env_remove("CARGO_PKG_NAME");
         command.env("GITHUB_WORKSPACE", self.path("work")).env("GITHUB_ACTION_PATH", root());
         command.env("RUNNER_TEMP", self.path("temp")).envs(environment);
+        command.env("HOME", self.path("temp")).env_remove("XDG_CACHE_HOME");
         for (variable, file) in
             [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary"), ("GITHUB_PATH", "path")]
         {
@@ -233,6 +237,28 @@ fn audit_judges_what_is_built_by_other_means() {
     assert!(ran.status == 1 && ran.stdout.contains(found), "{}", ran.shown());
     let ran = runner.act(&[("command", "audit")]);
     assert_eq!(ran.status, 2, "{}", ran.shown());
+}
+
+#[test]
+fn nothing_that_a_checkout_brings_is_run_or_believed() {
+    let runner = Runner::new();
+    runner.commit("featureset.yaml", &common::policy(&[], "{ platform: linux/amd64 }"));
+    let planted = Planted::new(&runner.path("work"), &runner.path("ran"));
+    runner.git("add --all --force");
+    runner.git("commit --quiet --message planted");
+    for what in [PACKED, "target/tailscale/one/tailscaled", "registry/1.200.json"] {
+        let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", "--release=1.102.5")]);
+        assert!([1, 2].contains(&ran.status), "{}", ran.shown());
+        planted.nothing_ran(what);
+    }
+    let tags = format!("go build -tags {TAG} tailscale.com/cmd/tailscaled\n");
+    std::fs::write(runner.path("work/build.sh"), tags).unwrap();
+    let ran = runner.act(&[("command", "audit"), ("what", "build.sh")]);
+    assert!(ran.status == 1 && ran.stdout.contains("title=misspelled-tag"), "{}", ran.shown());
+    for command in ["check", "review"] {
+        runner.act(&[("command", command)]);
+        planted.nothing_ran(command);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ran, folder, full, policy, root, run, skip, target};
+use common::{Ran, cache, folder, full, policy, root, run, skip, target};
 use featureset::script;
 
 /// The audit of a recipe: the report in full, and of each error and warning its first line and its place.
@@ -304,7 +304,7 @@ fn the_stock_binary_has_everything() {
     let output = folder.path().join("tailscaled");
     let built = Command::new("go")
         .args(["build", "-mod=mod", "-trimpath", "-o", output.to_str().unwrap(), "tailscale.com/cmd/tailscaled"])
-        .current_dir(target().join("tailscale/.module/1.102.5"))
+        .current_dir(cache().folder().unwrap().join("modules/1.102.5"))
         .env("CGO_ENABLED", "0")
         .output();
     if !built.as_ref().is_ok_and(|built| built.status.success()) {

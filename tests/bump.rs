@@ -8,21 +8,12 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{command, finish, folder, policy, policy_of, run, skip, target};
+use common::{cache, command, finish, folder, policy, policy_of, run, skip};
 use serde_json::Value;
 use xtask::tools::go;
 use xtask::upstream;
 
 const TARGET: &str = "{ platform: linux/amd64 }";
-
-/// A policy in a folder whose artefacts are shared with the other tests: modules are read once.
-fn project(text: &str) -> tempfile::TempDir {
-    let folder = folder(text);
-    let shared = target().join("test-bump");
-    std::fs::create_dir_all(&shared).unwrap();
-    std::os::unix::fs::symlink(shared, folder.path().join("target")).unwrap();
-    folder
-}
 
 fn read(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("featureset.yaml")).unwrap()
@@ -30,7 +21,7 @@ fn read(folder: &Path) -> String {
 
 /// Whether upstream's releases can be listed; says so where they can't.
 fn online() -> bool {
-    let listed = go::find_or_provide(&target()).and_then(|go| upstream::releases(&go, &target()));
+    let listed = go::find_or_provide(&cache()).and_then(|go| upstream::releases(&go, &cache()));
     if let Err(error) = &listed {
         skip(&format!("upstream's releases can't be listed: {error:?}"));
     }
@@ -73,7 +64,7 @@ fn every_step_since_features_were_declared() {
         facts.registry("1.90.9".parse().unwrap()).unwrap().features.keys().map(ToString::to_string).collect()
     };
     let keeps: Vec<&str> = keeps.iter().map(String::as_str).collect();
-    let folder = project(&policy_of("1.90.9", "1.25.5", &keeps, TARGET));
+    let folder = folder(&policy_of("1.90.9", "1.25.5", &keeps, TARGET));
     let mut told = String::new();
     for release in ["1.92.5", "1.94.2", "1.96.5", "1.98.10", "1.100.0", "1.102.5", "1.104.5"] {
         let before = read(folder.path());
@@ -110,7 +101,7 @@ fn a_reader_that_goes_away_does_not_keep_the_pin() {
     if !online() {
         return;
     }
-    let folder = project(&policy(&["cli"], TARGET));
+    let folder = folder(&policy(&["cli"], TARGET));
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = command(folder.path(), &["bump", "1.104.5"]).stdout(writer).status().unwrap();
@@ -125,7 +116,7 @@ fn the_step_that_takes_direct_connections_out_of_the_core() {
     let words = regex::Regex::new("upstream says: “[^”]+”").unwrap();
     for (name, keeps) in [("keeps_neither", &[][..]), ("keeps_both", &["portmapper", "listenrawdisco"][..])] {
         let text = policy(keeps, TARGET);
-        let folder = project(&text);
+        let folder = folder(&text);
         let dry = run(folder.path(), &["bump", "v1.104.5", "--dry-run"]);
         assert_eq!((dry.status, read(folder.path()) == text), (0, true), "{}", dry.stderr);
         let ran = run(folder.path(), &["bump", "1.104.5"]);
@@ -158,7 +149,7 @@ fn comments_in_odd_places_survive() {
         .replace("features:\n", "features:   # 1.102.4\n\n# go: 1.26.8\n")
         .replace("  ace:\n", "\t# a tab\n  ace: # ü\n")
         + "# the end";
-    let folder = project(&text);
+    let folder = folder(&text);
     let ran = run(folder.path(), &["bump", "1.102.5"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(read(folder.path()), text.replace("'1.102.4'", "'1.102.5'"));
@@ -172,12 +163,12 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
         return;
     }
     let newest = {
-        let go = go::find_or_provide(&target()).unwrap();
-        upstream::releases(&go, &target()).unwrap().pop().unwrap().to_string()
+        let go = go::find_or_provide(&cache()).unwrap();
+        upstream::releases(&go, &cache()).unwrap().pop().unwrap().to_string()
     };
     for (release, status) in [("1.102.4", 1), (newest.as_str(), 0)] {
         let text = policy(&[], TARGET).replace("1.102.5", release);
-        let folder = project(&text);
+        let folder = folder(&text);
         let ran = run(folder.path(), &["bump", "--check", "--format", "json"]);
         assert_eq!(ran.status, status, "{}", ran.shown());
         assert_eq!(ran.stdout.contains("newer-release") && ran.stdout.contains(&newest), status == 1, "{}", ran.stdout);
@@ -188,7 +179,7 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
 #[test]
 fn what_can_t_be_done_is_said_and_nothing_changes() {
     let text = policy(&[], TARGET);
-    let folder = project(&text);
+    let folder = folder(&text);
     for arguments in [&["bump"][..], &["bump", "1.103.0"], &["bump", "1.104"], &["bump", "latest", "--check"]] {
         let ran = run(folder.path(), arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
@@ -205,7 +196,7 @@ fn what_can_t_be_done_is_said_and_nothing_changes() {
         assert_eq!(read(lone.path()), text);
         assert!(!lone.path().join("registry").exists());
     }
-    let unpinned = project(&text.replace("tailscale: 1.102.5\n", ""));
+    let unpinned = common::folder(&text.replace("tailscale: 1.102.5\n", ""));
     let ran = run(unpinned.path(), &["bump", "latest"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("missing-key"), "{}", ran.stderr);
@@ -217,9 +208,10 @@ fn an_interrupted_run_leaves_everything_as_it_was() {
         return;
     }
     let text = policy(&[], TARGET);
-    // A module folder of its own: the program that reads the registry is built anew, which takes seconds.
-    let folder = folder(&text);
+    let (folder, caches) = (folder(&text), tempfile::tempdir().unwrap());
     let mut bump = command(folder.path(), &["bump", "1.104.5"]);
+    // A cache without modules: the program that reads the registry is built again, which takes seconds.
+    bump.env("XDG_CACHE_HOME", caches.path());
     bump.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = bump.spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(700));

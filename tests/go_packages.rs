@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{full, skip, target};
+use common::{cache, full, skip};
 use gobinary::pclntab::{Names, rewrite};
 use xtask::files;
 use xtask::process::output_within;
@@ -96,7 +96,7 @@ fn built(go: &Go, package: &str, goarch: &str, folder: &Path) -> Vec<u8> {
 
 /// The generated module of a release.
 fn module(go: &Go) -> PathBuf {
-    upstream::fetch(go, &target(), "1.102.5".parse().unwrap(), None).unwrap().module
+    upstream::fetch(go, &cache(), "1.102.5".parse().unwrap(), None).unwrap().module
 }
 
 /// Where a package's tests expect to run: beside its source.
@@ -132,7 +132,7 @@ fn the_same_tests_fail_but_those_that_compare_what_was_left_out() {
     if !full() {
         return;
     }
-    let go = go::find_or_provide(&target()).unwrap();
+    let go = go::find_or_provide(&cache()).unwrap();
     for package in PACKAGES {
         let folder = tempfile::tempdir().unwrap();
         let linked = built(&go, package.path, "", folder.path());
@@ -157,7 +157,7 @@ fn on_arm_the_same_tests_fail() {
     if !full() {
         return;
     }
-    let go = go::find_or_provide(&target()).unwrap();
+    let go = go::find_or_provide(&cache()).unwrap();
     for (goarch, emulator) in [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static")] {
         if xtask::process::on_path(emulator).is_none() {
             return skip(&format!("there is no {emulator}"));
@@ -192,7 +192,7 @@ fn go_s_own_programs_that_crash_end_as_they_did() {
     if !full() {
         return;
     }
-    let go = go::find_or_provide(&target()).unwrap();
+    let go = go::find_or_provide(&cache()).unwrap();
     let place = source(&go).join("runtime/testdata/testprog");
     if !place.is_dir() {
         return skip("this Go comes without the test programs of its runtime");

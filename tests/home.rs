@@ -43,6 +43,7 @@ impl Home {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO")) {
             command.env_remove(name);
         }
+        common::use_test_cache(&mut command);
         command
     }
 
@@ -130,7 +131,7 @@ fn a_release_is_read_into_the_projects_own_registry() {
     if !full() {
         return;
     }
-    if go::find_or_provide(&common::target()).is_err() {
+    if go::find_or_provide(&common::cache()).is_err() {
         return skip("there is no Go");
     }
     let home = Home::new();

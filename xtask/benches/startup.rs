@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use xtask::cache::Cache;
 use xtask::tools::go;
 use xtask::{process, upstream};
 
@@ -26,7 +27,7 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let ours = PathBuf::from(env!("CARGO_BIN_EXE_tailscale-featureset"));
     let policy = root.join("featureset.yaml");
-    let theirs = featuretags(&root.join("target"));
+    let theirs = featuretags(&Cache::of_user());
     let command = |program: &Path, arguments: &[&str]| {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -63,8 +64,8 @@ fn median(times: &mut [Duration]) -> Duration {
 }
 
 /// Upstream's own program, built once.
-fn featuretags(target: &Path) -> PathBuf {
-    let go = go::find_or_provide(target).unwrap();
-    let upstream = upstream::fetch(&go, target, "1.102.5".parse().unwrap(), None).unwrap();
+fn featuretags(cache: &Cache) -> PathBuf {
+    let go = go::find_or_provide(cache).unwrap();
+    let upstream = upstream::fetch(&go, cache, "1.102.5".parse().unwrap(), None).unwrap();
     upstream.featuretags(&go).unwrap_or_else(|error| panic!("{error}: {:?}", process::on_path("go")))
 }

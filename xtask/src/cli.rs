@@ -6,7 +6,10 @@ mod image;
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::ci::PARTS;
 
 pub use audit::{Audit, Import, What};
 pub use bench::Bench;
@@ -118,6 +121,10 @@ pub enum Command {
     Docs(Docs),
     /// Run what CI runs.
     Ci(Ci),
+    /// Type-check the small Go programs of this tool against releases, without linking.
+    Programs(Programs),
+    /// Search for an input that breaks a property of the fuzz targets.
+    Fuzz(Fuzz),
 }
 
 /// Flags of `check`.
@@ -386,10 +393,44 @@ pub struct Docs {
 /// Flags of `ci`.
 #[derive(Debug, Args)]
 pub struct Ci {
-    /// Everything, however long it takes.
+    /// Run every part, however long it takes. Steps that passed on the same files before are skipped.
     #[arg(long)]
     pub full: bool,
+    /// Run only this part of `--full`; can be given several times.
+    #[arg(long, value_name = "NAME", requires = "full", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
+    pub part: Vec<String>,
+    /// Run steps again that passed before.
+    #[arg(long, requires = "full")]
+    pub again: bool,
+    /// List the parts of `--full`, their planned minutes and their steps.
+    #[arg(long, conflicts_with = "full")]
+    pub list_parts: bool,
     /// Make a test that is skipped for want of a tool or a right a failure.
     #[arg(long)]
     pub require_all: bool,
+}
+
+/// Flags of `programs`.
+#[derive(Debug, Args)]
+pub struct Programs {
+    /// Releases, such as 1.104.5, or `latest` [default: the newest known of every line].
+    #[arg(value_name = "VERSION", value_parser = parse_destination)]
+    pub versions: Vec<Destination>,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+pub struct Fuzz {
+    /// The time for all targets together, in seconds; the targets share it evenly.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub seconds: u64,
+    /// Run only this target; can be given several times [default: every folder of fuzz/corpus].
+    #[arg(long, value_name = "TARGET")]
+    pub only: Vec<String>,
+    /// The seed of the search [default: from the clock; it is printed].
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u32>,
+    /// Run the target of `--only` on this one input and stop.
+    #[arg(long, value_name = "FILE", requires = "only")]
+    pub input: Option<PathBuf>,
 }

@@ -8,11 +8,13 @@ pub mod check;
 pub mod ci;
 pub mod docs;
 pub mod explain;
+pub mod fuzz;
 pub mod hazards;
 pub mod image;
 pub mod import;
 pub mod list;
 pub mod measure;
+pub mod programs;
 pub mod registry;
 pub mod review;
 pub mod symbolize;
@@ -59,5 +61,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::BenchInside { plan } => bench::run_inside(plan),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
+        Command::Programs(flags) => programs::run(policy, flags),
+        Command::Fuzz(flags) => fuzz::run(policy, flags),
     }
 }

@@ -15,14 +15,36 @@ use tempfile::NamedTempFile;
 use crate::problem::Problem;
 
 fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return disk_full(format!("can't {doing} {}", path.display()), error.to_string());
+    }
     let next = match error.kind() {
         std::io::ErrorKind::PermissionDenied => "Give this user the right to it, or run as one who has it.",
         std::io::ErrorKind::InvalidData => "Save it as UTF-8 text.",
         std::io::ErrorKind::IsADirectory => "Name the file in it.",
-        std::io::ErrorKind::StorageFull => "Free some space and run it again.",
         _ => "Check the path and run it again.",
     };
     Problem::new("file", format!("can't {doing} {}", path.display()), error.to_string(), next)
+}
+
+/// What to say if the disk is full, whoever found out.
+#[must_use]
+pub fn disk_full(message: String, why: String) -> Problem {
+    Problem::new("disk-full", message, why, "Free some space on that disk and run it again.")
+}
+
+/// Refuses to begin if the disk of a folder has less room than a program needs that does not notice it by itself.
+///
+/// # Errors
+/// A [`Problem`] that names the folder.
+pub fn check_room(folder: &Path, needed: u64) -> Result<()> {
+    let Ok(disk) = rustix::fs::statvfs(folder) else { return Ok(()) };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= needed {
+        return Ok(());
+    }
+    let why = format!("{} are free, and {} are needed", format_size(free), format_size(needed));
+    Err(disk_full(format!("there is too little room in {}", folder.display()), why).into())
 }
 
 /// Reads a text file.
@@ -285,6 +307,35 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Makes a private folder for temporary files; it is deleted when the value is dropped.
+///
+/// # Errors
+/// A [`Problem`] that names the folder for temporary files.
+pub fn private_folder(prefix: &str) -> Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::Permissions::from_mode(0o700);
+    Ok(tempfile::Builder::new().prefix(prefix).permissions(mode).tempdir().map_err(|error| no_temporary(&error))?)
+}
+
+/// Makes a private temporary file; it is deleted when the value is dropped.
+///
+/// # Errors
+/// As [`private_folder`].
+pub fn private_file() -> Result<tempfile::NamedTempFile> {
+    Ok(tempfile::NamedTempFile::new().map_err(|error| no_temporary(&error))?)
+}
+
+fn no_temporary(error: &std::io::Error) -> Problem {
+    let folder = std::env::temp_dir();
+    let message = format!("can't write temporary files in {}", folder.display());
+    let why = if folder.is_dir() { error.kind().to_string() } else { "there is no such folder".to_owned() };
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return disk_full(message, why);
+    }
+    let next = "Set TMPDIR to a folder that exists and that this user can write to.";
+    Problem::new("no-temporary-folder", message, why, next)
+}
+
 /// Holds a folder against a second run until it is dropped; waits for the one that has it.
 ///
 /// # Errors
@@ -292,7 +343,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<std::fs::File> {
     make_folder(folder)?;
     let path = folder.join(".lock");
-    let file = std::fs::File::create(&path).map_err(|error| problem(&path, "open", &error))?;
+    let file = open_lock(&path)?;
     if file.try_lock().is_ok() {
         return Ok(file);
     }
@@ -304,6 +355,28 @@ pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<std::fs::File> {
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
             Err(std::fs::TryLockError::Error(error)) => return Err(problem(&path, "lock", &error)).context("locking"),
         }
+    }
+}
+
+/// Opens the file of a lock. It came with the folder: no link is followed, nothing is truncated, and a pipe is not waited for.
+fn open_lock(path: &Path) -> Result<std::fs::File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    let refused = |why: &str| {
+        Problem::new("file", format!("can't lock {}", path.display()), why, "Look at it, delete it, and run it again.")
+    };
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = std::fs::File::options().write(true).create(true).truncate(false).custom_flags(flags).open(path);
+    match opened {
+        Ok(file) if file.metadata().is_ok_and(|data| data.is_file()) => Ok(file),
+        Err(error) if std::fs::symlink_metadata(path).is_ok_and(|data| data.is_file()) => {
+            Err(problem(path, "open", &error).into())
+        }
+        _ if std::fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink()) => {
+            Err(refused("it is a symbolic link, and a lock is a plain file").into())
+        }
+        Err(error) if std::fs::symlink_metadata(path).is_err() => Err(problem(path, "create", &error).into()),
+        _ => Err(refused("it is not a plain file").into()),
     }
 }
 
@@ -376,6 +449,44 @@ mod tests {
         link("nowhere", &folder.path().join("link")).unwrap();
         assert!(!create(&folder.path().join("link"), "two").unwrap());
         assert_eq!(read(&path).unwrap(), "one");
+    }
+
+    #[test]
+    fn a_lock_follows_no_link_and_truncates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("held/.lock"));
+        std::fs::write(&victim, "important").unwrap();
+        let held = path.parent().unwrap();
+        drop(lock(held, || ()).unwrap());
+        std::fs::write(&path, "whatever").unwrap();
+        drop(lock(held, || ()).unwrap());
+        assert_eq!(read(&path).unwrap(), "whatever");
+        let why = |error: anyhow::Error| error.downcast_ref::<Problem>().unwrap().why.clone();
+        for target in [victim.as_path(), Path::new("/nonexistent/x")] {
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            assert_eq!(why(lock(held, || ()).unwrap_err()), "it is a symbolic link, and a lock is a plain file");
+        }
+        assert_eq!(read(&victim).unwrap(), "important");
+        std::fs::remove_file(&path).unwrap();
+        let mkfifo = crate::process::needed("mkfifo").unwrap();
+        assert!(std::process::Command::new(mkfifo).arg(&path).status().unwrap().success());
+        assert_eq!(why(lock(held, || ()).unwrap_err()), "it is not a plain file");
+    }
+
+    #[test]
+    fn a_disk_without_room_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_room(folder.path(), 1).is_ok() && check_room(Path::new("/nonexistent"), u64::MAX).is_ok());
+        let error = check_room(folder.path(), u64::MAX).unwrap_err();
+        assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "disk-full");
+    }
+
+    #[test]
+    fn a_private_folder_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = private_folder("test-").unwrap();
+        assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

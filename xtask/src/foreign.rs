@@ -15,6 +15,7 @@ use gobinary::tailscale::{Tailscale, tailscale};
 use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::unpack::{Format, Program, programs};
 
+use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::process::check_interrupt;
 use crate::{files, limits};
@@ -86,17 +87,18 @@ pub fn is_text(path: &Path) -> Result<bool> {
     Ok(!text.chars().any(|letter| letter.is_control() && !letter.is_whitespace() && letter != '\x1b'))
 }
 
-/// Opens a program, a package or an image. `tools` is where tools were provided before, if anywhere.
+/// Opens a program, a package or an image. What is packed is unpacked by UPX of the PATH, or one that was provided in the
+/// cache.
 ///
 /// # Errors
 /// A [`Problem`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
-pub fn open(path: &Path, tools: Option<&Path>) -> Result<Opened> {
+pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let file = regular(path)?;
     let go_on = || check_interrupt().is_ok();
     let name = path.display().to_string();
     let found = RefCell::new(Found::default());
     let looked = programs(file, &go_on, &mut |program| {
-        found.borrow_mut().look(&place(&name, program.place), program, tools);
+        found.borrow_mut().look(&place(&name, program.place), program, cache);
     });
     check_interrupt()?;
     let mut found = found.into_inner();
@@ -129,11 +131,11 @@ struct Found {
 
 impl Found {
     /// Looks at one more program.
-    fn look(&mut self, place: &str, program: Program<'_>, tools: Option<&Path>) {
+    fn look(&mut self, place: &str, program: Program<'_>, cache: &Cache) {
         if self.failure.is_some() {
             return;
         }
-        let looked = look(place, program, tools, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
+        let looked = look(place, program, cache, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
             limits::BINARIES => Err(said::not_judged(place).into()),
             _ => {
                 self.binaries.push(binary);
@@ -164,14 +166,14 @@ fn place(name: &str, within: &[String]) -> String {
 }
 
 /// Looks at one program, unpacked where it was packed. `unpacked` counts those.
-fn look(place: &str, program: Program<'_>, tools: Option<&Path>, unpacked: &mut usize) -> Result<Binary> {
+fn look(place: &str, program: Program<'_>, cache: &Cache, unpacked: &mut usize) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match classify(&found) {
         FileKind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
         FileKind::Packed => {
             *unpacked += 1;
-            let (bytes, upx) = packed::unpack(place, &found, tools)?;
+            let (bytes, upx) = packed::unpack(place, &found, cache)?;
             let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }

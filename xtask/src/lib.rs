@@ -7,6 +7,7 @@
 //! - [`project`]: where the policy and its artefacts live; [`costs`], [`proofs`]: what was measured and
 //!   shown of it
 //! - [`foreign`]: what others ship, opened
+//! - [`cache`]: the user's own: tools, modules, and the record of what was made
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
@@ -15,6 +16,7 @@
 //! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
+pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod costs;
@@ -26,6 +28,7 @@ pub mod limits;
 pub mod output;
 pub mod problem;
 pub mod process;
+pub mod programs;
 pub mod progress;
 pub mod project;
 pub mod proofs;

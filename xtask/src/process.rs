@@ -1,9 +1,10 @@
-//! Programs: run in a process group of their own, with their output held back, stopped when we are.
+//! Programs: found on absolute entries of the PATH, run in process groups of their own, with their output held back,
+//! stopped when we are.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, Read};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::files;
 use crate::problem::{Interrupted, Problem};
 
 /// What a program left behind.
@@ -70,9 +72,8 @@ pub fn output(command: Command) -> Result<Output> {
 /// As [`output`].
 pub fn output_within(mut command: Command, patience: Option<Duration>) -> Result<Output> {
     watch_signals()?;
-    let program = command.get_program().to_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(command)?;
     let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
     let status = wait(&mut child, patience)?;
     let (bytes, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
@@ -90,10 +91,34 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<
     })
 }
 
-/// What is said where a program can't be started.
-fn not_started(program: &OsStr, error: &std::io::Error) -> Problem {
+/// Starts a program in its own process group. Every program that a command runs is started here.
+///
+/// The current folder may hold anyone's programs: neither this program nor those that it starts look there, whatever the
+/// PATH says.
+fn spawn(mut command: Command) -> Result<Child> {
+    let program = command.get_program().to_owned();
+    if !Path::new(&program).is_absolute() {
+        return Err(not_started(&program, "its path is relative").into());
+    }
+    let set = command.get_envs().find(|(name, _)| *name == "PATH").map(|(_, value)| value.map(OsStr::to_owned));
+    if let Some(path) = set.unwrap_or_else(|| std::env::var_os("PATH")) {
+        command.env("PATH", absolute_entries(&path));
+    }
+    Ok(command.process_group(0).spawn().map_err(|error| not_started(&program, &error.to_string()))?)
+}
+
+/// A PATH without its relative entries.
+#[must_use]
+pub fn absolute_entries(path: &OsStr) -> OsString {
+    let entries = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    // Joining fails only for an entry that could not have come out of a PATH.
+    std::env::join_paths(entries).unwrap_or_default()
+}
+
+/// The error for a program that can't be started.
+fn not_started(program: &OsStr, why: &str) -> Problem {
     let message = format!("can't start {}", program.to_string_lossy());
-    Problem::new("tool-not-started", message, error.to_string(), "Check that it is there and can be executed.")
+    Problem::new("tool-not-started", message, why, "Check that it is there and can be executed.")
 }
 
 /// Starts a program that serves until it is dropped; what it prints goes to one file.
@@ -104,9 +129,8 @@ pub fn start(mut command: Command, log: &Path) -> Result<Server> {
     watch_signals()?;
     let opened = std::fs::File::options().create(true).append(true).open(log);
     let file = opened.with_context(|| format!("opening {}", log.display()))?;
-    let program = command.get_program().to_owned();
-    command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file).process_group(0);
-    Ok(Server(command.spawn().map_err(|error| not_started(&program, &error))?))
+    command.stdin(Stdio::piped()).stdout(file.try_clone()?).stderr(file);
+    Ok(Server(spawn(command)?))
 }
 
 /// A program that was started to serve: ended, with its children, when it is dropped. Its stdin stays open until then.
@@ -152,9 +176,8 @@ impl Drop for Server {
 /// As [`output`], and what `line` gives.
 pub fn lines(mut command: Command, mut line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
     watch_signals()?;
-    let program = command.get_program().to_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = spawn(command)?;
     let (sender, receiver) = std::sync::mpsc::channel();
     let stdout = child.stdout.take();
     std::thread::spawn(move || {
@@ -226,17 +249,33 @@ fn stop(child: &mut Child, patience: Duration) {
 /// # Errors
 /// A [`Problem`] with the end of its complaints where it fails, and as [`output`].
 pub fn stdout(command: Command, next: &str) -> Result<String> {
-    let shown = format!(
-        "{} {}",
-        command.get_program().to_string_lossy(),
-        command.get_args().next().unwrap_or_default().to_string_lossy()
-    );
+    let shown = words(&command);
     let output = output(command)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
     let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-    Err(Problem::new("tool-failed", format!("`{shown}` failed ({})", output.status), tail(said), next).into())
+    let message = format!("`{shown}` failed ({})", output.status);
+    if is_disk_full(said) {
+        return Err(files::disk_full(message, tail(said)).into());
+    }
+    Err(Problem::new("tool-failed", message, tail(said), next).into())
+}
+
+/// A command's program and first argument.
+fn words(command: &Command) -> String {
+    let mut words: Vec<&OsStr> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    if words.get(1).is_some_and(|word| *word == TIED[0]) {
+        words.drain(..=TIED.len());
+    }
+    let shown: Vec<_> = words.iter().take(2).map(|word| word.to_string_lossy()).collect();
+    shown.join(" ")
+}
+
+/// Whether a program's complaints say that the disk is full. Go writes the system's message in lower case.
+#[must_use]
+pub fn is_disk_full(said: &str) -> bool {
+    said.to_lowercase().contains("no space left on device")
 }
 
 /// The last lines of a program's complaints.
@@ -245,11 +284,11 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(8)..].join("\n")
 }
 
-/// The first program of this name on the PATH.
+/// The first program of this name on the PATH. Relative entries do not count: they lead into the current folder.
 #[must_use]
-pub fn on_path(name: &str) -> Option<std::path::PathBuf> {
+pub fn on_path(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let executable = |path: &std::path::PathBuf| {
+    let executable = |path: &PathBuf| {
         std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
     };
     std::env::split_paths(&std::env::var_os("PATH")?)
@@ -258,13 +297,43 @@ pub fn on_path(name: &str) -> Option<std::path::PathBuf> {
         .find(executable)
 }
 
+/// As [`on_path`], for a program that is needed.
+///
+/// # Errors
+/// A [`Problem`] if there is none.
+pub fn needed(name: &str) -> Result<PathBuf> {
+    let why = "no absolute entry of the PATH has a program of this name";
+    Ok(on_path(name).ok_or_else(|| not_started(OsStr::new(name), why))?)
+}
+
+/// The arguments with which util-linux's `setpriv` starts a program that ends when its parent does.
+const TIED: [&str; 3] = ["--pdeathsig", "TERM", "--"];
+
+/// A command of a program that works on files for long: it ends with this process even if that is killed outright. Only
+/// Linux's `setpriv` of util-linux can do that without unsafe code; without it the program goes on to its end.
+#[must_use]
+pub fn tied(program: &Path) -> Command {
+    static SETPRIV: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let setpriv = SETPRIV.get_or_init(|| {
+        let found = on_path("setpriv")?;
+        let mut trial = Command::new(&found);
+        // Busybox has a program of this name that can't do it.
+        trial.args(TIED).arg(&found).arg("--version");
+        output(trial).is_ok_and(|output| output.status.success()).then_some(found)
+    });
+    let Some(setpriv) = setpriv else { return Command::new(program) };
+    let mut command = Command::new(setpriv);
+    command.args(TIED).arg(program);
+    command
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_failure_shows_the_end_of_what_was_said() {
-        let mut command = Command::new("sh");
+        let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
         let problem = error.downcast_ref::<Problem>().unwrap();
@@ -273,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_program_that_takes_too_long_is_ended() {
-        let mut command = Command::new("sleep");
+        let mut command = Command::new(needed("sleep").unwrap());
         command.arg("60");
         let start = Instant::now();
         let output = output_within(command, Some(Duration::from_millis(100))).unwrap();
@@ -282,7 +351,7 @@ mod tests {
 
     #[test]
     fn lines_come_as_they_are_printed_and_an_error_ends_the_program() {
-        let mut command = Command::new("sh");
+        let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one; echo two; exec sleep 60"]);
         let mut seen = Vec::new();
         let start = Instant::now();
@@ -297,7 +366,7 @@ mod tests {
     #[test]
     fn a_server_is_gone_when_it_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("sh");
+        let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo serving; exec sleep 60"]);
         let server = start(command, &folder.path().join("log")).unwrap();
         let process = format!("/proc/{}", server.id());
@@ -308,7 +377,29 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_a_problem() {
-        let error = output(Command::new("no-such-program-anywhere")).unwrap_err();
-        assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "tool-not-started");
+        let missing = [needed("no-such-program-anywhere").map(drop), output(Command::new("/nonexistent/x")).map(drop)];
+        for error in missing.map(Result::unwrap_err) {
+            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "tool-not-started");
+        }
+    }
+
+    #[test]
+    fn nothing_is_started_by_a_relative_path_or_finds_others_by_one() {
+        let error = output(Command::new("./sh")).unwrap_err();
+        assert_eq!(error.downcast_ref::<Problem>().unwrap().why, "its path is relative");
+        let mut command = Command::new(needed("sh").unwrap());
+        command.args(["-c", "echo \"$PATH\""]).env("PATH", ":.:/usr/bin:bin:/bin");
+        assert_eq!(output(command).unwrap().stdout, "/usr/bin:/bin\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_other_failures() {
+        let mut command = tied(&needed("sh").unwrap());
+        command.args(["-c", "echo 'write x: no space left on device' >&2; exit 1"]);
+        let error = stdout(command, "Try again.").unwrap_err();
+        let problem = error.downcast_ref::<Problem>().unwrap();
+        let shell = needed("sh").unwrap();
+        assert_eq!(problem.code, "disk-full");
+        assert_eq!(problem.message, format!("`{} -c` failed (exit status: 1)", shell.display()));
     }
 }

@@ -11,6 +11,7 @@ use featureset::registry::Registry;
 use featureset::release::Release;
 use featureset::rules;
 
+use crate::cache::Cache;
 use crate::cli::Format;
 use crate::files;
 use crate::problem::Problem;
@@ -31,6 +32,8 @@ pub struct Project {
     pub findings: Vec<Finding>,
     /// What is known of upstream here.
     pub facts: Cow<'static, Facts>,
+    /// The user's own cache: where tools come from, and what says which artefacts this program built.
+    pub cache: Cache,
 }
 
 /// A policy of which enough is known to plan with.
@@ -95,7 +98,7 @@ impl Project {
         let mut findings = rules::judge(&text, &reading, &facts);
         // Notes are for `explain`.
         findings.retain(|finding| finding.severity != Severity::Note);
-        Ok(Self { path, text, reading, findings, facts })
+        Ok(Self { path, text, reading, findings, facts, cache: Cache::of_user() })
     }
 
     /// The folder that holds the policy.

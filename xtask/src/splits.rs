@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use crate::tools::go::Go;
 use crate::upstream::Upstream;
-use crate::{files, process};
-
-const PROGRAM: &str = include_str!("../go/splits/main.go");
+use crate::{files, process, programs};
 
 /// What the program is asked.
 #[derive(Serialize)]
@@ -40,7 +38,7 @@ pub fn origins(
     added: &[Added],
     tags: &[String],
 ) -> Result<BTreeMap<FeatureName, Origin>> {
-    let program = new.build_program(go, "splits", &[("main.go", PROGRAM)])?;
+    let program = new.build_program(go, &programs::SPLITS)?;
     let (from, to) = (old.source(go)?, new.source(go)?);
     let features = || {
         let users = |one: &Added| one.needed_by.iter().chain(&one.needed_by_kept).map(FeatureName::build_tag).collect();
@@ -48,11 +46,14 @@ pub fn origins(
     };
     let ask = |tags: &[String]| -> Result<BTreeMap<FeatureName, Vec<Evidence>>> {
         let request = Request { old: &from, new: &to, tags, features: features() };
-        let file = tempfile::NamedTempFile::new().context("a place for the request")?;
+        let file = files::private_file()?;
         files::write(file.path(), &serde_json::to_string(&request)?)?;
         let mut command = new.go_program(go, &program);
         command.arg(file.path());
-        let printed = process::stdout(command, "Report this: upstream's source may be laid out in another way now.")?;
+        let printed = process::stdout(
+            command,
+            "Report this to tailscale-featureset: upstream's source may be laid out in another way now.",
+        )?;
         serde_json::from_str(&printed).context("reading what the comparison printed")
     };
     let (mut own, whole) = (ask(tags)?, ask(&[])?);

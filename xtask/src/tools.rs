@@ -1,11 +1,11 @@
-//! Tools: found on the machine, or provided without root under `target/tools`.
+//! Tools: found on the PATH, or provided without root in the user's own cache.
 
 pub mod debian;
 pub mod go;
 pub mod qemu;
 pub mod upx;
 
-use std::path::Path;
+use crate::problem::{Interrupted, Problem};
 
 /// The numbers of a version in a tool's output: `go1.26.8` or `upx 4.2.2` give `[1, 26, 8]`, `[4, 2, 2]`.
 /// What follows the numbers (`rc1`) does not count; missing ones are zero.
@@ -17,9 +17,10 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
     Some(std::array::from_fn(|_| parts.next().unwrap_or(0)))
 }
 
-/// Whether there is a file at a path.
-fn is_file(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|data| data.is_file())
+/// Whether trying another way to a tool would only hide what is wrong.
+fn is_final(error: &anyhow::Error) -> bool {
+    let codes = ["disk-full", "cache-not-created", "cache-not-trusted", "no-temporary-folder"];
+    error.is::<Interrupted>() || error.downcast_ref::<Problem>().is_some_and(|problem| codes.contains(&problem.code))
 }
 
 #[cfg(test)]

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::process;
+use crate::programs::{self, Program};
 use crate::tools::go::Go;
 use crate::upstream::Upstream;
-
-const PROGRAM: &str = include_str!("../go/typecheck/main.go");
 
 /// One selection to check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +25,9 @@ pub struct Job {
     pub goos: String,
     /// The processor, as Go names it.
     pub goarch: String,
+    /// The folder of a program of ours that is checked instead of the daemon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
 }
 
 /// What was found.
@@ -35,7 +37,7 @@ pub struct Answer {
     pub id: String,
     /// How many packages were checked.
     pub packages: usize,
-    /// The complaints, `PATH:LINE:COLUMN: TEXT` with the path inside Tailscale's module.
+    /// The complaints, `PATH:LINE:COLUMN: TEXT` with the path inside Tailscale's module or the program's folder.
     pub complaints: Vec<String>,
 }
 
@@ -52,7 +54,7 @@ impl<'a> TypeChecker<'a> {
     /// # Errors
     /// A [`crate::problem::Problem`] where it does not build.
     pub fn new(go: &'a Go, upstream: &'a Upstream) -> Result<Self> {
-        let program = upstream.build_program(go, "typecheck", &[("main.go", PROGRAM)])?;
+        let program = upstream.build_program(go, &programs::TYPECHECK)?;
         Ok(Self { go, upstream, program })
     }
 
@@ -62,7 +64,7 @@ impl<'a> TypeChecker<'a> {
     /// A [`crate::problem::Problem`] where the packages can't be listed at all.
     pub fn check(&self, jobs: &[Job]) -> Result<Vec<Answer>> {
         let lines: Result<Vec<String>, _> = jobs.iter().map(serde_json::to_string).collect();
-        let list = tempfile::NamedTempFile::new().context("a place for the jobs")?;
+        let list = files::private_file()?;
         files::write(list.path(), &lines?.join("\n"))?;
         let mut command = self.upstream.go_program(self.go, &self.program);
         command.arg(list.path());
@@ -76,5 +78,21 @@ impl<'a> TypeChecker<'a> {
             jobs.len()
         );
         Ok(answers)
+    }
+    /// Checks a program of ours against the release, from source and without linking. Returns the complaints about its own
+    /// files; a module that can't be fetched is one.
+    ///
+    /// # Errors
+    /// As [`TypeChecker::check`].
+    pub fn check_program(&self, program: &Program) -> Result<Vec<String>> {
+        let folder = std::path::absolute(self.upstream.write_program(program)?)?;
+        let job = Job {
+            id: program.name.to_owned(),
+            tags: String::new(),
+            goos: "linux".to_owned(),
+            goarch: "amd64".to_owned(),
+            folder: Some(folder),
+        };
+        Ok(self.check(&[job])?.into_iter().flat_map(|answer| answer.complaints).collect())
     }
 }

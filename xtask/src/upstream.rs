@@ -9,12 +9,12 @@ use featureset::recipe::MODULE;
 use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::problem::Problem;
+use crate::process::Output;
+use crate::programs::{self, Program};
 use crate::tools::go::{self, Go};
-use crate::{files, process};
-
-/// The program that prints what a release's registry declares.
-const REGISTRY_PROGRAM: &str = include_str!("../go/registry/main.go");
+use crate::{files, process, progress};
 
 /// A release whose module is in the module cache.
 #[derive(Debug, Clone)]
@@ -69,15 +69,16 @@ pub struct Declared {
     pub description: String,
 }
 
-/// Fetches a release's module and writes the module that builds from it, under `target/tailscale/.module`.
+/// Fetches a release's module and writes the module that builds from it, in the user's cache: whatever else is in its
+/// folder is compiled with it.
 ///
 /// The found Go does it if it is new enough for the release; else the `pinned` toolchain, or the one that the
 /// release asks for.
 ///
 /// # Errors
 /// A [`Problem`] where the release does not exist or can't be fetched.
-pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
-    let folder = module_folder(target, release);
+pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
+    let folder = module_folder(cache.folder()?, release);
     files::make_folder(&folder)?;
     // Any Go can fetch a go.mod; the module itself only one that is new enough for it.
     let first = download(go, &folder, release, "local")?;
@@ -97,14 +98,14 @@ pub fn fetch(go: &Go, target: &Path, release: Release, pinned: Option<GoVersion>
 ///
 /// # Errors
 /// A [`Problem`] where they can't be listed.
-pub fn releases(go: &Go, target: &Path) -> Result<Vec<Release>> {
+pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Listed {
         #[serde(default)]
         versions: Vec<String>,
     }
-    let folder = module_folder(target, "list");
+    let folder = module_folder(cache.folder()?, "list");
     let mut command = go.command(&["list", "-m", "-versions", "-json", MODULE], &go::plain("local"));
     command.env("GO111MODULE", "on").current_dir(neutral(&folder)?);
     let output = process::output(command)?;
@@ -123,8 +124,14 @@ pub fn releases(go: &Go, target: &Path) -> Result<Vec<Release>> {
     Ok(releases)
 }
 
-fn module_folder(target: &Path, name: impl std::fmt::Display) -> PathBuf {
-    target.join("tailscale/.module").join(name.to_string())
+/// The folder of a release's generated module in a cache.
+pub(crate) fn module_folder(cache: &Path, name: impl std::fmt::Display) -> PathBuf {
+    cache.join("modules").join(name.to_string())
+}
+
+/// Holds a generated module against other runs: all of the user's projects share it.
+fn lock(module: &Path) -> Result<std::fs::File> {
+    files::lock(module, || progress::line("Waiting", "for another run that uses the same module"))
 }
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {
@@ -167,13 +174,14 @@ fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()>
     let go_mod = format!("module featureset.invalid/build\n\ngo {}\n\nrequire {MODULE} {version}\n", upstream.needs);
     let own = format!("{MODULE} {version} {}\n{MODULE} {version}/go.mod {go_mod_sum}\n", upstream.sum);
     let sums = files::read(&dir.join("go.sum"))? + &own;
+    let _lock = lock(&upstream.module)?;
     // The program is a module of its own: its imports add to its go.mod, and the build's stays as it is.
     let registry = upstream.module.join("registry");
     for folder in [&upstream.module, &registry] {
         files::write(&folder.join("go.mod"), &go_mod)?;
         files::write(&folder.join("go.sum"), &sums)?;
     }
-    files::write(&registry.join("main.go"), REGISTRY_PROGRAM)
+    programs::REGISTRY.sources.iter().try_for_each(|(file, source)| files::write(&registry.join(file), source))
 }
 
 impl Upstream {
@@ -214,31 +222,70 @@ impl Upstream {
     /// # Errors
     /// A [`Problem`] where it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
-        self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")
+        let _lock = lock(&self.module)?;
+        let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
+        built.map_err(|output| {
+            let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
+            Problem::new("tool-failed", message, output.stderr.trim(), "Check the network.").into()
+        })
     }
 
-    /// A small program of ours, its files by name, that uses the release's packages and modules, built in a module of
-    /// its own.
+    /// Writes a program of ours into its own module, which requires this release and nothing else. Returns the folder.
     ///
     /// # Errors
-    /// A [`Problem`] where it does not build.
-    pub fn build_program(&self, go: &Go, name: &str, sources: &[(&str, &str)]) -> Result<PathBuf> {
-        let folder = self.module.join(name);
+    /// An error if it can't be written.
+    pub fn write_program(&self, program: &Program) -> Result<PathBuf> {
+        let folder = self.module.join(program.name);
         for file in ["go.mod", "go.sum"] {
             files::write(&folder.join(file), &files::read(&self.module.join(file))?)?;
         }
-        for (file, source) in sources {
+        for (file, source) in program.sources {
             files::write(&folder.join(file), source)?;
         }
-        self.build(go, name, &format!("{name}.program"), ".")
+        Ok(folder)
     }
 
-    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<PathBuf> {
-        let output = format!("../{program}");
+    /// Builds a program of ours, which uses the release's packages and modules.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it does not build; it says whether that is our fault.
+    pub fn build_program(&self, go: &Go, program: &Program) -> Result<PathBuf> {
+        let _lock = lock(&self.module)?;
+        self.write_program(program)?;
+        let built = self.build(go, program.name, &format!("{}.program", program.name), ".")?;
+        built.map_err(|output| self.not_built(program, &output).into())
+    }
+
+    /// Builds a program while the module is locked. Another run may be starting the one that is there, so it is replaced
+    /// as a whole.
+    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<Result<PathBuf, Output>> {
+        let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
         command.current_dir(self.module.join(folder));
-        process::stdout(command, "Report this: upstream's packages may have changed.")?;
-        Ok(self.module.join(program))
+        let output = process::output(command)?;
+        if !output.status.success() {
+            return Ok(Err(output));
+        }
+        let built = self.module.join(program);
+        files::rename(&self.module.join(format!(".partial-{program}")), &built)?;
+        Ok(Ok(built))
+    }
+
+    /// The problem of a program of ours that does not build.
+    fn not_built(&self, program: &Program, output: &Output) -> Problem {
+        let complaints = program.complaints(output);
+        if complaints.is_empty() {
+            let message = format!("the program `{}` can't be built for Tailscale {}", program.name, self.release);
+            let next = "Check the network: every module that it uses is needed.";
+            return Problem::new("program-not-built", message, output.stderr.trim(), next);
+        }
+        Problem::new(
+            "own-program-outdated",
+            format!("our program `{}` does not compile with Tailscale {}", program.name, self.release),
+            complaints.join("\n"),
+            "This is a fault of tailscale-featureset, not of the policy or of Tailscale: the release changed a package that \
+             the program uses. Report it to this project with these lines; until then, pin an older release.",
+        )
     }
 
     /// A program that runs `go` itself, in the generated module: it finds ours first.
@@ -263,33 +310,42 @@ impl Upstream {
             )
             .into());
         }
-        let kept = self.module.join("registry.json");
+        let _lock = lock(&self.module)?;
+        if let Some(declared) = read_declared(&self.module) {
+            return Ok(declared);
+        }
         let mut command = self.go(go, &["run", "-mod=mod", "."], &go::plain(&self.toolchain));
         command.current_dir(self.module.join("registry"));
-        let json = match std::fs::read_to_string(&kept) {
-            Ok(json) => json,
-            Err(_) => process::stdout(command, "Report this: upstream's package may have changed.")?,
-        };
+        let next = "Report this to tailscale-featureset: its program `registry` may not fit this release.";
+        let json = process::stdout(command, next)?;
         let declared = serde_json::from_str(&json).context("reading the registry that the program printed")?;
-        files::write(&kept, &json)?;
+        files::write(&self.module.join(DECLARED), &json)?;
         Ok(declared)
     }
+}
+
+/// The file in a generated module that keeps what the release's registry declares.
+const DECLARED: &str = "registry.json";
+
+/// What a release's registry declares, if it was read before.
+fn read_declared(module: &Path) -> Option<BTreeMap<String, Declared>> {
+    serde_json::from_str(&std::fs::read_to_string(module.join(DECLARED)).ok()?).ok()
 }
 
 /// Upstream's own descriptions of a release's features, if its module was downloaded; nothing is fetched.
 ///
 /// # Errors
 /// Where a module that is there can't be asked.
-pub fn descriptions(target: &Path, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
-    let kept = module_folder(target, release).join("registry.json");
-    if let Some(declared) = std::fs::read_to_string(kept).ok().and_then(|json| serde_json::from_str(&json).ok()) {
-        return Ok(Some(declared));
+pub fn descriptions(cache: &Cache, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
+    let known = cache.existing()?.and_then(|folder| read_declared(&module_folder(folder, release)));
+    if known.is_some() {
+        return Ok(known);
     }
-    let Some(go) = go::find(target)?.map(Go::offline) else { return Ok(None) };
+    let Some(go) = go::find(cache)?.map(Go::offline) else { return Ok(None) };
     let source = go.module_cache().map(|cache| cache.join(format!("{MODULE}@{}", release.module_version())));
     if !source.is_some_and(|source| source.is_dir()) {
         return Ok(None);
     }
     // The module is there; if what runs it is not, there is still nothing to show.
-    Ok(fetch(&go, target, release, None).and_then(|upstream| upstream.declared(&go)).ok())
+    Ok(fetch(&go, cache, release, None).and_then(|upstream| upstream.declared(&go)).ok())
 }

@@ -12,7 +12,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +49,14 @@ func relay(ip string) (*tailcfg.DERPMap, error) {
 		STUNPort: stun.LocalAddr().(*net.UDPAddr).Port, DERPPort: listener.Addr().(*net.TCPAddr).Port,
 	}
 	region := &tailcfg.DERPRegion{RegionID: 1, RegionCode: "lab", Nodes: []*tailcfg.DERPNode{node}}
-	return &tailcfg.DERPMap{Regions: map[int]*tailcfg.DERPRegion{1: region}}, nil
+	relays := &tailcfg.DERPMap{}
+	putFirst(&relays.Regions, 1, region)
+	return relays, nil
+}
+
+// putFirst makes a map with one entry. The type of the key is the field's: int up to 1.102, tailcfg.DERPRegionID from 1.104 on.
+func putFirst[K comparable, V any](entries *map[K]V, key K, value V) {
+	*entries = map[K]V{key: value}
 }
 
 // control IP PORT DOMAIN serves a tailnet with that MagicDNS domain and a resolver on the same
@@ -63,24 +72,20 @@ func control(args []string) error {
 		return err
 	}
 	server := &testcontrol.Server{
-		DERPMap: relays, ExplicitBaseURL: "http://" + at, RequireAuth: true, AllNodesSameUser: true, AllOnline: true,
+		DERPMap: relays, ExplicitBaseURL: "http://" + at, RequireAuth: true, AllNodesSameUser: true,
 		MagicDNSDomain: domain,
 		DNSConfig: &tailcfg.DNSConfig{
 			Proxied: true, Domains: []string{domain}, Resolvers: []*dnstype.Resolver{{Addr: ip}},
 			ExtraRecords: []tailcfg.DNSRecord{{Name: "extra." + domain, Value: "100.100.1.2"}},
 		},
 	}
+	// Upstream's server has this since 1.98; without it no peer is reported as online.
+	if online := reflect.ValueOf(server).Elem().FieldByName("AllOnline"); online.IsValid() {
+		online.SetBool(true)
+	}
 	if key := os.Getenv("TS_AUTHKEY"); key != "" {
 		server.RequireAuth = false
-		// Upstream's server requires the key at every registration, but a node that restarts does
-		// not send it. Require it only until the first node has registered.
-		server.MaybeRateLimitRegister = func() (bool, string, string) {
-			server.RequireAuthKey = ""
-			if server.NumNodes() == 0 {
-				server.RequireAuthKey = key
-			}
-			return false, "", ""
-		}
+		server.RequireAuthKey = key
 	}
 	// Listen before reporting ready.
 	listener, err := net.Listen("tcp", at)
@@ -155,7 +160,15 @@ func withLabHandlers(server *testcontrol.Server) http.Handler {
 			sendC2N(server, node, w, r)
 		}
 	})
-	mux.Handle("/", server)
+	// Upstream's server wants the auth key at every registration, and a node that starts again has none to show. So it is asked
+	// for until a node has shown it; a server that knows keys node by node is not what this is for.
+	var shown sync.Once
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if server.NumNodes() > 0 {
+			shown.Do(func() { server.RequireAuthKey = "" })
+		}
+		server.ServeHTTP(w, r)
+	})
 	return mux
 }
 

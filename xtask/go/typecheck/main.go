@@ -15,6 +15,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,13 +29,16 @@ type job struct {
 	Tags   string `json:"tags"`
 	GOOS   string `json:"goos"`
 	GOARCH string `json:"goarch"`
+	// The folder of a program to check instead of the daemon: complaints are about its own files only.
+	Folder string `json:"folder"`
 }
 
 type result struct {
 	ID string `json:"id"`
 	// The number of checked packages; 0 means that nothing was checked.
 	Packages int `json:"packages"`
-	// Errors as PATH:LINE:COLUMN: TEXT, with the path relative to Tailscale's module.
+	// Errors as PATH:LINE:COLUMN: TEXT, with the path relative to Tailscale's module or the
+	// program's folder.
 	Complaints []string `json:"complaints"`
 }
 
@@ -45,7 +49,7 @@ type checker struct {
 	fset  *token.FileSet
 }
 
-func (c *checker) parse(_ *token.FileSet, name string, src []byte) (*ast.File, error) {
+func (c *checker) parse(name string, src []byte, whole bool) (*ast.File, error) {
 	c.mu.Lock()
 	file := c.files[name]
 	c.mu.Unlock()
@@ -56,7 +60,7 @@ func (c *checker) parse(_ *token.FileSet, name string, src []byte) (*ast.File, e
 	if err != nil {
 		return file, err
 	}
-	if !strings.Contains(filepath.ToSlash(name), "/"+module+"@") {
+	if !whole {
 		for _, declaration := range file.Decls {
 			if function, ok := declaration.(*ast.FuncDecl); ok {
 				function.Body = nil
@@ -70,24 +74,40 @@ func (c *checker) parse(_ *token.FileSet, name string, src []byte) (*ast.File, e
 }
 
 func (c *checker) check(j job) (result, error) {
+	pattern, env := module+"/cmd/tailscaled", append(os.Environ(), "GOOS="+j.GOOS, "GOARCH="+j.GOARCH, "CGO_ENABLED=0")
+	if j.Folder != "" {
+		pattern, env = ".", append(env, "GOFLAGS=-mod=mod")
+	}
+	whole := func(name string) bool {
+		if j.Folder != "" {
+			return filepath.Dir(name) == filepath.Clean(j.Folder)
+		}
+		return strings.Contains(filepath.ToSlash(name), "/"+module+"@")
+	}
 	config := &packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
 			packages.NeedDeps | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesSizes | packages.NeedModule,
-		Fset:       c.fset,
-		ParseFile:  c.parse,
+		Dir:  j.Folder,
+		Fset: c.fset,
+		ParseFile: func(_ *token.FileSet, name string, src []byte) (*ast.File, error) {
+			return c.parse(name, src, whole(name))
+		},
 		BuildFlags: []string{"-tags=" + j.Tags},
-		Env:        append(os.Environ(), "GOOS="+j.GOOS, "GOARCH="+j.GOARCH, "CGO_ENABLED=0"),
+		Env:        env,
 	}
-	loaded, err := packages.Load(config, module+"/cmd/tailscaled")
+	loaded, err := packages.Load(config, pattern)
 	if err != nil {
 		return result{}, err
 	}
 	out := result{ID: j.ID, Complaints: []string{}}
 	packages.Visit(loaded, nil, func(p *packages.Package) {
 		out.Packages++
+		if j.Folder != "" && !slices.Contains(loaded, p) {
+			return
+		}
 		for _, e := range p.Errors {
-			if !isFromMissingBody(p, e) {
-				out.Complaints = append(out.Complaints, relativePosition(e.Pos)+": "+e.Msg)
+			if j.Folder != "" || !isFromMissingBody(p, e) {
+				out.Complaints = append(out.Complaints, relativePosition(strings.TrimPrefix(e.Pos, j.Folder+"/"))+": "+e.Msg)
 			}
 		}
 	})

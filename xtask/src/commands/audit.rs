@@ -4,7 +4,7 @@ mod source;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
@@ -16,9 +16,10 @@ use serde_json::json;
 pub use source::{Opened, Source};
 
 use super::Outcome;
+use crate::cache::Cache;
 use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
-use crate::project::{find_policy, root_of};
+use crate::project::root_of;
 use crate::{limits, outln, output, progress, registries, render};
 
 /// A source and what its lists mean.
@@ -34,10 +35,10 @@ struct Audited<'a> {
 pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<Outcome> {
     let facts = facts(policy)?;
     let asked = asked(flags, &facts)?;
-    let tools = tools(policy);
-    let Opened { sources, not_judged } = Source::open(&flags.what, tools.as_deref())?;
+    let cache = Cache::of_user();
+    let Opened { sources, not_judged } = Source::open(&flags.what, &cache)?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
-    let older = flags.against.as_deref().map(|older| Source::older(older, tools.as_deref())).transpose()?;
+    let older = flags.against.as_deref().map(|older| Source::older(older, &cache)).transpose()?;
     let older = older
         .iter()
         .flat_map(|older| &older.sources)
@@ -56,14 +57,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<
     Ok(if findings.iter().any(|finding| denied(finding.severity)) { Outcome::Findings } else { Outcome::Clean })
 }
 
-/// What is known of upstream here: beside the nearest policy if there is one, else what is built in.
-pub(super) fn facts(policy: Option<&Path>) -> Result<Cow<'static, Facts>> {
-    find_policy(policy).map_or(Ok(Cow::Borrowed(Facts::embedded())), |path| registries::facts(&root_of(&path)))
-}
-
-/// Where tools were provided before: beside the nearest policy, if there is one.
-pub(super) fn tools(policy: Option<&Path>) -> Option<PathBuf> {
-    find_policy(policy).ok().map(|path| root_of(&path).join("target"))
+/// The facts about upstream: what is built in, with the registries next to a policy that was named. The nearest policy may
+/// have come with what is audited, so it is not asked.
+pub(super) fn facts(named: Option<&Path>) -> Result<Cow<'static, Facts>> {
+    named.map_or(Ok(Cow::Borrowed(Facts::embedded())), |policy| registries::facts(&root_of(policy)))
 }
 
 fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {

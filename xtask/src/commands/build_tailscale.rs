@@ -69,9 +69,21 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
 pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
-    let (fresh, stale): (Vec<&str>, Vec<&str>) = targets.iter().partition(|target| is_fresh(project, pinned, target));
-    for target in &fresh {
-        progress::line("Fresh", &format!("{target}: nothing has changed"));
+    let mut stale = Vec::new();
+    for target in targets {
+        match state(project, pinned, target)? {
+            State::Fresh => {
+                progress::line("Fresh", &format!("{target}: nothing has changed"));
+                continue;
+            }
+            State::NotRecorded => {
+                let record = project.cache.describe();
+                let why = format!("its artefacts fit, but {record} has no record that this program built them");
+                progress::line("Rebuilding", &format!("{target}: {why}"));
+            }
+            State::Stale => {}
+        }
+        stale.push(*target);
     }
     let mut findings = if stale.is_empty() { Vec::new() } else { build_all(project, pinned, &stale)? };
     findings.extend(over_budget(project, pinned, targets));
@@ -85,10 +97,11 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
         return render::findings(project, findings, format);
     }
     let mut document = render::document(project, &[&project.findings[..], findings].concat());
-    let built = targets.iter().filter(|target| is_fresh(project, pinned, target));
+    let built = targets.iter().filter(|target| matches!(state(project, pinned, target), Ok(State::Fresh)));
     let manifests = built.filter_map(|target| {
         let folder = folder(project, target);
-        let manifest = Manifest::read(&folder).and_then(|manifest| Ok(serde_json::to_value(manifest)?)).ok()?;
+        let manifest =
+            Manifest::read(&folder, &project.cache).and_then(|manifest| Ok(serde_json::to_value(manifest)?)).ok()?;
         Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
     });
     document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
@@ -118,16 +131,32 @@ pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
 }
 
-/// Whether the artefacts are there, whole, and made by the very recipe.
-fn is_fresh(project: &Project, pinned: Pinned<'_>, target: &str) -> bool {
+/// Whether a target's artefacts are used as they are.
+enum State {
+    /// This program built them by the very recipe.
+    Fresh,
+    /// They say that they were built by the very recipe; the cache does not know of it. Another user or machine built
+    /// them, or they came with the policy. They are not run.
+    NotRecorded,
+    /// They are missing, damaged, or made by another recipe.
+    Stale,
+}
+
+/// The state of a target's artefacts.
+fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
-    let Ok(manifest) = Manifest::read(&folder) else { return false };
+    project.cache.existing()?;
+    let Ok((manifest, is_ours)) = Manifest::read_any(&folder, &project.cache) else { return Ok(State::Stale) };
     let selection = Selection::of(pinned.policy, pinned.registry);
     let recipe = Recipe::of(pinned.policy, &selection, target, manifest.module.commit.as_deref());
-    let whole = std::fs::read(folder.join(PACKED)).is_ok_and(|bytes| files::sha256(&bytes) == manifest.binary.sha256);
+    let whole = manifest.binary.is_in(&folder.join(PACKED)) && manifest.unpacked.is_in(&folder.join(UNPACKED));
     let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
-    let unpacked = folder.join(UNPACKED).is_file();
-    whole && linked && unpacked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe))
+    let fits = whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe));
+    Ok(match (fits, is_ours) {
+        (true, true) => State::Fresh,
+        (true, false) => State::NotRecorded,
+        (false, _) => State::Stale,
+    })
 }
 
 /// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
@@ -176,7 +205,7 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
         files::rename(&work.join(name), &folder.join(name))?;
     }
     files::link(PACKED, &folder.join(LINK))?;
-    manifest.write(&folder)?;
+    manifest.write(&folder, &job.maker.cache)?;
     let _ = std::fs::remove_dir_all(&work);
     progress::line("Wrote", &folder.join(PACKED).display().to_string());
     Ok(Ok(()))
@@ -190,7 +219,7 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
     let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
     let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::of(linked)) };
     verify::holds_what_the_recipe_says(&shrunk, recipe, &job.maker.upstream)?;
-    shrink::keep_twin(&job.project.target(), linked)?;
+    shrink::keep_twin(&job.project.target(), linked, &job.maker.cache)?;
     files::write_executable(unpacked, &shrunk)?;
     step.done("Shrunk", &format_size(shrunk.len() as u64));
     Ok(Artefact::of(&shrunk))
@@ -198,20 +227,11 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
     let (Pack::Upx, Some(upx)) = (recipe.build.pack, &job.maker.upx) else {
-        return std::fs::copy(unpacked, packed).map(drop).map_err(|error| {
-            Problem::new(
-                "file",
-                format!("can't write {}", packed.display()),
-                error.to_string(),
-                "Free some space and run it again.",
-            )
-            .into()
-        });
+        return files::write_executable(packed, &files::read_bytes(unpacked)?);
     };
     let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
-    let next = "Set `pack: none` for this target, or try another UPX.";
-    process::stdout(upx.pack(unpacked, packed), next)?;
-    process::stdout(upx.test(packed), next)?;
+    upx.pack(unpacked, packed, recipe.platform.goarch)?;
+    process::stdout(upx.test(packed), "Set `pack: none` for this target, or try another UPX.")?;
     let size = std::fs::metadata(packed).map_or(0, |data| data.len());
     step.done("Packed", &format_size(size));
     Ok(())
@@ -221,7 +241,7 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
 fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
     let over = |name: &&str| {
         let budget = pinned.policy.targets.get(*name)?.budget?;
-        let bytes = Manifest::read(&folder(project, name)).ok()?.binary.bytes;
+        let bytes = Manifest::read(&folder(project, name), &project.cache).ok()?.binary.bytes;
         (bytes > budget).then(|| {
             let too_much = format!("{} too much", format_size(bytes - budget));
             let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);

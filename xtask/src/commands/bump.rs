@@ -36,11 +36,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
         render::findings(&project, &project.findings, format)?;
         return Ok(Outcome::Findings);
     };
-    let go = go::find_or_provide(&project.target())?;
+    let go = go::find_or_provide(&project.cache)?;
     let Some(destination) = flags.to else { return check(&project, pinned, &go, format) };
     let to = match destination {
         Destination::Release(release) => release,
-        Destination::Latest => newest(&upstream::releases(&go, &project.target())?, pinned),
+        Destination::Latest => newest(&upstream::releases(&go, &project.cache)?, pinned),
     };
     if to == pinned {
         progress::line("Unchanged", &format!("{} pins Tailscale {to} already", project.path.display()));
@@ -67,7 +67,7 @@ fn newest(releases: &[Release], pinned: Release) -> Release {
 
 /// Whether there is a newer release, as a finding at the pin.
 fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<Outcome> {
-    let releases = upstream::releases(go, &project.target())?;
+    let releases = upstream::releases(go, &project.cache)?;
     let latest = newest(&releases, pinned);
     let patches: Vec<Release> = releases.into_iter().filter(|release| release.line() == pinned.line()).collect();
     let patch = newest(&patches, pinned);
@@ -97,11 +97,10 @@ struct Step {
 
 impl Step {
     fn prepare(project: &Project, go: &Go, from: Release, to: Release) -> Result<Self> {
-        let target = project.target();
         let toolchain = project.reading.policy.as_ref().and_then(|policy| policy.go);
         let fetch = |release: Release| -> Result<Upstream> {
             let step = progress::step("Reading", format!("Tailscale {release}"));
-            let upstream = upstream::fetch(go, &target, release, toolchain)?;
+            let upstream = upstream::fetch(go, &project.cache, release, toolchain)?;
             upstream.declared(go)?;
             step.done("Read", "from its module");
             Ok(upstream)

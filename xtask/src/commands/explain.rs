@@ -64,7 +64,7 @@ fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<Strin
     }
     let missing =
         || spelled(&format!("not downloaded: `registry {}` or a build fetches it", explanation.release)).into_owned();
-    let declared = upstream::descriptions(&project.target(), explanation.release);
+    let declared = upstream::descriptions(&project.cache, explanation.release);
     let mut features =
         declared.map_err(|error| format!("can't be read from the module: {error}"))?.ok_or_else(missing)?;
     features.remove(explanation.feature.as_str()).map(|found| found.description).ok_or_else(missing)

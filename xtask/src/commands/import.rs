@@ -10,11 +10,12 @@ use featureset::import::{Import, import};
 use featureset::name::FeatureName;
 
 use super::Outcome;
-use super::audit::{Source, facts, tools, unknown_line};
+use super::audit::{Source, facts, unknown_line};
+use crate::cache::Cache;
 use crate::cli::{self, Format};
 use crate::costs::Known;
 use crate::problem::Problem;
-use crate::project::{Project, find_policy};
+use crate::project::Project;
 use crate::{escape, files, limits, outln, output, progress};
 
 /// Runs the command.
@@ -26,7 +27,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(is_there(flags).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, tools(policy).as_deref())?.sources;
+    let sources = Source::open(&flags.what, &Cache::of_user())?.sources;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;
@@ -90,12 +91,9 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
     Ok(**first)
 }
 
-/// What was measured where the nearest policy lives; nothing where there is none.
-fn costs(policy: Option<&Path>) -> Result<Known> {
-    if find_policy(policy).is_err() {
-        return Ok(Known::default());
-    }
-    Known::read(&Project::open(policy)?)
+/// The costs that were measured for a policy that was named; none otherwise, as with [`facts`].
+fn costs(named: Option<&Path>) -> Result<Known> {
+    named.map_or_else(|| Ok(Known::default()), |policy| Known::read(&Project::open(Some(policy))?))
 }
 
 fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {

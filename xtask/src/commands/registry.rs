@@ -9,6 +9,7 @@ use featureset::registry::Registry;
 use featureset::release::ReleaseLine;
 
 use super::Outcome;
+use crate::cache::Cache;
 use crate::cli;
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
@@ -23,12 +24,12 @@ use crate::{progress, upstream};
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);
-    let target = root.join("target");
-    let go = go::find_or_provide(&target)?;
+    let cache = Cache::of_user();
+    let go = go::find_or_provide(&cache)?;
     let mut lines: BTreeMap<ReleaseLine, Registry> = BTreeMap::new();
     for release in &flags.versions {
         let step = progress::step("Reading", format!("Tailscale {release}"));
-        let upstream = upstream::fetch(&go, &target, *release, None)?;
+        let upstream = upstream::fetch(&go, &cache, *release, None)?;
         let registry = registries::read(&mut lines, &folder, &go, &upstream)?;
         step.done("Read", &format!("{} features", registry.features.len()));
     }

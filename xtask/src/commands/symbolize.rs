@@ -38,7 +38,7 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
         let next = "Name the binary as Go linked it: `build-tailscale` keeps it under target/tailscale/.linked.";
         Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
     })?;
-    let Translated { text, known, left } = translated(&read(&flags.traceback)?, &symbols)?;
+    let Translated { text, known, left } = translate(&read(&flags.traceback)?, &symbols)?;
     product(format_args!("{}", escape::lines(&text)));
     if left > 0 {
         let most = limits::FRAMES;
@@ -90,19 +90,31 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
             "Build it anew, or name one with `--binary`.",
         )
     };
-    files::read_bytes(&path.ok_or_else(missing)?)
+    let path = path.ok_or_else(missing)?;
+    let linked = files::read_bytes(&path)?;
+    if project.cache.has_made(&files::sha256(&linked))? {
+        return Ok(linked);
+    }
+    let why = format!("{} has no record that this program built it", project.cache.describe());
+    let next = format!("If you trust it, name it: `--binary {}`.", path.display());
+    Err(Problem::new("not-recorded", format!("{} is not believed", path.display()), why, next).into())
 }
 
 /// A traceback with the frames that are known named.
-struct Translated {
-    text: String,
+pub struct Translated {
+    /// The new text.
+    pub text: String,
     /// How many frames were named.
-    known: usize,
-    /// How many frames there are after those that are looked at.
-    left: usize,
+    pub known: usize,
+    /// How many frames follow those that are examined.
+    pub left: usize,
 }
 
-fn translated(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
+/// Names the files, lines and inlined frames of a traceback.
+///
+/// # Errors
+/// A [`gobinary::Refused`] if the tables contradict themselves.
+pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
     let (Some(place), Some(function)) = (PLACE.as_ref(), FUNCTION.as_ref()) else {
         return Ok(Translated { text: text.to_owned(), known: 0, left: 0 });
     };
@@ -114,8 +126,10 @@ fn translated(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
     let (mut stopped, mut exact) = (false, false);
     for line in text.lines() {
         if let Some(found) = place.captures(line) {
-            let heading = above.take().unwrap_or_default();
-            let name = function.captures(heading).map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
+            let heading = above.take();
+            let name = function
+                .captures(heading.unwrap_or_default())
+                .map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
             // With the runtime's own frames shown, the signal's handler stands between.
             let handler = name == "panic" || name.starts_with("runtime.");
             seen += 1;
@@ -149,11 +163,13 @@ fn frames(symbols: &Symbols<'_>, name: &str, place: &Captures<'_>, back: u32) ->
     Ok(symbols.frames_in(name, offset.saturating_sub(back))?)
 }
 
-/// A frame as it would stand in a whole traceback. Where several functions share the name, each is given.
-fn shown(line: &str, heading: &str, found: &[Vec<Frame>]) -> String {
+/// A frame as it would stand in a whole traceback. Where several functions share the name, each is given. The line with the
+/// function is missing where the traceback was cut off above it.
+fn shown(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
     if found.is_empty() {
-        return format!("{heading}\n{line}\n");
+        return heading.into_iter().chain([line]).map(|line| format!("{line}\n")).collect();
     }
+    let heading = heading.unwrap_or("(...)");
     let mut text = String::new();
     for (index, frames) in found.iter().enumerate() {
         if index > 0 {

@@ -1,11 +1,11 @@
 //! What UPX packed, unpacked by UPX in a private folder: within a time, a memory and a length.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use image::unpack::LARGEST_PROGRAM;
 
+use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::tools::upx;
 use crate::{files, process};
@@ -20,16 +20,16 @@ const MEMORY: u64 = 1 << 30;
 ///
 /// # Errors
 /// A [`Problem`] where there is no UPX, or it can't unpack this.
-pub(super) fn unpack(place: &str, bytes: &[u8], tools: Option<&Path>) -> Result<(Vec<u8>, String)> {
-    let Some(upx) = upx::find(tools) else {
+pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
+    let Some(upx) = upx::find(cache)? else {
         let why = "what it says of its build shows when it is unpacked, and there is no UPX on the PATH";
         let next = "Install UPX (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`) and run it again.";
         return Err(Problem::new("upx-missing", format!("{place} was packed with UPX"), why, next).into());
     };
-    let folder = tempfile::Builder::new().prefix("unpacking-").tempdir().context("making a private folder")?;
+    let folder = files::private_folder("unpacking-")?;
     let (packed, raw) = (folder.path().join("packed"), folder.path().join("raw"));
     files::write_bytes(&packed, bytes)?;
-    let output = process::output_within(upx.unpack(&packed, &raw, MEMORY, LARGEST_PROGRAM), Some(PATIENCE))?;
+    let output = process::output_within(upx.unpack(&packed, &raw, MEMORY, LARGEST_PROGRAM)?, Some(PATIENCE))?;
     if !output.status.success() {
         let said = format!("{}{}", output.stdout, output.stderr).replace(&packed.display().to_string(), place);
         let said = said.trim().lines().last().unwrap_or_default().trim().to_owned();

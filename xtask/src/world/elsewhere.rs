@@ -135,7 +135,7 @@ impl Way {
     /// A [`Problem`] where the address is none, or the helper does not start.
     pub fn open(lab: &Path, url: &str, key: &str) -> Result<Self> {
         let server = ControlServer::parse(url)?;
-        let folder = tempfile::tempdir().context("making the folder of the way out")?;
+        let folder = files::private_folder("way-out-")?;
         files::write(&folder.path().join(ALLOWED), &server.allowed())?;
         write_secret(&folder.path().join(KEY), key.as_bytes())?;
         let log = folder.path().join("log");

@@ -42,10 +42,10 @@ pub fn lacking() -> Option<String> {
     if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
         return Some(format!("/dev/net/tun can't be opened: {error}"));
     }
-    let tried = process::output({
-        let mut command = Command::new("unshare");
+    let tried = process::needed("unshare").and_then(|unshare| {
+        let mut command = Command::new(unshare);
         command.args(UNSHARE).arg("true");
-        command
+        process::output(command)
     });
     match tried {
         Ok(output) if output.status.success() => None,
@@ -59,7 +59,7 @@ pub fn lacking() -> Option<String> {
 /// # Errors
 /// [`crate::problem::Interrupted`] where the run was, after everything inside has ended.
 pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
-    let mut command = Command::new("unshare");
+    let mut command = Command::new(process::needed("unshare")?);
     command.args(UNSHARE).arg(std::env::current_exe().context("finding this program")?).args(arguments);
     process::lines(command, line)
 }

@@ -23,6 +23,7 @@ pub struct Host {
     /// Where its files are.
     pub folder: PathBuf,
     lab: PathBuf,
+    nsenter: PathBuf,
     holder: Server,
 }
 
@@ -34,13 +35,13 @@ impl Host {
         files::write(&etc.join("group"), "root:x:0:\nnogroup:x:65534:\n")?;
         files::write(&etc.join("hosts"), "127.0.0.1 localhost\n")?;
         files::write(&etc.join("resolv.conf"), &format!("nameserver {CONTROL}\n"))?;
-        let mut command = Command::new("unshare");
+        let mut command = Command::new(process::needed("unshare")?);
         command.args(["--net", "--mount", "--propagation", "private"]).arg(lab).arg("hold");
         command.arg(format!("{}=/etc", etc.display()));
         let log = folder.join("hold.log");
         let mut holder = process::start(command, &log)?;
         serving(&mut holder, &log)?;
-        Ok(Self { name: name.to_owned(), folder, lab: lab.to_owned(), holder })
+        Ok(Self { name: name.to_owned(), folder, lab: lab.to_owned(), nsenter: process::needed("nsenter")?, holder })
     }
 
     /// The log of one of its servers.
@@ -67,10 +68,9 @@ impl Host {
     }
 
     fn entering(&self, options: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = Command::new(&self.nsenter);
         command.args(["--net", "--mount", "--target", &self.holder.id().to_string()]).args(options).arg("--");
-        // No program of the machine is found by what runs here: the device has none either. The one that is named
-        // is found before the environment is made.
+        // No program of the machine is found by what runs here: the device has none either.
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command
     }

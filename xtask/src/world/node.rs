@@ -110,10 +110,8 @@ impl Node {
     /// As [`Node::start`].
     pub fn start_with(&mut self, variables: &[(&str, &str)]) -> Result<()> {
         let log = self.host.log("daemon");
-        // nsenter is found by our own PATH; the daemon's has nothing.
-        let nsenter = process::on_path("nsenter").context("nsenter is not installed")?;
         let planned = self.daemon_command(variables)?;
-        let mut command = Command::new(nsenter);
+        let mut command = Command::new(planned.get_program());
         command.args(planned.get_args()).env_clear();
         command.envs(planned.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.daemon = Some(process::start(command, &log)?);

@@ -10,6 +10,7 @@ use featureset::rules;
 use featureset::script::{self, Followed};
 use gobinary::tailscale::{Role, Source as Told};
 
+use crate::cache::Cache;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
@@ -38,14 +39,13 @@ pub struct Opened {
 }
 
 impl Source {
-    /// Opens what the flags name: at least one source, each with at least one list. `tools` is where tools were provided
-    /// before, if anywhere.
+    /// Opens what the flags name: at least one source, each with at least one list.
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, tools: Option<&Path>) -> Result<Opened> {
+    pub fn open(what: &What, cache: &Cache) -> Result<Opened> {
         match (&what.file, &what.tags) {
-            (Some(path), _) => Self::of_file(path, tools),
+            (Some(path), _) => Self::of_file(path, cache),
             (None, tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
         }
     }
@@ -54,10 +54,10 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, tools: Option<&Path>) -> Result<Opened> {
+    pub fn older(text: &str, cache: &Cache) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, tools) }
+        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache) }
     }
 
     fn of_line(tags: &str) -> Opened {
@@ -66,10 +66,10 @@ impl Source {
         Opened { sources: vec![source], not_judged: Vec::new() }
     }
 
-    fn of_file(path: &Path, tools: Option<&Path>) -> Result<Opened> {
+    fn of_file(path: &Path, cache: &Cache) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
-            let opened = foreign::open(path, tools)?;
+            let opened = foreign::open(path, cache)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
             let sources = opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect();
             return Ok(Opened { sources, not_judged: opened.others });

@@ -18,7 +18,7 @@ use regex::Regex;
 
 use super::Job;
 use crate::problem::Problem;
-use crate::{process, progress};
+use crate::{files, process, progress};
 
 /// Code that does not compile.
 pub(super) struct Failure {
@@ -52,6 +52,9 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
         let next = "Check the network and the disk, and run it again.";
         let last: Vec<&str> = stderr.trim().lines().rev().take(8).collect();
         let why = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+        if process::is_disk_full(stderr) {
+            return Err(files::disk_full(format!("Go can't build `{}`", job.target), why).into());
+        }
         return Err(Problem::new("go-failed", format!("Go can't build `{}`", job.target), why, next).into());
     }
     let shown =

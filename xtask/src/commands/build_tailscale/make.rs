@@ -8,7 +8,8 @@ use anyhow::Result;
 use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 
-use super::{LINK, PACKED, UNPACKED, execute, plan, shrink, verify};
+use super::{LINK, PACKED, UNPACKED, execute, manifest, plan, shrink, verify};
+use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
@@ -19,6 +20,8 @@ use crate::{files, process, progress};
 
 /// What makes binaries of a release.
 pub struct Maker {
+    /// Where the tools come from, and what it made is recorded.
+    pub cache: Cache,
     /// Go.
     pub go: Go,
     /// The packer, where a target asks for one.
@@ -53,14 +56,14 @@ impl Maker {
     /// # Errors
     /// A [`Problem`] where a tool or the release can't be had.
     pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
-        let folder = project.target();
-        let go = go::find_or_provide(&folder)?;
+        let cache = project.cache.clone();
+        let go = go::find_or_provide(&cache)?;
         let target = |name: &&str| pinned.policy.targets.get(*name);
         let packs = targets.iter().filter_map(target).any(|target| target.build.pack == Pack::Upx);
-        let upx = if packs { Some(upx::find_or_provide(&folder)?) } else { None };
+        let upx = if packs { Some(upx::find_or_provide(&cache)?) } else { None };
         let _step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
-        let upstream = upstream::fetch(&go, &folder, pinned.release, pinned.policy.go)?;
-        Ok(Self { go, upx, upstream })
+        let upstream = upstream::fetch(&go, &cache, pinned.release, pinned.policy.go)?;
+        Ok(Self { cache, go, upx, upstream })
     }
 
     /// As [`Maker::make`], unless the binary is there already, and one at a time.
@@ -70,10 +73,22 @@ impl Maker {
     pub fn make_once(&self, recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
         let of_all = folder.parent().unwrap_or(folder);
         let _lock = files::lock(of_all, || progress::line("Waiting", "for another build in this folder"))?;
-        if made_before(recipe, folder, &self.upstream).is_some() {
+        if self.was_made(recipe, folder)? {
             return Ok(Ok(()));
         }
-        Ok(self.make(recipe, folder)?.map(drop))
+        let made = self.make(recipe, folder)?;
+        if let (true, Some(digest)) = (made.is_ok(), digest(recipe, folder)) {
+            self.cache.record_made(&digest, folder)?;
+        }
+        Ok(made.map(drop))
+    }
+
+    /// Whether a folder holds what this program made for the recipe. Other bytes are never run.
+    fn was_made(&self, recipe: &Recipe, folder: &Path) -> Result<bool> {
+        let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
+        let Some(digest) = digest(recipe, folder).filter(|_| linked) else { return Ok(false) };
+        let holds = |bytes: &[u8]| verify::holds_what_the_recipe_says(bytes, recipe, &self.upstream).is_ok();
+        Ok(self.cache.has_made(&digest)? && std::fs::read(folder.join(UNPACKED)).is_ok_and(|bytes| holds(&bytes)))
     }
 
     /// Makes a binary in a folder that is emptied first; it is left there.
@@ -97,9 +112,7 @@ impl Maker {
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
         match (recipe.build.pack, &self.upx) {
-            (Pack::Upx, Some(upx)) => {
-                process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
-            }
+            (Pack::Upx, Some(upx)) => upx.pack(&unpacked, &packed, recipe.platform.goarch)?,
             _ => files::link(UNPACKED, &packed)?,
         }
         let size = std::fs::metadata(&packed).map_or(0, |data| data.len());
@@ -108,16 +121,11 @@ impl Maker {
     }
 }
 
-/// The binary that is in a folder, if it is younger than this program and says that it is what the recipe wants.
-fn made_before(recipe: &Recipe, folder: &Path, upstream: &Upstream) -> Option<()> {
-    let younger = |path: &Path, than: &Path| {
-        let time = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-        time(path) > time(than)
-    };
-    let unpacked = folder.join(UNPACKED);
-    let whole = folder.join(LINK).exists() && younger(&unpacked, &std::env::current_exe().ok()?);
-    let bytes = std::fs::read(&unpacked).ok().filter(|_| whole)?;
-    verify::holds_what_the_recipe_says(&bytes, recipe, upstream).ok()
+/// The digest of a recipe and of the binaries in a folder; `None` if one is missing.
+fn digest(recipe: &Recipe, folder: &Path) -> Option<String> {
+    let file = |name: &str| std::fs::read(folder.join(name)).ok().map(|bytes| files::sha256(&bytes));
+    let parts = [manifest::digest(recipe), file(UNPACKED)?, file(PACKED)?];
+    Some(files::sha256(parts.join("\n").as_bytes()))
 }
 
 /// Whether it says its version, by both of its names, where this machine can run it.

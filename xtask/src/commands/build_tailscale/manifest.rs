@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
-use featureset::policy::Symbols;
+use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Job;
 use super::execute::Executed;
+use crate::cache::Cache;
 use crate::files;
+use crate::tools::upx;
 
 const FILE: &str = "manifest.json";
 
@@ -71,6 +73,11 @@ impl Artefact {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self { bytes: bytes.len() as u64, sha256: files::sha256(bytes) }
     }
+
+    /// Whether a file holds exactly this.
+    pub(super) fn is_in(&self, path: &Path) -> bool {
+        std::fs::read(path).is_ok_and(|bytes| files::sha256(&bytes) == self.sha256)
+    }
 }
 
 /// The digest of a recipe, and of how the function table is rewritten for it.
@@ -78,7 +85,10 @@ pub(super) fn digest(recipe: &Recipe) -> String {
     let parts = [
         format!("{:?}", recipe.environment()),
         format!("{:?}", recipe.arguments("")),
-        recipe.build.pack.to_string(),
+        match recipe.build.pack {
+            Pack::Upx => upx::arguments(recipe.platform.goarch).join(" "),
+            Pack::None => Pack::None.to_string(),
+        },
         match recipe.build.symbols {
             Symbols::All => Symbols::All.to_string(),
             symbols => format!("{symbols} {}", gobinary::pclntab::REVISION),
@@ -96,7 +106,7 @@ impl Manifest {
         executed: Executed,
     ) -> Self {
         let selection = Selection::of(job.pinned.policy, job.pinned.registry);
-        let packed = recipe.build.pack == featureset::policy::Pack::Upx;
+        let packed = recipe.build.pack == Pack::Upx;
         Self {
             schema: 1,
             release: recipe.release,
@@ -115,17 +125,28 @@ impl Manifest {
         }
     }
 
-    /// Reads a target's manifest.
+    /// Reads a target's manifest, if this program wrote it for this user: anyone can put one there.
     ///
     /// # Errors
-    /// Where there is none, or it has another form.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let manifest: Self = serde_json::from_str(&files::read(&folder.join(FILE))?).context("reading the manifest")?;
-        anyhow::ensure!(manifest.schema == 1, "the manifest is of another version");
+    /// If there is none, it has another form, or the cache has no record of it.
+    pub fn read(folder: &Path, cache: &Cache) -> Result<Self> {
+        let (manifest, is_ours) = Self::read_any(folder, cache)?;
+        anyhow::ensure!(is_ours, "{} has no record of the manifest in {}", cache.describe(), folder.display());
         Ok(manifest)
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        files::write(&folder.join(FILE), &(serde_json::to_string_pretty(self)? + "\n"))
+    /// Reads a target's manifest, and whether this program wrote it for this user.
+    pub(super) fn read_any(folder: &Path, cache: &Cache) -> Result<(Self, bool)> {
+        let text = files::read(&folder.join(FILE))?;
+        let manifest: Self = serde_json::from_str(&text).context("reading the manifest")?;
+        anyhow::ensure!(manifest.schema == 1, "the manifest is of another version");
+        Ok((manifest, cache.has_made(&files::sha256(text.as_bytes()))?))
+    }
+
+    /// Writes the manifest, and records that this program did. It holds the digests of the binaries.
+    pub(super) fn write(&self, folder: &Path, cache: &Cache) -> Result<()> {
+        let (path, text) = (folder.join(FILE), serde_json::to_string_pretty(self)? + "\n");
+        cache.record_made(&files::sha256(text.as_bytes()), &path)?;
+        files::write(&path, &text)
     }
 }

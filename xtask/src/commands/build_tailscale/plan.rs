@@ -12,8 +12,8 @@ use super::{LINK, Manifest, PACKED, UNPACKED, folder};
 use crate::project::{Pinned, Project};
 use crate::tools::go::Go;
 use crate::tools::qemu::runner;
-use crate::tools::upx::ARGUMENTS;
-use crate::upstream::Upstream;
+use crate::tools::upx;
+use crate::upstream::{self, Upstream};
 
 /// The Go command of a recipe, in the generated module.
 pub(super) fn go_command(go: &Go, upstream: &Upstream, recipe: &Recipe, output: &Path) -> Command {
@@ -52,14 +52,15 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
     outln!("go mod download -json {MODULE}@{}", pinned.release.module_version());
     for (target, recipe) in &recipes {
         let folder = folder(project, target);
-        let module = project.target().join("tailscale/.module").join(recipe.release.to_string());
+        let module = upstream::module_folder(Path::new(&project.cache.describe()), recipe.release);
         let path = |name: &str| folder.join(".work").join(name).to_string_lossy().into_owned();
         let (unpacked, packed, link) = (path(UNPACKED), path(PACKED), path(LINK));
         outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
         if recipe.build.pack == Pack::Upx {
-            outln!("upx {} -o {} {}", ARGUMENTS.join(" "), quoted(&packed), quoted(&unpacked));
+            let arguments = upx::arguments(recipe.platform.goarch).join(" ");
+            outln!("upx {arguments} -o {} {}", quoted(&packed), quoted(&unpacked));
             outln!("upx -t {}", quoted(&packed));
         }
         let runner = runner(recipe.platform);
@@ -76,7 +77,9 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
 fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
     let selection = Selection::of(pinned.policy, pinned.registry);
     let recipe = |target: &'a str| {
-        let known = Manifest::read(&folder(project, target)).ok().filter(|manifest| manifest.release == pinned.release);
+        let known = Manifest::read(&folder(project, target), &project.cache)
+            .ok()
+            .filter(|manifest| manifest.release == pinned.release);
         let commit = known.and_then(|manifest| manifest.module.commit);
         Some((target, Recipe::of(pinned.policy, &selection, target, commit.as_deref())?))
     };

@@ -7,6 +7,7 @@ use featureset::policy::Symbols;
 use featureset::recipe::Recipe;
 use gobinary::pclntab::{self, Names};
 
+use crate::cache::Cache;
 use crate::files;
 use crate::problem::Problem;
 
@@ -37,13 +38,12 @@ pub fn twin(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
     Some(target_folder.join("tailscale/.linked").join(id))
 }
 
-/// Keeps the binary as it was linked.
+/// Keeps the binary as it was linked, and records that this program made it.
 ///
 /// # Errors
 /// A [`Problem`] where it can't be written.
-pub(super) fn keep_twin(target_folder: &Path, bytes: &[u8]) -> Result<()> {
-    match twin(target_folder, bytes) {
-        Some(path) => files::write_bytes(&path, bytes),
-        None => Ok(()),
-    }
+pub(super) fn keep_twin(target_folder: &Path, bytes: &[u8], cache: &Cache) -> Result<()> {
+    let Some(path) = twin(target_folder, bytes) else { return Ok(()) };
+    cache.record_made(&files::sha256(bytes), &path)?;
+    files::write_bytes(&path, bytes)
 }

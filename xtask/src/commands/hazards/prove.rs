@@ -10,6 +10,7 @@ use featureset::proof::{Established, Observation};
 use featureset::release::Release;
 
 use super::{Said, built, judged, record};
+use crate::cache::Cache;
 use crate::commands::{Outcome, registry};
 use crate::problem::Problem;
 use crate::progress;
@@ -24,11 +25,11 @@ pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], b
     let hazards = chosen(facts, ids)?;
     let newest = facts.registries().filter_map(|registry| registry.releases.keys().next_back().copied());
     let releases: Vec<Release> = if releases.is_empty() { newest.collect() } else { releases.to_vec() };
-    let target = root.join("target");
-    let go = go::find_or_provide(&target)?;
+    let cache = Cache::of_user();
+    let go = go::find_or_provide(&cache)?;
     let mut proofs: BTreeMap<&str, Vec<Observation>> = hazards.iter().map(|hazard| (&*hazard.id, Vec::new())).collect();
     for release in releases {
-        let upstream = upstream::fetch(&go, &target, release, None)?;
+        let upstream = upstream::fetch(&go, &cache, release, None)?;
         let checker = TypeChecker::new(&go, &upstream)?;
         for hazard in &hazards {
             if let Some(seen) = observe(hazard, &upstream, &Compilers { go: &go, checker: &checker, build })? {
@@ -85,6 +86,7 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
         tags: registry.tags(kept).join(","),
         goos: trial.goos.clone(),
         goarch: "amd64".to_owned(),
+        folder: None,
     };
     let (offending, remedied) = (job("offending", &trial.offending), job("remedied", &trial.remedied));
     let answers = with.checker.check(&[offending.clone(), remedied])?;

@@ -85,9 +85,8 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
     let Some(pinned) = project.pinned() else {
         return Err(Problem::new("policy-unreadable", "the policy pins no known release", "", "Run `check`.").into());
     };
-    let target = root.join("target");
-    let go = go::find_or_provide(&target)?;
-    let upstream = upstream::fetch(&go, &target, pinned.release, pinned.policy.go)?;
+    let go = go::find_or_provide(&project.cache)?;
+    let upstream = upstream::fetch(&go, &project.cache, pinned.release, pinned.policy.go)?;
     let source = upstream.source(&go)?;
     let pairs = trial::gated_pairs(pinned.registry, constraints(&source)?.iter().map(String::as_str));
     let sweep = Sweep {
@@ -95,7 +94,7 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
         upstream: &upstream,
         registry: pinned.registry,
         selections: trial::sweep(pinned.registry, &pairs),
-        state: target.join("tailscale/.sweep").join(format!("{}.jsonl", pinned.release)),
+        state: project.target().join("tailscale/.sweep").join(format!("{}.jsonl", pinned.release)),
     };
     let jobs = sweep.jobs();
     let own: Vec<&Job> =
@@ -145,6 +144,7 @@ impl Sweep<'_> {
             tags: self.registry.tags(kept).join(","),
             goos: "linux".to_owned(),
             goarch: goarch.to_owned(),
+            folder: None,
         };
         let each =
             |goarch: &&str| self.selections.iter().map(|(name, kept)| job(name, kept, goarch)).collect::<Vec<_>>();

@@ -49,7 +49,7 @@ fn expected(policy: Option<&Path>, target: &str) -> Result<Expected> {
     };
     build_tailscale::chosen_targets(policy, &[target.to_owned()])?;
     let platform = policy.targets.get(target).and_then(|target| Platform::find(target.platform.name));
-    let manifest = Manifest::read(&build_tailscale::folder(&project, target)).map_err(|error| {
+    let manifest = Manifest::read(&build_tailscale::folder(&project, target), &project.cache).map_err(|error| {
         let next = format!("Run `build-tailscale --target {target}`, or leave `--target` out.");
         Problem::new(
             "not-built",

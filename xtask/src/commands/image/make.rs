@@ -98,8 +98,8 @@ impl Job<'_> {
         let policy = self.pinned.policy;
         let choice = policy.image.map_or(Choice::default(), |image| image.shell);
         let target = policy.targets.get(self.target).ok_or_else(|| anyhow::anyhow!("the target is gone"))?;
-        let folder = self.project.target();
-        let shell = shell::provide(&folder, choice, self.shell_file, target, self.platform)?;
+        let cache = &self.project.cache;
+        let shell = shell::provide(cache, choice, self.shell_file, target, self.platform)?;
         let step = progress::step("Assembling", format!("{} ({})", self.target, self.platform));
         let version = format!("{}-{}", manifest.release, self.target);
         let shell_digest = shell.as_ref().map(|provided| files::sha256(&provided.shell.bytes));
@@ -133,7 +133,7 @@ impl Job<'_> {
     /// The binary that ships, and what its unpacked twin says of itself: packing takes the build information away.
     fn binary(&self) -> Result<(Manifest, Vec<u8>, BuildInfo)> {
         let folder = build_tailscale::folder(self.project, self.target);
-        let manifest = Manifest::read(&folder)?;
+        let manifest = Manifest::read(&folder, &self.project.cache)?;
         let (program, unpacked) =
             (files::read_bytes(&folder.join(PACKED))?, files::read_bytes(&folder.join(UNPACKED))?);
         let damaged = |what: &str| {

@@ -7,6 +7,7 @@ use image::platform::Platform;
 use image::shells::{Kind, Pin, Table};
 
 use super::shell;
+use crate::cache::Cache;
 use crate::commands::{Outcome, registry};
 use crate::{files, progress};
 
@@ -19,11 +20,12 @@ const FILE: &str = "crates/image/shells.json";
 /// A [`crate::problem::Problem`] outside this repository, or where a package can't be had.
 pub(super) fn run(policy: Option<&Path>) -> Result<Outcome> {
     let root = registry::repository(policy)?;
+    let cache = Cache::of_user();
     let old = shell::read_table()?;
     let mut shells = Vec::new();
     for kind in Kind::ALL {
         for platform in Platform::ALL {
-            shells.push(fresh(&root.join("target"), &old.suite, kind, platform)?);
+            shells.push(fresh(&cache, &old.suite, kind, platform)?);
         }
     }
     shells.sort_by_key(|pin| (pin.shell != Kind::Mksh, pin.architecture.clone()));
@@ -36,7 +38,7 @@ pub(super) fn run(policy: Option<&Path>) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-fn fresh(folder: &Path, suite: &str, shell: Kind, platform: Platform) -> Result<Pin> {
+fn fresh(cache: &Cache, suite: &str, shell: Kind, platform: Platform) -> Result<Pin> {
     let (package, file, licence) = shell.source();
     let mut pin = Pin {
         shell,
@@ -49,7 +51,7 @@ fn fresh(folder: &Path, suite: &str, shell: Kind, platform: Platform) -> Result<
         licence: licence.to_owned(),
     };
     let step = progress::step("Fetching", format!("{package} for {}", pin.architecture));
-    let (bytes, version) = shell::fetch(folder, suite, &pin)?;
+    let (bytes, version) = shell::fetch(cache, suite, &pin)?;
     (pin.bytes, pin.sha256, pin.version) = (bytes.len() as u64, files::sha256(&bytes), version);
     step.done("Fetched", &pin.version);
     Ok(pin)

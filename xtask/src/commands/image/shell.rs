@@ -9,6 +9,7 @@ use image::platform::Platform;
 use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
 
+use crate::cache::Cache;
 use crate::problem::{Interrupted, Problem};
 use crate::tools::debian::Apt;
 use crate::tools::qemu::{Runner, runner};
@@ -28,7 +29,7 @@ pub(super) struct Provided {
 /// # Errors
 /// A [`Problem`] where it can't be had, is not the pinned one, or is not for the platform.
 pub(super) fn provide(
-    folder: &Path,
+    cache: &Cache,
     choice: Choice,
     file: Option<&Path>,
     target: &Target,
@@ -49,10 +50,10 @@ pub(super) fn provide(
         let why = format!("the table of shells has none for {platform}");
         Problem::new("no-shell", format!("there is no {}", kind.word()), why, "Name one with `--shell-file PATH`.")
     })?;
-    let place = pinned(folder, &table, &pin)?;
+    let place = pinned(cache, &table, &pin)?;
     let bytes = match target.build.pack {
         Pack::None => files::read_bytes(&place)?,
-        Pack::Upx => packed(folder, &place, target)?,
+        Pack::Upx => packed(cache, &place, target)?,
     };
     check(&bytes, platform, &pin.package)?;
     Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
@@ -84,13 +85,13 @@ fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
 }
 
 /// The pinned program's file, fetched if it was not before.
-fn pinned(folder: &Path, table: &Table, pin: &Pin) -> Result<PathBuf> {
-    let place = folder.join("tools/shells").join(&pin.sha256);
+fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
+    let place = cache.folder()?.join("shells").join(&pin.sha256);
     if std::fs::read(&place).is_ok_and(|bytes| files::sha256(&bytes) == pin.sha256) {
         return Ok(place);
     }
     let step = progress::step("Fetching", format!("{} for {}", pin.package, pin.architecture));
-    let bytes = fetch(folder, &table.suite, pin)?.0;
+    let bytes = fetch(cache, &table.suite, pin)?.0;
     if files::sha256(&bytes) != pin.sha256 {
         let why = format!("{} has the digest {}, not {}", pin.file, files::sha256(&bytes), pin.sha256);
         let next = "If Debian has a new version, look at its changes and run `image pin`; else do not use it.";
@@ -105,12 +106,12 @@ fn pinned(folder: &Path, table: &Table, pin: &Pin) -> Result<PathBuf> {
 ///
 /// # Errors
 /// A [`Problem`] where there is no way to Debian's packages, [`Interrupted`] where the command is stopped.
-pub(super) fn fetch(folder: &Path, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
-    let shells = folder.join("tools/shells");
+pub(super) fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
+    let shells = cache.folder()?.join("shells");
     let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
     let fetch = || -> Result<(Vec<u8>, String)> {
         let _lock = files::lock(&shells, || progress::line("Waiting", "for another run that fetches a shell"))?;
-        let apt = Apt::of(folder, suite, &pin.architecture)?;
+        let apt = Apt::of(cache, suite, &pin.architecture)?;
         let version = apt.version(&pin.package)?;
         apt.unpack(std::slice::from_ref(&pin.package), &unpacked)?;
         let bytes = files::read_bytes(&unpacked.join(&pin.file))?;
@@ -128,16 +129,16 @@ pub(super) fn fetch(folder: &Path, suite: &str, pin: &Pin) -> Result<(Vec<u8>, S
 }
 
 /// The program packed, and run to see that it survived it.
-fn packed(folder: &Path, program: &Path, target: &Target) -> Result<Vec<u8>> {
+fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     use std::os::unix::fs::PermissionsExt;
-    let upx = upx::find_or_provide(folder)?;
-    let work = tempfile::tempdir_in(folder.join("tools"))?;
+    let upx = upx::find_or_provide(cache)?;
+    let work = files::private_folder("packing-")?;
     // Busybox looks at the name by which it is called; UPX packs nothing but programs.
     let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `pack: none` for this target, or choose another shell.";
-    process::stdout(upx.pack(&unpacked, &packed), next)?;
+    upx.pack(&unpacked, &packed, target.platform.goarch)?;
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),

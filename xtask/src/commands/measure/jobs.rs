@@ -126,7 +126,7 @@ impl Sweep<'_> {
     fn job(&self, name: &FeatureName) -> Result<Job> {
         let recipe = self.recipe(&self.selection.flipped(name))?;
         let goarch = recipe.platform.goarch.to_owned();
-        Ok(Job { id: name.to_string(), tags: recipe.tags.join(","), goos: "linux".to_owned(), goarch })
+        Ok(Job { id: name.to_string(), tags: recipe.tags.join(","), goos: "linux".to_owned(), goarch, folder: None })
     }
 
     fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {

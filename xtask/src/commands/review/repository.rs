@@ -113,7 +113,7 @@ impl Repository {
 }
 
 fn git(folder: &Path, arguments: &[&OsStr]) -> Result<Output> {
-    let mut command = Command::new("git");
+    let mut command = Command::new(process::needed("git")?);
     command.args(arguments).current_dir(folder);
     process::output(command)
 }

@@ -196,9 +196,9 @@ fn maker<'m>(stage: &'m Stage<'_>, release: Release, makers: &'m mut Vec<Maker>)
     if !makers.iter().any(|maker| maker.upstream.release == release) {
         let step = progress::step("Fetching", format!("Tailscale {release}"));
         let go = stage.maker.go.clone();
-        let upstream = upstream::fetch(&go, &stage.folder, release, None)?;
+        let upstream = upstream::fetch(&go, &stage.maker.cache, release, None)?;
         step.done("Fetched", "");
-        makers.push(Maker { go, upx: None, upstream });
+        makers.push(Maker { cache: stage.maker.cache.clone(), go, upx: None, upstream });
     }
     let maker = makers.iter().find(|maker| maker.upstream.release == release).context("it was just fetched")?;
     Ok((maker, maker.upstream.go_version(&maker.go)?))

@@ -16,20 +16,7 @@ use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::elsewhere::Elsewhere;
 use crate::world::{Sabotage, entrance};
-use crate::{files, progress, registries};
-
-/// The small program that a world is made with, file by file.
-const LAB: [(&str, &str); 9] = [
-    ("dns.go", include_str!("../../../go/control/dns.go")),
-    ("egress_proxy.go", include_str!("../../../go/control/egress_proxy.go")),
-    ("load.go", include_str!("../../../go/control/load.go")),
-    ("local.go", include_str!("../../../go/control/local.go")),
-    ("main.go", include_str!("../../../go/control/main.go")),
-    ("nat.go", include_str!("../../../go/control/nat.go")),
-    ("network.go", include_str!("../../../go/control/network.go")),
-    ("server.go", include_str!("../../../go/control/server.go")),
-    ("traffic.go", include_str!("../../../go/control/traffic.go")),
-];
+use crate::{files, programs, progress, registries};
 
 /// What the process inside is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,7 +138,7 @@ impl<'a> Stage<'a> {
 /// Builds the world's program in the generated module of a release.
 pub(in crate::commands) fn lab(maker: &Maker) -> Result<PathBuf> {
     let step = progress::step("Building", "the control server");
-    let lab = maker.upstream.build_program(&maker.go, "control", &LAB)?;
+    let lab = maker.upstream.build_program(&maker.go, &programs::CONTROL)?;
     step.done("Built", &format!("of {}", maker.upstream.release));
     std::path::absolute(lab).context("the current folder")
 }
