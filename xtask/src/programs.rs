@@ -13,7 +13,8 @@ pub struct Program {
 }
 
 /// Prints what a release's registry declares.
-pub const REGISTRY: Program = Program { name: "registry", sources: &[("main.go", include_str!("../go/registry/main.go"))] };
+pub const REGISTRY: Program =
+    Program { name: "registry", sources: &[("main.go", include_str!("../go/registry/main.go"))] };
 
 /// Compares the source trees of two releases.
 pub const SPLITS: Program = Program { name: "splits", sources: &[("main.go", include_str!("../go/splits/main.go"))] };

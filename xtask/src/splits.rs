@@ -50,7 +50,10 @@ pub fn origins(
         files::write(file.path(), &serde_json::to_string(&request)?)?;
         let mut command = new.go_program(go, &program);
         command.arg(file.path());
-        let printed = process::stdout(command, "Report this to tailscale-featureset: upstream's source may be laid out in another way now.")?;
+        let printed = process::stdout(
+            command,
+            "Report this to tailscale-featureset: upstream's source may be laid out in another way now.",
+        )?;
         serde_json::from_str(&printed).context("reading what the comparison printed")
     };
     let (mut own, whole) = (ask(tags)?, ask(&[])?);

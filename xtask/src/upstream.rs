@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 use crate::process::Output;
-use crate::tools::go::{self, Go};
 use crate::programs::{self, Program};
+use crate::tools::go::{self, Go};
 use crate::{files, process};
 
 /// A release whose module is in the module cache.
@@ -297,7 +297,10 @@ impl Upstream {
         command.current_dir(self.module.join("registry"));
         let json = match std::fs::read_to_string(&kept) {
             Ok(json) => json,
-            Err(_) => process::stdout(command, "Report this to tailscale-featureset: its program `registry` may not fit this release.")?,
+            Err(_) => process::stdout(
+                command,
+                "Report this to tailscale-featureset: its program `registry` may not fit this release.",
+            )?,
         };
         let declared = serde_json::from_str(&json).context("reading the registry that the program printed")?;
         files::write(&kept, &json)?;

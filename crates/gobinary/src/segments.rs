@@ -22,8 +22,9 @@ fn read<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> object::Result<Ve
     let header = Elf::parse(bytes)?;
     let endian = header.endian()?;
     let segments = header.program_headers(endian, bytes)?.iter();
-    let executable =
-        |segment: &&Elf::ProgramHeader| segment.p_type(endian) == elf::PT_LOAD && segment.p_flags(endian).contains(elf::PF_X);
+    let executable = |segment: &&Elf::ProgramHeader| {
+        segment.p_type(endian) == elf::PT_LOAD && segment.p_flags(endian).contains(elf::PF_X)
+    };
     Ok(segments.filter(executable).map(|segment| segment.p_filesz(endian).into()).collect())
 }
 
