@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::Path;
+use std::process::Command;
 
 use common::{Ran, command, finish, folder, full, root, run, target};
 use object::{Object, ObjectSection};
@@ -53,7 +54,10 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
     let mut command = go.command(&arguments, &[go::plain("go1.26.8"), platform].concat());
     command.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
     process::stdout(command, "").unwrap();
-    process::stdout(upx.pack(&raw, &packed), "").unwrap();
+    // With the peer's own arguments.
+    let mut command = Command::new(&upx.program);
+    command.args(["-q", "-q", "--lzma", "--best", "-o"]).arg(&packed).arg(&raw);
+    process::stdout(command, "").unwrap();
     std::fs::metadata(packed).unwrap().len()
 }
 
