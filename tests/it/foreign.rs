@@ -236,7 +236,7 @@ fn text_is_told_from_the_rest() {
     for (bytes, text) in cases {
         assert_eq!(is_text(&bench.write("file", bytes)).unwrap(), text, "{bytes:?}");
     }
-    assert_eq!(problem(is_text(Path::new("/dev/zero")).unwrap_err()).code, "file");
+    assert_eq!(problem(is_text(Path::new("/dev/zero")).unwrap_err()).code, Code::FileError);
 }
 
 /// A small program of real Go's in the place of Tailscale's daemon, as projects build it from a folder: the record says

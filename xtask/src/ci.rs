@@ -2,6 +2,7 @@
 
 mod record;
 
+use diagnostics::Code;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
@@ -163,7 +164,7 @@ fn step(name: &str, command: Cmd<'_>) -> Result<()> {
     process::check_interrupt()?;
     ran.map_err(|error| {
         Problem::new(
-            "ci-step-failed",
+            Code::CiStepFailed,
             format!("the step `{name}` failed"),
             error.to_string(),
             "Fix what its output shows and run the same command again; `ci --full` goes on at this step.",

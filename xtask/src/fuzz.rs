@@ -3,6 +3,7 @@
 //! libFuzzer needs instrumented code, and Rust's stable compiler can instrument; only the sanitizers need the nightly one. The
 //! workspace forbids unsafe code, so panics, overflows, memory and time are what there is to find.
 
+use diagnostics::Code;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -69,7 +70,7 @@ fn chosen(corpus: &Path, only: &[String]) -> Result<Vec<String>> {
     if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
         let message = format!("there is no fuzz target `{unknown}`");
         let next = format!("Name one of {}.", names.join(", "));
-        return Err(Problem::new("unknown-target", message, "each folder of fuzz/corpus is a target", next).into());
+        return Err(Problem::new(Code::UnknownTarget, message, "each folder of fuzz/corpus is a target", next).into());
     }
     names.retain(|name| only.is_empty() || only.contains(name));
     Ok(names)
@@ -157,7 +158,7 @@ impl Fuzzer {
         let input = output.stderr.lines().find_map(|line| line.split("Test unit written to ").nth(1));
         let input = input.unwrap_or("(no input was kept)");
         Err(Problem::new(
-            "fuzz-property-broken",
+            Code::FuzzPropertyBroken,
             format!("the fuzz target `{target}` fails on {input}"),
             reason(&output.stderr),
             format!(

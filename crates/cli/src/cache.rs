@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::problem::Problem;
 use crate::{files, progress};
+use diagnostics::Code;
 
 /// The name of the folder in the user's folder of caches.
 const NAME: &str = "tailscale-featureset";
@@ -190,7 +191,7 @@ fn made(folder: &Path, digest: &str) -> PathBuf {
 
 fn not_created(path: &Path, error: &std::io::Error) -> Problem {
     let next = "Set XDG_CACHE_HOME to an absolute path where this user can create a folder.";
-    Problem::new("cache-not-created", format!("can't create the cache {}", path.display()), error.to_string(), next)
+    Problem::new(Code::CacheNotCreated, format!("can't create the cache {}", path.display()), error.to_string(), next)
 }
 
 /// Refuses a folder that other users can change: programs are run from it.
@@ -209,7 +210,7 @@ fn check(path: &Path) -> Result<()> {
     };
     let why = format!("{why}; programs are run from it, so it must be this user's only");
     let next = "Delete it, or set XDG_CACHE_HOME to another folder; with sudo, `sudo --set-home` uses root's own.";
-    Err(Problem::new("cache-not-trusted", format!("{} is not used as the cache", path.display()), why, next).into())
+    Err(Problem::new(Code::CacheNotTrusted, format!("{} is not used as the cache", path.display()), why, next).into())
 }
 
 #[cfg(test)]
@@ -220,8 +221,8 @@ mod tests {
         path.metadata().unwrap().mode() & 0o777
     }
 
-    fn code(result: Result<impl Sized>) -> &'static str {
-        result.err().unwrap().downcast_ref::<Problem>().unwrap().code
+    fn code(result: Result<impl Sized>) -> Code {
+        result.err().unwrap().downcast_ref::<Problem>().unwrap().code.clone()
     }
 
     #[test]
@@ -242,11 +243,11 @@ mod tests {
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o775)).unwrap();
         std::os::unix::fs::symlink(home.path(), &link).unwrap();
         for folder in [open.clone(), link] {
-            assert_eq!(code(Cache::at(folder.clone()).folder()), "cache-not-trusted");
-            assert_eq!(code(Cache::at(folder).has_made("0")), "cache-not-trusted");
+            assert_eq!(code(Cache::at(folder.clone()).folder()), Code::CacheNotTrusted);
+            assert_eq!(code(Cache::at(folder).has_made("0")), Code::CacheNotTrusted);
         }
         std::fs::write(home.path().join("file"), "").unwrap();
-        assert_eq!(code(Cache::at(home.path().join("file/below")).folder()), "cache-not-created");
+        assert_eq!(code(Cache::at(home.path().join("file/below")).folder()), Code::CacheNotCreated);
         if rustix::process::geteuid().is_root() {
             let other = home.path().join("other");
             std::fs::create_dir(&other).unwrap();

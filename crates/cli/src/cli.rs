@@ -13,6 +13,7 @@ pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 use crate::problem::Problem;
+use diagnostics::Code;
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
 ///
@@ -49,7 +50,7 @@ impl Cli {
         }
         let why = "SARIF is for findings in a file: those of `check`, `audit`, `review` and `bump --check`";
         let next = "Choose `--format json` or `--format github`.";
-        Err(Problem::new("format-not-offered", "this command has no output in SARIF", why, next))
+        Err(Problem::new(Code::FormatNotOffered, "this command has no output in SARIF", why, next))
     }
 }
 

@@ -11,6 +11,7 @@ use featureset::selection::Selection;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{files, limits};
+use diagnostics::Code;
 
 /// Where the files are, from the policy's folder.
 pub const FOLDER: &str = "docs/costs";
@@ -91,7 +92,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     }
     let parsed = Costs::from_json(&files::read_text(&path, limits::MEASURED)?).map_err(|why| {
         let next = "Restore the file from version control, or delete it and measure anew.";
-        Problem::new("costs-damaged", format!("can't read {}", path.display()), why, next)
+        Problem::new(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
     });
     Ok(Some(parsed?))
 }

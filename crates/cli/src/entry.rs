@@ -8,6 +8,7 @@ use crate::commands::{self, Outcome};
 use crate::problem::{Interrupted, Problem};
 use crate::{errln, escape, output, render};
 use clap::Parser;
+use diagnostics::Code;
 
 /// Runs the product with the arguments of the process.
 #[must_use]
@@ -43,7 +44,7 @@ pub fn status(result: anyhow::Result<Outcome>, format: Format) -> u8 {
         Err(error) => {
             let unforeseen = || {
                 Problem::new(
-                    "unforeseen",
+                    Code::InternalError,
                     error.to_string(),
                     chain(&error),
                     "Please report this with the command that you ran.",

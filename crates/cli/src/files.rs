@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::problem::Problem;
+use diagnostics::Code;
 
 pub use lock::lock;
 pub use temporary::{check_room, private_file, private_folder};
@@ -30,13 +31,13 @@ fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
         std::io::ErrorKind::IsADirectory => "Name the file in it.",
         _ => "Check the path and run it again.",
     };
-    Problem::new("file", format!("can't {doing} {}", path.display()), error.to_string(), next)
+    Problem::new(Code::FileError, format!("can't {doing} {}", path.display()), error.to_string(), next)
 }
 
 /// What to say if the disk is full, whoever found out.
 #[must_use]
 pub fn disk_full(message: String, why: String) -> Problem {
-    Problem::new("disk-full", message, why, "Free some space on that disk and run it again.")
+    Problem::new(Code::DiskFull, message, why, "Free some space on that disk and run it again.")
 }
 
 /// Reads a text file.
@@ -73,7 +74,7 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
     }
     let message = format!("{} is larger than {}", path.display(), format_size(most));
     let why = "no file of its kind comes near that, so it is not read";
-    Err(Problem::new("too-large", message, why, "Check that it is the right file.").into())
+    Err(Problem::new(Code::InputTooLarge, message, why, "Check that it is the right file.").into())
 }
 
 /// Reads a regular text file of at most so many bytes.
@@ -194,7 +195,7 @@ const PARTIAL: &str = ".partial-";
 fn regular(path: &Path, named: &Metadata) -> Result<(PathBuf, Metadata)> {
     let refused = |why: &str| {
         let next = "Name a regular file, or one that is not there yet.";
-        Problem::new("file", format!("can't write {}", path.display()), why, next)
+        Problem::new(Code::FileError, format!("can't write {}", path.display()), why, next)
     };
     let Ok(found) = std::fs::metadata(path) else { return Err(refused("it is a link that leads nowhere").into()) };
     if !found.is_file() {
@@ -346,8 +347,8 @@ mod tests {
             let error = read_regular(&at(name), 5).unwrap_err();
             let problem = error.downcast_ref::<Problem>().unwrap();
             assert_eq!(
-                (problem.code, problem.why == "it is not a regular file"),
-                ("file", name != "missing"),
+                (&problem.code, problem.why == "it is not a regular file"),
+                (&Code::FileError, name != "missing"),
                 "{name}"
             );
         }

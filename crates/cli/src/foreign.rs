@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::process::check_interrupt;
 use crate::{files, limits};
+use diagnostics::Code;
 
 /// How much of a file is looked at to tell whether it is text.
 const BEGINNING: u64 = 8 << 10;
@@ -158,7 +159,7 @@ fn regular(path: &Path) -> Result<std::fs::File> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let message = format!("can't read {}", path.display());
-    Problem::new("file", message, error.to_string(), "Name a program, a package, an image or a recipe.")
+    Problem::new(Code::FileError, message, error.to_string(), "Name a program, a package, an image or a recipe.")
 }
 
 fn place(name: &str, within: &[String]) -> String {

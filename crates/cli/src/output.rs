@@ -13,6 +13,7 @@ use rustix::stdio::stdout;
 
 use crate::escape;
 use crate::problem::Problem;
+use diagnostics::Code;
 
 /// Prints a line of the product.
 #[macro_export]
@@ -86,7 +87,7 @@ fn write(text: &str) {
 pub fn failure() -> Option<Problem> {
     let Ended::Failed(why) = ENDED.get()? else { return None };
     let next = "Redirect it to a file with enough room, to a pipe or to /dev/null, and run it again.";
-    Some(Problem::new("output", "can't write to stdout", why.as_str(), next))
+    Some(Problem::new(Code::OutputError, "can't write to stdout", why.as_str(), next))
 }
 
 /// Returns why stdout can't be written to, or `None` if it can. `std` itself ignores the error of such a stdout (EBADF).

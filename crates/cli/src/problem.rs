@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use diagnostics::Code;
+
 /// Something that is not a finding about the policy: usage, a missing tool, the network, files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Its name, in kebab case.
-    pub code: &'static str,
+    /// Its kind.
+    pub code: Code,
     /// What happened, in one sentence.
     pub message: String,
     /// Why, or what was seen; may be several lines.
@@ -17,12 +19,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that stops the command.
-    pub fn new(
-        code: &'static str,
-        message: impl Into<String>,
-        why: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
+    pub fn new(code: Code, message: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
         Self { code, message: message.into(), why: why.into(), next: next.into() }
     }
 }

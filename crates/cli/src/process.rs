@@ -18,6 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::files;
 use crate::problem::{Interrupted, Problem};
+use diagnostics::Code;
 
 /// What a program left behind.
 #[derive(Debug, Clone)]
@@ -118,7 +119,7 @@ pub fn absolute_entries(path: &OsStr) -> OsString {
 /// The error for a program that can't be started.
 fn not_started(program: &OsStr, why: &str) -> Problem {
     let message = format!("can't start {}", program.to_string_lossy());
-    Problem::new("tool-not-started", message, why, "Check that it is there and can be executed.")
+    Problem::new(Code::ToolNotStarted, message, why, "Check that it is there and can be executed.")
 }
 
 /// Starts a program that serves until it is dropped; what it prints goes to one file.
@@ -259,7 +260,7 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     if is_disk_full(said) {
         return Err(files::disk_full(message, tail(said)).into());
     }
-    Err(Problem::new("tool-failed", message, tail(said), next).into())
+    Err(Problem::new(Code::ToolFailed, message, tail(said), next).into())
 }
 
 /// A command's program and first argument.
@@ -337,7 +338,7 @@ mod tests {
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
         let problem = error.downcast_ref::<Problem>().unwrap();
-        assert_eq!((problem.code, problem.why.as_str()), ("tool-failed", "one\ntwo"));
+        assert_eq!((&problem.code, problem.why.as_str()), (&Code::ToolFailed, "one\ntwo"));
     }
 
     #[test]
@@ -379,7 +380,7 @@ mod tests {
     fn a_missing_program_is_a_problem() {
         let missing = [needed("no-such-program-anywhere").map(drop), output(Command::new("/nonexistent/x")).map(drop)];
         for error in missing.map(Result::unwrap_err) {
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "tool-not-started");
+            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ToolNotStarted);
         }
     }
 
@@ -399,7 +400,7 @@ mod tests {
         let error = stdout(command, "Try again.").unwrap_err();
         let problem = error.downcast_ref::<Problem>().unwrap();
         let shell = needed("sh").unwrap();
-        assert_eq!(problem.code, "disk-full");
+        assert_eq!(problem.code, Code::DiskFull);
         assert_eq!(problem.message, format!("`{} -c` failed (exit status: 1)", shell.display()));
     }
 }

@@ -16,6 +16,7 @@ use crate::cli::Format;
 use crate::files;
 use crate::problem::Problem;
 use crate::{limits, registries, render};
+use diagnostics::Code;
 
 /// The name of the policy's file.
 pub const POLICY_FILE: &str = "featureset.yaml";
@@ -59,7 +60,7 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     }
     let here = std::env::current_dir().map_err(|error| {
         Problem::new(
-            "policy-missing",
+            Code::PolicyMissing,
             "the current folder can't be read",
             error.to_string(),
             "Name the policy with `--policy FILE`.",
@@ -69,7 +70,7 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     let found = found.ok_or_else(|| {
         let why = format!("looked in {} and every folder above it", here.display());
         Problem::new(
-            "policy-missing",
+            Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
             "Run it where the policy is, or name one with `--policy FILE`.",

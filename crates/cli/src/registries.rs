@@ -15,6 +15,7 @@ use crate::problem::Problem;
 use crate::tools::go::Go;
 use crate::upstream::{Declared, Upstream};
 use crate::{files, limits};
+use diagnostics::Code;
 
 /// Where the data live in this repository: they are built into the program.
 pub const BUILT_IN: &str = "crates/featureset/registry";
@@ -59,7 +60,7 @@ pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
 pub fn contradicts(line: ReleaseLine) -> Problem {
     let why = "the features of a line never changed between its patches, and here they differ from what is built in";
     let next = "Delete the file: the program knows the line by now. If it happens again, report it.";
-    Problem::new("registry-contradicts", format!("can't use {BESIDE}/{line}.json"), why, next)
+    Problem::new(Code::RegistryContradicts, format!("can't use {BESIDE}/{line}.json"), why, next)
 }
 
 /// The file of a line.
@@ -82,7 +83,7 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
     });
     let problem = |why: String| {
         Problem::new(
-            "registry-damaged",
+            Code::RegistryDamaged,
             format!("can't read {}", path.display()),
             why,
             "Delete the file and read its releases anew.",
@@ -144,7 +145,7 @@ fn unlike(release: Release) -> Problem {
     let why = "the audit of a recipe that calls it says what its line's script kept, which must be known";
     let next = "See what the script does now, and whether the format must tell patches apart.";
     Problem::new(
-        "registry-changed",
+        Code::RegistryChanged,
         format!("Tailscale {release} has another `build_dist.sh --extra-small`"),
         why,
         next,
@@ -164,7 +165,7 @@ fn contradiction(release: Release, known: &Features, read: &Features) -> Problem
     let next =
         format!("Delete {line}.json to start the line anew, and see whether the format must tell patches apart.");
     let message = format!("Tailscale {release} declares other features than its line");
-    Problem::new("registry-changed", message, why, next)
+    Problem::new(Code::RegistryChanged, message, why, next)
 }
 
 fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {

@@ -5,6 +5,8 @@ pub mod go;
 pub mod qemu;
 pub mod upx;
 
+use diagnostics::Code;
+
 use crate::problem::{Interrupted, Problem};
 
 /// The numbers of a version in a tool's output: `go1.26.8` or `upx 4.2.2` give `[1, 26, 8]`, `[4, 2, 2]`.
@@ -19,7 +21,7 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
 
 /// Whether trying another way to a tool would only hide what is wrong.
 fn is_final(error: &anyhow::Error) -> bool {
-    let codes = ["disk-full", "cache-not-created", "cache-not-trusted", "no-temporary-folder"];
+    let codes = [Code::DiskFull, Code::CacheNotCreated, Code::CacheNotTrusted, Code::NoTemporaryFolder];
     error.is::<Interrupted>() || error.downcast_ref::<Problem>().is_some_and(|problem| codes.contains(&problem.code))
 }
 

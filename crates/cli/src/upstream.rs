@@ -15,6 +15,7 @@ use crate::process::Output;
 use crate::programs::{self, Program};
 use crate::tools::go::{self, Go};
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// A release whose module is in the module cache.
 #[derive(Debug, Clone)]
@@ -111,7 +112,7 @@ pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     let output = process::output(command)?;
     let problem = |why: &str| {
         let next = "Check the network, and GOPROXY if you set one; nothing was changed.";
-        Problem::new("releases-unavailable", "Tailscale's releases can't be listed", why.trim(), next)
+        Problem::new(Code::ReleasesUnavailable, "Tailscale's releases can't be listed", why.trim(), next)
     };
     let listed: Listed = serde_json::from_str(&output.stdout).map_err(|_| problem(&output.stderr))?;
     let version = |text: &String| text.strip_prefix('v')?.parse::<Release>().ok();
@@ -136,7 +137,7 @@ fn lock(module: &Path) -> Result<std::fs::File> {
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {
     let next = "Check the version and the network; `go list -m -versions tailscale.com` lists releases.";
-    Problem::new("release-unavailable", format!("Tailscale {release} can't be fetched"), why.trim(), next).into()
+    Problem::new(Code::ReleaseUnavailable, format!("Tailscale {release} can't be fetched"), why.trim(), next).into()
 }
 
 fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result<Download> {
@@ -226,7 +227,7 @@ impl Upstream {
         let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
         built.map_err(|output| {
             let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
-            Problem::new("tool-failed", message, output.stderr.trim(), "Check the network.").into()
+            Problem::new(Code::ToolFailed, message, output.stderr.trim(), "Check the network.").into()
         })
     }
 
@@ -277,10 +278,10 @@ impl Upstream {
         if complaints.is_empty() {
             let message = format!("the program `{}` can't be built for Tailscale {}", program.name, self.release);
             let next = "Check the network: every module that it uses is needed.";
-            return Problem::new("program-not-built", message, output.stderr.trim(), next);
+            return Problem::new(Code::ProgramNotBuilt, message, output.stderr.trim(), next);
         }
         Problem::new(
-            "own-program-outdated",
+            Code::ProgramOutdated,
             format!("our program `{}` does not compile with Tailscale {}", program.name, self.release),
             complaints.join("\n"),
             "This is a fault of tailscale-featureset, not of the policy or of Tailscale: the release changed a package that \
@@ -303,7 +304,7 @@ impl Upstream {
     pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
         if !self.source(go)?.join("feature/featuretags").is_dir() {
             return Err(Problem::new(
-                "no-registry",
+                Code::NoRegistry,
                 format!("Tailscale {} has no registry of features", self.release),
                 "upstream has declared its features in `feature/featuretags` since 1.90",
                 "Name a release of 1.90 or later.",

@@ -200,6 +200,9 @@ codes! {
         IgnoredArgument "ignored-argument" Warning
             "A program ignores one of its arguments."
             "Go's flags end at the first word that is not a flag, and the last one of a repeated flag wins."
+        IncompleteAnalysis "incomplete-analysis" Warning
+            "The analysis stopped before the end of its input."
+            "The work is limited, so that hostile input ends; the audit is correct for the part that was analyzed."
         IneffectiveStrip "ineffective-strip" Warning
             "A tag is removed from a list that does not contain it."
             "It looks as if it kept a feature, and has no effect."
@@ -259,6 +262,9 @@ codes! {
         DuplicateFile "duplicate-file" Warning
             "Two files have the same content."
             "Both take space on flash."
+        DuplicateMember "duplicate-member" Error
+            "The archive contains a name more than once."
+            "It is not known which of them RouterOS reads, so this verdict may be about another one."
         EntrypointMissing "entrypoint-missing" Error
             "The container's first program is missing or cannot be executed."
             "RouterOS fails with `execve: No such file or directory` or `no command specified`."
@@ -289,6 +295,12 @@ codes! {
         SpecialFile "special-file" Warning
             "A layer contains a device, a pipe or a socket."
             "RouterOS provides /dev itself, and may be unable to create them."
+        TrailingData "trailing-data" Error
+            "The archive has data after its end."
+            "A program that reads on finds files that were not judged."
+        UnreadMember "unread-member" Error
+            "The archive has a member of a kind that is not read, such as a sparse file."
+            "Its content was not judged, and RouterOS may not read it either."
         UnsafePath "unsafe-path" Error
             "A path leads out of the folder that the archive is unpacked into."
             "A careless unpacker would overwrite files outside that folder."
@@ -321,6 +333,12 @@ codes! {
         BuildMismatch "build-mismatch" Error
             "The binary's build information differs from the recipe."
             "The binary would not be what the policy describes."
+        CacheNotCreated "cache-not-created" Error
+            "The program's cache folder cannot be created."
+            "Provided tools and the record of artifacts are kept there."
+        CacheNotTrusted "cache-not-trusted" Error
+            "The program's cache folder belongs to somebody else, or others can write to it."
+            "Programs from the cache are executed."
         ChecksumDatabaseDisabled "checksum-database-disabled" Error
             "Go's checksum database is disabled."
             "Modules and toolchains would not be verified."
@@ -336,9 +354,18 @@ codes! {
         DamagedArtifact "damaged-artifact" Error
             "An artifact's bytes are not those of the recorded build."
             "Only verified bytes are shipped or executed."
+        DiskFull "disk-full" Error
+            "The disk is full."
+            "A file would be incomplete."
         FileError "file-error" Error
             "A file cannot be read or written."
             "The operating system reports the reason."
+        FormatNotOffered "format-not-offered" Error
+            "The command has no output in this format."
+            "A part of its output would be in another format."
+        FuzzPropertyBroken "fuzz-property-broken" Error
+            "An input breaks a property of a fuzz target."
+            "The property must hold for any input."
         GoFailed "go-failed" Error
             "Go cannot build a target."
             "The compiler's output is shown."
@@ -384,6 +411,9 @@ codes! {
         NoTailscaleFound "no-tailscale-found" Error
             "An archive contains no program with Tailscale."
             "None of its files can be audited."
+        NoTemporaryFolder "no-temporary-folder" Error
+            "No temporary file can be created."
+            "Files are written completely before they replace others."
         NotAControlServer "not-a-control-server" Error
             "The URL is not a control server."
             "It does not answer as one."
@@ -411,6 +441,9 @@ codes! {
         NotProvable "not-provable" Error
             "A compiler cannot show this hazard."
             "Only hazards that break the build can be compiled."
+        NotRecorded "not-recorded" Error
+            "A binary is not in the record of this user's builds."
+            "Only binaries that this program built are executed."
         NotTailscale "not-tailscale" Error
             "A program does not contain Tailscale."
             "None of its modules is tailscale.com."
@@ -426,6 +459,9 @@ codes! {
         PackedTwice "packed-twice" Error
             "A program is packed twice."
             "Only one layer of packing is removed."
+        PackedWouldCrash "packed-would-crash" Error
+            "This version of UPX would break the binary."
+            "The packed binary would crash at start."
         PinNotEditable "pin-not-editable" Error
             "The pinned versions cannot be replaced in the text."
             "The command edits two values and nothing else."
@@ -438,6 +474,12 @@ codes! {
         PolicyUnusable "policy-unusable" Error
             "The policy pins no known release or has no target."
             "The command needs a policy that can be built."
+        ProgramNotBuilt "program-not-built" Error
+            "One of our Go programs cannot be built."
+            "The command runs the program."
+        ProgramOutdated "program-outdated" Error
+            "One of our Go programs does not compile with a release."
+            "The release changed a package that the program uses."
         RegistryChanged "registry-changed" Error
             "A release differs from its line's registry."
             "All patches of a line have had the same features."
@@ -504,6 +546,9 @@ codes! {
         UnknownTarget "unknown-target" Error
             "The policy has no such target."
             "Targets are named in the policy's `targets` section."
+        UnreadableRevision "unreadable-revision" Error
+            "Git cannot read the policy of a revision."
+            "A missing answer is not the answer that there is no policy."
         UnresolvedImport "unresolved-import" Error
             "The tag list cannot be determined completely."
             "A policy decides every feature, and nothing is guessed."

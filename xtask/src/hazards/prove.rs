@@ -1,5 +1,6 @@
 //! `hazards prove`: the offending selection fails, the remedied one passes, on every line; written as proofs.
 
+use diagnostics::Code;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -56,7 +57,7 @@ fn chosen<'a>(facts: &'a Facts, ids: &[String]) -> Result<Vec<&'a Hazard>> {
         let names: Vec<&str> = all.iter().map(|hazard| hazard.id.as_str()).collect();
         let why = format!("a compiler can show {}", names.join(", "));
         return Err(Problem::new(
-            "not-provable",
+            Code::NotProvable,
             format!("`{id}` can't be proven this way"),
             why,
             "Name one of those.",

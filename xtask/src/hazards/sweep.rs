@@ -4,6 +4,7 @@
 //! in twenty of those that pass, on one of the processors. Each answer is kept under target/ as it comes, so an interrupted sweep goes on where it
 //! was, and shards add up.
 
+use diagnostics::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
     let root = registry::repository(policy)?;
     let project = Project::open(policy)?;
     let Some(pinned) = project.pinned() else {
-        return Err(Problem::new("policy-unreadable", "the policy pins no known release", "", "Run `check`.").into());
+        return Err(Problem::new(Code::PolicyUnusable, "the policy pins no known release", "", "Run `check`.").into());
     };
     let go = go::find_or_provide(&project.cache)?;
     let upstream = upstream::fetch(&go, &project.cache, pinned.release, pinned.policy.go)?;

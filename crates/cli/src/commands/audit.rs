@@ -21,6 +21,7 @@ use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
 use crate::project::root_of;
 use crate::{limits, outln, output, progress, registries, render};
+use diagnostics::Code;
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -70,7 +71,7 @@ fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
             || "docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
             |near| format!("Did you mean `{near}`?"),
         );
-        return Err(Problem::new("unknown-hazard", format!("there is no hazard `{id}` to accept"), "", next).into());
+        return Err(Problem::new(Code::UnknownHazard, format!("there is no hazard `{id}` to accept"), "", next).into());
     }
     let profile = flags.device.as_deref().and_then(Profile::find);
     let device = profile.into_iter().flat_map(|profile| profile.facts);
@@ -101,7 +102,7 @@ pub(super) fn unknown_line(line: UnknownLine, facts: &Facts) -> Problem {
         |release| format!("nothing is known of Tailscale {release}: upstream has declared its features since 1.90"),
     );
     let next = "Name another with `--release`, or read this one with `registry` in a folder with a policy.";
-    Problem::new("unknown-release-line", message, format!("known are the lines {}", lines.join(", ")), next)
+    Problem::new(Code::UnknownReleaseLine, message, format!("known are the lines {}", lines.join(", ")), next)
 }
 
 /// Each list with the one of the older version that stands in its place.
@@ -119,7 +120,7 @@ fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String,
     if before.len() != after.len() {
         let why = format!("the older version has {} lists, this one has {}", before.len(), after.len());
         let next = "Compare one list with one: give each with `--tags` and `--against` as a tag line.";
-        return Err(Problem::new("not-comparable", "the two versions can't be compared", why, next).into());
+        return Err(Problem::new(Code::NotComparable, "the two versions can't be compared", why, next).into());
     }
     let pairs = before.iter().zip(&after);
     Ok(pairs.map(|(old, new)| (old.0.clone(), new.0.clone(), Comparison::between(&old.1, &new.1))).collect())
@@ -186,7 +187,7 @@ fn document(
 
 /// Something in the file that was not judged, as JSON.
 fn as_json(problem: &Problem) -> serde_json::Value {
-    json!({ "code": problem.code, "message": problem.message, "why": problem.why })
+    json!({ "code": problem.code.as_str(), "message": problem.message, "why": problem.why })
 }
 
 impl Audited<'_> {

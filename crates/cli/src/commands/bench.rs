@@ -27,6 +27,7 @@ use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::entrance;
 use crate::{files, progress, render};
+use diagnostics::Code;
 use report::{Event, Run};
 
 /// A kind of traffic through the tunnel.
@@ -94,7 +95,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
     if runner(platform) != Runner::Native {
         let next = "Run it on a machine with that processor.";
         let why = "what an emulator takes says nothing of the device";
-        return Err(Problem::new("not-native", format!("`{target}` would run under an emulator"), why, next).into());
+        return Err(Problem::new(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into());
     }
     if let Some(why) = verify::lacking(pinned.policy, target) {
         progress::warn(&format!("skipped: bench: {why}"));
@@ -138,7 +139,7 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
         let step = progress::step("Building", format!("{target} to compare with ({})", side.words()));
         if let Err(Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = maker.make(&recipe, &own)? {
             let next = "Run `build-tailscale`: it says which decision is at fault.";
-            return Err(Problem::new("not-comparable", "the reference can't be built", why, next).into());
+            return Err(Problem::new(Code::NotComparable, "the reference can't be built", why, next).into());
         }
         step.done("Built", "");
         Ok(std::path::absolute(own.join(build_tailscale::PACKED))?)
@@ -181,7 +182,7 @@ fn enter(plan: &Plan) -> Result<Vec<Run>> {
     drop(step);
     if let Some(why) = failed {
         let next = "Run `verify --check load`: it shows whether the binary carries traffic at all.";
-        return Err(Problem::new("bench-failed", "a run did not end", why, next).into());
+        return Err(Problem::new(Code::BenchFailed, "a run did not end", why, next).into());
     }
     anyhow::ensure!(status.success(), "the world's process ended ({status}) after {} runs", runs.len());
     Ok(runs)

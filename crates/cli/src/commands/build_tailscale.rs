@@ -28,6 +28,7 @@ use crate::cli::{BuildTailscale, Format};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, output, process, progress, render};
+use diagnostics::Code;
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
 pub const PACKED: &str = "tailscaled";
@@ -117,7 +118,7 @@ pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'
     let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
     let unknown = |name: &String| {
         let why = format!("its targets are {}", known.join(", "));
-        Problem::new("unknown-target", format!("the policy has no target `{name}`"), why, "Name one of them.")
+        Problem::new(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
     };
     if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown(name).into());
@@ -178,7 +179,9 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
-        return Err(Problem::new("no-recipe", format!("`{}` can't be planned", job.target), "", "Run `check`.").into());
+        return Err(
+            Problem::new(Code::NoRecipe, format!("`{}` can't be planned", job.target), "", "Run `check`.").into()
+        );
     };
     let folder = folder(job.project, job.target);
     let work = folder.join(".work");

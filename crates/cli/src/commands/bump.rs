@@ -25,6 +25,7 @@ use crate::project::Project;
 use crate::tools::go::{self, Go};
 use crate::upstream::{self, Upstream};
 use crate::{files, outln, output, process, progress, registries, render, splits};
+use diagnostics::Code;
 
 /// Runs the command. A pin that was moved ends with 0, whatever must be decided now: `check` is there to fail.
 ///
@@ -192,5 +193,10 @@ fn immovable(project: &Project, unknown: Unknown) -> Problem {
         Unknown::Registry(release) => format!("no registry of Tailscale {release} is known"),
     };
     let message = format!("the pin of {} can't be moved", project.path.display());
-    Problem::new("pin-immovable", message, why, "Write `tailscale:` and `go:` on lines of their own, and run it again.")
+    Problem::new(
+        Code::PinNotEditable,
+        message,
+        why,
+        "Write `tailscale:` and `go:` on lines of their own, and run it again.",
+    )
 }

@@ -18,6 +18,7 @@ use crate::project::{Pinned, Project};
 use crate::proofs::Shown;
 use crate::render::{hanging, wrapped};
 use crate::upstream;
+use diagnostics::Code;
 
 /// Runs the command. Findings about other features don't hold it back.
 ///
@@ -88,7 +89,7 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
         None => "`list` shows every feature.".to_owned(),
     };
     Problem::new(
-        "unknown-feature",
+        Code::UnknownFeature,
         format!("no known release has a feature `{name}`, and no hazard is called so"),
         "names are those of upstream's registry and of docs/hazards.md",
         next,

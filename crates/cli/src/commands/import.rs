@@ -17,6 +17,7 @@ use crate::costs::Known;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{escape, files, limits, outln, output, progress};
+use diagnostics::Code;
 
 /// Runs the command.
 ///
@@ -52,7 +53,7 @@ fn is_stdout(flags: &cli::Import) -> bool {
 fn is_there(flags: &cli::Import) -> Problem {
     let message = format!("{} is there already", flags.output.display());
     let next = "Name another file with `--output`, or replace it with `--force`.";
-    Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next)
+    Problem::new(Code::PolicyExists, message, "reasons that someone wrote would be lost", next)
 }
 
 fn audited(list: &List, flags: &cli::Import, facts: &Facts) -> Result<Audit> {
@@ -72,7 +73,7 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
     let Some(first) = found.first() else {
         let message = format!("there is no list at line {}", flags.line.unwrap_or_default());
         return Err(Problem::new(
-            "no-such-list",
+            Code::UnknownList,
             message,
             format!("there are {}", places.join(", ")),
             "Name one of their lines.",
@@ -85,7 +86,9 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
         if other.tags != first_audit.tags || other.release != first_audit.release {
             let why = format!("there are {}", places.join(", "));
             let next = "Name one by its line with `--line`, or give its tags with `--tags`.";
-            return Err(Problem::new("several-lists", "there are several lists, and a policy is one", why, next).into());
+            return Err(
+                Problem::new(Code::SeveralLists, "there are several lists, and a policy is one", why, next).into()
+            );
         }
     }
     Ok(**first)
@@ -101,7 +104,7 @@ fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {
     let errors = audit.findings.iter().filter(|finding| codes.contains(&&*finding.code)).take(limits::SHOWN);
     let why = errors.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n");
     let next = "Print the tag line where it is built, and give it with `--tags`; `audit` shows the places.";
-    Problem::new("not-resolved", format!("the list of {} is not wholly known", source.place(list)), why, next)
+    Problem::new(Code::UnresolvedImport, format!("the list of {} is not wholly known", source.place(list)), why, next)
 }
 
 fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {

@@ -15,6 +15,7 @@ use crate::costs::{FOLDER, Known};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::{MOST_WIDTH, width};
+use diagnostics::Code;
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -64,7 +65,12 @@ fn measured<'a>(known: &'a Known, target: &str) -> Result<(&'a String, &'a Costs
 
 fn unmeasured(what: &str) -> Problem {
     let next = "Run `measure`: it takes hours.";
-    Problem::new("not-measured", format!("no costs of {what} are known"), format!("there are none in {FOLDER}"), next)
+    Problem::new(
+        Code::NotMeasured,
+        format!("no costs of {what} are known"),
+        format!("there are none in {FOLDER}"),
+        next,
+    )
 }
 
 fn rows<'a>(pinned: &Pinned<'a>, costs: Option<&Costs>) -> Vec<Row<'a>> {

@@ -20,6 +20,7 @@ use crate::cli::{Format, Measure, MeasureWhat};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{files, progress};
+use diagnostics::Code;
 use state::State;
 
 /// Runs the command.
@@ -70,7 +71,7 @@ fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureNa
     let all = pinned.registry.features.keys();
     let unknown = |name: &String| {
         let why = format!("Tailscale {} has none of this name", pinned.release);
-        Problem::new("unknown-feature", format!("there is no feature `{name}`"), why, "`list` shows every feature.")
+        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` shows every feature.")
     };
     if let Some(name) = named.iter().find(|name| !all.clone().any(|known| known.as_str() == name.as_str())) {
         return Err(unknown(name).into());

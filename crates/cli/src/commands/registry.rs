@@ -16,6 +16,7 @@ use crate::project::{find_policy, root_of};
 use crate::registries::{self, BUILT_IN};
 use crate::tools::go;
 use crate::{progress, upstream};
+use diagnostics::Code;
 
 /// Runs the command. Nothing is written before every release was read.
 ///
@@ -53,5 +54,5 @@ pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let why = format!("there is no {BUILT_IN} beside {}", found.display());
     let next = "Run it in a checkout of tailscale-featureset: the data are built into the program. A policy elsewhere is judged \
          with `check --deny warnings`, its pages with `docs --check`.";
-    Err(Problem::new("not-the-repository", "this is for the program's own repository", why, next).into())
+    Err(Problem::new(Code::NotTheRepository, "this is for the program's own repository", why, next).into())
 }

@@ -16,6 +16,7 @@ use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{escape, files, limits, progress};
+use diagnostics::Code;
 
 /// A frame's second line: no file, an offset into the function, and the address where the runtime prints it.
 static PLACE: LazyLock<Option<Regex>> =
@@ -36,7 +37,7 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
     };
     let symbols = Symbols::read(&linked).map_err(|refused| {
         let next = "Name the binary as Go linked it: `build-tailscale` keeps it under target/tailscale/.linked.";
-        Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
+        Problem::new(Code::NoSymbols, "the binary's tables can't be read", refused.to_string(), next)
     })?;
     let Translated { text, known, left } = translate(&read(&flags.traceback)?, &symbols)?;
     product(format_args!("{}", escape::lines(&text)));
@@ -58,7 +59,9 @@ fn read(path: &Path) -> Result<String> {
     std::io::stdin().lock().take(limits::TRACEBACK + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limits::TRACEBACK {
         let message = format!("the traceback is larger than {}", format_size(limits::TRACEBACK));
-        return Err(Problem::new("too-large", message, "no traceback comes near that", "Give a part of it.").into());
+        return Err(
+            Problem::new(Code::InputTooLarge, message, "no traceback comes near that", "Give a part of it.").into()
+        );
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -72,7 +75,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     let [target] = targets[..] else {
         let why = format!("a traceback does not say which of them it is from: {}", targets.join(", "));
         return Err(Problem::new(
-            "several-targets",
+            Code::SeveralTargets,
             "the policy has several targets",
             why,
             "Name one with `--target`.",
@@ -84,7 +87,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     let missing = || {
         let why = "it is kept only where `symbols` is `functions` or `none`; with `all` a traceback needs no help";
         Problem::new(
-            "no-symbols",
+            Code::NoSymbols,
             format!("the binary of `{target}` as linked is not there"),
             why,
             "Build it anew, or name one with `--binary`.",
@@ -97,7 +100,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     }
     let why = format!("{} has no record that this program built it", project.cache.describe());
     let next = format!("If you trust it, name it: `--binary {}`.", path.display());
-    Err(Problem::new("not-recorded", format!("{} is not believed", path.display()), why, next).into())
+    Err(Problem::new(Code::NotRecorded, format!("{} is not believed", path.display()), why, next).into())
 }
 
 /// A traceback with the frames that are known named.

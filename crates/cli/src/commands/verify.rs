@@ -30,6 +30,7 @@ use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::elsewhere::{self, Way};
 use crate::{files, progress, proofs, render};
+use diagnostics::Code;
 
 /// Runs the command.
 ///
@@ -118,7 +119,7 @@ pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Resu
     let native = policy.targets.iter().find(|(_, target)| runner(target.platform) == Runner::Native);
     let none = || {
         let next = "Name one with `--target`; it runs under QEMU.";
-        Problem::new("no-native-target", "the policy has no target for this machine's processor", "", next)
+        Problem::new(Code::NoNativeTarget, "the policy has no target for this machine's processor", "", next)
     };
     Ok(native.ok_or_else(none)?.0)
 }
@@ -129,7 +130,7 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
         let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
         let why = format!("the checks are {}", known.join(", "));
         return Err(
-            Problem::new("unknown-check", format!("there is no check `{name}`"), why, "Name one of those.").into()
+            Problem::new(Code::UnknownCheck, format!("there is no check `{name}`"), why, "Name one of those.").into()
         );
     }
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())

@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 use super::{make_folder, problem};
 use crate::problem::Problem;
 use crate::process::check_interrupt;
+use diagnostics::Code;
 
 /// Holds a folder against a second run until it is dropped; waits for the one that has it.
 ///
@@ -38,7 +39,12 @@ pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<File> {
 /// truncated, and a pipe is not waited for.
 fn open_lock(path: &Path) -> Result<File> {
     let refused = |why: &str| {
-        Problem::new("file", format!("can't lock {}", path.display()), why, "Look at it, delete it, and run it again.")
+        Problem::new(
+            Code::FileError,
+            format!("can't lock {}", path.display()),
+            why,
+            "Look at it, delete it, and run it again.",
+        )
     };
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let opened = File::options().write(true).create(true).truncate(false).custom_flags(flags).open(path);

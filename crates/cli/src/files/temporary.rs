@@ -10,6 +10,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::disk_full;
 use crate::problem::Problem;
+use diagnostics::Code;
 
 /// Makes a private folder for temporary files; it is deleted when the value is dropped.
 ///
@@ -36,7 +37,7 @@ fn no_temporary(error: &std::io::Error) -> Problem {
         return disk_full(message, why);
     }
     let next = "Set TMPDIR to a folder that exists and that this user can write to.";
-    Problem::new("no-temporary-folder", message, why, next)
+    Problem::new(Code::NoTemporaryFolder, message, why, next)
 }
 
 /// Refuses to begin if the disk of a folder has too little room for a program that would not notice
@@ -63,7 +64,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(check_room(folder.path(), 1).is_ok() && check_room(Path::new("/nonexistent"), 1 << 60).is_ok());
         let error = check_room(folder.path(), 1 << 60).unwrap_err();
-        assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "disk-full");
+        assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::DiskFull);
     }
 
     #[test]

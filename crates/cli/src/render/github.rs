@@ -36,7 +36,7 @@ pub(super) fn more(count: usize) -> String {
 pub(super) fn problem(problem: &Problem) -> String {
     let message =
         [escape::line(&problem.message), escape::lines(&problem.why), escape::line(&spelled(&problem.next))].join("\n");
-    annotation("error", problem.code, &message)
+    annotation("error", problem.code.as_str(), &message)
 }
 
 /// A command without a place.

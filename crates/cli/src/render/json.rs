@@ -50,6 +50,6 @@ fn place(lines: &Lines<'_>, span: Span) -> Value {
 pub(super) fn problem(problem: &Problem) -> Value {
     json!({
         "schema": 1,
-        "problem": { "code": problem.code, "message": problem.message, "why": problem.why, "next": spelled(&problem.next) },
+        "problem": { "code": problem.code.as_str(), "message": problem.message, "why": problem.why, "next": spelled(&problem.next) },
     })
 }

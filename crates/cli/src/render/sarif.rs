@@ -104,6 +104,6 @@ fn uri(path: &str) -> String {
 /// A problem as a log of a run that did not come to an end.
 pub(super) fn problem(problem: &Problem) -> Value {
     let text = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
-    let notification = notification(problem.code, "error", &text);
+    let notification = notification(problem.code.as_str(), "error", &text);
     log(&[], &[], &json!({ "executionSuccessful": false, "toolExecutionNotifications": [notification] }))
 }

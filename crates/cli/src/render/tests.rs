@@ -1,6 +1,7 @@
 //! What people see of one policy with several findings, in every format.
 
 use super::*;
+use diagnostics::Code;
 use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::rules::judge;
@@ -46,7 +47,7 @@ fn for_github() {
 
 #[test]
 fn a_problem_in_every_format() {
-    let problem = Problem::new("tool-missing", "there is no Go", "looked on the PATH\nand below", "Install it.");
+    let problem = Problem::new(Code::ToolNotStarted, "there is no Go", "looked on the PATH\nand below", "Install it.");
     let text = anstream::adapter::strip_str(&human::problem(&problem)).to_string();
     insta::assert_snapshot!([text, format!("{:#}", json::problem(&problem)), github::problem(&problem)].join("\n"));
 }

@@ -13,6 +13,7 @@ use super::{debian, is_final, numbers};
 use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// The first Go that can fetch another toolchain (its release notes: GOTOOLCHAIN).
 const OLDEST: [u32; 3] = [1, 21, 0];
@@ -107,7 +108,7 @@ pub fn find(cache: &Cache) -> Result<Option<Go>> {
 /// Whether no other Go would help.
 fn no_other_helps(error: &anyhow::Error) -> bool {
     is_final(error)
-        || error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == "checksum-database-disabled")
+        || error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == Code::ChecksumDatabaseDisabled)
 }
 
 /// Asks a Go for its version and the user's settings.
@@ -123,7 +124,7 @@ fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
     if numbers(&settings.goversion).is_none_or(|version| version < OLDEST) {
         let why = "only Go 1.21 and later can fetch the pinned toolchain";
         return Err(Problem::new(
-            "go-too-old",
+            Code::GoTooOld,
             format!("{} is {}", program.display(), settings.goversion),
             why,
             "Install a newer Go.",
@@ -178,7 +179,7 @@ fn refuse_disabled_checksums(settings: &Settings) -> Result<()> {
     let Some(setting) = setting else { return Ok(()) };
     let why = format!("{setting}: neither the toolchain nor Tailscale's module would be checked");
     let next = "Unset it: `env -u NAME` for this command, or `go env -u NAME` if it was set with `go env -w`.";
-    Err(Problem::new("checksum-database-disabled", "Go's checksum database is disabled", why, next).into())
+    Err(Problem::new(Code::ChecksumDatabaseDisabled, "Go's checksum database is disabled", why, next).into())
 }
 
 /// Whether a pattern of GONOSUMDB covers a module: it matches a prefix of the path, element by element.
@@ -290,7 +291,7 @@ fn provide(cache: &Cache) -> Result<PathBuf> {
     }
     let why = format!("there is none on the PATH, and none could be provided:\n{}", tried.join("\n"));
     let next = "Install Go 1.21 or later (any: it fetches the pinned one), or pip, or Debian's `golang-go` package.";
-    Err(Problem::new("go-missing", "there is no Go", why, next).into())
+    Err(Problem::new(Code::GoMissing, "there is no Go", why, next).into())
 }
 
 /// One line for a list of attempts.
@@ -383,7 +384,7 @@ mod tests {
         assert!(refuse_disabled_checksums(&settings("sum", "", "corp.example/*")).is_ok());
         for bad in [settings("off", "", ""), settings("sum", "*", ""), settings("sum", "", "a.b,tailscale.com")] {
             let error = refuse_disabled_checksums(&bad).unwrap_err();
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "checksum-database-disabled");
+            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ChecksumDatabaseDisabled);
         }
     }
 }

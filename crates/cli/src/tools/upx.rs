@@ -10,6 +10,7 @@ use super::{debian, is_final, numbers};
 use crate::cache::Cache;
 use crate::problem::Problem;
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// A UPX that is fit to pack what ships.
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
             let why = format!("{found}, and none could be provided: apt-get: {error}");
             let next =
                 "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
-            Err(Problem::new("upx-missing", "there is no fit UPX", why, next).into())
+            Err(Problem::new(Code::UpxMissing, "there is no fit UPX", why, next).into())
         }
     }
 }
@@ -148,7 +149,7 @@ impl Upx {
         );
         let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `pack: none` for this target, or change any decision: \
              another binary has another size.";
-        Err(Problem::new("packed-would-crash", "this UPX would break this binary", why, next).into())
+        Err(Problem::new(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
     }
 
     /// Packs `raw`, a binary for `goarch`, into `packed`.

@@ -18,6 +18,7 @@ use super::host::serving;
 use crate::problem::Problem;
 use crate::process::{self, Server};
 use crate::{files, progress};
+use diagnostics::Code;
 
 /// The files of the way.
 const SOCKET: &str = "socket";
@@ -44,7 +45,7 @@ pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
     let key = found.trim();
     if key.is_empty() {
-        return Err(Problem::new("no-auth-key", "`--control` takes a key to log in with", place, next).into());
+        return Err(Problem::new(Code::NoAuthKey, "`--control` takes a key to log in with", place, next).into());
     }
     Ok(key.to_owned())
 }
@@ -187,7 +188,7 @@ impl<'a> ControlServer<'a> {
             is_plain(host).then_some(Self { scheme, host, port })
         });
         let next = "Write it as https://control.example or http://192.0.2.1:8080, without a path.";
-        let wrong = || Problem::new("not-a-control-server", format!("`{url}` is no control server"), "", next);
+        let wrong = || Problem::new(Code::NotAControlServer, format!("`{url}` is no control server"), "", next);
         Ok(parsed.ok_or_else(wrong)?)
     }
 
@@ -230,7 +231,7 @@ mod tests {
             ["control.example", "ftp://x", "https://", "https://a:b", "https://a/b", "https://u@a", "http://a b"]
         {
             let error = ControlServer::parse(wrong).unwrap_err();
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, "not-a-control-server", "{wrong}");
+            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::NotAControlServer, "{wrong}");
         }
     }
 

@@ -15,6 +15,7 @@ use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
 use crate::{files, limits, progress};
+use diagnostics::Code;
 
 /// A text and the lists in it.
 pub struct Source {
@@ -80,13 +81,13 @@ impl Source {
         if let (true, Some(why)) = (lists.is_empty(), stopped) {
             let message = format!("{name} was not followed to its end");
             let next = "Print the tag line where it is built, and give it with `--tags`.";
-            return Err(Problem::new("incomplete-analysis", message, why, next).into());
+            return Err(Problem::new(Code::IncompleteAnalysis, message, why, next).into());
         }
         if lists.is_empty() {
             let why =
                 "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
             let next = "Print the tag line where it is built, and give it with `--tags`.";
-            return Err(Problem::new("nothing-to-audit", format!("{name} has no list of tags"), why, next).into());
+            return Err(Problem::new(Code::NothingToAudit, format!("{name} has no list of tags"), why, next).into());
         }
         let source = Self { file: Some(name.clone()), name, text, is_text: true, lists };
         Ok(Opened { sources: vec![source], not_judged: Vec::new() })

@@ -19,6 +19,7 @@ use regex::Regex;
 use super::Job;
 use crate::problem::Problem;
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// Code that does not compile.
 pub(super) struct Failure {
@@ -55,7 +56,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
         if process::is_disk_full(stderr) {
             return Err(files::disk_full(format!("Go can't build `{}`", job.target), why).into());
         }
-        return Err(Problem::new("go-failed", format!("Go can't build `{}`", job.target), why, next).into());
+        return Err(Problem::new(Code::GoFailed, format!("Go can't build `{}`", job.target), why, next).into());
     }
     let shown =
         complaints.iter().take(SHOWN).map(|complaint| format!("{}{}", complaint.file.display(), complaint.rest));

@@ -11,6 +11,7 @@ use super::{LINK, PACKED};
 use crate::problem::Problem;
 use crate::tools::qemu::{Runner, runner};
 use crate::{process, progress};
+use diagnostics::Code;
 
 /// How the binary was run, and what it called itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,5 +58,5 @@ fn version(runner: &Runner, program: &Path, argument: &str, recipe: &Recipe) -> 
         format!("{} ended with {} and printed:\n{}{}", runner.describe(), output.status, output.stdout, output.stderr);
     let next = "Nothing was replaced. Set `pack: none` to see whether the packer is at fault, and report this.";
     let message = format!("`{name} {argument}` does not say {}", recipe.stamp.long);
-    Err(Problem::new("not-executable", message, why.trim(), next).into())
+    Err(Problem::new(Code::BinaryDoesNotRun, message, why.trim(), next).into())
 }

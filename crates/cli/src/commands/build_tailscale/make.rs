@@ -17,6 +17,7 @@ use crate::tools::qemu::{Runner, runner};
 use crate::tools::upx::{self, Upx};
 use crate::upstream::{self, Upstream};
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// What makes binaries of a release.
 pub struct Maker {
@@ -137,7 +138,9 @@ fn started(recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
     match execute::run(folder, recipe, &runner) {
         Ok(_) => Ok(Ok(())),
         Err(error) => match error.downcast_ref::<Problem>() {
-            Some(problem) if problem.code == "not-executable" => Ok(Err(Unmade::DoesNotStart(problem.why.clone()))),
+            Some(problem) if problem.code == Code::BinaryDoesNotRun => {
+                Ok(Err(Unmade::DoesNotStart(problem.why.clone())))
+            }
             _ => Err(error),
         },
     }

@@ -10,6 +10,7 @@ use gobinary::pclntab::{self, Names};
 use crate::cache::Cache;
 use crate::files;
 use crate::problem::Problem;
+use diagnostics::Code;
 
 /// The binary that goes on to the packer; nothing where it goes on as it was linked.
 ///
@@ -26,7 +27,7 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
             let next = "Write `symbols: all` for it, or pin a Go whose layout is known.";
-            Err(Problem::new("not-rewritten", message, refused.to_string(), next).into())
+            Err(Problem::new(Code::RewriteFailed, message, refused.to_string(), next).into())
         }
     }
 }

@@ -6,6 +6,7 @@ use gobinary::{BuildInfo, build_info, identify};
 
 use crate::problem::Problem;
 use crate::upstream::Upstream;
+use diagnostics::Code;
 
 /// Fails if the binary is not what the recipe says.
 pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
@@ -29,7 +30,7 @@ pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream
 fn mismatch(differences: Vec<String>) -> Problem {
     let next =
         "Nothing was replaced. Run `build-tailscale --dry-run` and compare; if the recipe is right, report this.";
-    Problem::new("build-mismatch", "the binary is not what the recipe says", differences.join("\n"), next)
+    Problem::new(Code::BuildMismatch, "the binary is not what the recipe says", differences.join("\n"), next)
 }
 
 fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {

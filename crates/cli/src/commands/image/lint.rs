@@ -14,6 +14,7 @@ use crate::commands::build_tailscale::{self, Manifest};
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{files, progress, render};
+use diagnostics::Code;
 
 /// Runs the command.
 ///
@@ -45,14 +46,14 @@ fn expected(policy: Option<&Path>, target: &str) -> Result<Expected> {
     let project = Project::open(policy)?;
     let Some(policy) = &project.reading.policy else {
         let why = "the policy can't be read as YAML";
-        return Err(Problem::new("policy-unreadable", "there are no targets", why, "Run `check`.").into());
+        return Err(Problem::new(Code::PolicyUnusable, "there are no targets", why, "Run `check`.").into());
     };
     build_tailscale::chosen_targets(policy, &[target.to_owned()])?;
     let platform = policy.targets.get(target).and_then(|target| Platform::find(target.platform.name));
     let manifest = Manifest::read(&build_tailscale::folder(&project, target), &project.cache).map_err(|error| {
         let next = format!("Run `build-tailscale --target {target}`, or leave `--target` out.");
         Problem::new(
-            "not-built",
+            Code::NotBuilt,
             format!("`{target}` has no manifest to hold the archive against"),
             error.to_string(),
             next,

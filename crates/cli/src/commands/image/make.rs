@@ -21,6 +21,7 @@ use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, outln, output, progress, render};
+use diagnostics::Code;
 
 /// The name of the image.
 const NAME: &str = "tailscale-routeros";
@@ -46,7 +47,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     if flags.shell_file.is_some() && targets.len() != 1 {
         let why = "a program runs on one kind of processor";
         let next = "Name one target with `--target`.";
-        return Err(Problem::new("several-targets", "`--shell-file` is for one target", why, next).into());
+        return Err(Problem::new(Code::SeveralTargets, "`--shell-file` is for one target", why, next).into());
     }
     let findings = build_tailscale::ensure(&project, pinned, &targets)?;
     if !findings.is_empty() {
@@ -70,8 +71,13 @@ fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
         let known: Vec<&str> = Platform::ALL.iter().map(|platform| platform.name()).collect();
         let why = format!("it has them on {}", known.join(", "));
         let next = "Name the targets that are for routers with `--target`.";
-        Problem::new("no-such-router", format!("`{target}` is for {name}, where RouterOS has no containers"), why, next)
-            .into()
+        Problem::new(
+            Code::NoRouterosPlatform,
+            format!("`{target}` is for {name}, where RouterOS has no containers"),
+            why,
+            next,
+        )
+        .into()
     })
 }
 
@@ -139,7 +145,7 @@ impl Job<'_> {
         let damaged = |what: &str| {
             let next = format!("Delete {} and run it again.", folder.display());
             Problem::new(
-                "damaged-binary",
+                Code::DamagedArtifact,
                 format!("{what} of `{}` is not what its manifest says", self.target),
                 "",
                 next,
@@ -166,9 +172,13 @@ impl Job<'_> {
         if let Some(finding) = verdict.findings.first() {
             let why = format!("{}: {}", finding.lint.code, finding.message);
             let next = "Nothing was replaced. Report this.";
-            return Err(
-                Problem::new("unfit-image", format!("the image of `{}` is not fit", self.target), why, next).into()
-            );
+            return Err(Problem::new(
+                Code::UnfitImage,
+                format!("the image of `{}` is not fit", self.target),
+                why,
+                next,
+            )
+            .into());
         }
         Ok(verdict)
     }

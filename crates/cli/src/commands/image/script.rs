@@ -7,6 +7,7 @@ use crate::cli::{Format, ImageScript};
 use crate::commands::Outcome;
 use crate::problem::Problem;
 use crate::{outln, output, progress};
+use diagnostics::Code;
 
 /// Runs the command.
 ///
@@ -33,7 +34,7 @@ pub(super) fn run(format: Format, flags: &ImageScript) -> Result<Outcome> {
     let script = script(flags.routeros, &request).map_err(|refusal| {
         let why =
             format!("the syntax of RouterOS {FIRST} to {LAST} is known, and a value must be what its place takes");
-        Problem::new("no-script", refusal.to_string(), why, "Change the value.")
+        Problem::new(Code::ScriptRefused, refusal.to_string(), why, "Change the value.")
     })?;
     if format == Format::Json {
         let document = serde_json::json!({ "schema": 1, "warnings": script.warnings, "script": script.text });

@@ -15,6 +15,7 @@ use crate::tools::debian::Apt;
 use crate::tools::qemu::{Runner, runner};
 use crate::tools::upx;
 use crate::{files, process, progress};
+use diagnostics::Code;
 
 /// A shell as it goes into the image.
 pub(super) struct Provided {
@@ -48,7 +49,12 @@ pub(super) fn provide(
     let table = read_table()?;
     let pin = table.find(kind, platform).cloned().ok_or_else(|| {
         let why = format!("the table of shells has none for {platform}");
-        Problem::new("no-shell", format!("there is no {}", kind.word()), why, "Name one with `--shell-file PATH`.")
+        Problem::new(
+            Code::ShellMissing,
+            format!("there is no {}", kind.word()),
+            why,
+            "Name one with `--shell-file PATH`.",
+        )
     })?;
     let place = pinned(cache, &table, &pin)?;
     let bytes = match target.build.pack {
@@ -81,7 +87,7 @@ fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
         Ok(_) => return Ok(()),
     };
     let next = "Name a static program for the target's platform with `--shell-file PATH`.";
-    Err(Problem::new("unfit-shell", format!("{name} can't be the shell of this image"), why, next).into())
+    Err(Problem::new(Code::ShellUnfit, format!("{name} can't be the shell of this image"), why, next).into())
 }
 
 /// The pinned program's file, fetched if it was not before.
@@ -95,7 +101,9 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
     if files::sha256(&bytes) != pin.sha256 {
         let why = format!("{} has the digest {}, not {}", pin.file, files::sha256(&bytes), pin.sha256);
         let next = "If Debian has a new version, look at its changes and run `image pin`; else do not use it.";
-        return Err(Problem::new("shell-changed", format!("{} is not the pinned one", pin.package), why, next).into());
+        return Err(
+            Problem::new(Code::ShellChanged, format!("{} is not the pinned one", pin.package), why, next).into()
+        );
     }
     files::write_bytes(&place, &bytes)?;
     step.done("Fetched", &format_size(pin.bytes));
@@ -124,7 +132,7 @@ pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)>
         }
         let message = format!("Debian's {} for {} can't be fetched", pin.package, pin.architecture);
         let next = "Run it on Debian with its network, or name a static shell with `--shell-file PATH`.";
-        Problem::new("shell-missing", message, format!("{error:#}"), next).into()
+        Problem::new(Code::ShellMissing, message, format!("{error:#}"), next).into()
     })
 }
 
@@ -152,5 +160,6 @@ fn tried(said: &str, runner: &Runner) -> Result<()> {
         return Ok(());
     }
     let why = format!("{} it printed `{said}`", runner.describe());
-    Err(Problem::new("unfit-shell", "the packed shell does not run", why, "Set `pack: none` for this target.").into())
+    Err(Problem::new(Code::ShellUnfit, "the packed shell does not run", why, "Set `pack: none` for this target.")
+        .into())
 }

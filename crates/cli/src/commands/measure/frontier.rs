@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::wrapped;
 use crate::{costs, escape, outln, output, progress};
+use diagnostics::Code;
 
 /// Tells for each target that was measured how to fit; a target that can't fit is a finding.
 pub(super) fn run(
@@ -46,7 +47,7 @@ pub(super) fn run(
     if !measured {
         let next = "Run `measure`: it takes hours.";
         return Err(Problem::new(
-            "not-measured",
+            Code::NotMeasured,
             "no costs are known",
             format!("there are none in {}", costs::FOLDER),
             next,

@@ -1,5 +1,6 @@
 //! The builds of a sweep: type-checked first, then made two at a time, each result kept as it comes.
 
+use diagnostics::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
@@ -57,11 +58,11 @@ impl Sweep<'_> {
                 Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said,
             };
             let next = "Run `build-tailscale`: it says which decision is at fault.";
-            crate::problem::Problem::new("not-measurable", format!("`{}` can't be made", self.target), why, next)
+            crate::problem::Problem::new(Code::NotMeasurable, format!("`{}` can't be made", self.target), why, next)
         })?;
         let memory = self.memory(&recipe, "whole")?.transpose().map_err(|why| {
             let next = "Run `verify --check login`: it says why.";
-            crate::problem::Problem::new("not-measurable", format!("`{}` can't log in", self.target), why, next)
+            crate::problem::Problem::new(Code::NotMeasurable, format!("`{}` can't log in", self.target), why, next)
         })?;
         let whole = Whole::of(&made, memory, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;

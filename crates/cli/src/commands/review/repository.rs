@@ -14,6 +14,7 @@ use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::progress;
 use crate::project::Project;
+use diagnostics::Code;
 
 /// How many links are followed to a policy, as many as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -57,7 +58,7 @@ impl Repository {
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
         let outside = |why: &str| {
             let message = format!("{} is in no Git repository", project.path.display());
-            Problem::new("no-repository", message, why, "Run it where the policy is under version control.")
+            Problem::new(Code::NoRepository, message, why, "Run it where the policy is under version control.")
         };
         if !up.status.success() {
             return Err(outside(up.stderr.trim()).into());
@@ -108,7 +109,7 @@ impl Repository {
         } else {
             format!("Check the name, or fetch it: `git fetch origin {revision}`.")
         };
-        Ok(Problem::new("unknown-revision", format!("there is no revision `{revision}`"), why, next))
+        Ok(Problem::new(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
     }
 }
 
@@ -125,7 +126,7 @@ fn unreadable(revision: &str, output: &Output) -> Problem {
         said => said.to_owned(),
     };
     let next = "`git fsck` finds damage; a partial clone needs its server.";
-    Problem::new("unreadable-revision", format!("Git can't read the policy at `{revision}`"), why, next)
+    Problem::new(Code::UnreadableRevision, format!("Git can't read the policy at `{revision}`"), why, next)
 }
 
 /// A commit of a repository.
@@ -153,7 +154,8 @@ impl Revision<'_> {
             Some(Entry { kind: Kind::File { bytes }, .. }) if bytes > LARGEST => {
                 let message = format!("the policy at `{}` has more than 1 MB", self.name);
                 let next = "Check that it is the right file.";
-                Err(Problem::new("too-large", message, "no policy is that long, so it is not read", next).into())
+                Err(Problem::new(Code::InputTooLarge, message, "no policy is that long, so it is not read", next)
+                    .into())
             }
             Some(entry) => Ok(Some(String::from_utf8_lossy(&self.blob(&entry.object)?).into_owned())),
             None => Ok(None),
@@ -199,7 +201,7 @@ impl Revision<'_> {
         let message = format!("{} at `{}` leads out of the repository", path.display(), self.name);
         let why = "it is a link, or lies in a module, and what that had in it at this revision is not known here";
         Problem::new(
-            "unreadable-revision",
+            Code::UnreadableRevision,
             message,
             why,
             "Name the file itself with `--policy`, in its own repository.",

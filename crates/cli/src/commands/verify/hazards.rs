@@ -19,6 +19,7 @@ use crate::commands::build_tailscale::{Maker, Unmade};
 use crate::hazard_proofs;
 use crate::problem::Problem;
 use crate::{progress, upstream};
+use diagnostics::Code;
 
 /// The stagings of the hazards that were named, or all.
 ///
@@ -33,7 +34,7 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static Staging>> {
             None => "no hazard that shows at run time is called so".to_owned(),
         };
         let next = "`verify --hazards` without a name stages all that can be.";
-        return Err(Problem::new("not-staged", format!("`{id}` is not staged"), why, next).into());
+        return Err(Problem::new(Code::NoScenario, format!("`{id}` is not staged"), why, next).into());
     }
     Ok(STAGINGS.iter().filter(|staging| named.is_empty() || named.iter().any(|id| id == staging.hazard)).collect())
 }

@@ -17,6 +17,7 @@ use crate::commands::build_tailscale::Unmade;
 use crate::problem::Problem;
 use crate::progress;
 use crate::world::Sabotage;
+use diagnostics::Code;
 
 /// What is wrong with a mutant.
 enum Wrong {
@@ -59,7 +60,7 @@ fn built(stage: &Stage<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let binary = built.map_err(|unmade| {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
         let next = "Check the selection: `hazards` tells which pairs don't compile.";
-        Problem::new("mutant-not-built", format!("the mutant `{with}` can't be built"), why, next)
+        Problem::new(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
     })?;
     Ok((binary, with, along))
 }
