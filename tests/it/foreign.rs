@@ -2,6 +2,7 @@
 //!
 //! The programs inside hold build information and nothing else, where a real one would only be slower.
 
+use diagnostics::Code;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
