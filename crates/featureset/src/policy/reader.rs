@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::locate::{Key, Node, Plain, Value};
 use super::places::Places;
 use crate::finding::{Finding, Label, Span};
 use crate::name::nearest;
 use crate::rules;
+use spanned_yaml::{Key, Node, Plain, Value};
 
 /// A policy under reading.
 pub(super) struct Reader {

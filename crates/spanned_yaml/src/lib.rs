@@ -1,64 +1,95 @@
-//! YAML with places: a tree in which every key and value knows its bytes in the text.
+//! A YAML tree with the span of every key and value.
 //!
-//! serde stops at the first error and keeps no place of a value, so the text is read from parser events
-//! (docs/decisions/0001-reading-yaml.md). What a policy never needs is refused: anchors, aliases, tags,
-//! a second document, keys that aren't plain text.
+//! serde stops at the first error and drops positions, so the tree is built from parser events
+//! (docs/decisions/0001-reading-yaml.md). Rejected: anchors, aliases, tags, a second document, keys that are not plain
+//! text, and deep nesting. JSON is YAML, so JSON is read too.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde::Serialize;
 
-use crate::finding::Span;
-
-/// A value and its place.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+/// A range of bytes in a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The first byte after the range; never before `start`.
+    pub end: usize,
 }
 
-/// What a value is.
+/// A value and its span.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    /// A text; `plain` if it has no quotes, so that YAML may read it as a number, a boolean or nothing.
-    Scalar { text: String, plain: bool },
+pub struct Node {
+    /// The bytes of the value, quotes included; of a block scalar, its first line to its last.
+    pub span: Span,
+    /// The value.
+    pub value: Value,
+}
+
+/// A scalar, a mapping or a sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A scalar.
+    Scalar {
+        /// Its text, without quotes and indentation.
+        text: String,
+        /// Whether it has no quotes and is not a block, so that YAML may read it as a number, a boolean or null.
+        plain: bool,
+    },
     /// Keys and values in the order of the text, repeated keys included.
     Mapping(Vec<(Key, Node)>),
     /// Items in order.
     Sequence(Vec<Node>),
 }
 
-/// The key of an entry and its place.
+/// The key of an entry and its span.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Key {
-    pub(crate) text: String,
-    pub(crate) span: Span,
+pub struct Key {
+    /// Its text, without quotes.
+    pub text: String,
+    /// Its bytes, quotes included.
+    pub span: Span,
 }
 
-/// Why a text can't be read at all.
+/// The reason why a text is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    pub(crate) code: &'static str,
-    pub(crate) span: Span,
-    pub(crate) reason: String,
+pub struct Unreadable {
+    /// Whether it is YAML at all.
+    pub cause: Cause,
+    /// The bytes at fault.
+    pub span: Span,
+    /// The reason in a few words.
+    pub reason: String,
 }
 
-pub(crate) const MALFORMED: &str = "malformed-yaml";
-pub(crate) const UNSUPPORTED: &str = "unsupported-yaml";
+/// The two causes of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The text is not YAML.
+    Malformed,
+    /// The text is YAML, with something that this reader rejects.
+    Unsupported,
+}
 
-/// No policy is nested deeper than four; this bounds the reader's recursion.
+/// Bounds the recursion. No policy is nested deeper than four levels, no workflow deeper than ten.
 const DEEPEST: usize = 16;
 
-/// What YAML's core schema makes of a plain scalar.
+/// The type of a scalar by YAML's core schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Plain {
+pub enum Plain {
+    /// Null.
     Nothing,
+    /// `true` or `false`.
     Boolean,
+    /// A number.
     Number,
+    /// Text.
     Text,
 }
 
 impl Node {
-    /// What YAML would read the scalar as; text for quoted ones.
-    pub(crate) fn plain(&self) -> Option<Plain> {
+    /// Returns the type of a scalar; `None` for a mapping or a sequence.
+    #[must_use]
+    pub fn plain(&self) -> Option<Plain> {
         let Value::Scalar { text, plain } = &self.value else { return None };
         let number = |text: &str| {
             text.strip_prefix(['+', '-']).unwrap_or(text).starts_with(|c: char| c.is_ascii_digit() || c == '.')
@@ -74,10 +105,11 @@ impl Node {
     }
 }
 
-/// Reads one YAML document.
+/// Parses one YAML document. Returns `None` if the text has no document.
 ///
-/// Gives nothing for a text that holds no document.
-pub(crate) fn read(text: &str) -> Result<Option<Node>, Unreadable> {
+/// # Errors
+/// The first thing that is not YAML, or that this reader rejects.
+pub fn read(text: &str) -> Result<Option<Node>, Unreadable> {
     let mut reader = Reader { parser: Parser::new_from_str(text), bytes: byte_offsets(text), text };
     let mut root = None;
     loop {
@@ -105,7 +137,7 @@ fn byte_offsets(text: &str) -> Vec<usize> {
 }
 
 fn unsupported(span: Span, reason: &str) -> Unreadable {
-    Unreadable { code: UNSUPPORTED, span, reason: reason.to_owned() }
+    Unreadable { cause: Cause::Unsupported, span, reason: reason.to_owned() }
 }
 
 impl<'a> Reader<'a> {
@@ -124,7 +156,7 @@ impl<'a> Reader<'a> {
             Some(Err(error)) => {
                 let start = self.byte(error.marker().index());
                 let end = self.text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-                Err(Unreadable { code: MALFORMED, span: Span { start, end }, reason: error.info().to_owned() })
+                Err(Unreadable { cause: Cause::Malformed, span: Span { start, end }, reason: error.info().to_owned() })
             }
         }
     }
@@ -148,7 +180,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(..) => self.mapping(span, depth),
             Event::SequenceStart(..) => self.sequence(span, depth),
-            _ => Err(Unreadable { code: MALFORMED, span, reason: "a value is missing here".to_owned() }),
+            _ => Err(Unreadable { cause: Cause::Malformed, span, reason: "a value is missing here".to_owned() }),
         }
     }
 
@@ -257,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_policy_never_needs_is_refused() {
+    fn anchors_tags_documents_and_deep_nesting_are_rejected() {
         for text in ["a: &x 1", "a: *x", "a: !!str 1", "--- 1\n--- 2", "{a: 1}: 2", &"[".repeat(60)] {
             assert!(read(text).is_err(), "{text}");
         }
