@@ -1,0 +1,331 @@
+//! Builtins of shells and small programs that move text.
+
+use std::rc::Rc;
+
+use spanned_yaml::Span;
+
+use super::state::{Elements, Variable};
+use super::{Interpreter, Jump, State, Status};
+use crate::value::Value;
+
+impl Interpreter<'_> {
+    /// Runs a builtin. Returns the state as it was if the name is none.
+    pub(crate) fn builtin(
+        &mut self,
+        name: &str,
+        arguments: &[Value],
+        span: Span,
+        mut state: State,
+    ) -> Result<State, State> {
+        let number = || arguments.first().and_then(|word| word.known()?.parse::<usize>().ok());
+        match name {
+            ":" | "true" | "trap" | "wait" | "umask" | "ulimit" | "alias" => state.status = Status::Success,
+            "false" => state.status = Status::Failure,
+            "echo" => {
+                let flags = arguments.iter().take_while(|word| ["-n", "-e", "-ne", "-en", "-E"].contains(&word.text()));
+                let (count, is_bare) = (flags.clone().count(), flags.clone().any(|word| word.text().contains('n')));
+                let escapes = flags.clone().any(|word| word.text().contains('e'));
+                arguments.iter().for_each(|value| self.take(value));
+                let mut text = Value::joined(arguments.get(count..).unwrap_or_default(), " ");
+                if escapes {
+                    text = unescaped(&text);
+                }
+                if !is_bare {
+                    text.push_made("\n", span.start);
+                }
+                state.output.push(&text);
+                state.output = self.bounded(std::mem::take(&mut state.output));
+                state.status = Status::Success;
+            }
+            "printf" => self.printf(arguments, span, &mut state),
+            "unset" => {
+                for word in arguments.iter().filter(|word| !word.text().starts_with('-')) {
+                    self.assigns(word.text());
+                    state.unset(word.text());
+                }
+                state.status = Status::Success;
+            }
+            "set" => self.set(arguments, &mut state),
+            "shopt" | "setopt" => {}
+            "shift" => {
+                let count = number().unwrap_or(1);
+                if state.knows_arguments {
+                    let rest = state.arguments.get(count..).unwrap_or_default().to_vec();
+                    state.arguments = Rc::new(rest);
+                }
+                state.status = Status::Success;
+            }
+            "read" => self.read(arguments, span, &mut state),
+            "mapfile" | "readarray" => self.mapfile(arguments, span, &mut state),
+            "cd" | "pushd" => {
+                let to = arguments.iter().find(|word| !word.text().starts_with('-'));
+                state.folder = to
+                    .and_then(|word| word.known())
+                    .map(|to| super::command::located(to, &state.folder))
+                    .unwrap_or_default();
+                state.status = Status::Assumed;
+            }
+            "popd" => state.folder.clear(),
+            "exit" | "return" => {
+                state.jump = Some(if name == "exit" { Jump::Exit } else { Jump::Return });
+                state.status = match number() {
+                    Some(0) | None => Status::Success,
+                    Some(_) => Status::Failure,
+                };
+            }
+            "break" => state.jump = Some(Jump::Break(number().unwrap_or(1))),
+            "continue" => state.jump = Some(Jump::Continue(number().unwrap_or(1))),
+            "let" => state.status = Status::Success,
+            "getopts" => {
+                let hole = self.unknown("an option of the script", span);
+                let name = arguments.get(1).map(|word| word.text().to_owned()).unwrap_or_default();
+                state.set(&name, hole.clone());
+                state.set("OPTARG", hole);
+                state.status = Status::Unknown;
+            }
+            "type" | "which" | "hash" => {
+                let hole = self.unknown(format!("what `{name}` prints"), span);
+                state.output.push(&hole);
+                state.status = Status::Unknown;
+            }
+            "basename" | "dirname" => {
+                let value = match arguments.first().map(|word| (word, word.text().rfind('/'))) {
+                    Some((word, Some(at))) if name == "basename" => word.part(at + 1..word.len()),
+                    Some((word, Some(at))) => word.part(0..at),
+                    Some((word, None)) if name == "basename" => word.clone(),
+                    _ => Value::made(".", span.start),
+                };
+                state.output.push(&value);
+            }
+            "pwd" => {
+                let hole = self.unknown("the folder", span);
+                state.output.push(&hole);
+            }
+            "seq" => {
+                let numbers: Option<Vec<i64>> = arguments.iter().map(|word| word.known()?.parse().ok()).collect();
+                let range = match numbers.as_deref() {
+                    Some([last]) => Some(1..=*last),
+                    Some([first, last]) => Some(*first..=*last),
+                    _ => None,
+                };
+                let output = match range {
+                    Some(range) => Value::made(range.take(1000).map(|n| format!("{n}\n")).collect::<String>(), span.start),
+                    None => self.unknown("what `seq` prints", span),
+                };
+                state.output.push(&output);
+            }
+            "cp" | "mv" | "install" => self.copy(arguments, span, &mut state),
+            "patch" => {
+                let hole = self.unknown("`build_dist.sh` may be patched before it is used", span);
+                Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), hole);
+            }
+            "upx" | "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "install_name_tool"
+            | "sync" | "touch" | "ln" | "stat" | "du" | "file" | "test_" => {}
+            _ => return Err(state),
+        }
+        Ok(state)
+    }
+
+    fn set(&mut self, arguments: &[Value], state: &mut State) {
+        let mut at = 0;
+        while let Some(text) = arguments.get(at).map(|word| word.text().to_owned()) {
+            if text == "--" || !text.starts_with(['-', '+']) {
+                at += usize::from(text == "--");
+                state.arguments = Rc::new(arguments.get(at..).unwrap_or_default().to_vec());
+                state.knows_arguments = true;
+                break;
+            }
+            let on = text.starts_with('-');
+            if text.contains('e') {
+                state.errexit = on;
+            }
+            if text.contains('o') {
+                at += 1;
+                match arguments.get(at).map(Value::text) {
+                    Some("pipefail") => state.pipefail = on,
+                    Some("errexit") => state.errexit = on,
+                    _ => {}
+                }
+            }
+            at += 1;
+        }
+        state.status = Status::Success;
+    }
+
+    fn printf(&mut self, arguments: &[Value], span: Span, state: &mut State) {
+        state.status = Status::Success;
+        arguments.iter().for_each(|value| self.take(value));
+        let (name, arguments) = match arguments {
+            [flag, name, rest @ ..] if flag.text() == "-v" => (Some(name.text().to_owned()), rest),
+            all => (None, all),
+        };
+        let Some((format, values)) = arguments.split_first() else { return };
+        let format = match format.text() {
+            "--" => arguments.get(1).cloned().unwrap_or_default(),
+            _ => format.clone(),
+        };
+        let mut whole = Value::default();
+        let mut values = values.iter().peekable();
+        loop {
+            let had = values.len();
+            self.format(&format, &mut values, &mut whole);
+            if !self.pay(whole.len()) || values.len() == 0 || values.len() == had {
+                break;
+            }
+        }
+        let whole = self.bounded(unescaped(&whole));
+        match name {
+            Some(name) => state.set(&name, whole),
+            None => {
+                state.output.push(&whole);
+                if !whole.text().is_empty() && state.output.len() > crate::value::LONGEST {
+                    state.output = self.unknown("the output grows longer than is followed", span);
+                }
+            }
+        }
+    }
+
+    fn format<'v>(
+        &mut self,
+        format: &Value,
+        values: &mut std::iter::Peekable<impl Iterator<Item = &'v Value>>,
+        whole: &mut Value,
+    ) {
+        let text = format.text();
+        let mut from = 0;
+        let mut characters = text.char_indices().peekable();
+        while let Some((at, c)) = characters.next() {
+            if c != '%' {
+                continue;
+            }
+            whole.push_part(format, from..at);
+            let mut end = at + 1;
+            for (next, c) in characters.by_ref() {
+                end = next + c.len_utf8();
+                match c {
+                    's' | 'd' | 'b' | 'q' | 'i' | 'c' => {
+                        values.next().into_iter().for_each(|value| whole.push(value));
+                        break;
+                    }
+                    '%' => {
+                        whole.push_made("%", format.origin(at));
+                        break;
+                    }
+                    c if c.is_ascii_digit() || "-. ".contains(c) => {}
+                    _ => break,
+                }
+            }
+            from = end;
+        }
+        whole.push_part(format, from..text.len());
+        whole.marks.extend(&format.marks);
+    }
+
+    /// `read` takes a line of the input; without one left it fails.
+    fn read(&mut self, arguments: &[Value], span: Span, state: &mut State) {
+        let mut names = Vec::new();
+        let (mut array, mut delimiter) = (false, '\n');
+        let mut rest = arguments.iter();
+        while let Some(word) = rest.next() {
+            match word.text() {
+                "-d" => delimiter = rest.next().and_then(|word| word.text().chars().next()).unwrap_or('\0'),
+                "-p" | "-t" | "-n" | "-u" => {
+                    rest.next();
+                }
+                text if text.starts_with('-') => array |= text.ends_with('a'),
+                text => names.push(text.to_owned()),
+            }
+        }
+        if names.is_empty() {
+            names.push("REPLY".to_owned());
+        }
+        names.iter().for_each(|name| self.assigns(name));
+        let Some(input) = state.input.clone() else {
+            for name in &names {
+                let hole = self.unknown(format!("`{name}` is read while the script runs"), span);
+                state.set(name, hole);
+            }
+            state.status = Status::Unknown;
+            return;
+        };
+        self.pay(input.len());
+        let end = input.text().find(delimiter);
+        let line = input.part(0..end.unwrap_or(input.len()));
+        state.input = Some(input.part(end.map_or(input.len(), |end| end + 1)..input.len()));
+        // The last line without a line break is read, with a status of failure.
+        state.status = if end.is_some() { Status::Success } else { Status::Failure };
+        if line.has_hole() && !line.text().contains(' ') && names.len() == 1 {
+            state.status = if end.is_some() { Status::Unknown } else { Status::Failure };
+        }
+        let separators = state.value("IFS").and_then(|ifs| ifs.known().map(str::to_owned));
+        let separators = separators.unwrap_or_else(|| " \t".to_owned());
+        if array {
+            let fields = line.fields(|c| separators.contains(c));
+            state.put(&names[0], Variable { elements: Elements::List(fields), exported: false });
+            return;
+        }
+        let mut left = line;
+        for (index, name) in names.iter().enumerate() {
+            let start = left.len() - left.text().trim_start_matches(|c| separators.contains(c)).len();
+            let body = left.part(start..left.len());
+            let end = match index + 1 == names.len() {
+                true => body.text().trim_end_matches(|c| separators.contains(c)).len(),
+                false => body.text().find(|c| separators.contains(c)).unwrap_or(body.len()),
+            };
+            state.set(name, body.part(0..end));
+            left = body.part(end..body.len());
+        }
+    }
+
+    fn mapfile(&mut self, arguments: &[Value], span: Span, state: &mut State) {
+        let flags = |text: &str| arguments.iter().position(|word| word.text() == text);
+        let delimiter = flags("-d").and_then(|at| arguments.get(at + 1)?.text().chars().next()).unwrap_or('\n');
+        let name = arguments.last().map(|word| word.text().to_owned()).filter(|name| !name.starts_with('-'));
+        let name = name.unwrap_or_else(|| "MAPFILE".to_owned());
+        let input = match state.input.take() {
+            Some(input) => input,
+            None => self.unknown("what `mapfile` reads", span),
+        };
+        let values = input.fields(|c| c == delimiter);
+        state.put(&name, Variable { elements: Elements::List(values), exported: false });
+        state.status = Status::Success;
+    }
+
+    /// A copy over upstream's build script, or of a file that was written.
+    fn copy(&mut self, arguments: &[Value], span: Span, state: &mut State) {
+        let paths: Vec<&Value> = arguments.iter().filter(|word| !word.text().starts_with('-')).collect();
+        let [from, .., to] = paths.as_slice() else { return };
+        let text = self.file(from, state, span);
+        let is_build_dist = [from, to].iter().any(|path| path.text().rsplit('/').next() == Some("build_dist.sh"));
+        if to.text().rsplit('/').next() == Some("build_dist.sh") {
+            let hole = self.unknown("`build_dist.sh` is replaced before it is used", span);
+            let text = if text.has_hole() { hole } else { text };
+            Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), text);
+        } else if !text.has_hole() && !is_build_dist {
+            let to = (*to).clone();
+            self.write(&to, text, false, state);
+        }
+    }
+}
+
+/// Text with `\n`, `\t` and `\\` as `printf` and `echo -e` print them.
+fn unescaped(value: &Value) -> Value {
+    let text = value.text();
+    let mut edits = Vec::new();
+    let mut characters = text.char_indices();
+    while let Some((at, c)) = characters.next() {
+        if c != '\\' {
+            continue;
+        }
+        let Some((end, next)) = characters.next() else { break };
+        let replacement = match next {
+            'n' => "\n",
+            't' => "\t",
+            '\\' => "\\",
+            '0' => "\0",
+            _ => continue,
+        };
+        edits.push((at..end + next.len_utf8(), Value::made(replacement, value.origin(at))));
+    }
+    value.replaced(&edits)
+}

@@ -1,0 +1,607 @@
+//! A recursive-descent parser of POSIX shell and bash.
+//!
+//! It never fails: a token that fits nowhere is skipped, and an open quote or bracket ends with the text. The nesting is
+//! bounded. Why no parser from a registry is used: docs/decisions/0009-reading-recipes.md.
+
+mod word;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use spanned_yaml::Span;
+
+use crate::ir::{Assigned, Assignment, Call, Condition, Node, Piece, Redirect, Word};
+use crate::value::Value;
+
+/// The deepest nesting that is parsed.
+const DEEPEST: usize = 32;
+
+/// Builtins that take assignments as arguments.
+const DECLARATIONS: [&str; 5] = ["export", "local", "declare", "typeset", "readonly"];
+
+/// A script under parsing.
+pub(crate) struct Parser<'a> {
+    source: &'a Value,
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// Where parsing goes on after the current line, because here-documents follow it.
+    after_here: Option<usize>,
+    /// Delimiters of here-documents that nothing ends, so that each is looked for once.
+    endless: BTreeSet<String>,
+}
+
+/// Parses a script.
+pub(crate) fn parse(source: &Value) -> Node {
+    let mut parser =
+        Parser { source, text: source.text(), at: 0, depth: 0, after_here: None, endless: BTreeSet::new() };
+    let mut nodes = Vec::new();
+    while parser.at < parser.text.len() {
+        let before = parser.at;
+        nodes.extend(parser.commands(&[]));
+        // A token that fits nowhere.
+        if parser.at == before {
+            parser.advance();
+        }
+    }
+    Node::Sequence(nodes)
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn advance(&mut self) -> Option<char> {
+        let character = self.peek()?;
+        self.at += character.len_utf8();
+        Some(character)
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        let found = self.rest().starts_with(text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    fn span_from(&self, start: usize) -> Span {
+        self.source.span(start..self.at.max(start))
+    }
+
+    /// Skips blanks, continued lines and comments, but no line break.
+    fn blanks(&mut self) {
+        loop {
+            let rest = self.rest();
+            if rest.starts_with("\\\n") {
+                self.at += 2;
+            } else if rest.starts_with("\\\r\n") {
+                self.at += 3;
+            } else if rest.starts_with([' ', '\t', '\r']) {
+                self.at += 1;
+            } else if rest.starts_with('#') {
+                self.at += rest.find('\n').unwrap_or(rest.len());
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Skips what may be between commands.
+    fn separators(&mut self) {
+        loop {
+            self.blanks();
+            if self.eat("\n") {
+                if let Some(after) = self.after_here.take() {
+                    self.at = after.max(self.at);
+                }
+            } else if self.rest().starts_with(';') && !self.rest().starts_with(";;") {
+                self.at += 1;
+            } else if self.rest().starts_with('&') && !self.rest().starts_with("&&") {
+                self.at += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Line breaks after an operator that needs another command.
+    fn line_breaks(&mut self) {
+        loop {
+            self.blanks();
+            if !self.eat("\n") {
+                return;
+            }
+            if let Some(after) = self.after_here.take() {
+                self.at = after.max(self.at);
+            }
+        }
+    }
+
+    /// Commands up to one of the reserved words, a closing bracket or the end.
+    fn commands(&mut self, ends: &[&str]) -> Vec<Node> {
+        let mut nodes = Vec::new();
+        loop {
+            self.separators();
+            let rest = self.rest();
+            if rest.is_empty() || rest.starts_with(')') || rest.starts_with(";;") || ends.contains(&self.reserved()) {
+                return nodes;
+            }
+            let before = self.at;
+            nodes.extend(self.and_or());
+            if self.at == before {
+                return nodes;
+            }
+        }
+    }
+
+    fn sequence(&mut self, ends: &[&str]) -> Node {
+        let mut nodes = self.commands(ends);
+        if nodes.len() == 1 { nodes.remove(0) } else { Node::Sequence(nodes) }
+    }
+
+    /// The letters that a command begins with, as far as they can be a reserved word.
+    fn reserved(&self) -> &'a str {
+        let rest = self.rest();
+        let within = &rest.as_bytes()[..rest.len().min(16)];
+        let is_letter = |byte: &u8| byte.is_ascii_lowercase() || b"{}![]".contains(byte);
+        let length = within.iter().position(|byte| !is_letter(byte)).unwrap_or(within.len());
+        let ends = rest.get(length..).unwrap_or_default().chars().next().is_none_or(|c| c.is_whitespace() || ";&|()<>".contains(c));
+        if ends { rest.get(..length).unwrap_or_default() } else { "" }
+    }
+
+    fn keyword(&mut self, word: &str) -> bool {
+        self.separators();
+        let found = self.reserved() == word;
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    fn and_or(&mut self) -> Option<Node> {
+        let first = self.pipeline()?;
+        let mut rest = Vec::new();
+        loop {
+            self.blanks();
+            let condition = if self.eat("&&") {
+                Condition::Success
+            } else if self.eat("||") {
+                Condition::Failure
+            } else {
+                break;
+            };
+            self.line_breaks();
+            match self.pipeline() {
+                Some(node) => rest.push((condition, node)),
+                None => break,
+            }
+        }
+        Some(if rest.is_empty() { first } else { Node::AndOr(Box::new(first), rest) })
+    }
+
+    fn pipeline(&mut self) -> Option<Node> {
+        let mut inverted = false;
+        loop {
+            self.blanks();
+            match self.reserved() {
+                "!" => inverted = !inverted,
+                "time" => {}
+                _ => break,
+            }
+            self.at += self.reserved().len();
+        }
+        let mut parts = vec![self.command()?];
+        loop {
+            self.blanks();
+            if !self.rest().starts_with('|') || self.rest().starts_with("||") {
+                break;
+            }
+            self.at += 1;
+            self.eat("&");
+            self.line_breaks();
+            match self.command() {
+                Some(node) => parts.push(node),
+                None => break,
+            }
+        }
+        let node = if parts.len() == 1 { parts.remove(0) } else { Node::Pipeline(parts) };
+        Some(if inverted { Node::Not(Box::new(node)) } else { node })
+    }
+
+    fn command(&mut self) -> Option<Node> {
+        self.blanks();
+        if self.depth >= DEEPEST {
+            // Nothing that is meant to be read is nested this deep.
+            self.at = self.text.len();
+            return None;
+        }
+        self.depth += 1;
+        let node = self.compound();
+        self.depth -= 1;
+        let node = match node {
+            Compound::Not => return self.simple(),
+            Compound::Broken => return None,
+            Compound::Node(node) => node,
+        };
+        let mut redirects = Vec::new();
+        loop {
+            self.blanks();
+            match self.redirect() {
+                Some(found) => redirects.extend(found),
+                None => break,
+            }
+        }
+        Some(if redirects.is_empty() { node } else { Node::Redirected(Box::new(node), redirects) })
+    }
+
+    fn compound(&mut self) -> Compound {
+        if self.rest().starts_with("((") {
+            let start = self.at + 2;
+            let length = self.text[start..].find("))").unwrap_or(self.text.len() - start);
+            self.at = (start + length + 2).min(self.text.len());
+            return Compound::Node(Node::Arithmetic(self.plain(start..start + length)));
+        }
+        if self.eat("(") {
+            let body = self.sequence(&[]);
+            self.eat(")");
+            return Compound::Node(Node::Subshell(Box::new(body)));
+        }
+        let word = self.reserved();
+        self.at += word.len();
+        match word {
+            "{" => {
+                let body = self.sequence(&["}"]);
+                self.keyword("}");
+                Compound::Node(body)
+            }
+            "if" => Compound::Node(self.conditional()),
+            "while" | "until" => {
+                let condition = Box::new(self.sequence(&["do"]));
+                let body = Rc::new(self.loop_body());
+                Compound::Node(Node::While { until: word == "until", condition, body })
+            }
+            "for" | "select" => Compound::Node(self.for_loop()),
+            "case" => Compound::Node(self.case()),
+            "[[" => Compound::Node(Node::Test(self.test_words())),
+            "function" => {
+                self.blanks();
+                let name = self.name_of_function();
+                self.blanks();
+                let _ = self.eat("()") || self.eat("( )");
+                self.function(name)
+            }
+            "then" | "do" | "done" | "fi" | "esac" | "else" | "elif" | "}" => Compound::Broken,
+            _ => {
+                self.at -= word.len();
+                let start = self.at;
+                let name = self.name_of_function();
+                self.blanks();
+                if !name.is_empty() && self.eat("(") {
+                    self.blanks();
+                    if self.eat(")") {
+                        return self.function(name);
+                    }
+                }
+                self.at = start;
+                Compound::Not
+            }
+        }
+    }
+
+    fn name_of_function(&mut self) -> String {
+        let rest = self.rest();
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.:+".contains(c)).unwrap_or(rest.len());
+        self.at += length;
+        rest[..length].to_owned()
+    }
+
+    fn function(&mut self, name: String) -> Compound {
+        self.line_breaks();
+        let body = self.command().unwrap_or(Node::Sequence(Vec::new()));
+        Compound::Node(Node::Function(name, Rc::new(body)))
+    }
+
+    fn conditional(&mut self) -> Node {
+        let mut arms = Vec::new();
+        loop {
+            let condition = self.sequence(&["then"]);
+            self.keyword("then");
+            arms.push((condition, self.sequence(&["elif", "else", "fi"])));
+            if !self.keyword("elif") {
+                break;
+            }
+        }
+        let otherwise = self.keyword("else").then(|| Box::new(self.sequence(&["fi"])));
+        self.keyword("fi");
+        Node::If(arms, otherwise)
+    }
+
+    fn loop_body(&mut self) -> Node {
+        self.keyword("do");
+        let body = self.sequence(&["done"]);
+        self.keyword("done");
+        body
+    }
+
+    fn for_loop(&mut self) -> Node {
+        self.blanks();
+        if self.eat("((") {
+            // A counter: how often it runs is not worked out.
+            let length = self.rest().find("))").unwrap_or(self.rest().len());
+            let head = self.plain(self.at..self.at + length);
+            self.at = (self.at + length + 2).min(self.text.len());
+            let condition = Box::new(Node::Arithmetic(head));
+            return Node::While { until: false, condition, body: Rc::new(self.loop_body()) };
+        }
+        let name = self.name_of_function();
+        self.line_breaks();
+        let words = (self.reserved() == "in").then(|| {
+            self.at += 2;
+            let mut words = Vec::new();
+            loop {
+                self.blanks();
+                match self.word() {
+                    Some(word) => words.push(word),
+                    None => return words,
+                }
+            }
+        });
+        Node::For(name, words, Rc::new(self.loop_body()))
+    }
+
+    fn case(&mut self) -> Node {
+        self.blanks();
+        let subject = self.word().unwrap_or_default();
+        self.line_breaks();
+        self.keyword("in");
+        let mut arms = Vec::new();
+        loop {
+            self.separators();
+            if self.rest().is_empty() || self.keyword("esac") {
+                break;
+            }
+            let before = self.at;
+            self.eat("(");
+            let mut patterns = Vec::new();
+            loop {
+                self.blanks();
+                patterns.extend(self.word());
+                self.blanks();
+                if !self.eat("|") {
+                    break;
+                }
+            }
+            self.eat(")");
+            let body = self.sequence(&["esac"]);
+            arms.push((patterns, body));
+            let _ = self.eat(";;&") || self.eat(";;") || self.eat(";&");
+            if self.at == before {
+                break;
+            }
+        }
+        Node::Case(subject, arms)
+    }
+
+    /// The words of `[[ … ]]`, operators included.
+    fn test_words(&mut self) -> Vec<Word> {
+        let mut words = Vec::new();
+        loop {
+            self.line_breaks();
+            if self.rest().is_empty() || self.eat("]]") {
+                return words;
+            }
+            let start = self.at;
+            let operator = ["&&", "||", "(", ")", "<", ">"].into_iter().find(|operator| self.eat(operator));
+            // A regular expression has brackets and bars of its own.
+            let is_expression = words.last().is_some_and(|word: &Word| word.as_text() == Some("=~"));
+            if is_expression {
+                self.at = start;
+                words.push(self.expression());
+            } else if operator.is_some() {
+                words.push(self.plain(start..self.at));
+            } else if let Some(word) = self.word() {
+                words.push(word);
+            } else {
+                self.advance();
+            }
+        }
+    }
+
+    fn expression(&mut self) -> Word {
+        let start = self.at;
+        let length = self.rest().find(char::is_whitespace).unwrap_or(self.rest().len());
+        self.at += length;
+        self.plain(start..self.at)
+    }
+
+    /// A range of the text as a word without expansions.
+    fn plain(&self, range: std::ops::Range<usize>) -> Word {
+        let text = self.text.get(range.clone()).unwrap_or_default();
+        let piece = Piece::Text { text: text.to_owned(), origin: self.source.origin(range.start), quoted: true };
+        Word { span: self.source.span(range), pieces: vec![piece] }
+    }
+
+    fn simple(&mut self) -> Option<Node> {
+        let start = self.at;
+        let mut call = Call::default();
+        let mut declares = false;
+        let mut end = start;
+        loop {
+            self.blanks();
+            let before = self.at;
+            if let Some(found) = self.redirect() {
+                call.redirects.extend(found);
+            } else if let Some(assignment) = (call.words.is_empty() || declares).then(|| self.assignment()).flatten() {
+                call.assignments.push(assignment);
+            } else if let Some(word) = self.word() {
+                if call.words.is_empty() {
+                    declares = word.as_text().is_some_and(|text| DECLARATIONS.contains(&text));
+                }
+                call.words.push(word);
+            } else {
+                self.at = before;
+                break;
+            }
+            end = self.at;
+        }
+        if end == start {
+            return None;
+        }
+        call.span = self.source.span(start..end);
+        Some(Node::Call(call))
+    }
+
+    /// `NAME=word`, `NAME+=word`, `NAME[key]=word` or `NAME=( … )`.
+    fn assignment(&mut self) -> Option<Assignment> {
+        let start = self.at;
+        let found = self.assignment_here();
+        if found.is_none() {
+            self.at = start;
+        }
+        found
+    }
+
+    fn assignment_here(&mut self) -> Option<Assignment> {
+        let rest = self.rest();
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let name = rest[..length].to_owned();
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        self.at += length;
+        let index = if self.eat("[") {
+            let index = self.word_until("]");
+            self.eat("]").then_some(())?;
+            Some(index)
+        } else {
+            None
+        };
+        let appends = self.eat("+=");
+        if !appends && !self.eat("=") {
+            return None;
+        }
+        let value = if self.rest().starts_with('(') && index.is_none() {
+            Assigned::Array(self.array()?)
+        } else {
+            Assigned::Word(self.word().unwrap_or_else(|| Word { span: self.span_from(self.at), pieces: Vec::new() }))
+        };
+        Some(Assignment { name, index, appends, value })
+    }
+
+    fn array(&mut self) -> Option<Vec<(Option<Word>, Word)>> {
+        if self.depth >= DEEPEST {
+            self.at = self.text.len();
+            return None;
+        }
+        self.depth += 1;
+        self.eat("(");
+        let mut elements = Vec::new();
+        loop {
+            self.line_breaks();
+            let key = self.rest().starts_with('[').then(|| self.key()).flatten();
+            match self.word() {
+                Some(word) => elements.push((key, word)),
+                None if key.is_some() => elements.push((key, Word::default())),
+                None => break,
+            }
+        }
+        self.eat(")");
+        self.depth -= 1;
+        Some(elements)
+    }
+
+    /// `[key]=` before an element.
+    fn key(&mut self) -> Option<Word> {
+        let start = self.at;
+        self.eat("[");
+        let key = self.word_until("]");
+        if self.eat("]=") {
+            return Some(key);
+        }
+        self.at = start;
+        None
+    }
+
+    /// A redirection; an empty list for one that moves no text (`2>&1`, `2> file`).
+    fn redirect(&mut self) -> Option<Vec<Redirect>> {
+        let rest = self.rest();
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, operator) = (&rest[..digits], &rest[digits..]);
+        let both = number.is_empty() && operator.starts_with("&>");
+        if !both && !operator.starts_with(['<', '>']) || operator.starts_with("<(") || operator.starts_with(">(") {
+            return None;
+        }
+        self.at += digits;
+        if self.eat("<<<") {
+            self.blanks();
+            let mut word = self.word().unwrap_or_default();
+            word.pieces.push(Piece::Text { text: "\n".to_owned(), origin: word.span.end, quoted: true });
+            return Some(vec![Redirect::Text(word)]);
+        }
+        if self.rest().starts_with("<<") {
+            return Some(self.here_document().into_iter().collect());
+        }
+        let output = number.is_empty() || number == "1";
+        if self.eat("<&") || self.eat(">&") {
+            self.word();
+            return Some(Vec::new());
+        }
+        let reads = self.eat("<");
+        let appends = !reads && (self.eat("&>>") || self.eat(">>"));
+        if !reads && !appends {
+            let _ = self.eat("&>") || self.eat(">|") || self.eat(">");
+        }
+        self.blanks();
+        let Some(file) = self.word() else { return Some(Vec::new()) };
+        Some(match (reads, output) {
+            (true, _) => vec![Redirect::From(file)],
+            (false, true) => vec![Redirect::To { file, appends }],
+            (false, false) => Vec::new(),
+        })
+    }
+
+    fn here_document(&mut self) -> Option<Redirect> {
+        self.eat("<<");
+        let strips = self.eat("-");
+        self.blanks();
+        let start = self.at;
+        self.word()?;
+        let written = &self.text[start..self.at];
+        let quoted = written.contains(['\'', '"', '\\']);
+        let delimiter: String = written.chars().filter(|c| !"'\"\\".contains(*c)).collect();
+        let line_end = self.rest().find('\n').map_or(self.text.len(), |length| self.at + length + 1);
+        let from = self.after_here.unwrap_or(line_end).min(self.text.len());
+        let mut end = (self.text.len(), self.text.len());
+        if !self.endless.contains(&delimiter) {
+            let mut at = from;
+            for line in self.text[from..].split_inclusive('\n') {
+                let bare = line.trim_end_matches(['\n', '\r']);
+                if (if strips { bare.trim_start_matches('\t') } else { bare }) == delimiter {
+                    end = (at, at + line.len());
+                    break;
+                }
+                at += line.len();
+            }
+            if end.0 == self.text.len() {
+                self.endless.insert(delimiter);
+            }
+        }
+        self.after_here = Some(end.1);
+        let range = from..end.0.max(from);
+        Some(Redirect::Text(if quoted { self.plain(range) } else { self.here_word(range) }))
+    }
+}
+
+/// The result of looking for a compound command.
+enum Compound {
+    Node(Node),
+    Not,
+    /// A reserved word that belongs to nothing.
+    Broken,
+}
