@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use parse_dockerfile::{Command, Instruction, UnescapedString, parse_iter};
+use parse_dockerfile::{
+    Command, FromInstruction, HereDoc, Instruction, RunInstruction, Source, UnescapedString, parse_iter,
+};
 
 use crate::interpreter::{Interpreter, State, Variable};
 use crate::value::Value;
@@ -15,113 +17,177 @@ struct Stage {
     pipefail: bool,
 }
 
-/// Reads a Dockerfile. What follows an instruction that is none is not read.
+/// The most instructions that are skipped because they are none.
+const MOST_ERRORS: usize = 32;
+
+/// Put before a part of a Dockerfile: the parser wants a stage first.
+const STAGE: &str = "FROM scratch\n";
+
+/// Reads a Dockerfile. An instruction that is none is skipped.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
-    let mut global: BTreeMap<String, Value> = BTreeMap::new();
-    let mut stages: Vec<(String, Stage)> = Vec::new();
-    let mut stage = Stage::default();
-    let mut started = false;
-    // The parser takes a `RUN` with comments between its lines as it is; Docker leaves those out.
-    let Ok(instructions) = parse_iter(text) else { return };
-    for instruction in instructions {
-        let Ok(instruction) = instruction else { break };
-        if !interpreter.pay(64) {
-            break;
+    let mut reader = Reader { interpreter, global: BTreeMap::new(), stages: Vec::new(), stage: Stage::default(), at: 0 };
+    let Err(line) = reader.part(text, false) else { return };
+    // The lines before the one that the parser rejects. It may only lack a stage before it, so it is read once more.
+    let mut lines = line.saturating_sub(1);
+    if reader.stages.is_empty() {
+        // A part of a Dockerfile: its arguments are those of the stage that is not here.
+        for (name, value) in std::mem::take(&mut reader.global) {
+            reader.interpreter.build_argument(&name, Some(value), 0, &mut reader.stage.state);
         }
+    }
+    for _ in 0..MOST_ERRORS {
+        let offset: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
+        let part = format!("{STAGE}{}", &text[offset..]);
+        reader.at = offset.wrapping_sub(STAGE.len());
+        match reader.part(&part, true) {
+            Ok(()) => return,
+            // The first line is the one that was put before.
+            Err(line) => lines += line.saturating_sub(1).max(1),
+        }
+    }
+}
+
+struct Reader<'i, 'a> {
+    interpreter: &'i mut Interpreter<'a>,
+    /// Arguments before the first stage.
+    global: BTreeMap<String, Value>,
+    stages: Vec<(String, Stage)>,
+    stage: Stage,
+    /// Where the part that is read begins in the file.
+    at: usize,
+}
+
+impl Reader<'_, '_> {
+    /// Reads instructions up to one that is none; returns the number of its line then.
+    fn part(&mut self, text: &str, is_later: bool) -> Result<(), usize> {
+        let instructions = parse_iter(text).map_err(|error| error.line())?;
+        for (index, instruction) in instructions.enumerate() {
+            let instruction = instruction.map_err(|error| error.line())?;
+            if !self.interpreter.pay(64) {
+                return Ok(());
+            }
+            if is_later && index == 0 {
+                continue;
+            }
+            self.instruction(instruction);
+            if let Some((_, last)) = self.stages.last_mut() {
+                *last = self.stage.clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn instruction(&mut self, instruction: Instruction<'_>) {
         match instruction {
-            Instruction::From(from) => {
-                let name = from.as_.as_ref().map(|(_, name)| name.value.to_ascii_lowercase()).unwrap_or_default();
-                let base = from.image.value.to_ascii_lowercase();
-                let known = stages.iter().rev().take(64).find(|(name, _)| *name == base).map(|(_, stage)| stage.clone());
-                stage = known.unwrap_or_default();
-                started = true;
-                let mut outer = State::default();
-                for (name, value) in &global {
-                    outer.set(name, value.clone());
-                }
-                let image = interpreter.docker_word(&literal(&from.image), &mut outer);
-                interpreter.note_image(&image, &mut stage.state);
-                stages.push((name, stage.clone()));
-            }
-            Instruction::Arg(arg) => {
-                for (name, value) in pairs(&literal(&arg.arguments), interpreter, &mut stage.state, false) {
-                    if started {
-                        let value = value.or_else(|| global.get(&name).cloned());
-                        interpreter.build_argument(&name, value, arg.arguments.span.start, &mut stage.state);
-                    } else if let Some(value) = value {
-                        interpreter.note_version(&name, &value);
-                        global.insert(name, value);
-                    }
-                }
-            }
+            Instruction::From(from) => self.from(&from),
+            Instruction::Arg(arg) => self.argument(&self.literal(&arg.arguments)),
             Instruction::Env(env) => {
-                for (name, value) in pairs(&literal(&env.arguments), interpreter, &mut stage.state, true) {
+                let text = self.literal(&env.arguments);
+                for (name, value) in self.pairs(&text) {
                     let value = value.unwrap_or_default();
-                    interpreter.note_version(&name, &value);
-                    let variable = Variable { exported: true, ..Variable::one(value) };
-                    stage.state.put(&name, variable);
+                    self.interpreter.note_version(&name, &value);
+                    self.stage.state.put(&name, Variable { exported: true, ..Variable::one(value) });
                 }
             }
             Instruction::Workdir(workdir) => {
-                let folder = interpreter.docker_word(&literal(&workdir.arguments), &mut stage.state);
-                stage.state.folder = folder.known().unwrap_or_default().to_owned();
+                let folder = self.literal(&workdir.arguments);
+                let folder = self.interpreter.docker_word(&folder, &mut self.stage.state);
+                self.stage.state.folder = folder.known().unwrap_or_default().to_owned();
             }
             Instruction::Shell(shell) => {
                 let words: Vec<&str> = shell.arguments.iter().map(|word| &*word.value).collect();
-                stage.pipefail = words.contains(&"pipefail");
-                let flags = words.iter().filter(|word| word.starts_with('-') && !word.starts_with("--"));
-                stage.errexit = flags.into_iter().any(|word| word.contains('e'));
+                self.stage.pipefail = words.contains(&"pipefail");
+                let mut flags = words.iter().filter(|word| word.starts_with('-') && !word.starts_with("--"));
+                self.stage.errexit = flags.any(|word| word.contains('e'));
             }
-            Instruction::Run(run) => {
-                let mut state = stage.state.clone();
-                (state.errexit, state.pipefail) = (stage.errexit, stage.pipefail);
-                let after = match &run.arguments {
-                    Command::Exec(words) => {
-                        let words = words.value.iter().map(literal).collect();
-                        interpreter.run_words(words, state)
-                    }
-                    Command::Shell(command) => {
-                        let script = without_comments(command.value, command.span.start);
-                        let bodies: Vec<Value> = run
-                            .here_docs
-                            .iter()
-                            .map(|body| Value::literal(&body.value, body.span.start))
-                            .collect();
-                        interpreter.run_instruction(&script, &bodies, state)
-                    }
-                    _ => continue,
-                };
-                stage.state.take_effects(&after);
-                stage.state.checked = after.checked;
-                stage.state.decided = after.decided;
-            }
+            Instruction::Run(run) => self.run(&run),
             Instruction::Copy(copy) => {
-                let named_build = |text: &str| text.rsplit('/').next() == Some("build_dist.sh");
-                let lays_over = named_build(&copy.dest.value)
-                    || copy.src.iter().any(|source| matches!(source, parse_dockerfile::Source::Path(path) if named_build(&path.value)));
-                if lays_over {
-                    interpreter.replace_build_dist(copy.dest.span.start, &mut stage.state);
+                let is_build_dist = |text: &str| text.rsplit('/').next() == Some("build_dist.sh");
+                let mut names = copy.src.iter().filter_map(|source| match source {
+                    Source::Path(path) => Some(&*path.value),
+                    _ => None,
+                });
+                if is_build_dist(&copy.dest.value) || names.any(is_build_dist) {
+                    let at = self.at.wrapping_add(copy.dest.span.start);
+                    self.interpreter.replace_build_dist(at, &mut self.stage.state);
                 }
                 for source in &copy.src {
-                    if let parse_dockerfile::Source::HereDoc(body) = source {
-                        let path = Value::literal(&copy.dest.value, copy.dest.span.start);
-                        let text = Value::literal(&body.value, body.span.start);
-                        interpreter.write(&path, text, false, &mut stage.state);
+                    if let Source::HereDoc(body) = source {
+                        let path = self.literal(&copy.dest);
+                        let text = Value::literal(&body.value, self.at.wrapping_add(body.span.start));
+                        self.interpreter.write(&path, text, false, &mut self.stage.state);
                     }
                 }
             }
             _ => {}
         }
-        if let Some((_, last)) = stages.last_mut() {
-            *last = stage.clone();
+    }
+
+    fn from(&mut self, from: &FromInstruction<'_>) {
+        let name = from.as_.as_ref().map(|(_, name)| name.value.to_ascii_lowercase()).unwrap_or_default();
+        let base = from.image.value.to_ascii_lowercase();
+        let known = self.stages.iter().rev().take(64).find(|(name, _)| *name == base);
+        self.stage = known.map(|(_, stage)| stage.clone()).unwrap_or_default();
+        let mut outer = State::default();
+        for (name, value) in &self.global {
+            outer.set(name, value.clone());
+        }
+        let image = self.literal(&from.image);
+        let image = self.interpreter.docker_word(&image, &mut outer);
+        self.interpreter.note_image(&image, &mut self.stage.state);
+        self.stages.push((name, self.stage.clone()));
+    }
+
+    fn argument(&mut self, text: &Value) {
+        for (name, value) in self.interpreter.docker_pairs(text, &mut self.stage.state) {
+            if self.stages.is_empty() {
+                self.global.extend(value.map(|value| (name, value)));
+            } else {
+                let value = value.or_else(|| self.global.get(&name).cloned());
+                self.interpreter.build_argument(&name, value, text.origin(0), &mut self.stage.state);
+            }
         }
     }
-}
 
-fn literal(word: &UnescapedString<'_>) -> Value {
-    match word.span.len() == word.value.len() {
-        true => Value::literal(&word.value, word.span.start),
-        false => Value::made(&*word.value, word.span.start),
+    fn run(&mut self, run: &RunInstruction<'_>) {
+        let mut state = self.stage.state.clone();
+        (state.errexit, state.pipefail) = (self.stage.errexit, self.stage.pipefail);
+        let after = match &run.arguments {
+            Command::Exec(words) => {
+                let words = words.value.iter().map(|word| self.literal(word)).collect();
+                self.interpreter.run_words(words, state)
+            }
+            Command::Shell(command) => {
+                let script = without_comments(command.value, self.at.wrapping_add(command.span.start));
+                let body = |body: &HereDoc<'_>| Value::literal(&body.value, self.at.wrapping_add(body.span.start));
+                let bodies: Vec<Value> = run.here_docs.iter().map(body).collect();
+                self.interpreter.run_instruction(&script, &bodies, state)
+            }
+            _ => return,
+        };
+        self.stage.state.take_effects(&after);
+        self.stage.state.checked = after.checked;
+        self.stage.state.decided = after.decided;
+    }
+
+    fn literal(&self, word: &UnescapedString<'_>) -> Value {
+        let start = self.at.wrapping_add(word.span.start);
+        match word.span.len() == word.value.len() {
+            true => Value::literal(&word.value, start),
+            false => Value::made(&*word.value, start),
+        }
+    }
+
+    /// The names and values of ENV: `NAME=value …`, or the old form `NAME value`.
+    fn pairs(&mut self, text: &Value) -> Vec<(String, Option<Value>)> {
+        let state = &mut self.stage.state;
+        let first = text.text().split_whitespace().next().unwrap_or_default();
+        if first.contains('=') {
+            return self.interpreter.docker_pairs(text, state);
+        }
+        let rest = text.text()[first.len()..].trim_start();
+        let value = text.part(text.len() - rest.len()..text.len());
+        vec![(first.to_owned(), Some(self.interpreter.docker_word(&value, state)))]
     }
 }
 
@@ -140,20 +206,4 @@ fn without_comments(text: &str, origin: usize) -> Value {
         }
     }
     Value::literal(&blanked, origin)
-}
-
-/// The names and values of ARG or ENV: `NAME=value …`, `NAME`, or the old form `NAME value`.
-fn pairs(
-    text: &Value,
-    interpreter: &mut Interpreter<'_>,
-    state: &mut State,
-    old_form: bool,
-) -> Vec<(String, Option<Value>)> {
-    let first = text.text().split_whitespace().next().unwrap_or_default();
-    if old_form && !first.contains('=') {
-        let rest = text.text()[first.len()..].trim_start();
-        let value = text.part(text.len() - rest.len()..text.len());
-        return vec![(first.to_owned(), Some(interpreter.docker_word(&value, state)))];
-    }
-    interpreter.docker_pairs(text, state)
 }

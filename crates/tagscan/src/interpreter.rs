@@ -202,6 +202,14 @@ impl<'a> Interpreter<'a> {
         self.assigned.insert(name.to_owned());
     }
 
+    pub(crate) fn take_assigned(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.assigned)
+    }
+
+    pub(crate) fn restore_assigned(&mut self, names: BTreeSet<String>) {
+        self.assigned = names;
+    }
+
     pub(crate) fn is_assigned(&self, name: &str) -> bool {
         self.assigned.contains(name)
     }
@@ -305,7 +313,7 @@ impl<'a> Interpreter<'a> {
     pub(crate) fn finish(mut self) -> Scan {
         let mut lists = std::mem::take(&mut self.lists);
         self.settle_releases(&mut lists);
-        lists.sort_by(|a, b| (a.place, &a.what).cmp(&(b.place, &b.what)));
+        lists.sort_by(|a, b| (a.place, &a.what, a.tags.len()).cmp(&(b.place, &b.what, b.tags.len())));
         let mut merged: Vec<List> = Vec::new();
         for mut list in lists {
             // The same build for several processors is one list.

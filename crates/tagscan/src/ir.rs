@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use spanned_yaml::Span;
 
+use crate::value::Value;
+
 /// A command.
 #[derive(Debug)]
 pub(crate) enum Node {
@@ -97,12 +99,12 @@ pub(crate) struct Word {
 /// A part of a word.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// Text, and where it is written.
-    Text { text: String, origin: usize, quoted: bool },
+    /// Text.
+    Text { value: Value, quoted: bool },
     /// A variable.
     Parameter { parameter: Box<Parameter>, quoted: bool },
     /// The output of commands.
-    Output { body: Box<Node>, span: Span, quoted: bool },
+    Output { body: Box<Node>, quoted: bool },
     /// A file with the output of commands: `<( … )`.
     Process { body: Box<Node>, span: Span },
     /// `$(( … ))`.
@@ -197,7 +199,7 @@ impl Word {
     /// The text of a word that is one piece of plain text.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self.pieces.as_slice() {
-            [Piece::Text { text, .. }] => Some(text),
+            [Piece::Text { value, .. }] => Some(value.text()),
             [] => Some(""),
             _ => None,
         }

@@ -209,6 +209,8 @@ pub fn scan(file: &File, others: &[File], upstream: &dyn Upstream) -> Scan {
 
 /// The text with characters that mean holes to the interpreter replaced by others of the same length.
 fn readable(text: &str) -> String {
+    // A byte order mark is skipped by some parsers and counted by others.
+    let text = text.strip_prefix('\u{FEFF}').map_or_else(|| text.to_owned(), |rest| format!("   {rest}"));
     text.chars().map(|character| if value::hole(character).is_some() { '\u{10FFFD}' } else { character }).collect()
 }
 

@@ -422,8 +422,7 @@ impl<'a> Parser<'a> {
 
     /// A range of the text as a word without expansions.
     fn plain(&self, range: std::ops::Range<usize>) -> Word {
-        let text = self.text.get(range.clone()).unwrap_or_default();
-        let piece = Piece::Text { text: text.to_owned(), origin: self.source.origin(range.start), quoted: true };
+        let piece = Piece::Text { value: self.source.part(range.clone()), quoted: true };
         Word { span: self.source.span(range), pieces: vec![piece] }
     }
 
@@ -541,7 +540,7 @@ impl<'a> Parser<'a> {
         if self.eat("<<<") {
             self.blanks();
             let mut word = self.word().unwrap_or_default();
-            word.pieces.push(Piece::Text { text: "\n".to_owned(), origin: word.span.end, quoted: true });
+            word.pieces.push(Piece::Text { value: Value::made("\n", word.span.start), quoted: true });
             return Some(vec![Redirect::Text(word)]);
         }
         if self.rest().starts_with("<<") {

@@ -129,7 +129,13 @@ impl Value {
         for run in other.runs.iter().skip(first).take_while(|run| run.at < range.end) {
             let start = run.at.max(range.start);
             let origin = if run.literal { run.origin + (start - run.at) } else { run.origin };
-            self.runs.push(Run { at: base + start - range.start, origin, literal: run.literal });
+            let at = base + start - range.start;
+            let goes_on = self.runs.last().is_some_and(|last| {
+                last.literal == run.literal && last.origin + if run.literal { at - last.at } else { 0 } == origin
+            });
+            if !goes_on {
+                self.runs.push(Run { at, origin, literal: run.literal });
+            }
         }
         self.text += text;
     }
@@ -150,13 +156,21 @@ impl Value {
         })
     }
 
-    /// Where a range of it was written. Only a stretch that is in the source as it is has a length there.
+    /// Where a range of it was written. A range that something made has no length there.
     pub(crate) fn span(&self, range: Range<usize>) -> Span {
         let start = self.origin(range.start);
-        let index = self.runs.partition_point(|run| run.at <= range.start).saturating_sub(1);
-        let whole = self.runs.get(index).is_some_and(|run| run.literal)
-            && self.runs.get(index + 1).is_none_or(|next| next.at >= range.end);
-        Span { start, end: if whole { start + range.len() } else { start } }
+        let Some(text) = self.text.get(range.clone()).filter(|text| !text.is_empty()) else {
+            return Span { start, end: start };
+        };
+        let last = range.end - text.chars().next_back().map_or(0, char::len_utf8);
+        let is_literal = |at: usize| {
+            let index = self.runs.partition_point(|run| run.at <= at);
+            self.runs.get(index.saturating_sub(1)).is_some_and(|run| run.literal)
+        };
+        let end = self.origin(last) + (range.end - last);
+        // A range with other text in it still lies between its ends, if they are near.
+        let fits = is_literal(range.start) && is_literal(last) && end > start && end - start <= 4 * range.len() + 256;
+        Span { start, end: if fits { end } else { start } }
     }
 
     /// The ranges between separators, empty ones included.

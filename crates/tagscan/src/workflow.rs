@@ -248,7 +248,6 @@ impl Reader<'_, '_, '_> {
     fn environment(&mut self, node: Option<&Node>, context: &mut Context, state: &mut State) {
         for (name, node) in node.map(entries).unwrap_or_default() {
             let value = self.expanded(node, context);
-            self.interpreter.assigns(&name.text);
             self.interpreter.note_version(&name.text, &value);
             context.insert(format!("env.{}", name.text), value.clone());
             state.put(&name.text, Variable { exported: true, ..Variable::one(value) });
@@ -315,7 +314,6 @@ impl Reader<'_, '_, '_> {
         let certain = get(step, "if").is_none();
         for (name, value) in assignments(&variables) {
             let value = if certain { value } else { self.uncertain(&name, &value, state) };
-            self.interpreter.assigns(&name);
             context.insert(format!("env.{name}"), value.clone());
             state.put(&name, Variable { exported: true, ..Variable::one(value) });
         }
@@ -418,7 +416,6 @@ impl Reader<'_, '_, '_> {
     fn gitlab_variables(&mut self, node: &Node, state: &mut State) {
         for (name, node) in get(node, "variables").map(entries).unwrap_or_default() {
             let value = self.value(get(node, "value").unwrap_or(node));
-            self.interpreter.assigns(&name.text);
             self.interpreter.note_version(&name.text, &value);
             state.put(&name.text, Variable { exported: true, ..Variable::one(value) });
         }

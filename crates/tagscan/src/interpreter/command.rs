@@ -665,7 +665,7 @@ impl Interpreter<'_> {
     pub(crate) fn run_instruction(&mut self, script: &Value, bodies: &[Value], state: State) -> State {
         let head = script.text().trim_start();
         // `RUN <<EOF` runs the here-document itself.
-        if let (Some(body), true) = (bodies.first(), head.starts_with("<<")) {
+        if let (Some(body), true) = (bodies.first(), head.is_empty() || head.starts_with("<<")) {
             let mut state = state;
             let first = body.text().lines().next().unwrap_or_default();
             if let Some(flags) = first.strip_prefix("#!") {
@@ -692,8 +692,11 @@ impl Interpreter<'_> {
     /// Runs a script in a state; what it leaves is one state.
     pub(crate) fn run_script(&mut self, script: &Value, mut state: State) -> State {
         state.jump = None;
+        // What one shell assigns is nothing to the next.
+        let outer = self.take_assigned();
         let node = self.parse(script);
         let ended = self.run(&node, vec![state]);
+        self.restore_assigned(outer);
         self.one(ended)
     }
 

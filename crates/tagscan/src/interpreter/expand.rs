@@ -96,7 +96,7 @@ impl Interpreter<'_> {
 
     fn piece(&mut self, piece: &Piece, state: &mut State) -> Value {
         match piece {
-            Piece::Text { text, origin, .. } => Value::literal(text, *origin),
+            Piece::Text { value, .. } => value.clone(),
             Piece::Parameter { parameter, .. } => match self.elements_of(parameter, state) {
                 Some(elements) => {
                     let separator = state.value("IFS").and_then(|ifs| ifs.known().map(str::to_owned));

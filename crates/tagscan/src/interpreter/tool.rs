@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use spanned_yaml::Span;
 
-use super::{Interpreter, Jump, Mark, State, Status, is_tag};
+use super::{Interpreter, Mark, State, Status, is_tag};
 use crate::value::Value;
 use crate::{Fact, Featuretags, List, Note, Program, Stamp, Unknown, Word};
 
@@ -364,7 +364,13 @@ impl Interpreter<'_> {
             return vec![state];
         }
         let before = self.lists.len();
-        let inner = self.child_script(&script, arguments.to_vec(), state.clone());
+        let mut inner = state.clone();
+        if inner.get("TAGS").is_none() {
+            // What the environment may hold there is not the text's concern.
+            inner.set("TAGS", Value::default());
+            inner.export("TAGS");
+        }
+        let inner = self.child_script(&script, arguments.to_vec(), inner);
         let made = self.lists.split_off(before.min(self.lists.len()));
         let none = made.is_empty();
         for mut one in made {
@@ -459,15 +465,6 @@ impl Interpreter<'_> {
             let facts = Rc::make_mut(&mut state.facts);
             facts.retain(|(fact, _)| *fact != Fact::Go);
             facts.insert((Fact::Go, Word::new(version, image.span(0..image.len()))));
-        }
-    }
-
-    /// Ends the functions that a jump leaves.
-    pub(crate) fn ended(states: &mut [State]) {
-        for state in states {
-            if state.jump == Some(Jump::Exit) {
-                state.jump = None;
-            }
         }
     }
 }

@@ -85,31 +85,29 @@ impl Parser<'_> {
                 '`' => self.backticks(&mut pieces, false),
                 '{' => match self.braces() {
                     Some(alternatives) => pieces.push(Piece::Braces(alternatives)),
-                    None => self.one(&mut pieces),
+                    None => self.one(&mut pieces, ends),
                 },
-                _ => self.one(&mut pieces),
+                _ => self.one(&mut pieces, ends),
             }
         }
         Word { pieces, ..Word::default() }
     }
 
-    /// One character as it is.
-    fn one(&mut self, pieces: &mut Vec<Piece>) {
+    /// Text without a special character, at least one character of it.
+    fn one(&mut self, pieces: &mut Vec<Piece>, ends: &dyn Fn(&str) -> bool) {
         let start = self.at;
         self.advance();
+        while self.peek().is_some_and(|c| !"\\'\"$`{<>".contains(c)) && !ends(self.rest()) {
+            self.advance();
+        }
         self.text_piece(pieces, start..self.at, false);
     }
 
     fn text_piece(&self, pieces: &mut Vec<Piece>, range: Range<usize>, is_quoted: bool) {
-        let added = self.text.get(range.clone()).unwrap_or_default();
-        let at = self.source.origin(range.start);
-        if let Some(Piece::Text { text, origin, quoted }) = pieces.last_mut() {
-            if *quoted == is_quoted && *origin + text.len() == at {
-                *text += added;
-                return;
-            }
+        match pieces.last_mut() {
+            Some(Piece::Text { value, quoted }) if *quoted == is_quoted => value.push_part(self.source, range),
+            _ => pieces.push(Piece::Text { value: self.source.part(range), quoted: is_quoted }),
         }
-        pieces.push(Piece::Text { text: added.to_owned(), origin: at, quoted: is_quoted });
     }
 
     /// Text with expansions and without splitting, up to the quote that ends it, or to the end.
@@ -135,7 +133,9 @@ impl Parser<'_> {
                 '`' => self.backticks(pieces, true),
                 _ => {
                     let start = self.at;
-                    self.advance();
+                    let rest = self.rest();
+                    let special = |c: char| "\\$`".contains(c) || Some(c) == end;
+                    self.at += rest.find(special).unwrap_or(rest.len());
                     self.text_piece(pieces, start..self.at, true);
                 }
             }
@@ -167,7 +167,7 @@ impl Parser<'_> {
             pieces.push(Piece::Arithmetic(self.plain(range)));
         } else if self.eat("(") {
             let body = Box::new(self.nested(")"));
-            pieces.push(Piece::Output { body, span: self.span_from(start), quoted });
+            pieces.push(Piece::Output { body, quoted });
         } else if self.eat("{") {
             match self.braced(start) {
                 Some(parameter) => pieces.push(Piece::Parameter { parameter: Box::new(parameter), quoted }),
@@ -214,7 +214,7 @@ impl Parser<'_> {
                         Some(other) => other.to_string(),
                         None => String::new(),
                     };
-                    pieces.push(Piece::Text { text, origin, quoted: true });
+                    pieces.push(Piece::Text { value: Value::made(text, origin), quoted: true });
                 }
                 _ => self.text_piece(pieces, start..self.at, true),
             }
@@ -222,7 +222,6 @@ impl Parser<'_> {
     }
 
     fn backticks(&mut self, pieces: &mut Vec<Piece>, quoted: bool) {
-        let start = self.at;
         self.at += 1;
         let mut inner = Value::default();
         loop {
@@ -250,7 +249,7 @@ impl Parser<'_> {
             };
             parser.sequence(&[])
         };
-        pieces.push(Piece::Output { body: Box::new(body), span: self.span_from(start), quoted });
+        pieces.push(Piece::Output { body: Box::new(body), quoted });
     }
 
     /// The inside of `${ … }`.
@@ -358,7 +357,7 @@ impl Parser<'_> {
             let span = self.source.span(self.at..self.at + end + 1);
             let numbers = (from..=to.min(from.saturating_add(999))).map(|number| Word {
                 span,
-                pieces: vec![Piece::Text { text: number.to_string(), origin, quoted: true }],
+                pieces: vec![Piece::Text { value: Value::made(number.to_string(), origin), quoted: true }],
             });
             self.at += end + 1;
             return Some(numbers.collect());
