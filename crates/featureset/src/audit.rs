@@ -1,11 +1,12 @@
 //! The audit of what someone else builds: from a list of build tags, however it is written down, to what it means.
 //!
-//! A [`List`] says how a tag line comes about; [`audit`] evaluates it for a release and judges what comes out by the same
-//! facts as a policy. Whatever else is in the text that it was read from is none of its business.
+//! A [`Recipe`] is a text in which tag lists are used, and a [`List`] is one of them; [`audit`] evaluates it for a release
+//! and judges the result by the same facts as a policy.
 
 mod compare;
 mod judge;
 mod list;
+mod recipe;
 pub(crate) mod rules;
 mod step;
 mod tag;
@@ -18,7 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use compare::Comparison;
-pub use list::{Evaluated, Featuretags, List, Part, Program, Strip, Word};
+pub use list::{Evaluated, List, Tags};
+pub use recipe::Recipe;
+pub use tagscan::{Program, Word};
 pub use step::Step;
 pub use tag::{Meaning, meaning};
 

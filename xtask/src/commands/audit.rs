@@ -35,9 +35,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<
     let facts = facts(policy)?;
     let asked = asked(flags, &facts)?;
     let tools = tools(policy);
-    let sources = Source::open(&flags.what, tools.as_deref())?;
+    let sources = Source::open(&flags.what, tools.as_deref(), &facts)?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
-    let older = flags.against.as_deref().map(|older| Source::older(older, tools.as_deref())).transpose()?;
+    let older = flags.against.as_deref().map(|older| Source::older(older, tools.as_deref(), &facts)).transpose()?;
     let older = older.iter().flatten().map(|source| audited_one(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
     let comparisons = compared(&older, &audited)?;
     show(&audited, &comparisons, format);

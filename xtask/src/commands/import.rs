@@ -28,7 +28,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, tools(policy).as_deref())?;
+    let sources = Source::open(&flags.what, tools(policy).as_deref(), &facts)?;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;

@@ -218,14 +218,14 @@ impl Subject<'_> {
             let message = format!("Go {go} is older than {needed}, which Tailscale {release} needs");
             say("go-too-old", message, "built with it", "Build it with a later Go.");
         }
-        match &self.list.stamp {
-            Some(stamp) if stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty() => {
-                let message = "the binary does not know its version".to_owned();
-                let next =
-                    "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
-                say("no-version-stamp", message, "no stamp", next);
-            }
-            _ => {}
+        let unstamped = match &self.list.stamp {
+            Some(stamp) => stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty(),
+            None => self.list.program != Program::Library && self.list.lacks_stamp(),
+        };
+        if unstamped {
+            let message = "the binary does not know its version".to_owned();
+            let next = "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
+            say("no-version-stamp", message, "no stamp", next);
         }
         match self.list.program {
             Program::Daemon => {}

@@ -35,6 +35,12 @@ pub(crate) static RULES: &[Rule] = &[
         "It takes its options first, and neither `--extra-small` nor `--box` together with TAGS.",
     ),
     rule(
+        "discarded-tags",
+        Severity::Warning,
+        "Tags are given to Go that a later `-tags` replaces.",
+        "Of several `-tags` Go takes the last; the others have no effect, and no one is told.",
+    ),
+    rule(
         "environment-decides",
         Severity::Note,
         "A part of the list is taken from the environment where that has it.",
@@ -123,6 +129,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Note,
         "Moving to the newest known release changes what is in the binary.",
         "A list of omissions lets new features in, a list of keeps leaves them out, and neither says so.",
+    ),
+    rule(
+        "torn-tag",
+        Severity::Warning,
+        "An edit of a list leaves a piece of a longer tag.",
+        "A pattern that is the beginning of a longer tag hits that one too: its feature comes in, and the rest of its name is a tag that nothing reads.",
     ),
     rule(
         "unresolved-list",

@@ -4,10 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::audit::{List, Program};
+use featureset::audit::{List, Program, Recipe};
+use featureset::facts::Facts;
 use featureset::finding::{Finding, Label};
 use featureset::release::Release;
-use featureset::{rules, script};
+use featureset::rules;
 use gobinary::tailscale::{Role, Source as Told};
 
 use crate::cli::What;
@@ -38,9 +39,9 @@ impl Source {
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, tools: Option<&Path>) -> Result<Vec<Self>> {
+    pub fn open(what: &What, tools: Option<&Path>, facts: &Facts) -> Result<Vec<Self>> {
         match (&what.file, &what.tags) {
-            (Some(path), _) => Self::of_file(path, tools),
+            (Some(path), _) => Self::of_file(path, tools, what.release, facts),
             (None, tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
         }
     }
@@ -49,10 +50,10 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, tools: Option<&Path>) -> Result<Vec<Self>> {
+    pub fn older(text: &str, tools: Option<&Path>, facts: &Facts) -> Result<Vec<Self>> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, tools) }
+        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, tools, None, facts) }
     }
 
     fn of_line(tags: &str) -> Self {
@@ -60,7 +61,7 @@ impl Source {
         Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
     }
 
-    fn of_file(path: &Path, tools: Option<&Path>) -> Result<Vec<Self>> {
+    fn of_file(path: &Path, tools: Option<&Path>, release: Option<Release>, facts: &Facts) -> Result<Vec<Self>> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
             let opened = foreign::open(path, tools)?;
@@ -68,7 +69,7 @@ impl Source {
             return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
         }
         let text = read(path)?;
-        let lists = script::read(&name, &text);
+        let lists = Recipe::new(&name, &text, Vec::new()).lists(release, facts);
         if lists.is_empty() {
             let why =
                 "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";

@@ -1,9 +1,16 @@
-//! What lists are found in texts, and that no text takes long.
+//! The lists that are found in texts, judged on a release.
 
-use super::*;
-use crate::audit::{Asked, Audit, Program, audit};
+use std::sync::Arc;
+
+use super::super::{Asked, Audit, List, Program, Recipe, audit};
 use crate::facts::Facts;
 use proptest::prelude::*;
+
+/// The lists of a text.
+fn read(name: &str, text: &str) -> Vec<List> {
+    let recipe: Arc<Recipe> = Recipe::new(name, text, Vec::new());
+    recipe.lists("1.102.5".parse().ok(), Facts::embedded())
+}
 
 /// The lists of a text, audited on a release.
 fn audits(name: &str, text: &str) -> Vec<Audit> {
@@ -117,7 +124,7 @@ fn what_strips_a_list_afterwards_is_heeded() {
     ] {
         assert_eq!(kept("a.sh", text), ["cli,dns,osrouter"], "{text}");
     }
-    let odd = "T=$(featuretags --min | awk '{print $1}')\ngo build -tags $T ./cmd/tailscaled";
+    let odd = "T=$(featuretags --min | awk '{gsub(/a/, x); print}')\ngo build -tags $T ./cmd/tailscaled";
     assert!(codes("a.sh", odd).contains(&"unresolved-list".to_owned()));
 }
 
@@ -130,7 +137,7 @@ fn what_can_not_be_resolved_is_said() {
         "go build $FLAGS ./cmd/tailscaled",
         "go build \"$@\" ./cmd/tailscaled",
         "T=ts_omit_aws\nread -r T < tags\ngo build -tags \"$T\" ./cmd/tailscaled",
-        "for f in aws bird; do\n [ $f = bird ] && continue\n T=$T,ts_omit_$f\ndone\ngo build -tags \"$T\" ./cmd/tailscaled",
+        "for f in aws bird; do\n [ $f = $X ] && continue\n T=$T,ts_omit_$f\n unset T\n read T\ndone\ngo build -tags \"$T\" ./cmd/tailscaled",
         "T=$(featuretags --min --add=$1)\ngo build -tags \"$T\" ./cmd/tailscaled",
         "for f in $(cat features); do T=\"$T,ts_omit_$f\"; done\ngo build -tags \"$T\" ./cmd/tailscaled",
     ] {
@@ -221,7 +228,8 @@ fn what_make_does_with_a_list_is_done() {
         ("T = $(A)\nA = $(B)\nB = ts_omit_aws", vec!["ts_omit_aws"]),
         ("A = ts_omit_aws\nT = $(A)\nA += ts_omit_tap", vec!["ts_omit_aws,ts_omit_tap"]),
         ("A := aws\nA += bird\nT := $(addprefix ts_omit_,$(A) tap)", vec!["ts_omit_aws,ts_omit_bird,ts_omit_tap"]),
-        ("T := ts_omit_aws\nsmall: T := ts_omit_tap", vec!["ts_omit_aws", "ts_omit_tap"]),
+        ("T := ts_omit_aws\nsmall: T := ts_omit_tap\nsmall: all", vec!["ts_omit_aws", "ts_omit_tap"]),
+        ("T := ts_omit_aws\nother: T := ts_omit_tap", vec!["ts_omit_aws"]),
     ] {
         assert_eq!(tags("Makefile", &format!("{text}{build}")), expected, "{text}");
     }
@@ -245,7 +253,7 @@ fn a_step_of_a_workflow_knows_its_own_variables_alone() {
     assert_eq!(tags("a.yml", given), ["ts_omit_aws"]);
     let input = "env:\n  TT: ts_omit_aws\nsteps:\n  - run: go build -tags \"${{ inputs.TT }}\" ./cmd/tailscaled\n";
     assert!(audits("a.yml", input).iter().any(|audit| !audit.complete));
-    let matrix = "matrix:\n  include:\n    - TT: ts_omit_aws\n    - TT: ts_omit_tap\nsteps:\n  - run: go build -tags \"${{ matrix.TT }}\" ./cmd/tailscaled\n";
+    let matrix = "jobs:\n b:\n  strategy:\n   matrix:\n    include:\n    - TT: ts_omit_aws\n    - TT: ts_omit_tap\n  steps:\n  - run: go build -tags \"${{ matrix.TT }}\" ./cmd/tailscaled\n";
     assert_eq!(tags("a.yml", matrix), ["ts_omit_aws", "ts_omit_tap"]);
 }
 
