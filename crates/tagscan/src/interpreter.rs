@@ -46,7 +46,6 @@ pub(crate) enum Mark {
 /// The state of a scan.
 pub(crate) struct Interpreter<'a> {
     pub(crate) name: &'a str,
-    pub(crate) text: &'a str,
     pub(crate) others: &'a [File],
     /// The Makefile that is read, for calls of `make` in it.
     pub(crate) makefile: Option<std::rc::Rc<crate::makefile::Makefile>>,
@@ -75,10 +74,9 @@ pub(crate) struct Interpreter<'a> {
 }
 
 impl<'a> Interpreter<'a> {
-    pub(crate) fn new(name: &'a str, text: &'a str, others: &'a [File], upstream: &'a dyn Upstream) -> Self {
+    pub(crate) fn new(name: &'a str, others: &'a [File], upstream: &'a dyn Upstream) -> Self {
         Self {
             name,
-            text,
             others,
             makefile: None,
             upstream,
@@ -158,10 +156,6 @@ impl<'a> Interpreter<'a> {
             self.marks.push(mark);
         }
         u32::try_from(index).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn mark_at(&self, index: u32) -> Option<&Mark> {
-        self.marks.get(usize::try_from(index).unwrap_or(usize::MAX))
     }
 
     /// The value, or a hole if it is longer than values may be.
@@ -296,17 +290,21 @@ impl<'a> Interpreter<'a> {
     fn leftovers(&mut self, state: &State) {
         for (name, variable) in state.variables.clone().iter() {
             let value = variable.joined(" ");
-            let tags = value.ranges(|c| c == ',' || c.is_whitespace());
-            let free = tags.into_iter().find(|range| {
-                is_tag(&value.text()[range.clone()]) && !self.is_taken(value.span(range.clone()))
-            });
-            if let Some(range) = free {
-                let mut list =
-                    List { what: format!("the variable `{name}`"), place: value.span(range), ..List::default() };
+            if let Some(mut list) = self.unused(name, &value) {
                 self.add_tags(&mut list, &value, state);
                 self.record(list, state);
             }
         }
+    }
+
+    /// An empty list for a variable with tags none of which is in a list.
+    pub(crate) fn unused(&mut self, name: &str, value: &Value) -> Option<List> {
+        self.pay(value.len());
+        let words = value.ranges(|c| c == ',' || c.is_whitespace()).into_iter();
+        let spans: Vec<Span> =
+            words.filter(|range| is_tag(&value.text()[range.clone()])).map(|range| value.span(range)).collect();
+        let is_free = !spans.is_empty() && !spans.iter().any(|span| self.is_taken(*span));
+        is_free.then(|| List { what: format!("the variable `{name}`"), place: spans[0], ..List::default() })
     }
 
     /// The lists in order.

@@ -195,7 +195,7 @@ pub struct Scan {
 #[must_use]
 pub fn scan(file: &File, others: &[File], upstream: &dyn Upstream) -> Scan {
     let text = readable(&file.text);
-    let mut interpreter = interpreter::Interpreter::new(&file.name, &text, others, upstream);
+    let mut interpreter = interpreter::Interpreter::new(&file.name, others, upstream);
     match kind(&file.name, &text) {
         Kind::Dockerfile => dockerfile::read(&text, &mut interpreter),
         Kind::Makefile => makefile::read(&text, &mut interpreter),

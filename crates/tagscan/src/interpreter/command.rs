@@ -481,8 +481,7 @@ impl Interpreter<'_> {
             Some(mut output) => {
                 output.marks.extend(&input.marks);
                 if name == "sed" {
-                    let scripts: Vec<&str> = options.iter().map(Value::text).collect();
-                    self.edited_by_sed(&input, output, &scripts, span)
+                    self.edited_by_sed(&input, output, &options, span)
                 } else {
                     output
                 }
@@ -500,29 +499,30 @@ impl Interpreter<'_> {
     }
 
     /// Notes edits of a list by `sed` that change nothing, one for each tag that a script names.
-    fn edited_by_sed(&mut self, before: &Value, mut after: Value, scripts: &[&str], span: Span) -> Value {
-        if before.known().is_none_or(|text| !text.contains("ts_omit_")) {
+    fn edited_by_sed(&mut self, before: &Value, mut after: Value, options: &[Value], span: Span) -> Value {
+        let list = before.without_final_newlines();
+        if list.known().is_none_or(|text| !text.contains("ts_omit_")) {
             return after;
         }
-        for script in scripts.iter().filter(|script| script.contains("ts_omit_")) {
-            for command in script.split([';', '\n']).filter(|command| command.contains("ts_omit_")) {
-                let alone: Vec<Value> = ["-E", command].iter().map(|text| Value::made(*text, span.start)).collect();
-                let extended = scripts.iter().any(|flag| ["-E", "-r"].contains(flag));
-                let one = crate::filter::filter("sed", &alone[usize::from(!extended)..], before);
-                if one.is_some_and(|one| one.without_final_newlines().text() == before.without_final_newlines().text()) {
-                    let name = tag_in(command);
-                    let mark = self.mark(super::Mark::Idle(crate::Word::new(name, span)));
+        let extended = options.iter().any(|flag| matches!(flag.text(), "-E" | "-r"));
+        for script in options.iter().filter(|script| script.text().contains("ts_omit_")) {
+            for range in script.ranges(|c| c == ';' || c == '\n') {
+                let command = script.part(range);
+                let Some(at) = command.text().find("ts_omit_") else { continue };
+                let tag = tag_in(command.text());
+                let place = command.span(at..at + tag.len());
+                let words = [Value::made("-E", span.start), command];
+                let one = crate::filter::filter("sed", &words[usize::from(!extended)..], before);
+                if one.is_some_and(|one| one.without_final_newlines().text() == list.text()) {
+                    let mark = self.mark(super::Mark::Idle(crate::Word::new(tag, place)));
                     after.marks.insert(mark);
                 }
             }
         }
-        let edited = after.clone();
-        self.edited(&before.without_final_newlines(), edited, "", span);
-        let pattern = scripts.iter().find(|script| script.contains("ts_omit_")).copied().unwrap_or_default();
-        if after.without_final_newlines().text() != before.without_final_newlines().text() {
-            return self.edited(before, after, pattern, span);
+        if after.without_final_newlines().text() == list.text() {
+            return after;
         }
-        after
+        self.edited(before, after, "ts_omit_", span)
     }
 
     /// `sed -i`: the file is one that was written, one of the project, or upstream's build script.
@@ -744,12 +744,7 @@ impl Interpreter<'_> {
 
     /// A list for a variable with tags that nothing in the text uses. `packages` are texts that name what is built.
     pub(crate) fn variable_list(&mut self, name: &str, value: &Value, packages: &[Value]) {
-        let is_free = value.ranges(|c| c == ',' || c.is_whitespace()).into_iter().find(|range| {
-            super::is_tag(&value.text()[range.clone()]) && !self.is_taken(value.span(range.clone()))
-        });
-        let Some(range) = is_free else { return };
-        let place = value.span(range);
-        let mut list = crate::List { what: format!("the variable `{name}`"), place, ..crate::List::default() };
+        let Some(mut list) = self.unused(name, value) else { return };
         let text: String = packages.iter().map(|value| format!("{} ", value.text())).collect();
         let daemon = text.split_whitespace().any(|word| word.ends_with("cmd/tailscaled"));
         if !daemon && text.split_whitespace().any(|word| word.ends_with("cmd/tailscale")) {
