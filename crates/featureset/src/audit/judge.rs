@@ -220,7 +220,7 @@ impl Subject<'_> {
         }
         let unstamped = match &self.list.stamp {
             Some(stamp) => stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty(),
-            None => self.list.program != Program::Library && self.list.lacks_stamp(),
+            None => self.list.program != Program::Library && !self.evaluated.fails && self.list.lacks_stamp(),
         };
         if unstamped {
             let message = "the binary does not know its version".to_owned();

@@ -84,7 +84,7 @@ impl List {
         match &self.tags {
             Tags::Written(words) => Evaluated { tags: words.clone(), complete: true, ..Evaluated::default() },
             Tags::Recipe(recipe, list) => {
-                let on_release = recipe.list_on(list, registry, facts);
+                let on_release = recipe.list_on(list, registry);
                 evaluated(on_release.as_ref().unwrap_or(list), registry, facts)
             }
         }

@@ -27,13 +27,11 @@ pub struct Recipe {
 /// The programs of a release, by its registry.
 struct Programs<'a> {
     registry: &'a Registry,
-    facts: &'a Facts,
 }
 
 impl Upstream for Programs<'_> {
     fn featuretags(&self, call: &Featuretags) -> Option<Vec<String>> {
-        let named = call.release.as_ref().and_then(|release| release.parse().ok());
-        featuretags::tags(call, named.and_then(|release| self.facts.registry(release)).unwrap_or(self.registry))
+        featuretags::tags(call, self.registry)
     }
 
     fn extra_small(&self) -> Option<Vec<String>> {
@@ -58,7 +56,7 @@ impl Recipe {
     pub fn lists(self: &Arc<Self>, asked: Option<Release>, facts: &Facts) -> Vec<List> {
         let Some(newest) = facts.registries().next_back() else { return Vec::new() };
         let registry = asked.and_then(|release| facts.registry(release)).unwrap_or(newest);
-        let scan = self.scan(registry, facts);
+        let scan = self.scan(registry);
         let mut lists: Vec<List> = scan.lists.iter().map(|list| self.list(list, facts)).collect();
         // What is built may depend on the release that the text states.
         let mut stated: Vec<Release> = lists.iter().filter_map(|list| Some(list.release?.0)).collect();
@@ -66,7 +64,7 @@ impl Recipe {
         stated.dedup();
         if let ([release], None) = (stated.as_slice(), asked) {
             if let Some(registry) = facts.registry(*release) {
-                lists = self.scan(registry, facts).lists.iter().map(|list| self.list(list, facts)).collect();
+                lists = self.scan(registry).lists.iter().map(|list| self.list(list, facts)).collect();
             }
         }
         if scan.stopped_early {
@@ -78,15 +76,15 @@ impl Recipe {
     /// The work of reading it, in bytes handled.
     #[must_use]
     pub fn work(&self, facts: &Facts) -> usize {
-        facts.registries().next_back().map_or(0, |registry| self.scan(registry, facts).work)
+        facts.registries().next_back().map_or(0, |registry| self.scan(registry).work)
     }
 
-    fn scan(&self, registry: &Registry, facts: &Facts) -> Arc<Scan> {
+    fn scan(&self, registry: &Registry) -> Arc<Scan> {
         let known = |scans: &BTreeMap<ReleaseLine, Arc<Scan>>| scans.get(&registry.line).cloned();
         if let Some(scan) = self.scans.lock().ok().and_then(|scans| known(&scans)) {
             return scan;
         }
-        let scan = Arc::new(tagscan::scan(&self.file, &self.others, &Programs { registry, facts }));
+        let scan = Arc::new(tagscan::scan(&self.file, &self.others, &Programs { registry }));
         if let Ok(mut scans) = self.scans.lock() {
             scans.insert(registry.line, scan.clone());
         }
@@ -94,7 +92,7 @@ impl Recipe {
     }
 
     /// The same list on another release.
-    pub(super) fn list_on(&self, list: &tagscan::List, registry: &Registry, facts: &Facts) -> Option<tagscan::List> {
+    pub(super) fn list_on(&self, list: &tagscan::List, registry: &Registry) -> Option<tagscan::List> {
         let known = self.scans.lock().ok().map(|scans| scans.clone()).unwrap_or_default();
         let is_same = |other: &&tagscan::List| other.place == list.place && other.program == list.program;
         // Of several lists at one place, the same in order.
@@ -102,7 +100,7 @@ impl Recipe {
             let mut here = scan.lists.iter().filter(is_same);
             here.position(|other| other == list)
         });
-        self.scan(registry, facts).lists.iter().filter(is_same).nth(index?).cloned()
+        self.scan(registry).lists.iter().filter(is_same).nth(index?).cloned()
     }
 
     fn list(self: &Arc<Self>, list: &tagscan::List, facts: &Facts) -> List {
