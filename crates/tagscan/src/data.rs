@@ -21,7 +21,9 @@ struct Quoted {
 /// Whether a text is a list of tags: several words that can be tags, all of them, and one of Tailscale's.
 pub(crate) fn is_list(text: &str) -> bool {
     let words: Vec<&str> = text.split([',', ' ', '\n', '\t']).filter(|word| !word.is_empty()).take(512).collect();
-    words.iter().any(|word| is_tag(word)) && words.iter().all(|word| could_be_tag(word))
+    let tags = words.iter().filter(|word| is_tag(word)).count();
+    // Between blanks, most of them: a sentence may name one.
+    tags > 0 && words.iter().all(|word| could_be_tag(word)) && (text.contains(',') || tags * 2 >= words.len())
 }
 
 /// Whether Go takes a word as a tag.

@@ -159,18 +159,19 @@ impl Value {
     /// Where a range of it was written. A range that something made has no length there.
     pub(crate) fn span(&self, range: Range<usize>) -> Span {
         let start = self.origin(range.start);
-        let Some(text) = self.text.get(range.clone()).filter(|text| !text.is_empty()) else {
-            return Span { start, end: start };
-        };
-        let last = range.end - text.chars().next_back().map_or(0, char::len_utf8);
-        let is_literal = |at: usize| {
-            let index = self.runs.partition_point(|run| run.at <= at);
-            self.runs.get(index.saturating_sub(1)).is_some_and(|run| run.literal)
-        };
-        let end = self.origin(last) + (range.end - last);
-        // A range with other text in it still lies between its ends, if they are near.
-        let fits = is_literal(range.start) && is_literal(last) && end > start && end - start <= 4 * range.len() + 256;
-        Span { start, end: if fits { end } else { start } }
+        let first = self.runs.partition_point(|run| run.at <= range.start).saturating_sub(1);
+        let mut end = start;
+        for (index, run) in self.runs.iter().enumerate().skip(first).take_while(|(_, run)| run.at < range.end) {
+            let until = self.runs.get(index + 1).map_or(self.text.len(), |next| next.at).min(range.end);
+            let reached = run.origin + until.saturating_sub(run.at);
+            // A range with other text in it still lies between its ends, if they are near.
+            if run.literal && reached > end && reached - start <= 4 * range.len() + 256 {
+                end = reached;
+            } else if index == first {
+                break;
+            }
+        }
+        Span { start, end }
     }
 
     /// The ranges between separators, empty ones included.

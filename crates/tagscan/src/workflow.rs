@@ -20,6 +20,9 @@ const COMMANDS: [&str; 8] = ["run", "runs", "script", "cmd", "cmds", "commands",
 /// The values that expressions of a workflow can name: `matrix.goos`, `env.TAGS`, `steps.tags.outputs.tags`.
 pub(crate) type Context = BTreeMap<String, Value>;
 
+/// Keys of running text, in which tags are no list.
+const PROSE: [&str; 8] = ["description", "name", "body", "title", "message", "summary", "notes", "comment"];
+
 /// Reads a YAML file.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
     let root = match spanned_yaml::read(text) {
@@ -433,7 +436,7 @@ impl Reader<'_, '_, '_> {
                     let value = self.value(version);
                     self.interpreter.note_version("version", &value);
                 }
-                for (key, value) in entries {
+                for (key, value) in entries.iter().filter(|(key, _)| !PROSE.contains(&key.text.as_str())) {
                     self.tags(value, &key.text, Some(node));
                 }
             }

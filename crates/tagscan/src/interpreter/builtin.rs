@@ -296,12 +296,13 @@ impl Interpreter<'_> {
         let paths: Vec<&Value> = arguments.iter().filter(|word| !word.text().starts_with('-')).collect();
         let [from, .., to] = paths.as_slice() else { return };
         let text = self.file(from, state, span);
-        let is_build_dist = [from, to].iter().any(|path| path.text().rsplit('/').next() == Some("build_dist.sh"));
-        if to.text().rsplit('/').next() == Some("build_dist.sh") {
+        let base = |path: &Value| path.text().rsplit('/').next().unwrap_or_default().to_owned();
+        let replaces = base(to) == "build_dist.sh" || (base(from) == "build_dist.sh" && matches!(to.text(), "." | "./"));
+        if replaces {
             let hole = self.unknown("`build_dist.sh` is replaced before it is used", span);
             let text = if text.has_hole() { hole } else { text };
             Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), text);
-        } else if !text.has_hole() && !is_build_dist {
+        } else if !text.has_hole() {
             let to = (*to).clone();
             self.write(&to, text, false, state);
         }

@@ -534,7 +534,7 @@ impl Interpreter<'_> {
             false => self.file(path, &state, span),
         };
         let options: Vec<Value> = options.iter().filter(|word| !word.text().starts_with("-i")).cloned().collect();
-        let after = match before.has_hole() {
+        let after = match before.has_hole() || (is_build_dist && !self.is_modelled(&options, &before)) {
             true => None,
             false => crate::filter::filter("sed", &options, &before),
         };
@@ -548,6 +548,17 @@ impl Interpreter<'_> {
         self.write(&path, after, false, &mut state);
         state.folder = folder;
         state
+    }
+
+    /// Whether each edit changes the model of upstream's script: one that does not is about what the model leaves out.
+    fn is_modelled(&self, options: &[Value], before: &Value) -> bool {
+        let extended = options.iter().any(|flag| matches!(flag.text(), "-E" | "-r"));
+        let scripts = options.iter().filter(|script| !script.text().starts_with('-'));
+        scripts.flat_map(|script| script.fields(|c| c == ';' || c == '\n')).all(|command| {
+            let words = [Value::made("-E", 0), command];
+            let after = crate::filter::filter("sed", &words[usize::from(!extended)..], before);
+            after.is_some_and(|after| after.text() != before.text())
+        })
     }
 
     /// `xargs` in front of a program: its input are further arguments.
