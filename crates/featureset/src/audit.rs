@@ -9,6 +9,7 @@ mod list;
 mod recipe;
 pub(crate) mod rules;
 mod step;
+mod supposition;
 mod tag;
 
 #[cfg(test)]
@@ -60,6 +61,10 @@ pub struct Audit {
     pub stamp: Option<String>,
     /// Whether the whole list could be resolved; else what follows is what is known of it.
     pub complete: bool,
+    /// Whether the kept features are not known: then no omission is certain but the ones listed.
+    pub is_open: bool,
+    /// Facts that the text states of the build, by the name of the variable, and `go` and `upx`.
+    pub facts: BTreeMap<&'static str, BTreeSet<String>>,
     /// Whether there is a tag line at all: the program that makes it may fail.
     pub fails: bool,
     /// The build tags, sorted, each once.
@@ -121,6 +126,8 @@ pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, Unknown
         go: list.go,
         stamp: list.stamp.clone(),
         complete: evaluated.complete,
+        is_open: evaluated.has_open_allowlist,
+        facts: list.stated_facts(),
         fails: evaluated.fails,
         tags: evaluated.tags.iter().map(|word| word.text.clone()).collect(),
         other_tags: subject.other_tags(),
@@ -143,6 +150,13 @@ pub struct UnknownLine(
 fn features(evaluated: &Evaluated, registry: &Registry) -> (BTreeSet<FeatureName>, BTreeSet<FeatureName>) {
     if evaluated.fails {
         return Default::default();
+    }
+    if evaluated.has_open_allowlist {
+        // What is not named may be in or out.
+        let omits = |name: &&FeatureName| {
+            name.is_omittable() && evaluated.tags.iter().any(|word| word.text == name.build_tag())
+        };
+        return (evaluated.keeps.clone(), registry.features.keys().filter(omits).cloned().collect());
     }
     let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
     // The tag of `cli` brings it in, every other leaves its feature out.

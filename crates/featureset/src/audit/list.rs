@@ -2,6 +2,7 @@
 
 pub(super) mod featuretags;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tagscan::{Fact, Program, Stamp, Unknown, Word};
@@ -9,6 +10,7 @@ use tagscan::{Fact, Program, Stamp, Unknown, Word};
 use super::recipe::Recipe;
 use crate::facts::Facts;
 use crate::finding::{Finding, Label, Span};
+use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::rules::get;
@@ -62,6 +64,8 @@ pub struct Evaluated {
     pub complete: bool,
     /// Whether a part that is not known is an allowlist, so that no omission in it is certain.
     pub has_open_allowlist: bool,
+    /// The features that an allowlist names, with what they need: they are in, whatever else it names.
+    pub keeps: BTreeSet<FeatureName>,
     /// Whether a program that makes a part of it fails.
     pub fails: bool,
 }
@@ -99,6 +103,21 @@ impl List {
         facts.iter().filter(move |(fact, _)| *fact == wanted).map(|(_, word)| word)
     }
 
+    /// All facts that the text states, by name.
+    pub(super) fn stated_facts(&self) -> BTreeMap<&'static str, BTreeSet<String>> {
+        let names = [
+            (Fact::Goos, "GOOS"),
+            (Fact::Goarch, "GOARCH"),
+            (Fact::Goarm, "GOARM"),
+            (Fact::Gomips, "GOMIPS"),
+            (Fact::Go, "go"),
+            (Fact::Upx, "upx"),
+        ];
+        let values = |fact| self.facts(fact).map(|word| word.text.clone()).filter(|text| !text.is_empty()).collect();
+        let all = names.into_iter().map(|(fact, name)| (name, values(fact)));
+        all.filter(|(_, values): &(_, BTreeSet<String>)| !values.is_empty()).collect()
+    }
+
     /// Whether the binary has no version, by the flags of its linker.
     pub(super) fn lacks_stamp(&self) -> bool {
         matches!(&self.tags, Tags::Recipe(_, list) if list.stamp == Stamp::None)
@@ -116,6 +135,7 @@ fn evaluated(list: &tagscan::List, registry: &Registry, facts: &Facts) -> Evalua
         findings,
         complete: list.unknown.is_empty(),
         has_open_allowlist: list.unknown.iter().any(|unknown| unknown.is_allowlist),
+        keeps: list.calls.iter().flat_map(|call| featuretags::kept(call, registry)).collect(),
         fails: list.fails,
     }
 }

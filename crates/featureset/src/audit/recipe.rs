@@ -1,6 +1,8 @@
 //! Recipes: texts that `tagscan` reads, with the programs of a release at hand.
 
 #[cfg(test)]
+mod field;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -53,6 +53,12 @@ pub(crate) static RULES: &[Rule] = &[
         "Unlike `--add`, `--remove` checks its names, and refuses to remove what another feature needs.",
     ),
     rule(
+        "hardfloat-mips",
+        Severity::Warning,
+        "A program for MIPS is built for a floating-point unit.",
+        "Most routers have none: the program ends with an illegal instruction, and one that UPX packed crashes as it starts.",
+    ),
+    rule(
         "idle-strip",
         Severity::Warning,
         "A tag is stripped from a list that does not hold it.",
@@ -87,6 +93,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Note,
         "The list builds another program than the daemon.",
         "The hazards are about the daemon; of another program only its tags, its dependencies and whether it compiles are judged.",
+    ),
+    rule(
+        "other-system",
+        Severity::Note,
+        "The list is built for another system than Linux.",
+        "The hazards are those of Linux; for another system only tags, dependencies and what does not compile are judged.",
     ),
     rule(
         "positive-tag",

@@ -29,7 +29,7 @@ pub(in crate::audit) fn tags(call: &Featuretags, registry: &Registry) -> Option<
 }
 
 /// The features that `--add` keeps, with what they need.
-fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureName> {
+pub(super) fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureName> {
     let names = call.add.iter().filter_map(|word| FeatureName::new(&word.text).ok());
     names.flat_map(|name| registry.requires(&name)).collect()
 }
