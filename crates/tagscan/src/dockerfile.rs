@@ -25,7 +25,22 @@ const STAGE: &str = "FROM scratch\n";
 
 /// Reads a Dockerfile. An instruction that is none is skipped.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
-    let mut reader = Reader { interpreter, global: BTreeMap::new(), stages: Vec::new(), stage: Stage::default(), at: 0 };
+    build(text, Build::default(), interpreter);
+}
+
+/// A build of a Dockerfile by a command.
+#[derive(Default)]
+pub(crate) struct Build {
+    /// The build arguments.
+    pub(crate) arguments: BTreeMap<String, Value>,
+    /// The place of the command, which everything in the Dockerfile counts as then.
+    pub(crate) place: Option<usize>,
+}
+
+/// Reads a Dockerfile as a command builds it.
+pub(crate) fn build(text: &str, build: Build, interpreter: &mut Interpreter<'_>) {
+    let mut reader =
+        Reader { interpreter, build, global: BTreeMap::new(), stages: Vec::new(), stage: Stage::default(), at: 0 };
     let Err(line) = reader.part(text, false) else { return };
     // The lines before the one that the parser rejects. It may only lack a stage before it, so it is read once more.
     let mut lines = line.saturating_sub(1);
@@ -49,6 +64,7 @@ pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
 
 struct Reader<'i, 'a> {
     interpreter: &'i mut Interpreter<'a>,
+    build: Build,
     /// Arguments before the first stage.
     global: BTreeMap<String, Value>,
     stages: Vec<(String, Stage)>,
@@ -108,13 +124,13 @@ impl Reader<'_, '_> {
                     _ => None,
                 });
                 if is_build_dist(&copy.dest.value) || names.any(is_build_dist) {
-                    let at = self.at.wrapping_add(copy.dest.span.start);
+                    let at = self.build.place.unwrap_or(self.at.wrapping_add(copy.dest.span.start));
                     self.interpreter.replace_build_dist(at, &mut self.stage.state);
                 }
                 for source in &copy.src {
                     if let Source::HereDoc(body) = source {
                         let path = self.literal(&copy.dest);
-                        let text = Value::literal(&body.value, self.at.wrapping_add(body.span.start));
+                        let text = self.text(&body.value, body.span.start);
                         self.interpreter.write(&path, text, false, &mut self.stage.state);
                     }
                 }
@@ -140,6 +156,7 @@ impl Reader<'_, '_> {
 
     fn argument(&mut self, text: &Value) {
         for (name, value) in self.interpreter.docker_pairs(text, &mut self.stage.state) {
+            let value = self.build.arguments.get(&name).cloned().or(value);
             if self.stages.is_empty() {
                 self.global.extend(value.map(|value| (name, value)));
             } else {
@@ -158,8 +175,8 @@ impl Reader<'_, '_> {
                 self.interpreter.run_words(words, state)
             }
             Command::Shell(command) => {
-                let script = without_comments(command.value, self.at.wrapping_add(command.span.start));
-                let body = |body: &HereDoc<'_>| Value::literal(&body.value, self.at.wrapping_add(body.span.start));
+                let script = self.text(&without_comments(command.value), command.span.start);
+                let body = |body: &HereDoc<'_>| self.text(&body.value, body.span.start);
                 let bodies: Vec<Value> = run.here_docs.iter().map(body).collect();
                 self.interpreter.run_instruction(&script, &bodies, state)
             }
@@ -171,10 +188,17 @@ impl Reader<'_, '_> {
     }
 
     fn literal(&self, word: &UnescapedString<'_>) -> Value {
-        let start = self.at.wrapping_add(word.span.start);
         match word.span.len() == word.value.len() {
-            true => Value::literal(&word.value, start),
-            false => Value::made(&*word.value, start),
+            true => self.text(&word.value, word.span.start),
+            false => Value::made(&*word.value, self.build.place.unwrap_or(self.at.wrapping_add(word.span.start))),
+        }
+    }
+
+    /// Text that is in the Dockerfile as it is.
+    fn text(&self, text: &str, start: usize) -> Value {
+        match self.build.place {
+            Some(place) => Value::made(text, place),
+            None => Value::literal(text, self.at.wrapping_add(start)),
         }
     }
 
@@ -192,7 +216,7 @@ impl Reader<'_, '_> {
 }
 
 /// The text of a `RUN`, with comment lines inside it blanked, as Docker drops them.
-fn without_comments(text: &str, origin: usize) -> Value {
+fn without_comments(text: &str) -> String {
     let mut blanked = String::with_capacity(text.len());
     let mut goes_on = false;
     for line in text.split_inclusive('\n') {
@@ -205,5 +229,5 @@ fn without_comments(text: &str, origin: usize) -> Value {
             goes_on = line.trim_end().ends_with('\\');
         }
     }
-    Value::literal(&blanked, origin)
+    blanked
 }

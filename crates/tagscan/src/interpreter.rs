@@ -64,11 +64,15 @@ pub(crate) struct Interpreter<'a> {
     names: Vec<Option<String>>,
     marks: Vec<Mark>,
     risks: usize,
+    /// Calls of `featuretags` and what they print, in case nothing uses it.
+    calls: Vec<(Featuretags, Value)>,
     lists: Vec<List>,
     /// Names that the script assigns anywhere: if one is not set, it is empty rather than unknown.
     assigned: BTreeSet<String>,
     /// Spans of tags that are part of a list, or that only search or print.
     taken: BTreeSet<(usize, usize)>,
+    /// The other files that were read.
+    pub(crate) used: BTreeSet<String>,
     /// Versions that variables hold, in case nothing says which one is built.
     pub(crate) versions: Vec<Word>,
 }
@@ -90,9 +94,11 @@ impl<'a> Interpreter<'a> {
             names: Vec::new(),
             marks: Vec::new(),
             risks: 0,
+            calls: Vec::new(),
             lists: Vec::new(),
             assigned: BTreeSet::new(),
             taken: BTreeSet::new(),
+            used: BTreeSet::new(),
             versions: Vec::new(),
         }
     }
@@ -307,8 +313,37 @@ impl<'a> Interpreter<'a> {
         is_free.then(|| List { what: format!("the variable `{name}`"), place: spans[0], ..List::default() })
     }
 
+    pub(crate) fn note_call(&mut self, call: Featuretags, value: &Value) {
+        if self.calls.len() < MOST_LISTS && !self.calls.iter().any(|(other, _)| *other == call) {
+            self.calls.push((call, value.clone()));
+        }
+    }
+
+    /// Notes that the calls in a value are accounted for, though no list has them.
+    pub(crate) fn discard(&mut self, value: &Value) {
+        for mark in &value.marks {
+            if let Some(Mark::Call(call)) = self.marks.get(usize::try_from(*mark).unwrap_or(usize::MAX)) {
+                self.calls.retain(|(other, _)| other != call);
+            }
+        }
+    }
+
+    /// What `featuretags` prints and no list uses: another file may.
+    fn unused_calls(&mut self) {
+        for (call, value) in std::mem::take(&mut self.calls) {
+            if !self.lists.iter().any(|list| list.calls.contains(&call)) {
+                let what = "what `featuretags` prints".to_owned();
+                let mut list = List { what, place: call.span, ..List::default() };
+                self.add_tags(&mut list, &value, &State::default());
+                list.notes.retain(|note| !matches!(note, Note::SilentFallback(_)));
+                self.record(list, &State::default());
+            }
+        }
+    }
+
     /// The lists in order.
     pub(crate) fn finish(mut self) -> Scan {
+        self.unused_calls();
         let mut lists = std::mem::take(&mut self.lists);
         self.settle_releases(&mut lists);
         lists.sort_by(|a, b| (a.place, &a.what, a.tags.len()).cmp(&(b.place, &b.what, b.tags.len())));
@@ -331,7 +366,9 @@ impl<'a> Interpreter<'a> {
             list.facts.dedup();
         }
         lists.truncate(MOST_LISTS);
-        Scan { lists, stopped_early: self.stopped || self.cut, work: FUEL - self.fuel }
+        let versions = self.versions.iter().filter(|word| !word.text.starts_with('?')).cloned().collect();
+        let used = self.used.into_iter().collect();
+        Scan { lists, used, versions, stopped_early: self.stopped || self.cut, work: FUEL - self.fuel }
     }
 }
 

@@ -183,6 +183,10 @@ pub struct List {
 pub struct Scan {
     /// The lists, in the order of the text.
     pub lists: Vec<List>,
+    /// The names of the other files that it includes, runs or builds: their lists are among these.
+    pub used: Vec<String>,
+    /// The releases of Tailscale that variables of the file name, for lists of other files of its project.
+    pub versions: Vec<Word>,
     /// Whether the text makes more work than is done for one, so that some of it was not read.
     pub stopped_early: bool,
     /// The work that was done, in bytes handled.

@@ -358,11 +358,9 @@ impl Reader<'_, '_, '_> {
                 }
             }
         } else if name == "docker/build-push-action" {
-            if let Some(arguments) = of("build-args") {
-                let lines = arguments.lines();
-                let span = arguments.span(0..0);
-                self.interpreter.note_tags("docker build", &lines, span, state);
-            }
+            let (arguments, file, context) = (of("build-args").unwrap_or_default(), of("file"), of("context"));
+            let span = arguments.span(0..0);
+            self.interpreter.build_image(&arguments.lines(), file, context, span, state);
         }
     }
 

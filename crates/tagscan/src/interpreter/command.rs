@@ -197,6 +197,7 @@ impl Interpreter<'_> {
         let tail = format!("/{}", path.trim_start_matches(['/', '.']));
         let mut ends = self.others.iter().filter(|file| file.name.ends_with(&tail));
         let found = exact.or_else(|| ends.next().filter(|_| ends.next().is_none()))?;
+        self.used.insert(found.name.clone());
         let text = crate::readable(&found.text);
         self.pay(text.len());
         Some(Value::made(text, self.place))

@@ -189,8 +189,9 @@ impl Interpreter<'_> {
         let mut value = self.printed(&call, unknown, lists);
         value.marks.extend(marks);
         if !lists {
-            let mark = self.mark(Mark::Call(call));
+            let mark = self.mark(Mark::Call(call.clone()));
             value.marks.insert(mark);
+            self.note_call(call, &value);
         }
         value.push_made("\n", span.start);
         let value = self.risky(value, span, &mut state);
@@ -302,6 +303,7 @@ impl Interpreter<'_> {
                     list.notes.push(Note::Discarded(value.span(0..0)));
                 }
                 self.take(value);
+                self.discard(value);
             }
         }
         let is_ours = list.tags.iter().any(|word| word.text.starts_with("ts_")) || !list.calls.is_empty();
@@ -405,18 +407,7 @@ impl Interpreter<'_> {
         let mut state = state;
         let texts: Vec<&str> = arguments.iter().map(Value::text).collect();
         if texts.iter().take(2).any(|text| *text == "build") {
-            let mut at = 0;
-            while let Some(text) = texts.get(at) {
-                let given = match text.strip_prefix("--build-arg=") {
-                    Some(given) => Some(arguments[at].part(text.len() - given.len()..text.len())),
-                    None if *text == "--build-arg" => arguments.get(at + 1).cloned(),
-                    None => None,
-                };
-                if let Some(value) = given {
-                    self.note_tags("docker build", &[value], span, &mut state);
-                }
-                at += 1;
-            }
+            self.docker_build(arguments, span, &mut state);
             return vec![state];
         }
         if texts.first().is_none_or(|text| !["run", "exec"].contains(text)) {
@@ -453,6 +444,58 @@ impl Interpreter<'_> {
             state.output.push(&after.output);
         }
         vec![state]
+    }
+
+    /// `docker build`: the Dockerfile of this project with its build arguments, else the arguments as lists.
+    fn docker_build(&mut self, arguments: &[Value], span: Span, state: &mut State) {
+        let mut given = Vec::new();
+        let (mut file, mut context) = (None, None);
+        let mut rest = arguments.iter();
+        while let Some(word) = rest.next() {
+            let text = word.text();
+            let (flag, value) = match text.split_once('=').filter(|(flag, _)| flag.starts_with("--")) {
+                Some((flag, value)) => (flag, Some(word.part(text.len() - value.len()..text.len()))),
+                None => (text, None),
+            };
+            match flag {
+                "--build-arg" => given.extend(value.or_else(|| rest.next().cloned())),
+                "-f" | "--file" => file = value.or_else(|| rest.next().cloned()),
+                "-t" | "--tag" | "--platform" | "--target" | "-o" | "--output" | "--progress" if value.is_none() => {
+                    rest.next();
+                }
+                flag if flag.starts_with('-') || flag == "build" || flag == "buildx" => {}
+                _ => context = Some(word.clone()),
+            }
+        }
+        self.build_image(&given, file, context, span, state);
+    }
+
+    /// Builds an image from a Dockerfile of this project.
+    pub(crate) fn build_image(
+        &mut self,
+        given: &[Value],
+        file: Option<Value>,
+        context: Option<Value>,
+        span: Span,
+        state: &mut State,
+    ) {
+        let folder = context.as_ref().and_then(|context| context.known()).unwrap_or(".").to_owned();
+        let name = match &file {
+            Some(file) => file.known().unwrap_or_default().to_owned(),
+            None => super::command::located("Dockerfile", &folder),
+        };
+        let name = super::command::located(&name, &state.folder);
+        let text = if name.is_empty() { None } else { self.project_file(&name) };
+        let Some(text) = text.filter(|_| self.enter()) else {
+            return self.note_tags("docker build", given, span, state);
+        };
+        let pairs = given.iter().filter_map(|value| {
+            let (name, _) = value.text().split_once('=')?;
+            Some((name.to_owned(), value.part(name.len() + 1..value.len())))
+        });
+        let build = crate::dockerfile::Build { arguments: pairs.collect(), place: Some(span.start) };
+        crate::dockerfile::build(text.text(), build, self);
+        self.leave();
     }
 
     /// Notes the version of Go of an image.
