@@ -354,7 +354,7 @@ fn no_text_makes_more_work_than_a_fixed_amount() {
     ];
     for text in texts {
         for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json", "a.bb"] {
-            let recipe = Recipe::new(name, &text, Vec::new());
+            let recipe = Recipe::new(name, &text, Default::default());
             assert!(recipe.lists(None, Facts::embedded()).len() <= 64);
             let work = recipe.work(Facts::embedded());
             assert!(work <= 8_000_000, "{name}: {work} for {:?}", text.chars().take(40).collect::<String>());

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use compare::Comparison;
 pub use list::{Evaluated, List, Tags};
 pub use recipe::Recipe;
-pub use tagscan::{Program, Word};
+pub use tagscan::{File, Program, Word};
 pub use step::Step;
 pub use tag::{Meaning, meaning};
 
@@ -42,6 +42,8 @@ pub struct Asked {
     pub device: BTreeMap<String, String>,
     /// Hazards that are lived with, by id.
     pub accepted: BTreeSet<String>,
+    /// Omissions that a policy has a reason for: their silence is wanted.
+    pub reasoned: BTreeSet<FeatureName>,
 }
 
 /// What a list means on a release.

@@ -170,6 +170,7 @@ impl Subject<'_> {
         let severity = match record.effect {
             _ if accepted => Severity::Note,
             Effect::NoEffect => Severity::Note,
+            _ if one.hazard.is_note() && self.is_reasoned(one.hazard) => Severity::Note,
             // A list has no reasons, so nothing shows that the silence is wanted.
             Effect::Silent | Effect::Size => Severity::Warning,
             _ if somewhere || supposed.is_some() || !self.is_certain(one.hazard) => Severity::Warning,
@@ -283,6 +284,14 @@ impl Subject<'_> {
             _ => false,
         };
         self.evaluated.complete || !hazard.record.when.atoms().into_iter().any(rests_on_absence)
+    }
+
+    /// Whether a policy has a reason for each omission that a hazard rests on.
+    fn is_reasoned(&self, hazard: &Hazard) -> bool {
+        hazard.record.when.atoms().into_iter().all(|atom| match atom {
+            Atom::Omit(name) => self.asked.reasoned.contains(name),
+            _ => true,
+        })
     }
 
     /// The systems that the list is built for, if the text says so and Linux is not one of them.

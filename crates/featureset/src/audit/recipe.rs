@@ -22,7 +22,7 @@ use crate::rules::get;
 #[derive(Debug)]
 pub struct Recipe {
     file: File,
-    others: Vec<File>,
+    others: Arc<[File]>,
     scans: Mutex<BTreeMap<ReleaseLine, Arc<Scan>>>,
 }
 
@@ -42,15 +42,12 @@ impl Upstream for Programs<'_> {
 }
 
 impl Recipe {
-    /// Creates a recipe of a text. The name of the file decides how it is read; `others` are the other files of its project.
+    /// Creates a recipe of a text. The name of the file decides how it is read; `others` are the files of its project, which
+    /// it may include, run or build.
     #[must_use]
-    pub fn new(name: &str, text: &str, others: Vec<(String, String)>) -> Arc<Self> {
-        let file = |(name, text)| File { name, text };
-        Arc::new(Self {
-            file: file((name.to_owned(), text.to_owned())),
-            others: others.into_iter().map(file).collect(),
-            scans: Mutex::default(),
-        })
+    pub fn new(name: &str, text: &str, others: Arc<[File]>) -> Arc<Self> {
+        let file = File { name: name.to_owned(), text: text.to_owned() };
+        Arc::new(Self { file, others, scans: Mutex::default() })
     }
 
     /// The lists of the recipe, each on the release that is asked for, else on the one that it states, else on the newest.
@@ -73,6 +70,20 @@ impl Recipe {
             lists.iter_mut().for_each(|list| list.findings.push(stopped(list.place)));
         }
         lists
+    }
+
+    /// The names of the other files of the project that it includes, runs or builds: their lists are among its own.
+    #[must_use]
+    pub fn used(&self, facts: &Facts) -> Vec<String> {
+        facts.registries().next_back().map_or_else(Vec::new, |registry| self.scan(registry).used.clone())
+    }
+
+    /// The releases that variables of the file name.
+    #[must_use]
+    pub fn versions(&self, facts: &Facts) -> Vec<Release> {
+        let scan = facts.registries().next_back().map(|registry| self.scan(registry));
+        let words = scan.iter().flat_map(|scan| &scan.versions);
+        words.filter_map(|word| word.text.parse().ok()).filter(|release| is_recent(*release)).collect()
     }
 
     /// The work of reading it, in bytes handled.

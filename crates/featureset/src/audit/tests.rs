@@ -17,7 +17,7 @@ fn audited(tags: &str, on: &str) -> Audit {
 
 /// The first list of a script.
 fn script(text: &str) -> List {
-    Recipe::new("build.sh", text, Vec::new()).lists(release("1.102.5"), Facts::embedded()).remove(0)
+    Recipe::new("build.sh", text, Default::default()).lists(release("1.102.5"), Facts::embedded()).remove(0)
 }
 
 fn call(min: bool, add: &str, remove: &str) -> List {

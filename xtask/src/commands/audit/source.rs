@@ -11,6 +11,7 @@ use featureset::release::Release;
 use featureset::rules;
 use gobinary::tailscale::{Role, Source as Told};
 
+use super::project;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
@@ -40,9 +41,10 @@ impl Source {
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
     pub fn open(what: &What, tools: Option<&Path>, facts: &Facts) -> Result<Vec<Self>> {
-        match (&what.file, &what.tags) {
-            (Some(path), _) => Self::of_file(path, tools, what.release, facts),
-            (None, tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
+        match (what.files.as_slice(), &what.tags) {
+            ([], tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
+            ([path], _) if !path.is_dir() => Self::of_file(path, tools, what.release, facts),
+            (paths, _) => project::open(paths, tools, what.release, facts),
         }
     }
 
@@ -61,7 +63,7 @@ impl Source {
         Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
     }
 
-    fn of_file(path: &Path, tools: Option<&Path>, release: Option<Release>, facts: &Facts) -> Result<Vec<Self>> {
+    pub(super) fn of_file(path: &Path, tools: Option<&Path>, release: Option<Release>, facts: &Facts) -> Result<Vec<Self>> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
             let opened = foreign::open(path, tools)?;
@@ -69,12 +71,9 @@ impl Source {
             return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
         }
         let text = read(path)?;
-        let lists = Recipe::new(&name, &text, Vec::new()).lists(release, facts);
+        let lists = Recipe::new(&name, &text, Default::default()).lists(release, facts);
         if lists.is_empty() {
-            let why =
-                "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
-            let next = "Print the tag line where it is built, and give it with `--tags`.";
-            return Err(Problem::new("nothing-to-audit", format!("{name} has no list of tags"), why, next).into());
+            return Err(nothing(&name));
         }
         Ok(vec![Self { file: Some(name.clone()), name, text, is_text: true, lists }])
     }
@@ -134,4 +133,11 @@ fn read(path: &Path) -> Result<String> {
         return Err(Problem::new("too-large", message, "no recipe is that long, so it is not read", next).into());
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The problem of a text or project without a list.
+pub(super) fn nothing(name: &str) -> anyhow::Error {
+    let why = "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
+    let next = "Print the tag line where it is built, and give it with `--tags`.";
+    Problem::new("nothing-to-audit", format!("{name} has no list of tags"), why, next).into()
 }

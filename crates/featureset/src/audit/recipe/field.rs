@@ -7,7 +7,7 @@ use crate::finding::Severity;
 fn audits(name: &str, text: &str, release: Option<&str>) -> Vec<Audit> {
     let release = release.map(|release| release.parse().unwrap());
     let asked = Asked { release, ..Asked::default() };
-    let recipe = Recipe::new(name, text, Vec::new());
+    let recipe = Recipe::new(name, text, Default::default());
     recipe.lists(release, Facts::embedded()).iter().map(|list| audit(list, &asked, Facts::embedded()).unwrap()).collect()
 }
 

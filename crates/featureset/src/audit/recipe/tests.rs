@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 /// The lists of a text.
 fn read(name: &str, text: &str) -> Vec<List> {
-    let recipe: Arc<Recipe> = Recipe::new(name, text, Vec::new());
+    let recipe: Arc<Recipe> = Recipe::new(name, text, Default::default());
     recipe.lists("1.102.5".parse().ok(), Facts::embedded())
 }
 
