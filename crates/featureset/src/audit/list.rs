@@ -115,7 +115,7 @@ impl List {
         ];
         let values = |fact| self.facts(fact).map(|word| word.text.clone()).filter(|text| !text.is_empty()).collect();
         let all = names.into_iter().map(|(fact, name)| (name, values(fact)));
-        all.filter(|(_, values): &(_, BTreeSet<String>)| !values.is_empty()).collect()
+        all.filter(|(name, values): &(&str, BTreeSet<String>)| !values.is_empty() && (*name != "go" || self.go.is_none())).collect()
     }
 
     /// Whether the binary has no version, by the flags of its linker.
