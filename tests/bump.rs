@@ -106,6 +106,18 @@ fn every_step_since_features_were_declared() {
 }
 
 #[test]
+fn a_reader_that_goes_away_does_not_keep_the_pin() {
+    if !online() {
+        return;
+    }
+    let folder = project(&policy(&["cli"], TARGET));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command(folder.path(), &["bump", "1.104.5"]).stdout(writer).status().unwrap();
+    assert!(status.success() && read(folder.path()).contains("tailscale: 1.104.5\n"), "{status}");
+}
+
+#[test]
 fn the_step_that_takes_direct_connections_out_of_the_core() {
     if !online() {
         return;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::{full, skip, target};
-use gobinary::slim::{Names, slim};
+use gobinary::pclntab::{Names, rewrite};
 use xtask::files;
 use xtask::process::output_within;
 use xtask::tools::go::{self, Go};
@@ -138,7 +138,7 @@ fn the_same_tests_fail_but_those_that_compare_what_was_left_out() {
         let linked = built(&go, package.path, "", folder.path());
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         files::write_executable(&before, &linked).unwrap();
-        files::write_executable(&after, &slim(&linked, Names::All).unwrap().bytes).unwrap();
+        files::write_executable(&after, &rewrite(&linked, Names::All).unwrap().bytes).unwrap();
         let place = place(&go, package.path);
         let run = |program: &Path| results(&mut Command::new(program), &place, package.skip);
         let ((passed, failed), (passed_after, failed_after)) = (run(&before), run(&after));
@@ -168,7 +168,7 @@ fn on_arm_the_same_tests_fail() {
             let linked = built(&go, package, goarch, folder.path());
             let (before, after) = (folder.path().join("before"), folder.path().join("after"));
             files::write_executable(&before, &linked).unwrap();
-            files::write_executable(&after, &slim(&linked, Names::All).unwrap().bytes).unwrap();
+            files::write_executable(&after, &rewrite(&linked, Names::All).unwrap().bytes).unwrap();
             let run = |program: &Path| results(Command::new(emulator).arg(program), &place(&go, package), "");
             let (was, is) = (run(&before), run(&after));
             assert!(was.0.len() > 5, "{goarch} {package}: {was:?}");
@@ -211,7 +211,7 @@ fn go_s_own_programs_that_crash_end_as_they_did() {
     let mut statuses = std::collections::BTreeMap::<String, usize>::new();
     for which in [Names::All, Names::Runtime] {
         let rewritten = folder.path().join(format!("{which:?}"));
-        files::write_executable(&rewritten, &slim(&linked, which).unwrap().bytes).unwrap();
+        files::write_executable(&rewritten, &rewrite(&linked, which).unwrap().bytes).unwrap();
         let run = |program: &Path, name: &str, patience| ended(program, name, folder.path(), patience);
         for name in &names {
             let (was, is) = (run(&output, name, patience), run(&rewritten, name, patience));

@@ -26,7 +26,7 @@ fn costs(text: &str) -> Costs {
     let policy = read(text).policy.unwrap();
     let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
     let selection = Selection::of(&policy, registry);
-    let basis = Basis::of(&policy, &selection, "one", gobinary::slim::REVISION, Some("4.2.2".to_owned())).unwrap();
+    let basis = Basis::of(&policy, &selection, "one", gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
     let cost = |feature: &FeatureName, packed: i64| {
         let along = selection.flipping(feature);
         let packages = BTreeSet::from([format!("tailscale.com/feature/{feature}")]);

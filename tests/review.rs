@@ -150,6 +150,118 @@ fn what_keeps_a_review_from_running() {
     assert_eq!((unreadable.status, unreadable.stdout.as_str()), (1, ""));
 }
 
+/// The text that is reviewed, from a base that Git can't read.
+fn unreadable(folder: &Path, base: &str) {
+    let ran = run(folder, &["review", "--base", base]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[unreadable-revision]"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_base_that_git_can_t_read_is_no_base_without_a_policy() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let path = repository.path();
+    git(path, &["config", "uploadpack.allowFilter", "true"]);
+    write(path, &text.replace("features:\n", "# All of them.\nfeatures:\n"));
+    git(path, &["commit", "--quiet", "--all", "--message=second"]);
+    let clones = tempfile::tempdir().unwrap();
+    for filter in ["blob:none", "tree:0"] {
+        let (url, name) = (format!("file://{}", path.display()), filter.replace(':', "-"));
+        git(clones.path(), &["clone", "--quiet", &format!("--filter={filter}"), &url, &name]);
+        let clone = clones.path().join(name);
+        assert_eq!(run(&clone, &["review", "--base", "HEAD^"]).status, 0, "the server is there");
+        let away = clones.path().join(format!("away-{}", filter.replace(':', "-")));
+        git(clones.path(), &["clone", "--quiet", &format!("--filter={filter}"), &url, away.to_str().unwrap()]);
+        git(&away, &["remote", "set-url", "origin", "file:///nonexistent"]);
+        unreadable(&away, "HEAD^");
+    }
+    // A damaged object: the policy, its folder or the commit.
+    for object in ["HEAD^:featureset.yaml", "HEAD^^{tree}", "HEAD^"] {
+        let object = Command::new("git").args(["rev-parse", object]).current_dir(path).output().unwrap().stdout;
+        let object = String::from_utf8(object).unwrap();
+        let (folder, file) = object.trim().split_at(2);
+        let file = path.join(".git/objects").join(folder).join(file);
+        let (whole, mut permissions) = (std::fs::read(&file).unwrap(), std::fs::metadata(&file).unwrap().permissions());
+        #[allow(clippy::permissions_set_readonly_false, reason = "a test's own file")]
+        permissions.set_readonly(false);
+        std::fs::set_permissions(&file, permissions).unwrap();
+        std::fs::write(&file, b"damaged").unwrap();
+        unreadable(path, "HEAD^");
+        std::fs::write(&file, whole).unwrap();
+    }
+    assert_eq!(run(path, &["review", "--base", "HEAD^"]).status, 0);
+}
+
+#[test]
+fn a_link_is_followed_at_the_revision() {
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let path = repository.path();
+    let link = |target: &str, name: &str| std::os::unix::fs::symlink(target, path.join(name)).unwrap();
+    std::fs::create_dir_all(path.join("real/deep")).unwrap();
+    git(path, &["mv", "featureset.yaml", "real/deep/policy.yaml"]);
+    link("real/deep/", "folder");
+    link("../real/./deep/../deep/policy.yaml", "real/second.yaml");
+    link("real/second.yaml", "featureset.yaml");
+    link("folder/policy.yaml", "other.yaml");
+    link("loop.yaml", "loop.yaml");
+    git(path, &["add", "."]);
+    git(path, &["commit", "--quiet", "--message=links"]);
+    std::fs::write(path.join("real/deep/policy.yaml"), text.replace("features:\n", "# Now.\nfeatures:\n")).unwrap();
+    for name in ["featureset.yaml", "other.yaml"] {
+        let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
+        assert!(ran.status == 0 && ran.stdout.contains("Nothing changes in any binary"), "{name}: {}", ran.shown());
+    }
+    // A link out of the repository: what that was at the revision, nobody knows.
+    let outside = folder(&text);
+    for (name, target) in
+        [("absolute.yaml", outside.path().join("featureset.yaml")), ("up.yaml", Path::new("../x.yaml").into())]
+    {
+        link(target.to_str().unwrap(), name);
+        git(path, &["add", name]);
+        git(path, &["commit", "--quiet", "--message=out"]);
+        std::fs::remove_file(path.join(name)).unwrap();
+        std::fs::write(path.join(name), &text).unwrap();
+        let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
+        assert!(ran.status == 2 && ran.stderr.contains("leads out of the repository"), "{}", ran.shown());
+    }
+    std::fs::remove_file(path.join("loop.yaml")).unwrap();
+    std::fs::write(path.join("loop.yaml"), &text).unwrap();
+    let ran = run(path, &["review", "--base", "HEAD", "--policy", "loop.yaml"]);
+    assert!(ran.status == 0 && ran.stdout.contains("The base has no policy"), "{}", ran.shown());
+}
+
+#[test]
+fn a_name_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let text = policy(&[], TARGET);
+    let repository = repository(&text);
+    let path = repository.path();
+    let [folder, name] = [&b"f\xff"[..], b"p\xfe.yaml"].map(std::ffi::OsStr::from_bytes);
+    std::fs::create_dir(path.join(folder)).unwrap();
+    std::fs::write(path.join(folder).join(name), &text).unwrap();
+    git(path, &["add", "."]);
+    git(path, &["commit", "--quiet", "--message=bytes"]);
+    let review = |folder: &Path, name: &std::ffi::OsStr| {
+        let mut command = common::command(folder, &["review", "--base", "HEAD", "--policy"]);
+        command.arg(name);
+        common::finish(command)
+    };
+    let ran = review(&path.join(folder), name);
+    assert!(ran.status == 0 && ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
+    let moved = std::ffi::OsStr::from_bytes(b"q\xfd.yaml");
+    let mut mv = Command::new("git");
+    let moves = mv.arg("mv").arg(Path::new(folder).join(name)).arg(Path::new(folder).join(moved)).current_dir(path);
+    assert!(moves.status().unwrap().success());
+    let ran = review(&path.join(folder), moved);
+    assert!(
+        ran.stderr.contains("Following") && ran.stdout.contains("Nothing changes in any binary"),
+        "{}",
+        ran.shown()
+    );
+}
+
 #[test]
 fn every_question_has_its_long_form() {
     let page = std::fs::read_to_string(root().join("docs/reviewing.md")).unwrap();

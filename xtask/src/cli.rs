@@ -12,6 +12,8 @@ pub use audit::{Audit, Import, What};
 pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
+use crate::problem::Problem;
+
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
 ///
 /// Exit status: 0 clean, 1 findings or code that does not compile, 2 could not run.
@@ -24,11 +26,31 @@ pub struct Cli {
 
     /// How findings and results are printed.
     #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
-    pub format: Format,
+    format: Format,
 
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The format that is asked for.
+    ///
+    /// # Errors
+    /// A [`Problem`] for SARIF from a command that finds nothing in a file: part of its output would be something else.
+    pub fn format(&self) -> Result<Format, Problem> {
+        let finds = match &self.command {
+            Command::Check(_) | Command::Audit(_) | Command::Review(_) => true,
+            Command::Bump(flags) => flags.check,
+            _ => false,
+        };
+        if self.format != Format::Sarif || finds {
+            return Ok(self.format);
+        }
+        let why = "SARIF is for findings in a file: those of `check`, `audit`, `review` and `bump --check`";
+        let next = "Choose `--format json` or `--format github`.";
+        Err(Problem::new("format-not-offered", "this command has no output in SARIF", why, next))
+    }
 }
 
 /// How findings and results are printed.
@@ -40,7 +62,7 @@ pub enum Format {
     Json,
     /// For GitHub: workflow commands that annotate a pull request.
     Github,
-    /// For code scanning: one SARIF 2.1.0 log on stdout. Commands that find nothing in a file take it as `github`.
+    /// For code scanning: one SARIF 2.1.0 log on stdout. For `check`, `audit`, `review` and `bump --check`.
     Sarif,
 }
 

@@ -37,7 +37,7 @@ pub enum Outcome {
 /// # Errors
 /// A [`crate::problem::Problem`] where it can't run, [`crate::problem::Interrupted`] where it was stopped.
 pub fn run(cli: &Cli) -> Result<Outcome> {
-    let (policy, format) = (cli.policy.as_deref(), cli.format);
+    let (policy, format) = (cli.policy.as_deref(), cli.format()?);
     match &cli.command {
         Command::Check(flags) => check::run(policy, format, flags),
         Command::Tags(flags) => tags::run(policy, format, flags),

@@ -8,9 +8,9 @@ use featureset::cost::{Basis, Cost, Costs, format_difference};
 use featureset::name::FeatureName;
 use featureset::selection::Selection;
 
-use crate::files;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
+use crate::{files, limits};
 
 /// Where the files are, from the policy's folder.
 pub const FOLDER: &str = "docs/costs";
@@ -89,7 +89,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     if !path.exists() {
         return Ok(None);
     }
-    let parsed = Costs::from_json(&files::read(&path)?).map_err(|why| {
+    let parsed = Costs::from_json(&files::read_text(&path, limits::MEASURED)?).map_err(|why| {
         let next = "Restore the file from version control, or delete it and measure anew.";
         Problem::new("costs-damaged", format!("can't read {}", path.display()), why, next)
     });
@@ -100,7 +100,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
 #[must_use]
 pub fn standing(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Standing {
     let selection = Selection::of(pinned.policy, pinned.registry);
-    let Some(now) = Basis::of(pinned.policy, &selection, target, gobinary::slim::REVISION, None) else {
+    let Some(now) = Basis::of(pinned.policy, &selection, target, gobinary::pclntab::REVISION, None) else {
         return Standing::default();
     };
     Standing { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }

@@ -9,19 +9,15 @@ mod said;
 use std::cell::RefCell;
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use gobinary::tailscale::{Tailscale, tailscale};
-use gobinary::{BuildInfo, Identity, Kind, identify, kind};
+use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::unpack::{Format, Program, programs};
 
-use crate::files;
 use crate::problem::Problem;
 use crate::process::check_interrupt;
-
-/// How long a file is looked through. What people ship takes seconds at most.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{files, limits};
 
 /// How much of a file is looked at to tell whether it is text.
 const BEGINNING: u64 = 8 << 10;
@@ -33,7 +29,8 @@ pub struct Opened {
     pub format: Format,
     /// The programs in it that hold Tailscale; at least one.
     pub binaries: Vec<Binary>,
-    /// What else is in it, and what of it can't be read: each as what would have been said had nothing been found.
+    /// The other things in it, and those that can't be read: each as the problem that is reported if nothing was found. The last
+    /// one counts those that are not listed.
     pub others: Vec<Problem>,
 }
 
@@ -95,39 +92,63 @@ pub fn is_text(path: &Path) -> Result<bool> {
 /// A [`Problem`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
 pub fn open(path: &Path, tools: Option<&Path>) -> Result<Opened> {
     let file = regular(path)?;
-    let begun = Instant::now();
-    let go_on = || begun.elapsed() < PATIENCE && check_interrupt().is_ok();
+    let go_on = || check_interrupt().is_ok();
     let name = path.display().to_string();
-    let found = RefCell::new((Vec::new(), Vec::new()));
+    let found = RefCell::new(Found::default());
     let looked = programs(file, &go_on, &mut |program| {
-        let place = place(&name, program.place);
-        let looked = look(&place, program, tools);
-        let (binaries, others) = &mut *found.borrow_mut();
-        match looked {
-            Ok(binary) => binaries.push(binary),
-            Err(error) => others.push(error),
-        }
+        found.borrow_mut().look(&place(&name, program.place), program, tools);
     });
     check_interrupt()?;
-    let (binaries, others): (Vec<Binary>, Vec<anyhow::Error>) = found.into_inner();
-    let mut others: Vec<Problem> = others.into_iter().map(|error| error.downcast()).collect::<Result<_>>()?;
-    others.extend(looked.faults.iter().map(|(at, fault)| said::fault(&place(&name, at), fault)));
+    let mut found = found.into_inner();
+    if let Some(error) = found.failure {
+        return Err(error);
+    }
+    found.others.extend(looked.faults.iter().map(|(at, fault)| said::fault(&place(&name, at), fault)));
+    found.more += looked.more_faults;
     match looked.format {
-        Some(format) if !binaries.is_empty() => Ok(Opened { format, binaries, others }),
-        format => Err(said::nothing(&name, format, others).into()),
+        Some(format) if !found.binaries.is_empty() => {
+            found.others.extend((found.more > 0).then(|| said::more(&name, found.more)));
+            Ok(Opened { format, binaries: found.binaries, others: found.others })
+        }
+        format => Err(said::nothing(&name, format, found.others, found.more).into()),
+    }
+}
+
+/// The finds in a file so far.
+#[derive(Default)]
+struct Found {
+    binaries: Vec<Binary>,
+    others: Vec<Problem>,
+    /// How many more others there are than are listed.
+    more: usize,
+    /// How many packed programs were unpacked.
+    unpacked: usize,
+    /// An error that is not the file's.
+    failure: Option<anyhow::Error>,
+}
+
+impl Found {
+    /// Looks at one more program.
+    fn look(&mut self, place: &str, program: Program<'_>, tools: Option<&Path>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let looked = look(place, program, tools, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
+            limits::BINARIES => Err(said::not_judged(place).into()),
+            _ => Ok(self.binaries.push(binary)),
+        });
+        match looked.map_err(|error| error.downcast::<Problem>()) {
+            Ok(()) => {}
+            Err(Ok(problem)) if self.others.len() < limits::OTHERS => self.others.push(problem),
+            Err(Ok(_)) => self.more += 1,
+            Err(Err(error)) => self.failure = Some(error),
+        }
     }
 }
 
 /// A file that has an end.
 fn regular(path: &Path) -> Result<std::fs::File> {
-    let open = || {
-        // A pipe would wait for someone to write into it.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(std::io::Error::other("it is no file"));
-        }
-        std::fs::File::open(path)
-    };
-    open().map_err(|error| unreadable(path, &error).into())
+    files::open_regular(path).map_err(|error| unreadable(path, &error).into())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -139,19 +160,21 @@ fn place(name: &str, within: &[String]) -> String {
     std::iter::once(name).chain(within.iter().map(String::as_str)).collect::<Vec<_>>().join(": ")
 }
 
-/// Looks at one program, unpacked where it was packed.
-fn look(place: &str, program: Program<'_>, tools: Option<&Path>) -> Result<Binary> {
+/// Looks at one program, unpacked where it was packed. `unpacked` counts those.
+fn look(place: &str, program: Program<'_>, tools: Option<&Path>, unpacked: &mut usize) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
-    let (bytes, what, unpacked_by) = match kind(&found) {
-        Kind::Packed => {
+    let (bytes, what, unpacked_by) = match classify(&found) {
+        FileKind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
+        FileKind::Packed => {
+            *unpacked += 1;
             let (bytes, upx) = packed::unpack(place, &found, tools)?;
-            let what = kind(&bytes);
+            let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }
         other => (found, other, None),
     };
-    let Kind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
+    let FileKind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
     let Some(tailscale) = tailscale(&bytes, &info) else { return Err(said::not_tailscale(place, &info).into()) };
     let identity = identify(&bytes)?;
     Ok(Binary { place: place.to_owned(), size, sha256, unpacked_by, identity, info: *info, tailscale })

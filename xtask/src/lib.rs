@@ -10,6 +10,7 @@
 //! - [`tools`]: Go and UPX, found or provided; [`upstream`]: a release's module; [`registries`]: what it declares;
 //!   [`typecheck`]: its selections type-checked; [`splits`]: two releases' source compared
 //! - [`world`]: namespaces with a control server, in which a daemon is run
+//! - [`escape`]: text from outside, made fit for a terminal; [`output`]: what is printed
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
@@ -17,9 +18,11 @@
 pub mod cli;
 pub mod commands;
 pub mod costs;
+pub mod escape;
 pub mod files;
 pub mod foreign;
 pub mod invocation;
+pub mod limits;
 pub mod output;
 pub mod problem;
 pub mod process;

@@ -24,6 +24,8 @@ pub struct Output {
     pub status: ExitStatus,
     /// What it printed.
     pub stdout: String,
+    /// The same as bytes: paths need not be text.
+    pub bytes: Vec<u8>,
     /// What it complained about.
     pub stderr: String,
 }
@@ -73,10 +75,9 @@ pub fn output_within(mut command: Command, patience: Option<Duration>) -> Result
     let mut child = command.spawn().map_err(|error| not_started(&program, &error))?;
     let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
     let status = wait(&mut child, patience)?;
-    let text = |thread: std::thread::JoinHandle<Vec<u8>>| {
-        thread.join().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-    };
-    Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
+    let (bytes, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Output { status, stdout: text(&bytes), bytes, stderr: text(&stderr) })
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {

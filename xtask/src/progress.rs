@@ -1,6 +1,6 @@
 //! The status line of long steps: what is being done and for how long; one line when it is done.
 
-use crate::errln;
+use crate::{errln, escape};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub struct Step {
 /// On a terminal a line counts the seconds until the step is done. Elsewhere the line stands once.
 #[must_use]
 pub fn step(verb: &'static str, subject: impl Into<String>) -> Step {
-    let subject = subject.into();
+    let subject = escape::line(&subject.into()).into_owned();
     let bar = ProgressBar::new_spinner();
     if bar.is_hidden() {
         errln!("{verb:>12} {subject}");
@@ -46,10 +46,11 @@ impl Step {
 
     /// Changes what stands behind the verb.
     pub fn say(&self, subject: &str) {
+        let subject = escape::line(subject);
         if self.bar.is_hidden() {
             errln!("{:>12} {subject}", self.verb);
         } else {
-            self.bar.set_message(subject.to_owned());
+            self.bar.set_message(subject.into_owned());
         }
     }
 }
@@ -97,10 +98,10 @@ impl Drop for Bar {
 /// One line of status.
 pub fn line(verb: &str, text: &str) {
     let green = "\u{1b}[1;32m";
-    errln!("{green}{verb:>12}\u{1b}[0m {text}");
+    errln!("{green}{verb:>12}\u{1b}[0m {}", escape::line(text));
 }
 
 /// One line that deserves attention, but stops nothing.
 pub fn warn(text: &str) {
-    errln!("\u{1b}[1;33m{:>12}\u{1b}[0m {text}", "Warning");
+    errln!("\u{1b}[1;33m{:>12}\u{1b}[0m {}", "Warning", escape::line(text));
 }

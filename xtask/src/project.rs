@@ -14,7 +14,7 @@ use featureset::rules;
 use crate::cli::Format;
 use crate::files;
 use crate::problem::Problem;
-use crate::{registries, render};
+use crate::{limits, registries, render};
 
 /// The name of the policy's file.
 pub const POLICY_FILE: &str = "featureset.yaml";
@@ -89,7 +89,7 @@ impl Project {
     /// A [`Problem`] where there is no policy, or its file can't be read.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = find_policy(named)?;
-        let text = files::read(&path)?;
+        let text = files::read_text(&path, limits::POLICY)?;
         let reading = policy::read(&text);
         let facts = registries::facts(&root_of(&path))?;
         let mut findings = rules::judge(&text, &reading, &facts);

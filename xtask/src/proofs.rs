@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::invocation::generated_by;
 use crate::project::{Pinned, Project};
-use crate::{files, registries};
+use crate::{files, limits, registries};
 
 /// Where the files are, from the policy's folder.
 pub const FOLDER: &str = "docs/proof";
@@ -40,7 +40,7 @@ pub fn path(root: &Path, target: &str) -> PathBuf {
 /// What was shown of a target, if anything was and the file can be read.
 #[must_use]
 pub fn read(root: &Path, target: &str) -> Option<Proofs> {
-    serde_json::from_str(&std::fs::read_to_string(path(root, target)).ok()?).ok()
+    serde_json::from_str(&files::read_text(&path(root, target), limits::MEASURED).ok()?).ok()
 }
 
 /// Lays what was shown now over what was: the same checks anew, and nothing of another release, platform or selection.

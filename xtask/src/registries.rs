@@ -10,11 +10,11 @@ use featureset::name::FeatureName;
 use featureset::registry::{Feature, Registry, Requirement, TextDigest};
 use featureset::release::{Release, ReleaseLine};
 
-use crate::files;
 use crate::invocation::generated_by;
 use crate::problem::Problem;
 use crate::tools::go::Go;
 use crate::upstream::{Declared, Upstream};
+use crate::{files, limits};
 
 /// Where the data live in this repository: they are built into the program.
 pub const BUILT_IN: &str = "crates/featureset/registry";
@@ -77,7 +77,7 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
     if !path.exists() {
         return Ok(None);
     }
-    let parsed = Registry::from_json(&files::read(&path)?).and_then(|registry| {
+    let parsed = Registry::from_json(&files::read_text(&path, limits::REGISTRY)?).and_then(|registry| {
         if registry.line == line { Ok(registry) } else { Err(format!("it is the registry of {}", registry.line)) }
     });
     let problem = |why: String| {

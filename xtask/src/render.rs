@@ -10,17 +10,16 @@ mod sarif;
 mod upgrade;
 mod verdict;
 use anyhow::Result;
-use featureset::finding::{Finding, Severity};
+use featureset::finding::{Finding, Lines, Severity};
 
 use crate::cli::Format;
-use crate::outln;
-use crate::output::status;
+use crate::limits::{SHOWN, WRITTEN};
+use crate::output;
 use crate::problem::Problem;
 use crate::project::Project;
 
 pub use audit::{audit, audit_document, comparison};
-pub use github::data;
-pub use human::{hanging, width, wrapped};
+pub use human::{MOST_WIDTH, hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
@@ -48,27 +47,51 @@ pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Resu
     let path = project.path.to_string_lossy();
     let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
     match format {
-        Format::Json => outln!("{:#}", document(project, findings)),
+        Format::Json => output::json(&document(project, findings)),
         _ => found_in(&[found], format),
     }
     Ok(())
 }
 
-/// Shows what was found in files; nothing as JSON, of which each command has a document of its own.
+/// Shows the first findings in files. Prints nothing as JSON: each command has its own document.
 pub fn found_in(found: &[Found<'_>], format: Format) {
+    let most = if format == Format::Sarif { WRITTEN } else { SHOWN };
+    let (found, left_out) = first(found, most);
     match format {
         Format::Human => {
             for one in found {
-                status(format_args!("{}", human::findings(one.name, one.text, one.findings)));
+                output::status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
+            }
+            if left_out > 0 {
+                output::status(format_args!("{}\n\n", more(left_out)));
             }
         }
         Format::Json => {}
         Format::Github => {
-            let lines = found.iter().map(github::findings);
-            print_lines(&lines.collect::<String>());
+            let more = (left_out > 0).then(|| github::more(left_out));
+            output::commands(&found.iter().map(github::findings).chain(more).collect::<String>());
         }
-        Format::Sarif => outln!("{:#}", sarif::document(found)),
+        Format::Sarif => output::json(&sarif::document(&found, left_out)),
     }
+}
+
+/// The first findings of all, so many, and how many are left out.
+fn first<'a>(found: &[Found<'a>], most: usize) -> (Vec<Found<'a>>, usize) {
+    let (mut left, mut left_out) = (most, 0);
+    let bounded = |one: &Found<'a>| {
+        let (shown, rest) = one.findings.split_at(left.min(one.findings.len()));
+        left -= shown.len();
+        left_out += rest.len();
+        Found { findings: shown, ..*one }
+    };
+    let found = found.iter().map(bounded).collect();
+    (found, left_out)
+}
+
+/// The line about findings that are left out.
+fn more(count: usize) -> String {
+    let findings = if count == 1 { "finding" } else { "findings" };
+    format!("and {count} more {findings}; `--format json` lists up to {WRITTEN}")
 }
 
 /// The findings as the document that programs get; a command may add to it.
@@ -79,24 +102,23 @@ pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
 
 /// One finding as it stands in a document for programs.
 #[must_use]
-pub fn finding(text: &str, finding: &Finding) -> serde_json::Value {
-    json::one(text, finding)
-}
-
-fn print_lines(text: &str) {
-    if !text.is_empty() {
-        outln!("{}", text.trim_end());
-    }
+pub fn finding(lines: &Lines<'_>, finding: &Finding) -> serde_json::Value {
+    json::one(lines, finding)
 }
 
 /// Shows what kept the command from running.
 pub fn problem(problem: &Problem, format: Format) {
     match format {
-        Format::Human => status(format_args!("{}", human::problem(problem))),
-        Format::Json => outln!("{}", json::problem(problem)),
-        Format::Github => print_lines(&github::problem(problem)),
-        Format::Sarif => outln!("{:#}", sarif::problem(problem)),
+        Format::Human => output::status(format_args!("{}", human::problem(problem))),
+        Format::Json => output::json(&json::problem(problem)),
+        Format::Github => output::commands(&github::problem(problem)),
+        Format::Sarif => output::json(&sarif::problem(problem)),
     }
+}
+
+/// Annotates a run of GitHub's, at no line of a file: `level` is `error`, `warning` or `notice`.
+pub fn annotate(level: &str, title: &str, message: &str) {
+    output::commands(&github::annotation(level, title, message));
 }
 
 /// "2 errors, 1 warning", or "no findings".

@@ -116,12 +116,12 @@ impl World {
         let servers = if let Some(elsewhere) = &programs.elsewhere {
             // Every name leads to the gate, which then sees which one is asked for.
             vec![
-                internet.serve("names", &["names", CONTROL, &format!("*={CONTROL}")])?,
-                internet.serve("gate", &["gate", &elsewhere.socket()])?,
+                internet.serve("dns", &["dns", CONTROL, &format!("*={CONTROL}")])?,
+                internet.serve("egress-proxy", &["egress-proxy", &elsewhere.socket()])?,
             ]
         } else {
             vec![
-                internet.serve("names", &[&["names", CONTROL], names].concat())?,
+                internet.serve("dns", &[&["dns", CONTROL], names].concat())?,
                 internet.serve("control", &["control", CONTROL, CONTROL_PORT, DOMAIN])?,
             ]
         };
@@ -215,7 +215,7 @@ impl World {
     /// # Errors
     /// Where its log can't be read.
     pub fn names_asked_for(&self) -> Result<Vec<(String, String)>> {
-        let log = files::read(&self.internet.log("names"))?;
+        let log = files::read(&self.internet.log("dns"))?;
         Ok(log.lines().filter_map(|line| line.split_once(' ')).map(|(name, by)| (name.into(), by.into())).collect())
     }
 }

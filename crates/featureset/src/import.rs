@@ -95,7 +95,7 @@ fn others<'a>(audit: &'a Audit, registry: &Registry, facts: &Facts) -> (Vec<&'a 
             Meaning::OmitsCli => "it does nothing: `cli` is left out by not being brought in".to_owned(),
             Meaning::Positive(_) => "it does nothing: it is the name of a feature".to_owned(),
             Meaning::Absent { .. } => format!("it does nothing: {} has no such feature", registry.line),
-            Meaning::Unknown { .. } => "it does nothing: it is none of Tailscale's".to_owned(),
+            Meaning::Unknown => "it does nothing: it is none of Tailscale's".to_owned(),
         };
         dropped.push((tag.clone(), why));
     }

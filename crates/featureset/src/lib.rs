@@ -33,6 +33,7 @@ pub mod facts;
 pub mod finding;
 pub mod hazard;
 pub mod import;
+mod limits;
 pub mod name;
 pub mod platform;
 pub mod policy;

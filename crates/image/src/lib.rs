@@ -10,15 +10,18 @@
 //! - [`sbom`]: the list of what is inside, for programs that look for known holes
 //! - [`lint`]: a verdict on any archive, hostile ones included
 //! - [`unpack`]: the programs in what others ship: packages, images and archives
+//! - [`limits`]: how much of an archive both read
 //! - [`routeros`]: the commands that install an image on a router, for each version of RouterOS
 
 pub mod archive;
+pub mod limits;
 pub mod lint;
 pub mod platform;
 pub mod root;
 pub mod routeros;
 pub mod sbom;
 pub mod shells;
+mod tape;
 pub mod unpack;
 
 use sha2::{Digest, Sha256};

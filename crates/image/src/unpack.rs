@@ -11,14 +11,11 @@ mod tape;
 
 use std::io::{self, Read};
 
-use crate::lint::{LARGEST, normal, shown};
+use crate::limits::{DEEPEST, LARGEST_IN_ALL, MOST_FAULTS, MOST_PROGRAMS};
+use crate::lint::{normal, shown};
 use source::{Budget, Source};
 
-/// The largest program that is looked at, in bytes. Tailscale's own, unstripped, is half of it.
-pub const LARGEST_PROGRAM: u64 = 128 << 20;
-
-/// How deep an archive may lie in others: a compressed archive, a member of it that is compressed, and the archive in that.
-const DEEPEST: usize = 6;
+pub use crate::limits::LARGEST_PROGRAM;
 
 /// What a file as a whole is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +67,8 @@ pub enum Fault {
     Stopped,
     /// The file itself can't be read.
     Unreadable(String),
+    /// A member of an archive that is not read: what it is.
+    Unread(String),
     /// A known format that is not opened; which, and what to do.
     Foreign(&'static str, &'static str),
     /// Nothing that is known.
@@ -85,6 +84,8 @@ pub struct Looked {
     pub programs: usize,
     /// What could not be read, and where: the names of the archives on the way, outermost first.
     pub faults: Vec<(Vec<String>, Fault)>,
+    /// How many more faults there are than are noted.
+    pub more_faults: usize,
 }
 
 /// A program that was found.
@@ -98,7 +99,7 @@ pub struct Program<'a> {
 /// Looks through a file and gives each ELF program in it to `found`, one at a time. `go_on` is asked at every step whether time
 /// is left.
 pub fn programs(file: impl Read, go_on: &dyn Fn() -> bool, found: &mut dyn FnMut(Program<'_>)) -> Looked {
-    let budget = Budget::new(LARGEST, go_on);
+    let budget = Budget::new(LARGEST_IN_ALL, go_on);
     let mut walk = Walk { budget: &budget, found, looked: Looked::default(), place: Vec::new() };
     let mut file = budget.count(file);
     let source = Source::begin(&mut file);
@@ -142,6 +143,9 @@ impl Walk<'_> {
 
     /// Takes a program out of a stream.
     fn program(&mut self, stream: &mut dyn Read) -> Result<(), Fault> {
+        if self.looked.programs == MOST_PROGRAMS {
+            return Err(Fault::TooMuch(format!("there are more than {MOST_PROGRAMS} programs in it")));
+        }
         let mut bytes = Vec::new();
         stream.take(LARGEST_PROGRAM + 1).read_to_end(&mut bytes).map_err(|error| Fault::of(&error))?;
         if bytes.len() as u64 > LARGEST_PROGRAM {
@@ -183,11 +187,19 @@ impl Walk<'_> {
         outcome
     }
 
+    /// Notes a member that is not read.
+    fn unread(&mut self, name: &str, what: String) {
+        self.place.push(shown(&place_name(&normal(name))));
+        self.fault(Fault::Unread(what));
+        self.place.pop();
+    }
+
     /// Notes what could not be read, at the place where the walk is.
     fn fault(&mut self, fault: Fault) {
-        const MOST: usize = 20;
-        if self.looked.faults.len() < MOST {
+        if self.looked.faults.len() < MOST_FAULTS {
             self.looked.faults.push((self.place.clone(), fault));
+        } else {
+            self.looked.more_faults += 1;
         }
     }
 

@@ -7,6 +7,9 @@
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde::Serialize;
 
+/// The most values of a text. A policy that decides every feature has a few hundred.
+const VALUES: usize = 60_000;
+
 /// A range of bytes in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Span {
@@ -110,7 +113,7 @@ impl Node {
 /// # Errors
 /// The first thing that is not YAML, or that this reader rejects.
 pub fn read(text: &str) -> Result<Option<Node>, Unreadable> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), bytes: byte_offsets(text), text };
+    let mut reader = Reader { parser: Parser::new_from_str(text), bytes: byte_offsets(text), text, left: VALUES };
     let mut root = None;
     loop {
         let (event, span) = reader.next()?;
@@ -130,6 +133,8 @@ struct Reader<'a> {
     /// The byte at which each character begins, and the length of the text: the parser counts characters.
     bytes: Vec<usize>,
     text: &'a str,
+    /// How many values may still be read.
+    left: usize,
 }
 
 fn byte_offsets(text: &str) -> Vec<usize> {
@@ -165,6 +170,8 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(unsupported(span, "values are nested too deeply"));
         }
+        self.left =
+            self.left.checked_sub(1).ok_or_else(|| unsupported(span, "the text holds more than 60,000 values"))?;
         match event {
             Event::Scalar(_, _, anchor, tag) if anchor != 0 || tag.is_some() => {
                 Err(unsupported(span, "the value has an anchor or a tag"))
@@ -294,6 +301,9 @@ mod tests {
             assert!(read(text).is_err(), "{text}");
         }
         assert_eq!(read("# nothing\n"), Ok(None));
+        let list = |values: usize| read(&format!("[{}]", "a,".repeat(values)));
+        assert!(list(VALUES - 1).is_ok());
+        assert_eq!(list(VALUES).unwrap_err().reason, "the text holds more than 60,000 values");
     }
 
     /// The tree as the independent reader's value, to compare with it.

@@ -145,6 +145,7 @@ impl Reader<'_, '_> {
         let known = self.stages.iter().rev().take(64).find(|(name, _)| *name == base);
         self.stage = known.map(|(_, stage)| stage.clone()).unwrap_or_default();
         let mut outer = State::default();
+        self.interpreter.pay(64 * self.global.len());
         for (name, value) in &self.global {
             outer.set(name, value.clone());
         }

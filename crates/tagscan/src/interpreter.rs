@@ -25,6 +25,10 @@ pub(crate) use state::{Jump, State, Status, Variable};
 const FUEL: usize = 8_000_000;
 /// The deepest nesting of commands, calls of functions included.
 const DEEPEST: usize = 48;
+/// The most marks of a value.
+const MOST_MARKS: usize = 256;
+/// The longest reason why a value is not known, in characters.
+const LONGEST_REASON: usize = 120;
 /// The number of states that are followed side by side.
 const MOST_STATES: usize = 4;
 
@@ -120,7 +124,11 @@ impl<'a> Interpreter<'a> {
         self.hole(Unknown { reason: reason.into(), span, is_allowlist: false }, None)
     }
 
-    pub(crate) fn hole(&mut self, unknown: Unknown, name: Option<&str>) -> Value {
+    pub(crate) fn hole(&mut self, mut unknown: Unknown, name: Option<&str>) -> Value {
+        if unknown.reason.len() > LONGEST_REASON {
+            unknown.reason = unknown.reason.chars().take(LONGEST_REASON).chain(['…']).collect();
+        }
+        let name = name.filter(|name| name.len() <= LONGEST_REASON);
         let span = unknown.span;
         let known = self.holes.iter().rev().take(64).position(|other| *other == unknown);
         let index = match known {
@@ -166,8 +174,8 @@ impl<'a> Interpreter<'a> {
 
     /// The value, or a hole if it is longer than values may be.
     pub(crate) fn bounded(&mut self, value: Value) -> Value {
-        self.pay(value.len());
-        if value.len() <= LONGEST {
+        self.pay(value.size());
+        if value.len() <= LONGEST && value.marks.len() <= MOST_MARKS {
             return value;
         }
         let span = value.span(0..0);
@@ -189,7 +197,8 @@ impl<'a> Interpreter<'a> {
         if !self.pay(script.len()) {
             return Node::Sequence(Vec::new());
         }
-        let node = crate::shell::parse(script);
+        let (node, is_whole) = crate::shell::parse(script);
+        self.cut |= !is_whole;
         node.assigned_names(&mut |name| {
             if !self.assigned.contains(name) {
                 self.assigned.insert(name.to_owned());
@@ -237,8 +246,15 @@ impl<'a> Interpreter<'a> {
         list.notes.sort();
         list.notes.dedup();
         self.state_release(&mut list, state);
-        if self.lists.len() < 4 * MOST_LISTS && !self.lists.contains(&list) {
+        self.pay(list.tags.len() * 16 + self.lists.len() * 4);
+        if self.lists.contains(&list) {
+            return;
+        }
+        // More than are reported, because some of them become one.
+        if self.lists.len() < 4 * MOST_LISTS {
             self.lists.push(list);
+        } else {
+            self.cut = true;
         }
     }
 
@@ -365,6 +381,7 @@ impl<'a> Interpreter<'a> {
             list.facts.sort();
             list.facts.dedup();
         }
+        self.cut |= lists.len() > MOST_LISTS;
         lists.truncate(MOST_LISTS);
         let versions = self.versions.iter().filter(|word| !word.text.starts_with('?')).cloned().collect();
         let used = self.used.into_iter().collect();

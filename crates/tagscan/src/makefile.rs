@@ -374,6 +374,7 @@ impl Makefile {
         interpreter: &mut Interpreter<'_>,
     ) {
         let mut scope = expand::Scope::new(self);
+        interpreter.pay(16 * self.own.len() + 8 * rule.recipe.len());
         for (target, assignment) in &self.own {
             let holds = contexts.iter().chain(&rule.targets).any(|context| is_target(target, context));
             if holds {

@@ -25,16 +25,25 @@ pub(crate) struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Whether nothing was nested too deep.
+    is_whole: bool,
     /// Where parsing goes on after the current line, because here-documents follow it.
     after_here: Option<usize>,
     /// Delimiters of here-documents that nothing ends, so that each is looked for once.
     endless: BTreeSet<String>,
 }
 
-/// Parses a script.
-pub(crate) fn parse(source: &Value) -> Node {
-    let mut parser =
-        Parser { source, text: source.text(), at: 0, depth: 0, after_here: None, endless: BTreeSet::new() };
+/// Parses a script. Returns false with it if something is nested deeper than is parsed.
+pub(crate) fn parse(source: &Value) -> (Node, bool) {
+    let mut parser = Parser {
+        source,
+        text: source.text(),
+        at: 0,
+        depth: 0,
+        is_whole: true,
+        after_here: None,
+        endless: BTreeSet::new(),
+    };
     let mut nodes = Vec::new();
     while parser.at < parser.text.len() {
         let before = parser.at;
@@ -44,7 +53,7 @@ pub(crate) fn parse(source: &Value) -> Node {
             parser.advance();
         }
     }
-    Node::Sequence(nodes)
+    (Node::Sequence(nodes), parser.is_whole)
 }
 
 impl<'a> Parser<'a> {
@@ -72,6 +81,11 @@ impl<'a> Parser<'a> {
 
     fn span_from(&self, start: usize) -> Span {
         self.source.span(start..self.at.max(start))
+    }
+
+    fn give_up(&mut self) {
+        self.at = self.text.len();
+        self.is_whole = false;
     }
 
     /// Skips blanks, continued lines and comments, but no line break.
@@ -218,7 +232,7 @@ impl<'a> Parser<'a> {
         self.blanks();
         if self.depth >= DEEPEST {
             // Nothing that is meant to be read is nested this deep.
-            self.at = self.text.len();
+            self.give_up();
             return None;
         }
         self.depth += 1;
@@ -495,7 +509,7 @@ impl<'a> Parser<'a> {
 
     fn array(&mut self) -> Option<Vec<(Option<Word>, Word)>> {
         if self.depth >= DEEPEST {
-            self.at = self.text.len();
+            self.give_up();
             return None;
         }
         self.depth += 1;

@@ -13,7 +13,7 @@ const FIRST_HOLE: u32 = 0xF_0000;
 /// The number of holes that a scan can tell apart.
 pub(crate) const MOST_HOLES: usize = 0xFF00;
 /// The longest text that a value holds; a longer one becomes a hole.
-pub(crate) const LONGEST: usize = 1 << 16;
+pub(crate) const LONGEST: usize = 1 << 17;
 
 /// The index of the hole that a character is.
 pub(crate) fn hole(character: char) -> Option<usize> {
@@ -76,6 +76,11 @@ impl Value {
 
     pub(crate) fn len(&self) -> usize {
         self.text.len()
+    }
+
+    /// The memory that it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        self.text.len() + 8 * self.runs.len() + 16 * self.marks.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -151,6 +151,9 @@ impl Reader<'_, '_, '_> {
         let combinations = self.matrix(job, context);
         let mut outputs: Option<Context> = None;
         for combination in combinations {
+            if !self.interpreter.pay(64 * context.len()) {
+                return;
+            }
             let mut inner = context.clone();
             inner.extend(combination);
             let mut state = state.clone();
@@ -267,7 +270,7 @@ impl Reader<'_, '_, '_> {
     fn steps(&mut self, steps: &Node, shell: Option<&Node>, context: &mut Context, state: State) {
         let mut state = state;
         for step in items(steps) {
-            if !self.interpreter.pay(64) {
+            if !self.interpreter.pay(64 + 64 * context.len()) {
                 return;
             }
             if get(step, "if").is_some_and(|node| self.is_false(node, context)) {

@@ -1,4 +1,4 @@
-// Load: traffic that is counted and timed, for `bench`.
+// Load generators for `bench`.
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// sink ADDRESS takes what comes over TCP, and tells the sender at the end how many bytes that were.
-func sink(args []string) error {
+// tcpSink ADDRESS reads TCP connections to their end and then sends the number of bytes received.
+func tcpSink(args []string) error {
 	listener, err := net.Listen("tcp", args[0])
 	if err != nil {
 		return err
@@ -26,15 +26,16 @@ func sink(args []string) error {
 		}
 		go func() {
 			defer connection.Close()
-			// What is wrapped is read through our buffer, as any program reads: no splice takes the kernel's short cut.
+			// The wrappers hide ReadFrom and WriteTo, so that the data passes through user space
+			// and is not spliced.
 			count, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{connection}, make([]byte, 256<<10))
 			fmt.Fprintln(connection, count)
 		}()
 	}
 }
 
-// stream ADDRESS BYTES CONNECTIONS sends so many bytes to a sink over so many connections, and prints how many arrived
-// and in how many seconds.
+// stream ADDRESS BYTES CONNECTIONS sends bytes to a tcp-sink over parallel connections. It prints
+// the number of bytes received and the seconds.
 func stream(args []string) error {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
@@ -83,8 +84,8 @@ func streamOne(address string, size int64) error {
 	return nil
 }
 
-// bounce ADDRESS gives back every UDP packet that it gets.
-func bounce(args []string) error {
+// udpEcho ADDRESS sends every UDP packet back.
+func udpEcho(args []string) error {
 	socket, err := net.ListenPacket("udp", args[0])
 	if err != nil {
 		return err
@@ -101,9 +102,10 @@ func bounce(args []string) error {
 	}
 }
 
-// volley ADDRESS PACKETS BYTES WINDOW has a bounce give back so many UDP packets of so many bytes, with as many as the
-// window on their way at a time, and prints how many bytes came back and in how many seconds. One in a hundred may be lost.
-func volley(args []string) error {
+// udpFlood ADDRESS PACKETS BYTES WINDOW sends UDP packets to a udp-echo, with at most WINDOW
+// packets in flight. It prints the number of bytes that came back and the seconds. It fails if more
+// than 1 % of the packets are lost.
+func udpFlood(args []string) error {
 	var numbers [3]int
 	for i := range numbers {
 		number, err := strconv.Atoi(args[1+i])
@@ -133,7 +135,7 @@ func volley(args []string) error {
 	if err := send(window); err != nil {
 		return err
 	}
-	for buffer, onTheWay := make([]byte, size), window; back < packets; {
+	for buffer, inFlight := make([]byte, size), window; back < packets; {
 		connection.SetReadDeadline(time.Now().Add(time.Second / 2))
 		_, err := connection.Read(buffer)
 		switch {
@@ -141,9 +143,9 @@ func volley(args []string) error {
 			back++
 			err = send(1)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// None of those comes any more.
-			lost += onTheWay
-			err = send(onTheWay)
+			// All packets in flight are lost.
+			lost += inFlight
+			err = send(inFlight)
 		}
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-// Questions to a daemon on its own socket, as upstream's command line asks them.
+// Requests to a daemon's local API.
 package main
 
 import (
@@ -8,7 +8,8 @@ import (
 	"tailscale.com/client/local"
 )
 
-// ask SOCKET TIMES asks a daemon for its status so many times, one after the other, as what watches it does in days.
+// ask SOCKET TIMES requests the status of a daemon TIMES times, as a monitoring system does over
+// days.
 func ask(args []string) error {
 	times, err := strconv.Atoi(args[1])
 	if err != nil {

@@ -1,8 +1,9 @@
-// A small world for Tailscale daemons: network namespaces, a control server with DERP and STUN, and traffic.
+// The control command runs inside the test network: it configures network namespaces, serves as
+// control server with DERP and STUN, and generates traffic.
 //
-// It is built in the generated module of the release that it serves and uses nothing but that release's own
-// packages and modules. Each subcommand does one thing in the namespace that it is started in; what it finds goes
-// to stdout, what goes wrong to stderr with exit status 1.
+// It is built in the generated module of the release under test and uses only that release's
+// packages and modules. Each subcommand does one thing in the namespace that it is started in.
+// Results go to stdout, errors to stderr with exit status 1.
 package main
 
 import (
@@ -11,32 +12,32 @@ import (
 	"sort"
 )
 
-// What each subcommand does with its arguments.
+// The subcommands.
 var commands = map[string]func(args []string) error{
-	"address":    address,
-	"ask":        ask,
-	"bind":       bind,
-	"bounce":     bounce,
-	"call":       call,
-	"control":    control,
-	"dial":       dial,
-	"echo":       echo,
-	"firewall":   firewall,
-	"forwarding": forwarding,
-	"gate":       gate,
-	"hold":       hold,
-	"link":       link,
-	"masquerade": masquerade,
-	"names":      names,
-	"natpmp":     natpmp,
-	"ping":       ping,
-	"resolve":    resolve,
-	"route":      route,
-	"send":       send,
-	"sink":       sink,
-	"stream":     stream,
-	"volley":     volley,
-	"watch":      watch,
+	"address":      address,
+	"ask":          ask,
+	"bind":         bind,
+	"call":         call,
+	"control":      control,
+	"dns":          dns,
+	"echo":         echo,
+	"egress-dial":  dialAllowed,
+	"egress-proxy": proxy,
+	"firewall":     firewall,
+	"forwarding":   forwarding,
+	"hold":         hold,
+	"link":         link,
+	"masquerade":   masquerade,
+	"natpmp":       natpmp,
+	"ping":         ping,
+	"resolve":      resolve,
+	"route":        route,
+	"send":         send,
+	"stream":       stream,
+	"tcp-sink":     tcpSink,
+	"udp-echo":     udpEcho,
+	"udp-flood":    udpFlood,
+	"watch":        watch,
 }
 
 func main() {
@@ -46,7 +47,7 @@ func main() {
 			known = append(known, name)
 		}
 		sort.Strings(known)
-		fmt.Fprintln(os.Stderr, "one of", known)
+		fmt.Fprintln(os.Stderr, "usage: control SUBCOMMAND [ARGUMENT…], where SUBCOMMAND is one of", known)
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
@@ -55,7 +56,7 @@ func main() {
 	}
 }
 
-// ready tells whoever started a server that it serves.
+// ready reports on stdout that a server accepts requests.
 func ready() {
 	fmt.Println("ready")
 }

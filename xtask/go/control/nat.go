@@ -1,4 +1,4 @@
-// What routers and firewalls do between nodes: translate addresses, give ports away when asked, drop what comes unasked.
+// Routers and firewalls between nodes: NAT, NAT-PMP and packet filters.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fromInterface is the part of a rule that looks where a packet came in, or where it leaves.
+// fromInterface matches the interface on which a packet arrives or leaves.
 func fromInterface(key expr.MetaKey, name string) []expr.Any {
 	padded := make([]byte, unix.IFNAMSIZ)
 	copy(padded, name)
@@ -26,63 +26,63 @@ func fromInterface(key expr.MetaKey, name string) []expr.Any {
 	}
 }
 
-// write lays a table of one chain down, in the place of what it was.
-func write(
+// replaceTable creates an nftables table with one chain, or replaces its rules.
+func replaceTable(
 	table string, kind nftables.ChainType, hook *nftables.ChainHook, priority *nftables.ChainPriority, rules ...[]expr.Any,
 ) error {
 	connection, err := nftables.New()
 	if err != nil {
 		return err
 	}
-	of := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: table})
-	chain := connection.AddChain(&nftables.Chain{Name: table, Table: of, Type: kind, Hooknum: hook, Priority: priority})
+	owner := connection.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: table})
+	chain := connection.AddChain(&nftables.Chain{Name: table, Table: owner, Type: kind, Hooknum: hook, Priority: priority})
 	connection.FlushChain(chain)
 	for _, rule := range rules {
-		connection.AddRule(&nftables.Rule{Table: of, Chain: chain, Exprs: rule})
+		connection.AddRule(&nftables.Rule{Table: owner, Chain: chain, Exprs: rule})
 	}
 	return connection.Flush()
 }
 
-// masquerade NAME [hard] makes this namespace a NAT, as routers at home are: what leaves through the interface has its
-// address, and what comes in by itself is dropped. Were it answered, the kernel would count it as a connection of its
-// own, and a node's packets to the same peer would leave from another port than the one that the peer was told. A hard
-// one gives every connection another port, so what one peer learns of it is of no use to another.
+// masquerade NAME [hard] configures source NAT like a home router: unsolicited inbound packets are
+// dropped, not rejected. A reject would create a conntrack entry and change the source port of the
+// node's own packets to that peer. With `hard`, every connection gets a random port
+// (endpoint-dependent mapping).
 func masquerade(args []string) error {
 	hard := len(args) > 1 && args[1] == "hard"
 	out := append(fromInterface(expr.MetaKeyOIFNAME, args[0]), &expr.Masq{FullyRandom: hard})
 	in := append(fromInterface(expr.MetaKeyIIFNAME, args[0]), &expr.Verdict{Kind: expr.VerdictDrop})
 	return errors.Join(
-		write("out", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, out),
-		write("in", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, in),
+		replaceTable("out", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, out),
+		replaceTable("in", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, in),
 	)
 }
 
-// firewall NAME drops what comes in through the interface unless it answers something that was sent. It is a table of its
-// own, so what another table accepts is dropped here all the same.
+// firewall NAME drops packets that arrive on the interface unless they belong to an established
+// connection. It has a separate table, so it also drops packets that another table accepts.
 func firewall(args []string) error {
 	answers := binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED)
-	unasked := append(
+	unsolicited := append(
 		fromInterface(expr.MetaKeyIIFNAME, args[0]),
 		&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: answers, Xor: make([]byte, 4)},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
 		&expr.Verdict{Kind: expr.VerdictDrop},
 	)
-	return write("firewall", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, unasked)
+	return replaceTable("firewall", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, unsolicited)
 }
 
-// toPort is the part of a rule that looks for packets of a protocol, and whether they go to a port.
+// toPort matches packets of a protocol by their destination port.
 func toPort(protocol byte, op expr.CmpOp, port uint16) []expr.Any {
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{protocol}},
-		// The port of the destination.
+		// The destination port.
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Cmp{Op: op, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
 	}
 }
 
-// What NAT-PMP says (RFC 6886): its port, its requests, and how they can fail.
+// NAT-PMP (RFC 6886): port, opcodes and result codes.
 const (
 	pmpPort               = ":5351"
 	pmpAddress            = 0
@@ -90,11 +90,11 @@ const (
 	pmpReply              = 128
 	pmpUnsupportedVersion = 1
 	pmpUnsupportedRequest = 5
-	// The first port that is given to who wishes for none.
+	// The first port for clients that do not suggest one.
 	pmpFirstPort = 20001
 )
 
-// The ports that were given away, and the rules that lead from them to who asked.
+// mappings are the external ports assigned to clients.
 type mappings struct {
 	outer   string
 	address netip.Addr
@@ -102,9 +102,9 @@ type mappings struct {
 	inner   map[uint16]netip.AddrPort
 }
 
-// natpmp NAME answers NAT-PMP for the hosts behind this namespace, whose interface to the outside that is, and leads
-// packets from the ports that it gave away to them. It prints `mapped OUTSIDE INSIDE SECONDS` for each, and `unmapped
-// OUTSIDE`. Of protocols there is UDP alone.
+// natpmp NAME serves NAT-PMP for UDP. NAME is the external interface. It prints `mapped EXTERNAL
+// INTERNAL SECONDS` for each mapping that it creates and `unmapped EXTERNAL` for each that it
+// deletes.
 func natpmp(args []string) error {
 	found, err := netlink.LinkByName(args[0])
 	if err != nil {
@@ -136,7 +136,7 @@ func natpmp(args []string) error {
 	}
 }
 
-// answer is what a request gets; nothing where it is none.
+// answer returns the response to a request, or nil if the packet is not a request.
 func (given *mappings) answer(request []byte, from netip.Addr) ([]byte, error) {
 	if len(request) < 2 || request[1] >= pmpReply {
 		return nil, nil
@@ -155,39 +155,39 @@ func (given *mappings) answer(request []byte, from netip.Addr) ([]byte, error) {
 	}
 	inner := netip.AddrPortFrom(from, binary.BigEndian.Uint16(request[4:]))
 	seconds := binary.BigEndian.Uint32(request[8:])
-	port, err := given.give(inner, binary.BigEndian.Uint16(request[6:]), seconds)
+	port, err := given.assign(inner, binary.BigEndian.Uint16(request[6:]), seconds)
 	answer := binary.BigEndian.AppendUint16(head(0), inner.Port())
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(answer, port), seconds), err
 }
 
-// give finds the port of one who asks: the one that it has, the one that it wishes for, or the next; for no seconds it is
-// taken away.
-func (given *mappings) give(inner netip.AddrPort, wished uint16, seconds uint32) (uint16, error) {
+// assign returns a client's external port: the one it has, the one it suggests, or the next free
+// one. A lifetime of 0 seconds deletes the mapping.
+func (given *mappings) assign(inner netip.AddrPort, suggested uint16, seconds uint32) (uint16, error) {
 	port := uint16(0)
-	for has, of := range given.inner {
-		if of == inner {
-			port = has
+	for external, client := range given.inner {
+		if client == inner {
+			port = external
 		}
 	}
 	if seconds == 0 {
 		delete(given.inner, port)
 		fmt.Println("unmapped", netip.AddrPortFrom(given.address, port))
-		return 0, given.lead()
+		return 0, given.updateRules()
 	}
-	if _, taken := given.inner[wished]; port == 0 && wished != 0 && !taken {
-		port = wished
+	if _, taken := given.inner[suggested]; port == 0 && suggested != 0 && !taken {
+		port = suggested
 	}
 	if port == 0 {
 		port = pmpFirstPort + uint16(len(given.inner))
 	}
 	given.inner[port] = inner
-	err := given.lead()
+	err := given.updateRules()
 	fmt.Println("mapped", netip.AddrPortFrom(given.address, port), inner, seconds)
 	return port, err
 }
 
-// lead writes the rules anew.
-func (given *mappings) lead() error {
+// updateRules replaces the port forwarding rules.
+func (given *mappings) updateRules() error {
 	var rules [][]expr.Any
 	for port, inner := range given.inner {
 		rule := append(fromInterface(expr.MetaKeyIIFNAME, given.outer), toPort(unix.IPPROTO_UDP, expr.CmpOpEq, port)...)
@@ -197,5 +197,5 @@ func (given *mappings) lead() error {
 			&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1, RegProtoMin: 2},
 		))
 	}
-	return write("natpmp", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, rules...)
+	return replaceTable("natpmp", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, rules...)
 }

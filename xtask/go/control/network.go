@@ -1,4 +1,4 @@
-// Namespaces and what connects them, through netlink: no program of the machine is needed.
+// Network namespaces and links between them. It uses netlink and needs no program of the host.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bind [FROM=TO…] lays folders over others.
+// bind [FROM=TO…] bind-mounts directories over others.
 func bind(args []string) error {
 	for _, pair := range args {
 		from, to, _ := strings.Cut(pair, "=")
@@ -24,7 +24,7 @@ func bind(args []string) error {
 	return nil
 }
 
-// hold [FROM=TO…] keeps the namespaces that it was started in, with folders bound over others, until its stdin ends.
+// hold [FROM=TO…] bind-mounts directories and keeps its namespaces alive until stdin ends.
 func hold(args []string) error {
 	if err := bind(args); err != nil {
 		return err
@@ -41,7 +41,8 @@ func hold(args []string) error {
 	return err
 }
 
-// link NAME PID PEER makes a pair of interfaces, one here, one in the namespace of that process.
+// link NAME PID PEER creates a veth pair: NAME here and PEER in the network namespace of process
+// PID.
 func link(args []string) error {
 	pid, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -52,7 +53,8 @@ func link(args []string) error {
 	return netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: args[2], PeerNamespace: netlink.NsPid(pid)})
 }
 
-// address NAME [PREFIX…] gives an interface its addresses and takes it up; without any it prints those that it has.
+// address NAME [PREFIX…] adds addresses to an interface and sets it up. Without a prefix it prints
+// the addresses.
 func address(args []string) error {
 	found, err := netlink.LinkByName(args[0])
 	if err != nil {
@@ -71,7 +73,7 @@ func address(args []string) error {
 			return err
 		}
 		network.IP = ip
-		// Nobody else has the address: the second that it takes to ask is saved.
+		// The address is unique, so skip duplicate address detection, which takes a second.
 		if err := netlink.AddrAdd(found, &netlink.Addr{IPNet: network, Flags: unix.IFA_F_NODAD}); err != nil {
 			return fmt.Errorf("%s: %w", prefix, err)
 		}
@@ -79,7 +81,7 @@ func address(args []string) error {
 	return netlink.LinkSetUp(found)
 }
 
-// route PREFIX GATEWAY leads packets there.
+// route PREFIX GATEWAY adds a route.
 func route(args []string) error {
 	_, network, err := net.ParseCIDR(args[0])
 	if err != nil {
@@ -88,7 +90,7 @@ func route(args []string) error {
 	return netlink.RouteAdd(&netlink.Route{Dst: network, Gw: net.ParseIP(args[1])})
 }
 
-// forwarding V4 V6 sets whether the kernel forwards packets: 0 or 1 each.
+// forwarding V4 V6 switches packet forwarding off (0) or on (1).
 func forwarding(args []string) error {
 	switches := []string{"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"}
 	for i, path := range switches {

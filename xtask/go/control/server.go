@@ -1,4 +1,4 @@
-// The control server: upstream's own for tests, with DERP and STUN, and an interface for those who stage checks.
+// The control server: upstream's test server with DERP, STUN and an HTTP interface for checks.
 package main
 
 import (
@@ -24,17 +24,17 @@ import (
 	"tailscale.com/types/key"
 )
 
-// relay starts DERP and STUN at an address, and gives the map that leads to them.
+// relay starts DERP and STUN on an address and returns their DERP map.
 func relay(ip string) (*tailcfg.DERPMap, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		return nil, err
 	}
-	// The test server brings a certificate of its own.
+	// The test server has its own certificate.
 	server := httptest.NewUnstartedServer(derpserver.Handler(derpserver.New(key.NewNode(), func(string, ...any) {})))
 	server.Listener.Close()
 	server.Listener = listener
-	// DERP takes the connection over, which HTTP/2 can't give.
+	// DERP hijacks the connection, which HTTP/2 does not support.
 	server.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	server.StartTLS()
 	stun := stunserver.New(context.Background())
@@ -50,8 +50,8 @@ func relay(ip string) (*tailcfg.DERPMap, error) {
 	return &tailcfg.DERPMap{Regions: map[int]*tailcfg.DERPRegion{1: region}}, nil
 }
 
-// control IP PORT DOMAIN serves a tailnet of that MagicDNS domain, whose resolver is at the same address. With TS_AUTHKEY
-// in the environment it shows no login URL, and lets nobody in without that key.
+// control IP PORT DOMAIN serves a tailnet with that MagicDNS domain and a resolver on the same
+// address. If TS_AUTHKEY is set, nodes must log in with that key and get no login URL.
 func control(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("IP PORT DOMAIN, not %q", args)
@@ -72,8 +72,8 @@ func control(args []string) error {
 	}
 	if key := os.Getenv("TS_AUTHKEY"); key != "" {
 		server.RequireAuth = false
-		// Upstream's server wants the key at every registration, and a node that starts again has none to show. So it is
-		// asked for until it was shown; a server that knows keys node by node is not what this is for.
+		// Upstream's server requires the key at every registration, but a node that restarts does
+		// not send it. Require it only until the first node has registered.
 		server.MaybeRateLimitRegister = func() (bool, string, string) {
 			server.RequireAuthKey = ""
 			if server.NumNodes() == 0 {
@@ -82,17 +82,17 @@ func control(args []string) error {
 			return false, "", ""
 		}
 	}
-	// Listening comes before the word that it serves.
+	// Listen before reporting ready.
 	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		return err
 	}
 	ready()
-	return http.Serve(listener, staged(server))
+	return http.Serve(listener, withLabHandlers(server))
 }
 
-// staged puts the interface for checks before the server.
-func staged(server *testcontrol.Server) http.Handler {
+// withLabHandlers adds the HTTP interface for checks to the server.
+func withLabHandlers(server *testcontrol.Server) http.Handler {
 	mux := http.NewServeMux()
 	find := func(w http.ResponseWriter, r *http.Request) (key.NodePublic, bool) {
 		for _, node := range server.AllNodes() {
@@ -103,10 +103,10 @@ func staged(server *testcontrol.Server) http.Handler {
 		http.Error(w, "no such node", http.StatusNotFound)
 		return key.NodePublic{}, false
 	}
-	// A person who visits the login URL has logged in.
+	// Visiting the login URL completes the login.
 	mux.HandleFunc("/auth/", func(w http.ResponseWriter, r *http.Request) {
 		if !server.CompleteAuth(r.URL.Path) {
-			http.Error(w, "nobody waits for this login", http.StatusNotFound)
+			http.Error(w, "no pending login", http.StatusNotFound)
 		}
 	})
 	mux.HandleFunc("/lab/nodes", func(w http.ResponseWriter, r *http.Request) {
@@ -137,7 +137,8 @@ func staged(server *testcontrol.Server) http.Handler {
 			server.SetNodeCapMap(node, capabilities)
 		}
 	})
-	// A peer that exists in the map only, told to every node. Upstream's AddFakeNode takes any address of the internet.
+	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public
+	// address.
 	var peers atomic.Int64
 	mux.HandleFunc("/lab/peer", func(w http.ResponseWriter, r *http.Request) {
 		number := peers.Add(1)
@@ -151,15 +152,15 @@ func staged(server *testcontrol.Server) http.Handler {
 	})
 	mux.HandleFunc("/lab/c2n", func(w http.ResponseWriter, r *http.Request) {
 		if node, ok := find(w, r); ok {
-			toNode(server, node, w, r)
+			sendC2N(server, node, w, r)
 		}
 	})
 	mux.Handle("/", server)
 	return mux
 }
 
-// toNode asks a node something, as control does, with the method that is named.
-func toNode(server *testcontrol.Server, node key.NodePublic, w http.ResponseWriter, r *http.Request) {
+// sendC2N sends a control-to-node request.
+func sendC2N(server *testcontrol.Server, node key.NodePublic, w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, r.FormValue("method"), "http://node"+r.FormValue("path"), nil)
@@ -176,7 +177,7 @@ func toNode(server *testcontrol.Server, node key.NodePublic, w http.ResponseWrit
 	io.Copy(w, response.Body)
 }
 
-// call URL fetches it and prints what it says.
+// call URL prints the response body of a GET request.
 func call(args []string) error {
 	client := http.Client{Timeout: 15 * time.Second}
 	response, err := client.Get(args[0])

@@ -1,4 +1,4 @@
-// Traffic: what is sent, asked and answered inside the namespaces, and what is seen on the way.
+// Traffic inside the namespaces, and a packet monitor.
 package main
 
 import (
@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long one answer may take.
+// The time limit for one response.
 const patience = 5 * time.Second
 
-// echo ADDRESS gives back what it gets over TCP, and prints from where each connection comes.
+// echo ADDRESS sends TCP data back and prints the source of each connection.
 func echo(args []string) error {
 	listener, err := net.Listen("tcp", args[0])
 	if err != nil {
@@ -42,7 +42,7 @@ func echo(args []string) error {
 	}
 }
 
-// send ADDRESS BYTES sends random bytes to an echo, and fails unless the same come back.
+// send ADDRESS BYTES sends random bytes to an echo and fails if other bytes come back.
 func send(args []string) error {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
@@ -59,7 +59,7 @@ func send(args []string) error {
 		_, err := io.Copy(io.MultiWriter(connection, sent), io.LimitReader(rand.Reader, size))
 		failed <- err
 	}()
-	// A connection that stands still is a failure, one that is slow is not.
+	// A stalled connection is a failure, a slow one is not.
 	for left := size; left > 0; {
 		connection.SetReadDeadline(time.Now().Add(2 * patience))
 		count, err := io.CopyN(got, connection, min(left, 1<<20))
@@ -71,12 +71,12 @@ func send(args []string) error {
 		return err
 	}
 	if !bytes.Equal(sent.Sum(nil), got.Sum(nil)) {
-		return fmt.Errorf("other bytes came back")
+		return fmt.Errorf("the received bytes differ from the sent bytes")
 	}
 	return nil
 }
 
-// ping ADDRESS sends one ICMP echo request and prints how long the answer took.
+// ping ADDRESS sends one ICMP echo request and prints the round-trip time.
 func ping(args []string) error {
 	network, listen, protocol := "ip4:icmp", "0.0.0.0", 1
 	var request icmp.Type = ipv4.ICMPTypeEcho
@@ -118,7 +118,7 @@ func ping(args []string) error {
 	}
 }
 
-// resolve SERVER udp|tcp NAME asks one server for a name and prints its addresses.
+// resolve SERVER udp|tcp NAME queries one DNS server and prints the addresses.
 func resolve(args []string) error {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: patience}).DialContext(ctx, args[1], net.JoinHostPort(args[0], "53"))
@@ -126,13 +126,14 @@ func resolve(args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	found, err := (&net.Resolver{PreferGo: true, Dial: dial}).LookupHost(ctx, args[2]+".")
-	for _, one := range found {
-		fmt.Println(one)
+	for _, address := range found {
+		fmt.Println(address)
 	}
 	return err
 }
 
-// watch NAME prints every destination, `PROTOCOL ADDRESS PORT`, that packets come from that interface for, once each.
+// watch NAME prints `PROTOCOL ADDRESS PORT` once for each destination of packets received on an
+// interface.
 func watch(args []string) error {
 	found, err := net.InterfaceByName(args[0])
 	if err != nil {
@@ -163,7 +164,7 @@ func watch(args []string) error {
 	}
 }
 
-// destination reads where an IP packet goes; nothing for what is none.
+// destination returns the destination of an IP packet, or "" for other packets.
 func destination(packet []byte) string {
 	var to net.IP
 	var protocol byte

@@ -1,13 +1,15 @@
-// The splits command tells a feature that is split out of code which was always built from one that is new: it
-// compares the source trees of two releases as they are built, and says what of the old build a new tag leaves out.
+// The splits command distinguishes a feature that was split out of existing code from a new
+// feature. It compares the source trees of two releases as they are built and reports which code of
+// the old build a new tag excludes.
 //
-// The argument names a file that holds one request as JSON; one answer as JSON goes to stdout. Nothing is compiled and
-// nothing is fetched: Go's own parser and build constraints decide which files belong to the daemon on Linux.
+// The argument is a file with one request as JSON. The response goes to stdout as JSON. Nothing is
+// compiled or downloaded: Go's parser and build constraints decide which files belong to the daemon
+// on Linux.
 //
-// Three things count, each only where the old build had it:
-//   - a declaration, or a whole file, that stands in a file which the tag leaves out now;
-//   - statements of a function that a constant `buildfeatures.HasNAME` guards now;
-//   - a package of another module that comes with the feature alone now.
+// Evidence is code that the old build contained and that is now
+//   - a declaration or a whole file in a file that the tag excludes;
+//   - statements of a function that a constant `buildfeatures.HasNAME` guards;
+//   - a package of another module that only the feature imports.
 package main
 
 import (
@@ -30,31 +32,31 @@ import (
 const module = "tailscale.com"
 
 type request struct {
-	// The folders of the two source trees.
+	// The directories of the two source trees.
 	Old string `json:"old"`
 	New string `json:"new"`
-	// The build tags that both are built with.
+	// The build tags of both builds.
 	Tags []string `json:"tags"`
 	// The added features, by name.
 	Features map[string]feature `json:"features"`
 }
 
 type feature struct {
-	// The suffix of its constant in buildfeatures.
+	// The suffix of the constant in buildfeatures.
 	Symbol string `json:"symbol"`
-	// The tags of the features that need it: what they hold is theirs, and goes with tags of their own.
+	// The tags that omit the features that need it. Their code does not count as evidence.
 	Users []string `json:"users"`
 }
 
-// evidence is a part of the old build that goes with the feature's tag.
+// evidence is code of the old build that the feature's tag now excludes.
 type evidence struct {
-	// The file that holds it now, or the import path of the package.
+	// The file that contains it now, or the import path of the package.
 	Path string `json:"path"`
 	// "file", "declaration", "guard" or "import".
 	Kind string `json:"kind"`
-	// The declaration, or the function that holds the guard; empty for a file and an import.
+	// The declaration, or the function with the guard. Empty for a file or an import.
 	Name string `json:"name,omitempty"`
-	// Where the old release has it, if not in the same file.
+	// The file in the old release, if it is a different one.
 	From string `json:"from,omitempty"`
 }
 
@@ -103,22 +105,22 @@ func run() (map[string][]evidence, error) {
 	return answer, nil
 }
 
-// tree is what one build of the daemon takes from a source tree.
+// tree is the part of a source tree that one build of the daemon uses.
 type tree struct {
 	root string
 	// The files of the build, relative to the root, parsed.
 	files map[string]*ast.File
-	// The packages of other modules that they import.
+	// The imported packages of other modules.
 	foreign map[string]bool
 }
 
 var (
 	fset = token.NewFileSet()
-	// Most files are the same for every build.
+	// Parsed files by path. Most are the same for every build.
 	parsed = map[string]*ast.File{}
 )
 
-// load walks the imports from the daemon, with the command line inside.
+// load follows the imports of the daemon, including the command line.
 func load(root string, tags []string) (*tree, error) {
 	context := build.Default
 	context.GOOS, context.GOARCH, context.CgoEnabled = "linux", "amd64", false
@@ -165,18 +167,18 @@ func (t *tree) parse(name string) error {
 	return nil
 }
 
-// declaration is one of the old build: where it stands, and its lines.
+// declaration is the file and the lines of a declaration.
 type declaration struct {
 	file  string
 	lines map[string]bool
 }
 
-// declarations gives those of a build by their names; methods as `Type.Method`.
+// declarations returns the declarations by name. Methods are named `Type.Method`.
 func (t *tree) declarations() map[string][]declaration {
 	found := map[string][]declaration{}
 	for name, file := range t.files {
 		for _, one := range file.Decls {
-			for _, key := range names(one) {
+			for _, key := range declaredNames(one) {
 				found[key] = append(found[key], declaration{name, set(lines(one))})
 			}
 		}
@@ -184,8 +186,9 @@ func (t *tree) declarations() map[string][]declaration {
 	return found
 }
 
-// names gives the names of functions and types. Constants and variables are told by what uses them.
-func names(one ast.Decl) []string {
+// declaredNames returns the names of functions and types. Constants and variables are found through
+// the code that uses them.
+func declaredNames(one ast.Decl) []string {
 	switch one := one.(type) {
 	case *ast.FuncDecl:
 		if one.Recv != nil && len(one.Recv.List) == 1 {
@@ -218,7 +221,7 @@ func receiver(expression ast.Expr) string {
 	return ""
 }
 
-// moved gives what of the old build stands in files, or comes from packages, that the tag leaves out.
+// moved returns code of the old build that is now in files or packages that the tag excludes.
 func moved(old *tree, known map[string][]declaration, with, without *tree) []evidence {
 	var found []evidence
 	left := without.declarations()
@@ -231,8 +234,8 @@ func moved(old *tree, known map[string][]declaration, with, without *tree) []evi
 			continue
 		}
 		for _, one := range file.Decls {
-			for _, key := range names(one) {
-				if from := origin(gone(known[key], left[key]), set(lines(one)), name); from != "" {
+			for _, key := range declaredNames(one) {
+				if from := origin(missing(known[key], left[key]), set(lines(one)), name); from != "" {
 					found = append(found, evidence{Path: name, Kind: "declaration", Name: key, From: from})
 				}
 			}
@@ -246,8 +249,9 @@ func moved(old *tree, known map[string][]declaration, with, without *tree) []evi
 	return found
 }
 
-// gone gives the declarations that the new build without the feature does not have in the same file any more.
-func gone(these, left []declaration) []declaration {
+// missing returns the declarations that the new build without the feature does not have in the same
+// file.
+func missing(these, left []declaration) []declaration {
 	var found []declaration
 	for _, one := range these {
 		if !slices.ContainsFunc(left, func(other declaration) bool { return other.file == one.file }) {
@@ -257,8 +261,9 @@ func gone(these, left []declaration) []declaration {
 	return found
 }
 
-// origin gives the old file whose declaration of the same name is the same code: most of its lines are here. What
-// is a line long must stand in the same folder, for such are alike everywhere.
+// origin returns the old file of a declaration that shares at least half of its lines. Short
+// declarations must be in the same directory, because they are too generic to match across
+// packages.
 func origin(candidates []declaration, lines map[string]bool, place string) string {
 	for _, candidate := range candidates {
 		shared := common(candidate.lines, lines)
@@ -270,7 +275,8 @@ func origin(candidates []declaration, lines map[string]bool, place string) strin
 	return ""
 }
 
-// guarded gives the functions of the old build of which a part stands behind the feature's constant now.
+// guarded returns the functions of the old build that are now partly guarded by the feature's
+// constant.
 func guarded(known map[string][]declaration, now *tree, symbol string) []evidence {
 	var found []evidence
 	constants := now.constants(symbol)
@@ -280,9 +286,9 @@ func guarded(known map[string][]declaration, now *tree, symbol string) []evidenc
 			if !ok || function.Body == nil {
 				continue
 			}
-			behind := set(behindConstants(function.Body, constants[path.Dir(name)]))
-			key := names(function)[0]
-			if from := guardedOrigin(known[key], behind, name); from != "" {
+			guardedSet := set(guardedLines(function.Body, constants[path.Dir(name)]))
+			key := declaredNames(function)[0]
+			if from := guardedOrigin(known[key], guardedSet, name); from != "" {
 				entry := evidence{Path: name, Kind: "guard", Name: key}
 				if from != name {
 					entry.From = from
@@ -294,18 +300,20 @@ func guarded(known map[string][]declaration, now *tree, symbol string) []evidenc
 	return found
 }
 
-// guardedOrigin gives the old file of the function in the same package that had half of these lines.
-func guardedOrigin(candidates []declaration, behind map[string]bool, place string) string {
+// guardedOrigin returns the old file of the function in the same package that had at least half of
+// the lines.
+func guardedOrigin(candidates []declaration, guarded map[string]bool, place string) string {
 	for _, candidate := range candidates {
-		shared := common(candidate.lines, behind)
-		if path.Dir(candidate.file) == path.Dir(place) && shared > 0 && 2*shared >= len(behind) {
+		shared := common(candidate.lines, guarded)
+		if path.Dir(candidate.file) == path.Dir(place) && shared > 0 && 2*shared >= len(guarded) {
 			return candidate.file
 		}
 	}
 	return ""
 }
 
-// constants gives, by folder, how the feature's constant is spelled there: as it is, and by constants made from it.
+// constants returns, by directory, the names of the feature's constant and of constants derived
+// from it.
 func (t *tree) constants(symbol string) map[string][]string {
 	spelled := map[string][]string{}
 	for name, file := range t.files {
@@ -331,8 +339,8 @@ func (t *tree) constants(symbol string) map[string][]string {
 	return spelled
 }
 
-// behindConstants gives the lines that run only where one of the constants is true.
-func behindConstants(body *ast.BlockStmt, constants []string) []string {
+// guardedLines returns the lines that run only if one of the constants is true.
+func guardedLines(body *ast.BlockStmt, constants []string) []string {
 	var found []string
 	ast.Inspect(body, func(node ast.Node) bool {
 		list := statements(node)
@@ -344,7 +352,7 @@ func behindConstants(body *ast.BlockStmt, constants []string) []string {
 			switch used, negated := uses(branch.Cond, constants, false); {
 			case used && !negated:
 				found = append(found, lines(branch.Body)...)
-			case used && leaves(branch.Body):
+			case used && isTerminating(branch.Body):
 				for _, rest := range list[i+1:] {
 					found = append(found, lines(rest)...)
 				}
@@ -369,7 +377,7 @@ func statements(node ast.Node) []ast.Stmt {
 	return nil
 }
 
-// uses tells whether a condition names one of the constants, and whether under a negation.
+// uses reports whether a condition contains one of the constants, and whether it is negated.
 func uses(condition ast.Expr, constants []string, negated bool) (bool, bool) {
 	switch condition := condition.(type) {
 	case *ast.Ident:
@@ -390,8 +398,8 @@ func uses(condition ast.Expr, constants []string, negated bool) (bool, bool) {
 	return false, false
 }
 
-// leaves tells whether nothing after the block runs.
-func leaves(body *ast.BlockStmt) bool {
+// isTerminating reports whether the code after the block does not run.
+func isTerminating(body *ast.BlockStmt) bool {
 	if len(body.List) == 0 {
 		return false
 	}
@@ -407,7 +415,7 @@ func leaves(body *ast.BlockStmt) bool {
 	return false
 }
 
-// lines gives what a node prints as, line by line, without those that stand in any code.
+// lines returns the formatted source lines of a node, without lines that occur in any code.
 func lines(node ast.Node) []string {
 	if function, ok := node.(*ast.FuncDecl); ok {
 		if function.Body == nil {

@@ -1,9 +1,10 @@
-// The typecheck command type-checks the daemon from source for many tag lines, which takes seconds where a failing
-// build takes half a minute. It is run inside a generated module that requires one release of Tailscale.
+// The typecheck command type-checks the daemon for many tag lists. It takes seconds for each, while
+// a build that fails takes half a minute. It runs inside a generated module that requires one
+// release of Tailscale.
 //
-// The argument names a file of jobs, a JSON object a line; a result a line goes to stdout in the same order.
-// Function bodies are checked in Tailscale's own packages only: no tag of ours changes another module. What it
-// can't see are errors of the linker.
+// The argument is a file of jobs, one JSON object per line. Results go to stdout, one per line, in
+// the same order. Function bodies are checked only in Tailscale's packages, because its build tags
+// do not affect other modules. Linker errors are not detected.
 package main
 
 import (
@@ -31,13 +32,13 @@ type job struct {
 
 type result struct {
 	ID string `json:"id"`
-	// How many packages were checked: a result of none is none.
+	// The number of checked packages; 0 means that nothing was checked.
 	Packages int `json:"packages"`
-	// Complaints as PATH:LINE:COLUMN: TEXT, the path inside Tailscale's module.
+	// Errors as PATH:LINE:COLUMN: TEXT, with the path relative to Tailscale's module.
 	Complaints []string `json:"complaints"`
 }
 
-// checker keeps what has been parsed: most files are the same for every job.
+// checker caches parsed files, because most are the same for every job.
 type checker struct {
 	mu    sync.Mutex
 	files map[string]*ast.File
@@ -85,26 +86,27 @@ func (c *checker) check(j job) (result, error) {
 	packages.Visit(loaded, nil, func(p *packages.Package) {
 		out.Packages++
 		for _, e := range p.Errors {
-			if !bodiless(p, e) {
-				out.Complaints = append(out.Complaints, inside(e.Pos)+": "+e.Msg)
+			if !isFromMissingBody(p, e) {
+				out.Complaints = append(out.Complaints, relativePosition(e.Pos)+": "+e.Msg)
 			}
 		}
 	})
 	return out, nil
 }
 
-// bodiless says whether an error comes from the bodies that were left out of another module's packages.
-func bodiless(p *packages.Package, e packages.Error) bool {
+// isFromMissingBody reports whether an error is caused by function bodies that were removed from
+// another module.
+func isFromMissingBody(p *packages.Package, e packages.Error) bool {
 	if p.PkgPath == module || strings.HasPrefix(p.PkgPath, module+"/") {
-		// Functions written in assembly have no body either.
+		// Functions written in assembly do not have a body either.
 		return strings.Contains(e.Msg, "missing function body")
 	}
 	return strings.Contains(e.Msg, "missing function body") || strings.Contains(e.Msg, "func init must have a body") ||
 		strings.Contains(e.Msg, "imported and not used") || strings.Contains(e.Msg, "and not used")
 }
 
-// inside cuts a position down to the path inside Tailscale's module.
-func inside(position string) string {
+// relativePosition makes the path of a position relative to Tailscale's module.
+func relativePosition(position string) string {
 	_, rest, found := strings.Cut(filepath.ToSlash(position), "/"+module+"@")
 	if !found {
 		return position

@@ -60,7 +60,7 @@ pub struct Import {
     /// Which of the lists in it, by the line where it stands [default: the only one].
     #[arg(long, value_name = "LINE")]
     pub line: Option<usize>,
-    /// The policy to write.
+    /// The policy to write; `-` is stdout.
     #[arg(long, short, value_name = "FILE", default_value = crate::project::POLICY_FILE)]
     pub output: PathBuf,
     /// Replace the file if it is there.

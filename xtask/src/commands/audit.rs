@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity, line_and_column};
 use featureset::policy::device::Profile;
 use serde_json::json;
 
-pub use source::Source;
+pub use source::{Opened, Source};
 
 use super::Outcome;
 use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
-use crate::{files, outln, progress, registries, render};
+use crate::{files, limits, outln, output, progress, registries, render};
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -39,12 +39,16 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<
         of_policy(path, flags.device.is_none(), &mut asked)?;
     }
     let tools = tools(policy);
-    let sources = Source::open(&flags.what, tools.as_deref(), &facts)?;
+    let Opened { sources, not_judged } = Source::open(&flags.what, tools.as_deref(), &facts)?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
     let older = flags.against.as_deref().map(|older| Source::older(older, tools.as_deref(), &facts)).transpose()?;
-    let older = older.iter().flatten().map(|source| audited_one(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
+    let older = older
+        .iter()
+        .flat_map(|older| &older.sources)
+        .map(|source| audited_one(source, &asked, &facts))
+        .collect::<Result<Vec<_>>>()?;
     let comparisons = compared(&older, &audited)?;
-    show(&audited, &comparisons, format);
+    show(&audited, &comparisons, &not_judged, format);
     let findings: Vec<Finding> = audited.iter().flat_map(Audited::findings).collect();
     if format == Format::Human {
         let lists = audited.iter().map(|one| one.audits.len()).sum::<usize>();
@@ -141,9 +145,9 @@ fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String,
     Ok(pairs.map(|(old, new)| (old.0.clone(), new.0.clone(), Comparison::between(&old.1, &new.1))).collect())
 }
 
-fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], format: Format) {
+fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], not_judged: &[Problem], format: Format) {
     if format == Format::Json {
-        outln!("{:#}", document(audited, comparisons));
+        output::json(&document(audited, comparisons, not_judged));
         return;
     }
     // People see notes in the report.
@@ -166,14 +170,25 @@ fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], f
     }
 }
 
-fn document(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)]) -> serde_json::Value {
+fn document(
+    audited: &[Audited<'_>],
+    comparisons: &[(String, String, Comparison)],
+    not_judged: &[Problem],
+) -> serde_json::Value {
+    let mut left = limits::WRITTEN;
+    let mut left_out = 0;
     let findings: Vec<Finding> = audited.iter().flat_map(Audited::findings).collect();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let sources: Vec<_> = audited
         .iter()
         .map(|one| {
-            let lists =
-                one.audits.iter().map(|(list, audit)| render::audit_document(&one.source.text, list.place, audit));
+            let lines = Lines::new(&one.source.text);
+            let lists = one.audits.iter().map(|(list, audit)| {
+                let written = left.min(audit.findings.len());
+                left -= written;
+                left_out += audit.findings.len() - written;
+                render::audit_document(&lines, list.place, audit, written)
+            });
             json!({ "source": one.source.name, "file": one.source.file, "lists": lists.collect::<Vec<_>>() })
         })
         .collect();
@@ -182,9 +197,16 @@ fn document(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)
         "schema": 1,
         "sources": sources,
         "comparisons": compared.collect::<Vec<_>>(),
+        "not_judged": not_judged.iter().map(as_json).collect::<Vec<_>>(),
+        "findings_left_out": left_out,
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
     })
+}
+
+/// Something in the file that was not judged, as JSON.
+fn as_json(problem: &Problem) -> serde_json::Value {
+    json!({ "code": problem.code, "message": problem.message, "why": problem.why })
 }
 
 impl Audited<'_> {

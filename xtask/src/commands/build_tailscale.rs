@@ -9,7 +9,7 @@ mod plan;
 mod shrink;
 mod verify;
 
-use crate::{errln, outln};
+use crate::errln;
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
 use featureset::policy::{Pack, Policy, Symbols, format_size};
@@ -27,7 +27,7 @@ use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{files, process, progress, render};
+use crate::{escape, files, output, process, progress, render};
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
 pub const PACKED: &str = "tailscaled";
@@ -92,7 +92,7 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
         Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
     });
     document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
-    outln!("{document:#}");
+    output::json(&document);
     Ok(())
 }
 
@@ -137,7 +137,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     for target in targets {
         let job = Job { project, pinned, target, maker: &maker };
         if let Err(failure) = build(&job)? {
-            errln!("{}\n", failure.compiler);
+            errln!("{}\n", escape::lines(&failure.compiler));
             return Ok(vec![failure.finding]);
         }
     }

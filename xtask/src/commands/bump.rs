@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::project::Project;
 use crate::tools::go::{self, Go};
 use crate::upstream::{self, Upstream};
-use crate::{files, outln, process, progress, registries, render, splits};
+use crate::{files, outln, output, process, progress, registries, render, splits};
 
 /// Runs the command. A pin that was moved ends with 0, whatever must be decided now: `check` is there to fail.
 ///
@@ -47,14 +47,15 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
         return Ok(Outcome::Clean);
     }
     let step = Step::prepare(&project, &go, pinned, to)?;
-    match format {
-        Format::Json => outln!("{:#}", step.document(&project, flags.dry_run)),
-        _ => outln!("{}", render::upgrade(&step.upgrade, &step.descriptions).trim_end()),
-    }
+    // What is printed can fail; the files come first.
     if flags.dry_run {
         progress::line("Unchanged", "nothing was written: this was a dry run");
     } else {
         step.write(&project)?;
+    }
+    match format {
+        Format::Json => output::json(&step.document(&project, flags.dry_run)),
+        _ => outln!("{}", render::upgrade(&step.upgrade, &step.descriptions).trim_end()),
     }
     Ok(Outcome::Clean)
 }

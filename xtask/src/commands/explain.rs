@@ -10,9 +10,9 @@ use std::path::Path;
 use super::Outcome;
 use crate::cli::{Explain, Format};
 use crate::costs::{self, Known};
+use crate::escape;
 use crate::invocation::spelled;
-use crate::outln;
-use crate::output::product;
+use crate::output::{self, product};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::proofs::Shown;
@@ -47,7 +47,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
             });
             document["explanation"]["costs"] = measured.collect::<serde_json::Map<_, _>>().into();
             document["explanation"]["proved_by"] = proved.into();
-            outln!("{document:#}");
+            output::json(&document);
         }
         _ => {
             let prices = prices(pinned, &costs, &explanation.feature);
@@ -111,7 +111,7 @@ fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String],
     if let Some(reason) = explanation.reason.as_deref().filter(|reason| !reason.is_empty()) {
         text += &format!("{}\n", wrapped(reason, "  "));
         if !explanation.refs.is_empty() {
-            text += &format!("  see {}\n", explanation.refs.join(", "));
+            text += &format!("  see {}\n", escape::line(&explanation.refs.join(", ")));
         }
         text.push('\n');
     }

@@ -15,30 +15,43 @@ use crate::cli::{self, Format};
 use crate::costs::Known;
 use crate::problem::Problem;
 use crate::project::{Project, find_policy};
-use crate::{files, outln, progress};
+use crate::{escape, files, limits, outln, output, progress};
 
 /// Runs the command.
 ///
 /// # Errors
 /// A [`Problem`] where what is named can't be read or is not wholly known, holds several lists, or the file is there already.
 pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result<Outcome> {
-    if flags.output.exists() && !flags.force {
-        let message = format!("{} is there already", flags.output.display());
-        let next = "Name another file with `--output`, or replace it with `--force`.";
-        return Err(Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next).into());
+    if !flags.force && !is_stdout(flags) && std::fs::symlink_metadata(&flags.output).is_ok() {
+        return Err(is_there(flags).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, tools(policy).as_deref(), &facts)?;
+    let sources = Source::open(&flags.what, tools(policy).as_deref(), &facts)?.sources;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
-    let made = import(&audit, &source.place(list), list.goarch.as_deref(), &facts, prices)
+    let made = import(&audit, &escape::line(&source.place(list)), list.goarch.as_deref(), &facts, prices)
         .ok_or_else(|| unresolved(source, list, &audit))?;
-    files::write(&flags.output, &made.text)?;
+    if flags.force && !is_stdout(flags) {
+        files::write(&flags.output, &made.text)?;
+    } else if !is_stdout(flags) && !files::create(&flags.output, &made.text)? {
+        return Err(is_there(flags).into());
+    }
     told(&made, &audit, flags, format);
     Ok(Outcome::Clean)
+}
+
+/// Whether the policy goes to stdout.
+fn is_stdout(flags: &cli::Import) -> bool {
+    flags.output == Path::new("-")
+}
+
+fn is_there(flags: &cli::Import) -> Problem {
+    let message = format!("{} is there already", flags.output.display());
+    let next = "Name another file with `--output`, or replace it with `--force`.";
+    Problem::new("policy-exists", message, "reasons that someone wrote would be lost", next)
 }
 
 fn audited(list: &List, flags: &cli::Import, facts: &Facts) -> Result<Audit> {
@@ -86,8 +99,8 @@ fn costs(policy: Option<&Path>) -> Result<Known> {
 }
 
 fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {
-    let errors =
-        audit.findings.iter().filter(|finding| ["unresolved-list", "featuretags-fails"].contains(&&*finding.code));
+    let codes = ["unresolved-list", "featuretags-fails", "incomplete-analysis"];
+    let errors = audit.findings.iter().filter(|finding| codes.contains(&&*finding.code)).take(limits::SHOWN);
     let why = errors.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n");
     let next = "Print the tag line where it is built, and give it with `--tags`; `audit` shows the places.";
     Problem::new("not-resolved", format!("the list of {} is not wholly known", source.place(list)), why, next)
@@ -97,18 +110,19 @@ fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
     if format == Format::Json {
         let dropped = made.dropped.iter().map(|(tag, why)| serde_json::json!({ "tag": tag, "why": why }));
         let open = made.open.iter().map(|(name, need)| serde_json::json!({ "feature": name, "needs": need }));
-        outln!(
-            "{:#}",
-            serde_json::json!({
-                "schema": 1,
-                "policy": flags.output.to_string_lossy(),
-                "tailscale": audit.release,
-                "release_stated": audit.release_stated,
-                "dropped": dropped.collect::<Vec<_>>(),
-                "open": open.collect::<Vec<_>>(),
-                "reasons": made.reasons,
-            })
-        );
+        let mut document = serde_json::json!({
+            "schema": 1,
+            "policy": flags.output.to_string_lossy(),
+            "tailscale": audit.release,
+            "release_stated": audit.release_stated,
+            "dropped": dropped.collect::<Vec<_>>(),
+            "open": open.collect::<Vec<_>>(),
+            "reasons": made.reasons,
+        });
+        if is_stdout(flags) {
+            document["text"] = made.text.as_str().into();
+        }
+        output::json(&document);
         return;
     }
     if !audit.release_stated {
@@ -119,6 +133,11 @@ fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
         progress::warn(&format!("`{name}` is kept and needs `{need}`, which is omitted: decide one of the two"));
     }
     let counts = format!("{} features in, {} out", audit.kept.len(), audit.omitted.len());
-    progress::line("Wrote", &format!("{}: {counts}; {} reasons to write", flags.output.display(), made.reasons));
-    outln!("{}", flags.output.display());
+    let name = if is_stdout(flags) { "stdout".into() } else { flags.output.to_string_lossy() };
+    progress::line("Wrote", &format!("{name}: {counts}; {} reasons to write", made.reasons));
+    if is_stdout(flags) {
+        output::product(format_args!("{}", made.text));
+    } else {
+        outln!("{}", escape::line(&flags.output.to_string_lossy()));
+    }
 }

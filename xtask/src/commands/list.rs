@@ -1,6 +1,6 @@
 //! `list`: every feature of the pinned release, one a line.
 
-use crate::outln;
+use crate::{escape, outln, output};
 use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use featureset::cost::{Costs, format_difference};
@@ -14,7 +14,7 @@ use crate::cli::{DecisionFilter, Format, List, Order};
 use crate::costs::{FOLDER, Known};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::render::width;
+use crate::render::{MOST_WIDTH, width};
 
 /// One line of the list.
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     match format {
         Format::Json => {
             let document = serde_json::json!({ "schema": 1, "tailscale": pinned.release, "target": costs.map(|(target, _)| target), "features": rows });
-            outln!("{}", serde_json::to_string_pretty(&document)?);
+            output::json(&document);
         }
         _ => print(&rows, costs.map(|(target, _)| target.as_str())),
     }
@@ -97,13 +97,16 @@ fn fits(row: &Row<'_>, filter: Option<DecisionFilter>) -> bool {
 fn print(rows: &[Row<'_>], target: Option<&str>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let target = target.map(escape::line);
+    let target = target.as_deref();
     let width = u16::try_from(width()).unwrap_or(80);
     table.set_width(width).set_header(header(target));
     for row in rows {
         let price = row.packed.map(format_difference).unwrap_or_default();
         let price = target.map(|_| price.as_str());
         let cells = [row.decision.unwrap_or("?"), row.feature.as_str(), &row.since].into_iter().chain(price);
-        let mut line = comfy_table::Row::from(cells.chain([first_sentence(row.reason)]).collect::<Vec<_>>());
+        let mut line =
+            comfy_table::Row::from(cells.chain([&*escape::line(first_sentence(row.reason))]).collect::<Vec<_>>());
         table.add_row(std::mem::take(line.max_height(1)));
     }
     for line in table.to_string().lines() {
@@ -119,5 +122,7 @@ fn header(target: Option<&str>) -> Vec<&str> {
 
 /// The first sentence carries the decision; `explain` shows the rest.
 fn first_sentence(reason: &str) -> &str {
-    reason.find(". ").map_or(reason, |end| &reason[..=end])
+    let first = reason.find(". ").map_or(reason, |end| &reason[..=end]);
+    // One line of it is shown, and a line is no longer than this.
+    first.char_indices().nth(MOST_WIDTH).map_or(first, |(end, _)| &first[..end])
 }

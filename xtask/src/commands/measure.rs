@@ -11,7 +11,7 @@ use featureset::cost::Basis;
 use featureset::name::FeatureName;
 use featureset::policy::Pack;
 use featureset::selection::Selection;
-use gobinary::slim::REVISION;
+use gobinary::pclntab::REVISION;
 
 use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::Result;
+use featureset::policy::format_size;
 use gobinary::symbols::{Frame, Symbols};
 use regex::{Captures, Regex};
 
@@ -14,7 +15,7 @@ use crate::cli::Symbolize;
 use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{files, progress};
+use crate::{escape, files, limits, progress};
 
 /// A frame's second line: no file, an offset into the function, and the address where the runtime prints it.
 static PLACE: LazyLock<Option<Regex>> =
@@ -30,15 +31,19 @@ static FUNCTION: LazyLock<Option<Regex>> =
 /// A [`Problem`] where the binary as linked is not there, or can't be read.
 pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
     let linked = match &flags.binary {
-        Some(path) => files::read_bytes(path)?,
+        Some(path) => files::read_regular(path, limits::LINKED)?,
         None => linked_of(policy, flags.target.as_deref())?,
     };
     let symbols = Symbols::read(&linked).map_err(|refused| {
         let next = "Name the binary as Go linked it: `build-tailscale` keeps it under target/tailscale/.linked.";
         Problem::new("no-symbols", "the binary's tables can't be read", refused.to_string(), next)
     })?;
-    let (text, known) = translated(&read(&flags.traceback)?, &symbols)?;
-    product(format_args!("{text}"));
+    let Translated { text, known, left } = translated(&read(&flags.traceback)?, &symbols)?;
+    product(format_args!("{}", escape::lines(&text)));
+    if left > 0 {
+        let most = limits::FRAMES;
+        progress::warn(&format!("{left} frames after the first {most} were left as they are: split the traceback"));
+    }
     if known == 0 {
         progress::warn("there is no frame of this binary in it; is it another target's, or not rewritten?");
     }
@@ -47,10 +52,14 @@ pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
 
 fn read(path: &Path) -> Result<String> {
     if path != Path::new("-") {
-        return Ok(String::from_utf8_lossy(&files::read_bytes(path)?).into_owned());
+        return Ok(String::from_utf8_lossy(&files::read_regular(path, limits::TRACEBACK)?).into_owned());
     }
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    std::io::stdin().lock().take(limits::TRACEBACK + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::TRACEBACK {
+        let message = format!("the traceback is larger than {}", format_size(limits::TRACEBACK));
+        return Err(Problem::new("too-large", message, "no traceback comes near that", "Give a part of it.").into());
+    }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -84,11 +93,21 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     files::read_bytes(&path.ok_or_else(missing)?)
 }
 
-/// A traceback with every frame that is known named, and how many were.
-fn translated(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
-    let (Some(place), Some(function)) = (PLACE.as_ref(), FUNCTION.as_ref()) else { return Ok((text.to_owned(), 0)) };
+/// A traceback with the frames that are known named.
+struct Translated {
+    text: String,
+    /// How many frames were named.
+    known: usize,
+    /// How many frames there are after those that are looked at.
+    left: usize,
+}
+
+fn translated(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
+    let (Some(place), Some(function)) = (PLACE.as_ref(), FUNCTION.as_ref()) else {
+        return Ok(Translated { text: text.to_owned(), known: 0, left: 0 });
+    };
     let mut out = String::new();
-    let mut known = 0;
+    let (mut known, mut seen) = (0, 0_usize);
     let mut above: Option<&str> = None;
     // The address of a frame that called another is the one behind the call; where a signal stopped it, it is the
     // instruction itself.
@@ -99,7 +118,11 @@ fn translated(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
             let name = function.captures(heading).map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
             // With the runtime's own frames shown, the signal's handler stands between.
             let handler = name == "panic" || name.starts_with("runtime.");
-            let frames = frames(symbols, name, &found, u32::from(!exact || handler))?;
+            seen += 1;
+            let frames = match seen > limits::FRAMES {
+                true => Vec::new(),
+                false => frames(symbols, name, &found, u32::from(!exact || handler))?,
+            };
             exact = name == "runtime.sigpanic";
             known += usize::from(!frames.is_empty());
             out += &shown(line, heading, &frames);
@@ -112,7 +135,7 @@ fn translated(text: &str, symbols: &Symbols<'_>) -> Result<(String, usize)> {
         }
     }
     out.extend(above.map(|passed| format!("{passed}\n")));
-    Ok((out, known))
+    Ok(Translated { text: out, known, left: seen.saturating_sub(limits::FRAMES) })
 }
 
 /// What a frame's line stands for, the innermost first.

@@ -1,6 +1,6 @@
 //! `tags`: the `-tags` value, or the whole `go build` line.
 
-use crate::outln;
+use crate::{outln, output};
 use anyhow::Result;
 use featureset::recipe::{Recipe, tag_line};
 use featureset::rules::holds_back_tags;
@@ -31,7 +31,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
         let recipe = |target| Some((target, Recipe::of(pinned.policy, &selection, target, None)?));
         let recipes: Vec<(&str, Recipe)> = targets.into_iter().filter_map(recipe).collect();
         match format {
-            Format::Json => outln!("{:#}", document(&recipes)),
+            Format::Json => output::json(&document(&recipes)),
             _ => recipes.iter().for_each(|(_, recipe)| outln!("{}", command_line(recipe, "go", "tailscaled"))),
         }
         return Ok(Outcome::Clean);
@@ -43,7 +43,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
         .map_or(&pinned.policy.build, |target| &target.build);
     let tags = tag_line(&selection, build).join(",");
     if format == Format::Json {
-        outln!("{}", serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
+        output::json(&serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
     } else if !tags.is_empty() {
         outln!("{tags}");
     }

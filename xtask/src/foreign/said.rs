@@ -1,9 +1,10 @@
 //! What is said of a file in which no Tailscale was found, or not all could be read.
 
 use featureset::policy::format_size;
-use gobinary::{BuildInfo, Kind, Unreadable};
+use gobinary::{BuildInfo, FileKind, Unreadable};
 use image::unpack::{Fault, Format, LARGEST_PROGRAM};
 
+use crate::limits;
 use crate::problem::Problem;
 
 /// How many of the things in an archive are told.
@@ -12,9 +13,9 @@ const MOST: usize = 8;
 const NAME_ANOTHER: &str = "Name the program that was built from Tailscale, what it is packed in, or its recipe.";
 
 /// A program that Go did not make, or that no longer tells of its build.
-pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
+pub(super) fn not_go(place: &str, kind: &FileKind) -> Problem {
     match kind {
-        Kind::Silent { go, why } => {
+        FileKind::GoWithoutBuildInfo { go, why } => {
             let go = go.as_deref().map_or("a Go that is not named".to_owned(), |go| format!("Go ({go})"));
             let message = format!("{place} was made by {go}, and does not say how");
             let next =
@@ -25,12 +26,12 @@ pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
             };
             Problem::new("no-build-information", message, why, next)
         }
-        Kind::Truncated { needs } => {
+        FileKind::Truncated { needs } => {
             let message = format!("{place} is cut off");
             let why = format!("it states {needs} bytes and has fewer");
             Problem::new("truncated", message, why, "Copy or download it again.")
         }
-        Kind::Packed => {
+        FileKind::Packed => {
             let why = "it is still packed when it was unpacked once";
             Problem::new(
                 "packed-twice",
@@ -39,10 +40,10 @@ pub(super) fn not_go(place: &str, kind: &Kind) -> Problem {
                 "Unpack it, and name what comes out.",
             )
         }
-        Kind::NotElf(why) => {
+        FileKind::NotElf(why) => {
             Problem::new("unknown-format", format!("{place} is no program that can be read"), why, NAME_ANOTHER)
         }
-        Kind::NotGo | Kind::Go(_) => {
+        FileKind::NotGo | FileKind::Go(_) => {
             let why = "nothing in it is what Go's linker leaves";
             Problem::new("not-go", format!("{place} was not made by Go"), why, NAME_ANOTHER)
         }
@@ -79,6 +80,12 @@ pub(super) fn fault(place: &str, fault: &Fault) -> Problem {
             let why = "looking through it took longer than anything that is shipped does";
             Problem::new("too-long", format!("{place} is not read to its end"), why, "Unpack it, and name the program.")
         }
+        Fault::Unread(what) => {
+            let message = format!("{place} is {what}");
+            let why = "what is in it was not judged";
+            let next = "Unpack the archive with the tool that made it, and name the program.";
+            Problem::new("unread-member", message, why, next)
+        }
         Fault::Unreadable(why) => Problem::new("file", format!("can't read {place}"), why, "Run it again."),
         Fault::Foreign(name, next) => {
             Problem::new("not-opened", format!("{place} is {name}"), "that format is not opened here", *next)
@@ -90,8 +97,32 @@ pub(super) fn fault(place: &str, fault: &Fault) -> Problem {
     }
 }
 
+/// A program with Tailscale in it, after as many as are judged.
+pub(super) fn not_judged(place: &str) -> Problem {
+    let why = format!("only the first {} programs with Tailscale in them are judged", limits::BINARIES);
+    Problem::new("too-much", format!("{place} was not judged"), why, "Unpack it, and name the program.")
+}
+
+/// A packed program, after as many as are unpacked.
+pub(super) fn not_unpacked(place: &str) -> Problem {
+    let why = format!("only the first {} packed programs of a file are unpacked", limits::PACKED);
+    Problem::new(
+        "too-much",
+        format!("{place} was packed, and not unpacked"),
+        why,
+        "Unpack it, and name what comes out.",
+    )
+}
+
+/// The count of things that are not listed.
+pub(super) fn more(name: &str, count: usize) -> Problem {
+    let message = format!("{count} more members of {name} were not judged");
+    Problem::new("too-much", message, "they are not listed one by one", NAME_ANOTHER)
+}
+
 /// What is said where nothing was found: the one thing that the file is, or what is in it.
-pub(super) fn nothing(name: &str, format: Option<Format>, mut others: Vec<Problem>) -> Problem {
+/// `more` others are not listed.
+pub(super) fn nothing(name: &str, format: Option<Format>, mut others: Vec<Problem>, more: usize) -> Problem {
     // What could hold Tailscale comes before what does not.
     others.sort_by_key(|problem| matches!(problem.code, "not-go" | "not-tailscale"));
     if others.len() == 1 {
@@ -109,7 +140,7 @@ pub(super) fn nothing(name: &str, format: Option<Format>, mut others: Vec<Proble
     };
     let mut why: Vec<String> = others.iter().take(MOST).map(|problem| problem.message.clone()).collect();
     if others.len() > MOST {
-        why.push(format!("and {} more", others.len() - MOST));
+        why.push(format!("and {} more", others.len() - MOST + more));
     }
     Problem::new(code, format!("no Tailscale was found in {name}"), why.join("\n"), others.remove(0).next)
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use featureset::audit::{Audit, Comparison, Program};
-use featureset::finding::{Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity, Span};
 use serde_json::{Value, json};
 
 use super::human::{hanging, wrapped};
 use super::json;
+use crate::escape;
+use crate::limits::SHOWN;
 
 /// How wide the first column is.
 const COLUMN: usize = 14;
@@ -22,11 +24,14 @@ pub fn audit(place: &str, audit: &Audit) -> String {
         Program::CommandLine => ", the command line alone",
         Program::Library => ", inside another program",
     };
-    let mut text =
-        format!("\u{1b}[1m{place}\u{1b}[0m  {}{program}, on Tailscale {}{release}\n", audit.what, audit.release);
+    let (place, what) = (escape::line(place), escape::line(&audit.what));
+    let mut text = format!("\u{1b}[1m{place}\u{1b}[0m  {what}{program}, on Tailscale {}{release}\n", audit.release);
     let mut row = |label: &str, value: String| {
         if !value.is_empty() {
-            text += &format!("{}\n", hanging(&format!("{label:<width$}{value}", width = COLUMN - 2), COLUMN));
+            text += &format!(
+                "{}\n",
+                hanging(&format!("{label:<width$}{}", escape::line(&value), width = COLUMN - 2), COLUMN)
+            );
         }
     };
     row("built with", audit.go.map(|go| format!("Go {go}")).unwrap_or_default());
@@ -48,10 +53,11 @@ pub fn audit(place: &str, audit: &Audit) -> String {
     for (fact, hazards) in &audit.depends_on {
         row("depends on", format!("{fact}: {}", listed(hazards)));
     }
-    for note in audit.findings.iter().filter(|finding| finding.severity == Severity::Note) {
-        if note.code != "silent-upgrade" {
-            row("note", format!("{}: {}", note.code, note.message));
-        }
+    let notes = audit.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    let notes: Vec<&Finding> = notes.filter(|note| note.code != "silent-upgrade").collect();
+    notes.iter().take(SHOWN).for_each(|note| row("note", format!("{}: {}", note.code, note.message)));
+    if notes.len() > SHOWN {
+        row("note", super::more(notes.len() - SHOWN));
     }
     if let Some(step) = &audit.newest {
         let phrases = step.phrases();
@@ -68,7 +74,7 @@ fn listed(names: &BTreeSet<impl Display>) -> String {
 /// A comparison for a person.
 #[must_use]
 pub fn comparison(old: &str, new: &str, comparison: &Comparison) -> String {
-    let mut text = format!("\u{1b}[1m{new}\u{1b}[0m against {old}\n");
+    let mut text = format!("\u{1b}[1m{}\u{1b}[0m against {}\n", escape::line(new), escape::line(old));
     if let Some((before, after)) = comparison.releases {
         text += &format!("  Tailscale {after}, and not {before}\n");
     }
@@ -77,20 +83,20 @@ pub fn comparison(old: &str, new: &str, comparison: &Comparison) -> String {
     text += &format!("{}\n", wrapped(&format!("went: {}", names(&comparison.went)), "  "));
     for (label, findings) in [("begins", &comparison.findings_gained), ("ends", &comparison.findings_cleared)] {
         for (code, message) in findings {
-            text += &format!("{}\n", wrapped(&format!("{label}: {code}: {message}"), "  "));
+            text += &format!("{}\n", wrapped(&escape::line(&format!("{label}: {code}: {message}")), "  "));
         }
     }
     text
 }
 
-/// One list for programs.
+/// One list for programs, with as many of its findings as are written.
 #[must_use]
-pub fn audit_document(text: &str, span: featureset::finding::Span, audit: &Audit) -> Value {
-    let (line, column) = line_and_column(text, span.start);
+pub fn audit_document(lines: &Lines<'_>, span: Span, audit: &Audit, written: usize) -> Value {
+    let (line, column) = lines.position(span.start);
     let mut document = json!({ "place": { "line": line, "column": column } });
     if let (Some(into), Ok(Value::Object(from))) = (document.as_object_mut(), serde_json::to_value(audit)) {
         into.extend(from);
     }
-    document["findings"] = audit.findings.iter().map(|finding| json::one(text, finding)).collect();
+    document["findings"] = audit.findings.iter().take(written).map(|finding| json::one(lines, finding)).collect();
     document
 }

@@ -1,42 +1,55 @@
 //! Findings as GitHub's workflow commands, which show them beside the line in a pull request.
 
-use featureset::finding::{Finding, Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity};
 
 use super::Found;
+use crate::escape;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 
 /// One command a finding. Without a file they have no place.
 pub(super) fn findings(found: &Found<'_>) -> String {
-    found.findings.iter().map(|finding| one(found, finding)).collect()
+    let lines = Lines::new(found.text);
+    found.findings.iter().map(|finding| one(found, &lines, finding)).collect()
 }
 
-fn one(found: &Found<'_>, finding: &Finding) -> String {
+fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let (line, column) = line_and_column(found.text, finding.place.span.start);
-    let message = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n");
-    let lines = if found.has_places { format!("line={line},col={column},") } else { String::new() };
-    let place = found.file.map(|file| format!("file={},{lines}", property(file))).unwrap_or_default();
+    let (line, column) = lines.position(finding.place.span.start);
+    let message =
+        [escape::line(&finding.message), escape::lines(&finding.why), escape::line(&spelled(&finding.next))].join("\n");
+    let region = if found.has_places { format!("line={line},col={column},") } else { String::new() };
+    let place = found.file.map(|file| format!("file={},{region}", property(file))).unwrap_or_default();
     format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
+}
+
+/// A notice of findings that are left out.
+pub(super) fn more(count: usize) -> String {
+    annotation("notice", "more-findings", &super::more(count))
 }
 
 /// A problem has no place.
 pub(super) fn problem(problem: &Problem) -> String {
-    let message = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
-    format!("::error title={}::{}\n", property(problem.code), data(&message))
+    let message =
+        [escape::line(&problem.message), escape::lines(&problem.why), escape::line(&spelled(&problem.next))].join("\n");
+    annotation("error", problem.code, &message)
+}
+
+/// A command without a place.
+pub(super) fn annotation(level: &str, title: &str, message: &str) -> String {
+    format!("::{level} title={}::{}\n", property(title), data(message))
 }
 
 /// Escapes what the message of a workflow's command must not hold as it is.
-#[must_use]
-pub fn data(text: &str) -> String {
-    text.trim().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+pub(super) fn data(text: &str) -> String {
+    escape::lines(text.trim()).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A").replace("##[", "##\\u{5b}")
 }
 
 /// What a command's property must not hold as it is.
 pub(super) fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&escape::line(text.trim())).replace(':', "%3A").replace(',', "%2C")
 }

@@ -4,6 +4,7 @@ use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setti
 use featureset::finding::{Finding, Severity};
 
 use crate::costs::Known;
+use crate::escape::{self, WORD_JOINER};
 use crate::invocation::spelled;
 use crate::proofs::Shown;
 
@@ -201,12 +202,13 @@ pub(super) fn quoted(reason: &str) -> String {
 /// called by name.
 pub(super) fn prose(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.replace('&', "&amp;").replace('<', "&lt;").replace("![", "!\\[").replace('@', "@\u{2060}")
+    let line = escape::line(&line).replace('&', "&amp;").replace('<', "&lt;").replace("![", "!\\[");
+    line.replace('@', &format!("@{WORD_JOINER}"))
 }
 
 /// Text that stands between backticks.
 fn code(text: &str) -> String {
-    text.replace(['`', '\n', '\r'], "'")
+    escape::line(&text.replace(['`', '\n', '\r'], "'")).into_owned()
 }
 
 #[cfg(test)]

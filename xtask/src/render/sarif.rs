@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Severity, line_and_column};
+use featureset::finding::{Finding, Lines, Severity};
 use featureset::rules;
 use serde_json::{Value, json};
 
@@ -11,14 +11,26 @@ use super::Found;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 
-/// The findings as one log with one run.
-pub(super) fn document(found: &[Found<'_>]) -> Value {
+/// The findings as one log with one run, and how many are left out of it.
+pub(super) fn document(found: &[Found<'_>], left_out: usize) -> Value {
     let all = || found.iter().flat_map(|found| found.findings);
     let codes: BTreeMap<&str, usize> = all().map(|finding| (&*finding.code, 0)).collect();
     let codes: BTreeMap<&str, usize> = codes.into_keys().enumerate().map(|(index, code)| (code, index)).collect();
-    let results: Vec<Value> =
-        found.iter().flat_map(|found| found.findings.iter().map(|finding| result(found, finding, &codes))).collect();
-    log(&codes.keys().map(|code| rule(code)).collect::<Vec<_>>(), &results, &json!({ "executionSuccessful": true }))
+    let mut results = Vec::new();
+    for found in found {
+        let lines = Lines::new(found.text);
+        results.extend(found.findings.iter().map(|finding| result(found, &lines, finding, &codes)));
+    }
+    let mut invocation = json!({ "executionSuccessful": true });
+    if left_out > 0 {
+        let notification = notification("more-findings", "note", &super::more(left_out));
+        invocation["toolExecutionNotifications"] = json!([notification]);
+    }
+    log(&codes.keys().map(|code| rule(code)).collect::<Vec<_>>(), &results, &invocation)
+}
+
+fn notification(code: &str, level: &str, text: &str) -> Value {
+    json!({ "descriptor": { "id": code }, "level": level, "message": { "text": text } })
 }
 
 fn log(rules: &[Value], results: &[Value], invocation: &Value) -> Value {
@@ -59,10 +71,10 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn result(found: &Found<'_>, finding: &Finding, codes: &BTreeMap<&str, usize>) -> Value {
+fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding, codes: &BTreeMap<&str, usize>) -> Value {
     let text = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n").trim().to_owned();
     let ((line, column), (end_line, end_column)) =
-        (line_and_column(found.text, finding.place.span.start), line_and_column(found.text, finding.place.span.end));
+        (lines.position(finding.place.span.start), lines.position(finding.place.span.end));
     let location = |file: &str| {
         let mut place = json!({ "artifactLocation": { "uri": uri(file) } });
         if found.has_places {
@@ -92,6 +104,6 @@ fn uri(path: &str) -> String {
 /// A problem as a log of a run that did not come to an end.
 pub(super) fn problem(problem: &Problem) -> Value {
     let text = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
-    let notification = json!({ "descriptor": { "id": problem.code }, "level": "error", "message": { "text": text } });
+    let notification = notification(problem.code, "error", &text);
     log(&[], &[], &json!({ "executionSuccessful": false, "toolExecutionNotifications": [notification] }))
 }

@@ -26,7 +26,8 @@ fn judged() -> Vec<Finding> {
 
 #[test]
 fn for_people() {
-    let text = anstream::adapter::strip_str(&human::findings("featureset.yaml", POLICY, &judged())).to_string();
+    let text =
+        anstream::adapter::strip_str(&human::findings("featureset.yaml", &Lines::new(POLICY), &judged())).to_string();
     insta::assert_snapshot!(text);
 }
 
@@ -47,5 +48,5 @@ fn for_github() {
 fn a_problem_in_every_format() {
     let problem = Problem::new("tool-missing", "there is no Go", "looked on the PATH\nand below", "Install it.");
     let text = anstream::adapter::strip_str(&human::problem(&problem)).to_string();
-    insta::assert_snapshot!([text, json::problem(&problem), github::problem(&problem)].join("\n"));
+    insta::assert_snapshot!([text, format!("{:#}", json::problem(&problem)), github::problem(&problem)].join("\n"));
 }

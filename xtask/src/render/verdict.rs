@@ -3,35 +3,37 @@
 use image::lint::{Finding, Severity, Verdict};
 use serde_json::{Value, json};
 
-use super::{github, print_lines};
+use super::github;
 use crate::cli::Format;
+use crate::escape;
 use crate::invocation::spelled;
-use crate::outln;
-use crate::output::status;
+use crate::output;
 
 /// Shows a verdict: for people on stderr, for programs on stdout. `archive` is the file as it was named.
 pub fn verdict(archive: &str, verdict: &Verdict, format: Format) {
     match format {
-        Format::Human => status(format_args!("{}", human(archive, verdict))),
-        Format::Json => outln!("{:#}", verdict_document(archive, verdict)),
+        Format::Human => output::status(format_args!("{}", human(archive, verdict))),
+        Format::Json => output::json(&verdict_document(archive, verdict)),
         Format::Github | Format::Sarif => {
             let lines: String = verdict.findings.iter().map(|finding| command(archive, finding)).collect();
-            print_lines(&lines);
+            output::commands(&lines);
         }
     }
 }
 
 fn human(archive: &str, verdict: &Verdict) -> String {
     let (bold, plain) = ("\u{1b}[1m", "\u{1b}[0m");
-    let mut text = String::new();
+    let (mut text, archive) = (String::new(), escape::line(archive));
     for finding in &verdict.findings {
         let (colour, level) = match finding.lint.severity {
             Severity::Error => ("\u{1b}[1;31m", "error"),
             Severity::Warning => ("\u{1b}[1;33m", "warning"),
         };
         let lint = finding.lint;
-        let place = if finding.place.is_empty() { String::new() } else { format!(": {}", finding.place) };
-        text += &format!("{colour}{level}[{}]{plain}{bold}: {}{plain}\n", lint.code, finding.message);
+        let place =
+            if finding.place.is_empty() { String::new() } else { format!(": {}", escape::line(&finding.place)) };
+        let message = escape::line(&finding.message);
+        text += &format!("{colour}{level}[{}]{plain}{bold}: {message}{plain}\n", lint.code);
         text += &format!("  --> {archive}{place}\n  = {bold}why{plain}: {}\n", lint.why);
         text += &format!("  = {bold}next{plain}: {}\n\n", spelled(lint.next));
     }
@@ -47,7 +49,8 @@ fn command(archive: &str, finding: &Finding) -> String {
         Severity::Warning => "warning",
     };
     let place = if finding.place.is_empty() { String::new() } else { format!(" ({})", finding.place) };
-    let message = format!("{}{place}\n{}\n{}", finding.message, finding.lint.why, spelled(finding.lint.next));
+    let what = format!("{}{place}", finding.message);
+    let message = format!("{}\n{}\n{}", escape::line(&what), finding.lint.why, spelled(finding.lint.next));
     let (archive, code) = (github::property(archive), github::property(finding.lint.code));
     format!("::{level} file={archive},title={code}::{}\n", github::data(&message))
 }

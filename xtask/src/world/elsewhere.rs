@@ -140,7 +140,7 @@ impl Way {
         write_secret(&folder.path().join(KEY), key.as_bytes())?;
         let log = folder.path().join("log");
         let mut command = Command::new(lab);
-        command.arg("dial").arg(folder.path().join(SOCKET)).arg(folder.path().join(ALLOWED));
+        command.arg("egress-dial").arg(folder.path().join(SOCKET)).arg(folder.path().join(ALLOWED));
         let mut helper = process::start(command, &log)?;
         serving(&mut helper, &log)?;
         let elsewhere = Elsewhere { login_server: server.for_nodes(), folder: folder.path().to_owned() };

@@ -1,14 +1,16 @@
 //! What is to be said of a list on a release: its tags, its dependencies, the hazards, and how it is built.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tagscan::Fact;
 
 use super::supposition::supposition;
+use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
 use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Label, Severity, Span};
 use crate::hazard::{Atom, Effect, Hazard};
+use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
 use crate::policy::{Device, Places, Policy, Reading, Target, Verdict};
@@ -31,7 +33,8 @@ pub(super) struct Subject<'a> {
 impl Subject<'_> {
     /// What each tag is worth.
     pub(super) fn tags(&self) -> Vec<Finding> {
-        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let mut suggestions = SUGGESTIONS;
         let mut findings = Vec::new();
         for word in &self.evaluated.tags {
             // What a program prints and what is written beside it may well overlap.
@@ -46,13 +49,14 @@ impl Subject<'_> {
                     findings.push(finding);
                 }
                 Some(_) => {}
-                None => findings.extend(self.tag(word)),
+                None => findings.extend(self.tag(word, &mut suggestions)),
             }
         }
         findings
     }
 
-    fn tag(&self, word: &Word) -> Option<Finding> {
+    /// The finding about one tag, if there is one. Searches for the nearest known tag as long as there are `suggestions` left.
+    fn tag(&self, word: &Word, suggestions: &mut usize) -> Option<Finding> {
         let (tag, line) = (&word.text, self.registry.line);
         let found = |code: &str, message: String, label: &str, next: String| {
             Some(get(code).finding(message, Label::new(word.span, label), next))
@@ -79,15 +83,19 @@ impl Subject<'_> {
                 "read by nothing",
                 "Delete it.".to_owned(),
             ),
-            Meaning::Unknown { near } => found(
-                "misspelled-tag",
-                format!("`{tag}` does nothing: {line} has no such tag"),
-                "read by nothing",
-                near.map_or_else(
-                    || "Delete it; `list` shows every feature.".to_owned(),
-                    |near| format!("Did you mean `{near}`?"),
-                ),
-            ),
+            Meaning::Unknown => {
+                let near = (*suggestions > 0).then(|| near(tag, self.registry)).flatten();
+                *suggestions = suggestions.saturating_sub(1);
+                found(
+                    "misspelled-tag",
+                    format!("`{tag}` does nothing: {line} has no such tag"),
+                    "read by nothing",
+                    near.map_or_else(
+                        || "Delete it; `list` shows every feature.".to_owned(),
+                        |near| format!("Did you mean `{near}`?"),
+                    ),
+                )
+            }
             Meaning::Positive(name) => self.positive(word, &name),
             Meaning::Breaking(next) => {
                 found("breaking-tag", format!("`{tag}` breaks the binary"), "breaks it", next.to_owned())

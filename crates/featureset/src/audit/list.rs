@@ -10,6 +10,7 @@ use tagscan::{Fact, Program, Stamp, Unknown, Word};
 use super::recipe::Recipe;
 use crate::facts::Facts;
 use crate::finding::{Finding, Label, Span};
+use crate::limits::TAGS;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
@@ -34,8 +35,10 @@ pub struct List {
     pub goarch: Option<String>,
     /// The version that the binary tells of itself, where it is known.
     pub stamp: Option<String>,
-    /// What reading has to say of it.
+    /// The findings of reading it.
     pub findings: Vec<Finding>,
+    /// Whether it has more tags than are judged, or was not read to its end.
+    pub is_cut: bool,
 }
 
 /// The origin of tags.
@@ -76,22 +79,28 @@ impl List {
     /// Source: Go's `cmd/go/internal/work/build.go`, `tagsFlag`: commas, or blanks as before Go 1.13.
     #[must_use]
     pub fn line(text: &str, what: &str) -> Self {
-        let tags = words(text);
+        // One more than is judged shows that there is more.
+        let mut tags: Vec<Word> = words(text).take(TAGS + 1).collect();
         // The first tag stands for the whole.
         let place = tags.first().map(|word| word.span).unwrap_or_default();
-        Self { what: what.to_owned(), place, tags: Tags::Written(tags), ..Self::default() }
+        let is_cut = tags.len() > TAGS;
+        tags.truncate(TAGS);
+        let findings = is_cut.then(|| incomplete(TOO_LONG, place)).into_iter().collect();
+        Self { what: what.to_owned(), place, tags: Tags::Written(tags), is_cut, findings, ..Self::default() }
     }
 
     /// The tags on the release of a registry.
     #[must_use]
     pub fn evaluate(&self, registry: &Registry, facts: &Facts) -> Evaluated {
-        match &self.tags {
+        let mut evaluated = match &self.tags {
             Tags::Written(words) => Evaluated { tags: words.clone(), complete: true, ..Evaluated::default() },
             Tags::Recipe(recipe, list) => {
                 let on_release = recipe.list_on(list, registry);
                 evaluated(on_release.as_ref().unwrap_or(list), registry, facts)
             }
-        }
+        };
+        evaluated.complete &= !self.is_cut;
+        evaluated
     }
 
     /// The facts of a kind that the text states.
@@ -149,19 +158,30 @@ fn unresolved(unknown: &Unknown) -> Finding {
     get("unresolved-list").finding(message, Label::new(unknown.span, "not known"), next)
 }
 
+/// The reason why a list is cut that has too many tags.
+pub(super) const TOO_LONG: &str = "it has more tags than are judged";
+
+/// The finding of an analysis that stopped early.
+pub(crate) fn incomplete(why: &str, place: Span) -> Finding {
+    let next = "Print the tag line where it is built, and give it with `--tags`.".to_owned();
+    let message = format!("the analysis stopped early: {why}");
+    get("incomplete-analysis").finding(message, Label::new(place, "not followed to its end"), next)
+}
+
 /// The tags of a text. Empty ones do not count, as for Go.
-fn words(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
+fn words(text: &str) -> impl Iterator<Item = Word> {
     let mut start = None;
-    for (index, c) in text.char_indices().chain([(text.len(), ',')]) {
+    text.char_indices().chain([(text.len(), ',')]).filter_map(move |(index, c)| {
         match (c == ',' || c.is_whitespace(), start) {
             (true, Some(begin)) => {
-                words.push(Word::new(&text[begin..index], Span { start: begin, end: index }));
                 start = None;
+                Some(Word::new(&text[begin..index], Span { start: begin, end: index }))
             }
-            (false, None) => start = Some(index),
-            _ => {}
+            (false, None) => {
+                start = Some(index);
+                None
+            }
+            _ => None,
         }
-    }
-    words
+    })
 }

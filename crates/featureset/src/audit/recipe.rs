@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use tagscan::{Fact, Featuretags, File, Note, Scan, Upstream};
 
-use super::list::{Tags, featuretags};
+use super::list::{TOO_LONG, Tags, featuretags, incomplete};
 use super::{List, Word};
 use crate::facts::Facts;
 use crate::finding::{Finding, Label, Span};
+use crate::limits::{RELEASES, TAGS, TAGS_OF_TEXT};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release, ReleaseLine};
 use crate::rules::get;
@@ -66,8 +67,34 @@ impl Recipe {
                 lists = self.scan(registry).lists.iter().map(|list| self.list(list, facts)).collect();
             }
         }
-        if scan.stopped_early {
-            lists.iter_mut().for_each(|list| list.findings.push(stopped(list.place)));
+        if let Some(why) = self.stopped(facts) {
+            for list in &mut lists {
+                list.findings.push(incomplete(why, list.place));
+            }
+        }
+        self.bounded(lists)
+    }
+
+    /// The reason why the text was not read to its end, if it was not: there may be more lists. Each list has a finding too.
+    #[must_use]
+    pub fn stopped(&self, facts: &Facts) -> Option<&'static str> {
+        let scan = facts.registries().next_back().map(|registry| self.scan(registry))?;
+        scan.stopped_early.then_some("it makes more work than is done for one text")
+    }
+
+    /// The lists with as many tags as are judged of one text.
+    fn bounded(&self, mut lists: Vec<List>) -> Vec<List> {
+        let mut left = TAGS_OF_TEXT;
+        for list in &mut lists {
+            if let Tags::Recipe(_, tags) = &mut list.tags {
+                let most = left.min(TAGS);
+                list.is_cut = tags.tags.len() > most;
+                tags.tags.truncate(most);
+                left -= tags.tags.len();
+            }
+            if list.is_cut {
+                list.findings.push(incomplete(TOO_LONG, list.place));
+            }
         }
         lists
     }
@@ -136,6 +163,7 @@ impl Recipe {
             go,
             goarch,
             stamp: None,
+            is_cut: false,
             findings: list.notes.iter().map(note).collect(),
         }
     }
@@ -144,12 +172,6 @@ impl Recipe {
 /// Whether a release is one that could be built: those before declare no features.
 fn is_recent(release: Release) -> bool {
     "1.60.0".parse().is_ok_and(|first: Release| first <= release)
-}
-
-fn stopped(place: Span) -> Finding {
-    let message = "the text makes more work than is done for one, so a part of it was not read".to_owned();
-    let next = "Give the line that it comes to with `--tags`.".to_owned();
-    get("unresolved-list").finding(message, Label::new(place, "not read to its end"), next)
 }
 
 /// The finding of a note.
@@ -216,9 +238,13 @@ fn several(words: &[Word]) -> Finding {
         words.iter().filter_map(|word| Some((word.text.parse().ok()?, word.span))).collect();
     named.sort_by_key(|(release, span)| (*release, *span));
     named.dedup_by_key(|(release, _)| *release);
-    let quoted: Vec<String> = named.iter().map(|(release, _)| release.to_string()).collect();
-    let message = format!("the text names several releases: {}", quoted.join(", "));
-    let mut labels = named.iter().map(|(release, span)| Label::new(*span, format!("{release} here")));
+    let quoted: Vec<String> = named.iter().take(RELEASES).map(|(release, _)| release.to_string()).collect();
+    let more = match named.len() - quoted.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("the text names several releases: {}{more}", quoted.join(", "));
+    let mut labels = named.iter().take(RELEASES).map(|(release, span)| Label::new(*span, format!("{release} here")));
     let place = labels.next().unwrap_or_else(|| Label::new(Span::default(), ""));
     let mut finding = get("release-assumed").finding(message, place, "Say which with `--release`.".to_owned());
     finding.related = labels.collect();

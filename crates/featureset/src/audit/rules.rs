@@ -71,6 +71,12 @@ pub(crate) static RULES: &[Rule] = &[
         "Go's flags end at the first word that is none, and of a flag that stands twice the last one counts.",
     ),
     rule(
+        "incomplete-analysis",
+        Severity::Warning,
+        "The analysis stopped before the end of what it was given.",
+        "The work is bounded, so that hostile input ends; the audit is true of the part that was analysed.",
+    ),
+    rule(
         "misspelled-tag",
         Severity::Error,
         "A build tag looks like one of Tailscale's and is none.",

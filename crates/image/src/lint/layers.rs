@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::members::{self, Kind, Member, normal};
+use super::members::{self, Kind, Member, Room, normal};
 use super::{Expected, Identify, Program, Verdict, compression, shown};
 use crate::archive::BINARY_LABEL;
 use crate::root::{BLOCK, PROGRAM, Part, on_disk};
@@ -22,6 +22,7 @@ pub(super) fn judge(
     config: &Value,
     expected: &Expected,
     identify: Identify<'_>,
+    room: &mut Room,
     verdict: &mut Verdict,
 ) {
     let (mut tree, mut looked) = (Tree::new(), BTreeSet::new());
@@ -31,7 +32,7 @@ pub(super) fn judge(
         if let Some(format) = compression(layer.bytes) {
             verdict.find("compressed-layer", &name, format!("the layer is compressed with {format}"));
         } else if looked.insert(&layer.path) {
-            let members = members::read(layer.bytes, &name, verdict);
+            let members = members::read(layer.bytes, &name, room, verdict);
             verdict.layers += 1;
             overlay(&mut tree, members, &name, &mut cost, verdict);
         }

@@ -109,6 +109,13 @@ pub static LINTS: &[Lint] = &[
         "Assemble the root in one layer.",
     ),
     row(
+        "member-twice",
+        Error,
+        "A name is in the archive more than once.",
+        "Which of them RouterOS takes is not known, so this verdict may be about another.",
+        HOSTILE,
+    ),
+    row(
         "missing-member",
         Error,
         "manifest.json names a file that is not in the archive.",
@@ -149,6 +156,20 @@ pub static LINTS: &[Lint] = &[
         "A layer holds a device, a pipe or a socket.",
         "RouterOS provides /dev itself, and may be unable to make one of these.",
         "Leave it out.",
+    ),
+    row(
+        "trailing-data",
+        Error,
+        "There are data after the end of an archive.",
+        "What reads on finds files that were not judged.",
+        HOSTILE,
+    ),
+    row(
+        "unread-member",
+        Error,
+        "An archive holds a member of a kind that is not read: a sparse file, say.",
+        "What is in it was not judged, and RouterOS may not read it either.",
+        "Put the archive together without it: `tar --format=ustar` without `--sparse`.",
     ),
     row("unreadable", Error, "The file is no tar archive, or a damaged one.", "RouterOS reads nothing else.", AGAIN),
     row(

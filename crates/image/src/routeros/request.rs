@@ -149,7 +149,8 @@ fn first(address: IpAddr, length: u8) -> IpAddr {
 fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), String), Refusal> {
     let room = if v4 { 30 } else { 126 };
     match network(value) {
-        Some((address, length)) if address.is_ipv4() == v4 && length <= room => {
+        // The whole of the address space is no network that two stations share.
+        Some((address, length)) if address.is_ipv4() == v4 && (1..=room).contains(&length) => {
             let base = first(address, length);
             let own = bits(address) - bits(base);
             let last = (1_u128 << ((if v4 { 32 } else { 128 }) - u32::from(length))) - 1;
@@ -159,8 +160,8 @@ fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), 
             let router = of_bits(bits(base) + if own == 1 { 2 } else { 1 }, address);
             Ok(((format!("{address}/{length}"), format!("{router}/{length}")), format!("{base}/{length}")))
         }
-        _ if v4 => refuse(what, value, "is no IPv4 address with a length of at most 30, such as 172.20.0.2/24"),
-        _ => refuse(what, value, "is no IPv6 address with a length of at most 126, such as fd20::2/64"),
+        _ if v4 => refuse(what, value, "is no IPv4 address with a length of 1 to 30, such as 172.20.0.2/24"),
+        _ => refuse(what, value, "is no IPv6 address with a length of 1 to 126, such as fd20::2/64"),
     }
 }
 

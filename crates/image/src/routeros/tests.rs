@@ -88,6 +88,19 @@ fn the_router_takes_another_address_of_the_same_network() {
     assert!(address("10.9.8.7/24").contains("gateway=10.9.8.1"));
 }
 
+#[test]
+fn every_length_of_a_network_is_taken_or_refused() {
+    for length in 0..=u8::MAX {
+        for (address, address6) in
+            [(format!("10.9.8.2/{length}"), None), ("10.9.8.2/24".to_owned(), Some(format!("::2/{length}")))]
+        {
+            let taken = if address6.is_some() { (1..=126).contains(&length) } else { (1..=30).contains(&length) };
+            let request = Request { address, address6, ..Request::default() };
+            assert_eq!(script(LAST, &request).is_ok(), taken, "{request:?}");
+        }
+    }
+}
+
 /// Reads a string of RouterOS the way its documentation says: gives what it means and what follows it.
 fn unquoted(text: &str) -> Option<(Vec<u8>, &str)> {
     let mut bytes = Vec::new();

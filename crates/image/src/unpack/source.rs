@@ -6,6 +6,7 @@ use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
 use super::Fault;
+use crate::limits::{HARMLESS, MOST_GROWTH};
 use crate::lint::compression;
 
 /// How much of a stream is looked at to know it: a header of tar.
@@ -128,13 +129,6 @@ pub(super) struct Counted<'a, R> {
     of: Option<Rc<Cell<u64>>>,
 }
 
-impl<R> Counted<'_, R> {
-    /// A stream may grow to so much however small it was.
-    const HARMLESS: u64 = 16 << 20;
-    /// Programs pack to a third or so, text to a tenth; what packs to less than this is made to hurt.
-    const PROPORTION: u64 = 200;
-}
-
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let over = |fault| Err(io::Error::other(Over(fault)));
@@ -154,8 +148,8 @@ impl<R: Read> Read for Counted<'_, R> {
         };
         self.budget.left.set(left);
         match &self.of {
-            Some(encoded) if self.read > Self::HARMLESS && self.read / Self::PROPORTION > encoded.get() => {
-                let message = format!("it grows to more than {} times its size", Self::PROPORTION);
+            Some(encoded) if self.read > HARMLESS && self.read / MOST_GROWTH > encoded.get() => {
+                let message = format!("it grows to more than {MOST_GROWTH} times its size");
                 over(Fault::TooMuch(message))
             }
             _ => Ok(usize::try_from(count).unwrap_or(usize::MAX)),

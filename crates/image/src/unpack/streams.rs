@@ -11,9 +11,10 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::Fault;
 use super::source::{Budget, Counted, Source};
+use crate::limits::LARGEST_WINDOW;
 
-/// The largest window that a stream may ask for. `xz -9` takes half of it, `zstd --ultra -22` as much.
-const WINDOW: u64 = 128 << 20;
+/// The memory of a decoder of xz without its window, in bytes.
+const DECODER: u64 = 1 << 20;
 
 /// The decoded side of a compressed stream.
 pub(super) fn decoder<'s, 'b>(
@@ -25,7 +26,11 @@ pub(super) fn decoder<'s, 'b>(
     let input = BufReader::new(Metered { inner: source, read: Rc::clone(&encoded) });
     let inner: Box<dyn Read + 's> = match compression {
         "gzip" => Box::new(MultiGzDecoder::new(input)),
-        "xz" => Box::new(XzReader::new_mem_limit(input, true, u32::try_from(WINDOW >> 10).unwrap_or(u32::MAX))),
+        "xz" => Box::new(XzReader::new_mem_limit(
+            input,
+            true,
+            u32::try_from((LARGEST_WINDOW + DECODER) >> 10).unwrap_or(u32::MAX),
+        )),
         "zstd" => Box::new(Zstd::new(input)),
         other => return Err(Fault::Damaged(format!("{other} is not read"))),
     };
@@ -55,7 +60,7 @@ struct Zstd<R> {
 impl<R: BufRead> Zstd<R> {
     fn new(input: R) -> Self {
         let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(WINDOW);
+        decoder.set_max_window_size(LARGEST_WINDOW);
         Self { input, decoder }
     }
 

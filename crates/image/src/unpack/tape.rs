@@ -1,21 +1,14 @@
 //! The members of a tar archive, streamed.
-//!
-//! The reader of the crate `tar` holds long names and extended headers of any length in memory, so it is asked for the
-//! records as they are, and no more of a name is read than a path can have.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 
-use tar::{Archive, EntryType, PaxExtensions};
+use tar::{Archive, EntryType};
 
 use super::source::Source;
 use super::{Fault, Format, Walk};
-
-/// How many members an archive may have.
-const MOST_MEMBERS: usize = 200_000;
-
-/// How much of a name or of an extended header is read.
-const LONGEST_HEADER: u64 = 64 << 10;
+use crate::limits::MOST_MEMBERS;
+use crate::tape::{Described, Unread};
 
 /// Looks at every file of an archive.
 pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Result<(), Fault> {
@@ -24,8 +17,12 @@ pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Res
     // A package of apk is several archives in one stream, and not every tool takes their ends away.
     archive.set_ignore_zeros(true);
     let mut format = Format::Tar;
+    let whole = walk.place.is_empty();
     let outcome = members(walk, &mut archive, depth, &mut format);
-    walk.is(format);
+    // An error leaves the place where it happened, and the file is of its format all the same.
+    if whole {
+        walk.looked.format.get_or_insert(format);
+    }
     outcome.map_err(|fault| match fault {
         Fault::Damaged(_) if ended.get() => Fault::Truncated,
         fault => fault,
@@ -38,42 +35,33 @@ fn members<R: Read>(
     depth: usize,
     format: &mut Format,
 ) -> Result<(), Fault> {
-    let mut long = None;
+    let mut described = Described::default();
     let entries = archive.entries().map_err(|error| Fault::of(&error))?;
     for (index, entry) in entries.raw(true).enumerate() {
         let mut entry = entry.map_err(|error| Fault::of(&error))?;
         if index == MOST_MEMBERS {
             return Err(Fault::TooMuch(format!("it has more than {MOST_MEMBERS} files")));
         }
-        match entry.header().entry_type() {
-            EntryType::GNULongName => long = Some(text(&mut entry)?),
-            EntryType::XHeader => long = path_of_pax(&text(&mut entry)?).or(long),
-            EntryType::XGlobalHeader | EntryType::GNULongLink => {}
-            EntryType::Regular | EntryType::Continuous => {
-                let own = || String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
-                let name = long.take().unwrap_or_else(own);
+        if described.take(&mut entry).map_err(|error| Fault::of(&error))? {
+            continue;
+        }
+        let mut described = std::mem::take(&mut described);
+        let name = described.path(entry.header());
+        match (described.unread(entry.header()), entry.header().entry_type()) {
+            (Some(unread), _) => {
+                walk.unread(&name, unread.what());
+                if unread == Unread::SparseInPieces {
+                    return Ok(());
+                }
+            }
+            (None, EntryType::Regular | EntryType::Continuous) => {
                 *format = told_by(&name, *format);
                 walk.member(&name, &mut entry, depth)?;
             }
-            _ => long = None,
+            (None, _) => {}
         }
     }
     Ok(())
-}
-
-/// A name that has a record of its own.
-fn text(entry: &mut impl Read) -> Result<String, Fault> {
-    let mut bytes = Vec::new();
-    entry.take(LONGEST_HEADER).read_to_end(&mut bytes).map_err(|error| Fault::of(&error))?;
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    Ok(String::from_utf8_lossy(&bytes[..end]).into_owned())
-}
-
-/// The path in an extended header, if it has one.
-fn path_of_pax(header: &str) -> Option<String> {
-    let mut extensions = PaxExtensions::new(header.as_bytes()).filter_map(Result::ok);
-    let path = extensions.find(|extension| extension.key_bytes() == b"path")?;
-    Some(String::from_utf8_lossy(path.value_bytes()).into_owned())
 }
 
 /// What an archive is by the name of a member, if it was not known yet. Docker's own images hold the files of both layouts.

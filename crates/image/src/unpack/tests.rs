@@ -9,6 +9,7 @@ use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::LARGEST_WINDOW;
 
 const ELF: &[u8] = b"\x7fELF and nothing more";
 
@@ -115,6 +116,19 @@ fn a_stream_that_grows_out_of_proportion_is_stopped() {
 }
 
 #[test]
+fn the_largest_window_of_the_usual_tools_is_read() {
+    let mut options = XzOptions::with_preset(9);
+    assert_eq!(u64::from(options.lzma_options.dict_size), LARGEST_WINDOW);
+    for (window, read) in [(LARGEST_WINDOW, true), (LARGEST_WINDOW + (2 << 20), false)] {
+        options.lzma_options.dict_size = u32::try_from(window).unwrap();
+        let mut encoder = XzWriter::new(Vec::new(), options.clone()).unwrap();
+        encoder.write_all(ELF).unwrap();
+        let (found, looked) = look(&encoder.finish().unwrap());
+        assert_eq!(found.len(), usize::from(read), "{looked:?}");
+    }
+}
+
+#[test]
 fn archives_in_archives_have_an_end() {
     let mut nested = ELF.to_vec();
     for _ in 0..20 {
@@ -146,6 +160,54 @@ fn a_long_name_is_not_held() {
     header.set_cksum();
     let file = [header.as_bytes().to_vec(), vec![b'a'; 1 << 20]].concat();
     assert_eq!(look(&file).1.faults, [(vec![], Fault::Truncated)]);
+}
+
+/// A member of a kind that the writer of the crate `tar` does not write.
+fn odd(letter: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.set_path(name).unwrap();
+    header.set_entry_type(tar::EntryType::new(letter));
+    header.set_size(bytes.len() as u64);
+    header.set_cksum();
+    let mut member = [header.as_bytes(), bytes].concat();
+    member.resize(member.len().next_multiple_of(512), 0);
+    member
+}
+
+#[test]
+fn what_is_not_read_of_an_archive_is_named() {
+    let sparse = "22 GNU.sparse.major=1\n35 GNU.sparse.name=sbin/tailscaled\n";
+    let file = [
+        odd(b'S', "sbin/one", ELF),
+        odd(b'x', "x", sparse.as_bytes()),
+        odd(b'0', "GNUSparseFile.0/tailscaled", b"1\n0\n"),
+        odd(b'V', "label", b""),
+        odd(b'0', "sbin/two", ELF),
+    ]
+    .concat();
+    let (found, looked) = look(&file);
+    assert_eq!(found.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>(), ["sbin/two"]);
+    let named: Vec<String> =
+        looked.faults.iter().map(|(place, fault)| format!("{}: {fault:?}", place.join(": "))).collect();
+    assert_eq!(
+        named,
+        [
+            "sbin/one: Unread(\"a sparse file, which is not read\")",
+            "sbin/tailscaled: Unread(\"a sparse file, which is not read\")",
+            "label: Unread(\"a member of the kind `V`, which is not read\")",
+        ]
+    );
+}
+
+#[test]
+fn no_more_programs_are_looked_at_than_any_image_has() {
+    let file = odd(b'0', "p", ELF).repeat(MOST_PROGRAMS + 1);
+    let (found, looked) = look(&file);
+    assert_eq!((found.len(), looked.programs, looked.format), (MOST_PROGRAMS, MOST_PROGRAMS, Some(Format::Tar)));
+    assert!(matches!(&looked.faults[..], [(_, Fault::TooMuch(why))] if why.contains("10000 programs")), "{looked:?}");
+    let sparse = odd(b'S', "p", ELF).repeat(100);
+    let (_, looked) = look(&sparse);
+    assert_eq!((looked.faults.len(), looked.more_faults), (MOST_FAULTS, 80));
 }
 
 #[test]

@@ -408,8 +408,8 @@ impl Interpreter<'_> {
             // What the file sets is not known; what the text says holds unless the file says otherwise.
             let name = format!("the file `{}`", Self::shown(path));
             let mark = self.mark(super::Mark::Environment(crate::Word::new(name, span)));
-            for variable in Rc::make_mut(&mut state.variables).values_mut() {
-                if let super::state::Elements::One(value) = &mut variable.elements {
+            for variable in state.variables_mut().values_mut() {
+                if let super::state::Elements::One(value) = &mut Rc::make_mut(variable).elements {
                     value.marks.insert(mark);
                 }
             }
@@ -623,7 +623,7 @@ impl Interpreter<'_> {
         quoted.push(text);
         quoted.push_made("\"", text.origin(text.len()));
         let unquoted = text.text().starts_with(['"', '\'']);
-        let node = crate::shell::parse(if unquoted { text } else { &quoted });
+        let node = self.parse(if unquoted { text } else { &quoted });
         match first_call(&node) {
             Some(call) => call.words.first().map(|word| self.single(word, state)).unwrap_or_default(),
             None => text.clone(),
@@ -634,7 +634,7 @@ impl Interpreter<'_> {
     pub(crate) fn docker_pairs(&mut self, text: &Value, state: &mut State) -> Vec<(String, Option<Value>)> {
         let mut script = Value::made("export ", text.origin(0));
         script.push(text);
-        let node = crate::shell::parse(&script);
+        let node = self.parse(&script);
         let Some(call) = first_call(&node) else { return Vec::new() };
         let mut pairs = Vec::new();
         for assignment in &call.assignments {

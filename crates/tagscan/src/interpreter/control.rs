@@ -14,8 +14,10 @@ impl Interpreter<'_> {
     /// Runs a command in each of the states; those that have jumped stay as they are.
     pub(crate) fn run(&mut self, node: &Node, states: Vec<State>) -> Vec<State> {
         let mut after = Vec::new();
-        for state in states {
-            if state.jump.is_some() || !self.pay(16) {
+        for mut state in states {
+            // Copies of a state share its variables; its output is copied.
+            let work = 16 + std::mem::take(&mut state.debt) + state.output.len() / 32 + state.pending.len();
+            if state.jump.is_some() || !self.pay(work) {
                 after.push(state);
             } else {
                 after.extend(self.step(node, state));
@@ -377,6 +379,8 @@ impl Interpreter<'_> {
 
     /// One state for several that a copied shell may end in.
     pub(crate) fn one(&mut self, mut states: Vec<State>) -> State {
+        let debt = states.iter_mut().map(|state| std::mem::take(&mut state.debt)).sum();
+        self.pay(debt);
         // A shell that gave up passes nothing on, if there is another outcome.
         let gave_up = |state: &State| state.jump == Some(Jump::Exit) && state.status == Status::Failure;
         if !states.iter().all(gave_up) {

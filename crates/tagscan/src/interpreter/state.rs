@@ -70,7 +70,9 @@ pub(crate) enum Jump {
 /// The state of a shell. Copies share their parts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    pub(crate) variables: Rc<BTreeMap<String, Variable>>,
+    pub(crate) variables: Rc<BTreeMap<String, Rc<Variable>>>,
+    /// Work of copying it that is still to be paid for.
+    pub(crate) debt: usize,
     pub(crate) functions: Rc<BTreeMap<String, Rc<Node>>>,
     pub(crate) called: Rc<BTreeSet<String>>,
     /// Files that were written, by path.
@@ -105,7 +107,14 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
-        self.variables.get(name)
+        self.variables.get(name).map(|variable| &**variable)
+    }
+
+    pub(crate) fn variables_mut(&mut self) -> &mut BTreeMap<String, Rc<Variable>> {
+        if Rc::strong_count(&self.variables) > 1 {
+            self.debt += 16 * self.variables.len();
+        }
+        Rc::make_mut(&mut self.variables)
     }
 
     /// The text of a variable, if it is set.
@@ -123,18 +132,18 @@ impl State {
     }
 
     pub(crate) fn put(&mut self, name: &str, variable: Variable) {
-        Rc::make_mut(&mut self.variables).insert(name.to_owned(), variable);
+        self.variables_mut().insert(name.to_owned(), Rc::new(variable));
     }
 
     pub(crate) fn unset(&mut self, name: &str) {
         if self.variables.contains_key(name) {
-            Rc::make_mut(&mut self.variables).remove(name);
+            self.variables_mut().remove(name);
         }
     }
 
     pub(crate) fn export(&mut self, name: &str) {
-        if let Some(variable) = Rc::make_mut(&mut self.variables).get_mut(name) {
-            variable.exported = true;
+        if let Some(variable) = self.variables_mut().get_mut(name) {
+            Rc::make_mut(variable).exported = true;
         }
     }
 
@@ -243,14 +252,14 @@ impl Interpreter<'_> {
             let names: BTreeSet<&String> = a.variables.keys().chain(b.variables.keys()).collect();
             let mut variables = BTreeMap::new();
             for name in names {
-                let (one, other) = (a.get(name), b.get(name));
+                let (one, other) = (a.variables.get(name), b.variables.get(name));
                 let variable = match (one, other) {
-                    (Some(one), Some(other)) if one == other => one.clone(),
+                    (Some(one), Some(other)) if Rc::ptr_eq(one, other) || one == other => one.clone(),
                     _ => {
                         let value = one.or(other).map(|variable| variable.joined(" ")).unwrap_or_default();
                         let reason = format!("`{name}` depends on conditions that are not known");
                         let hole = self.unknown(reason, value.span(0..0));
-                        Variable { exported: one.or(other).is_some_and(|v| v.exported), ..Variable::one(hole) }
+                        Rc::new(Variable { exported: one.or(other).is_some_and(|v| v.exported), ..Variable::one(hole) })
                     }
                 };
                 variables.insert(name.clone(), variable);
@@ -302,7 +311,7 @@ impl Interpreter<'_> {
 
 /// Whether two states have the same variables with tags.
 fn has_same_tags(a: &State, b: &State) -> bool {
-    fn tagged(state: &State) -> impl Iterator<Item = (&String, &Variable)> {
+    fn tagged(state: &State) -> impl Iterator<Item = (&String, &Rc<Variable>)> {
         state.variables.iter().filter(|(_, variable)| {
             variable.elements().iter().any(|value| value.text().split([',', ' ', '\n']).any(is_tag))
         })

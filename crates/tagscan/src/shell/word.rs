@@ -39,11 +39,13 @@ impl Parser<'_> {
             text: &self.text[..range.end],
             at: range.start,
             depth: self.depth,
+            is_whole: true,
             after_here: None,
             endless: std::mem::take(&mut self.endless),
         };
         let mut pieces = Vec::new();
         inner.quoted(&mut pieces, None);
+        self.is_whole &= inner.is_whole;
         self.endless = inner.endless;
         Word { span: self.source.span(range), pieces }
     }
@@ -145,7 +147,7 @@ impl Parser<'_> {
     /// Commands up to a bracket, one level deeper.
     fn nested(&mut self, end: &str) -> crate::ir::Node {
         if self.depth >= DEEPEST {
-            self.at = self.text.len();
+            self.give_up();
             return crate::ir::Node::Sequence(Vec::new());
         }
         self.depth += 1;
@@ -237,6 +239,7 @@ impl Parser<'_> {
             }
         }
         let body = if self.depth >= DEEPEST {
+            self.is_whole = false;
             crate::ir::Node::Sequence(Vec::new())
         } else {
             let mut parser = Parser {
@@ -244,10 +247,13 @@ impl Parser<'_> {
                 text: inner.text(),
                 at: 0,
                 depth: self.depth + 1,
+                is_whole: true,
                 after_here: None,
                 endless: Default::default(),
             };
-            parser.sequence(&[])
+            let body = parser.sequence(&[]);
+            self.is_whole &= parser.is_whole;
+            body
         };
         pieces.push(Piece::Output { body: Box::new(body), quoted });
     }
@@ -255,7 +261,7 @@ impl Parser<'_> {
     /// The inside of `${ … }`.
     fn braced(&mut self, start: usize) -> Option<Parameter> {
         if self.depth >= DEEPEST {
-            self.at = self.text.len();
+            self.give_up();
             return None;
         }
         self.depth += 1;

@@ -10,7 +10,7 @@ use featureset::audit::{File, Recipe};
 use featureset::facts::Facts;
 use featureset::release::Release;
 
-use super::source::{Source, nothing};
+use super::source::{Opened, Source, nothing};
 use crate::files;
 use crate::foreign;
 use crate::problem::Problem;
@@ -41,16 +41,18 @@ pub(super) fn open(
     tools: Option<&Path>,
     release: Option<Release>,
     facts: &Facts,
-) -> Result<Vec<Source>> {
+) -> Result<Opened> {
     let mut found = Vec::new();
-    let mut sources = Vec::new();
+    let (mut sources, mut not_judged) = (Vec::new(), Vec::new());
     for path in paths {
         if path.is_dir() {
             walk(path, path, &mut found)?;
         } else if foreign::is_text(path)? {
             found.push((path.to_string_lossy().into_owned(), path.clone()));
         } else {
-            sources.extend(Source::of_file(path, tools, release, facts)?);
+            let opened = Source::of_file(path, tools, release, facts)?;
+            sources.extend(opened.sources);
+            not_judged.extend(opened.not_judged);
         }
     }
     found.sort();
@@ -77,7 +79,7 @@ pub(super) fn open(
         return Err(nothing(&paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", ")));
     }
     join_releases(&mut sources, &read, facts);
-    Ok(sources)
+    Ok(Opened { sources, not_judged })
 }
 
 /// The release of lists that state none: the one that the other files state, if they state one only.

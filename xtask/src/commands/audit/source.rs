@@ -1,6 +1,5 @@
 //! What is audited: a tag line, a text in which lists of tags stand, or programs with what they record of their build.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,10 +14,7 @@ use super::project;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
 use crate::problem::Problem;
-use crate::progress;
-
-/// The most that is read of a text: no recipe is longer.
-const LONGEST: u64 = 1 << 20;
+use crate::{files, limits, progress};
 
 /// A text and the lists in it.
 pub struct Source {
@@ -34,15 +30,23 @@ pub struct Source {
     pub lists: Vec<List>,
 }
 
+/// The sources in a file.
+pub struct Opened {
+    /// The sources, at least one, each with at least one list.
+    pub sources: Vec<Source>,
+    /// The other things in the file: not Tailscale, or not judged.
+    pub not_judged: Vec<Problem>,
+}
+
 impl Source {
     /// Opens what the flags name: at least one source, each with at least one list. `tools` is where tools were provided
     /// before, if anywhere.
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, tools: Option<&Path>, facts: &Facts) -> Result<Vec<Self>> {
+    pub fn open(what: &What, tools: Option<&Path>, facts: &Facts) -> Result<Opened> {
         match (what.files.as_slice(), &what.tags) {
-            ([], tags) => Ok(vec![Self::of_line(tags.as_deref().unwrap_or_default())]),
+            ([], tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
             ([path], _) if !path.is_dir() => Self::of_file(path, tools, what.release, facts),
             (paths, _) => project::open(paths, tools, what.release, facts),
         }
@@ -52,30 +56,45 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, tools: Option<&Path>, facts: &Facts) -> Result<Vec<Self>> {
+    pub fn older(text: &str, tools: Option<&Path>, facts: &Facts) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(vec![Self::of_line(text)]) } else { Self::of_file(path, tools, None, facts) }
+        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, tools, None, facts) }
     }
 
-    fn of_line(tags: &str) -> Self {
-        let list = List::line(tags, "the tags as given");
-        Self { name: "the tag line".to_owned(), file: None, text: tags.to_owned(), is_text: false, lists: vec![list] }
+    fn of_line(tags: &str) -> Opened {
+        let (name, lists) = ("the tag line".to_owned(), vec![List::line(tags, "the tags as given")]);
+        let source = Self { name, file: None, text: tags.to_owned(), is_text: false, lists };
+        Opened { sources: vec![source], not_judged: Vec::new() }
     }
 
-    pub(super) fn of_file(path: &Path, tools: Option<&Path>, release: Option<Release>, facts: &Facts) -> Result<Vec<Self>> {
+    pub(super) fn of_file(
+        path: &Path,
+        tools: Option<&Path>,
+        release: Option<Release>,
+        facts: &Facts,
+    ) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
             let opened = foreign::open(path, tools)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
-            return Ok(opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect());
+            let sources = opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect();
+            return Ok(Opened { sources, not_judged: opened.others });
         }
-        let text = read(path)?;
-        let lists = Recipe::new(&name, &text, Default::default()).lists(release, facts);
+        // What is not UTF-8 in it can't be part of a tag.
+        let text = String::from_utf8_lossy(&files::read_regular(path, limits::RECIPE)?).into_owned();
+        let recipe = Recipe::new(&name, &text, Default::default());
+        let lists = recipe.lists(release, facts);
+        if let (true, Some(why)) = (lists.is_empty(), recipe.stopped(facts)) {
+            let message = format!("{name} was not followed to its end");
+            let next = "Print the tag line where it is built, and give it with `--tags`.";
+            return Err(Problem::new("incomplete-analysis", message, why, next).into());
+        }
         if lists.is_empty() {
             return Err(nothing(&name));
         }
-        Ok(vec![Self { file: Some(name.clone()), name, text, is_text: true, lists }])
+        let source = Self { file: Some(name.clone()), name, text, is_text: true, lists };
+        Ok(Opened { sources: vec![source], not_judged: Vec::new() })
     }
 
     /// A program is judged by what it records of its own build.
@@ -117,22 +136,6 @@ fn replaced(list: &List) -> Finding {
 /// The release that a version begins with: `1.98.5-t012345678` is one of 1.98.5.
 fn release(version: &str) -> Option<Release> {
     version.split('-').next()?.parse().ok()
-}
-
-/// The text of a file. What is not UTF-8 in it can't be part of a tag.
-fn read(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-    file.map_err(|error| {
-        let next = "Check the path; a tag line is given with `--tags`.";
-        Problem::new("file", format!("can't read {}", path.display()), error.to_string(), next)
-    })?;
-    if bytes.len() as u64 > LONGEST {
-        let message = format!("{} is a text of more than 1 MB", path.display());
-        let next = "Check that it is the right file, or give the tag line with `--tags`.";
-        return Err(Problem::new("too-large", message, "no recipe is that long, so it is not read", next).into());
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The problem of a text or project without a list.

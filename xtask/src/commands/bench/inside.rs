@@ -9,7 +9,7 @@ use super::report::{Event, Memory, Run, Taken};
 use super::{Load, Plan, Side};
 use crate::commands;
 use crate::files;
-use crate::outln;
+use crate::output;
 use crate::problem::Interrupted;
 use crate::process::{Server, check_interrupt};
 use crate::tools::qemu::runner;
@@ -51,8 +51,7 @@ pub fn run(plan: &str) -> Result<commands::Outcome> {
 }
 
 fn say(event: &Event) -> Result<()> {
-    outln!("{}", serde_json::to_string(event)?);
-    Ok(())
+    Ok(output::event(&serde_json::to_string(event)?)?)
 }
 
 fn run_pairs(plan: &str) -> Result<()> {
@@ -120,8 +119,8 @@ struct Couple {
     client: Node,
     /// The address of the server in the tailnet.
     address: String,
-    _sink: Server,
-    _bounce: Server,
+    _tcp_sink: Server,
+    _udp_echo: Server,
 }
 
 impl Couple {
@@ -134,11 +133,11 @@ impl Couple {
         server.join(&[])?;
         client.join(&[])?;
         let address = server.addresses()?.0;
-        let sink = server.host.serve("sink", &["sink", "[::]:7001"])?;
-        let bounce = server.host.serve("bounce", &["bounce", "[::]:7002"])?;
+        let tcp_sink = server.host.serve("tcp-sink", &["tcp-sink", "[::]:7001"])?;
+        let udp_echo = server.host.serve("udp-echo", &["udp-echo", "[::]:7002"])?;
         server.kill();
         client.kill();
-        Ok(Self { side, server, client, address, _sink: sink, _bounce: bounce })
+        Ok(Self { side, server, client, address, _tcp_sink: tcp_sink, _udp_echo: udp_echo })
     }
 
     /// Starts both daemons, and waits until they talk directly.
@@ -181,7 +180,7 @@ impl Couple {
             Load::ManyStreams => self.stream(STREAMED, CONNECTIONS),
             Load::SmallPackets => {
                 let at = format!("{}:7002", self.address);
-                self.client.host.lab_within(&["volley", &at, PACKETS, PACKET, WINDOW], LONGEST)
+                self.client.host.lab_within(&["udp-flood", &at, PACKETS, PACKET, WINDOW], LONGEST)
             }
         };
         let told = told.with_context(|| format!("{}, {}", self.side.words(), load.name()))?;

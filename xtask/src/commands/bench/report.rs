@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::paired::{Ratio, Verdict, middle};
 use super::{Load, Side};
 use crate::cli::Format;
-use crate::outln;
+use crate::render::annotate;
+use crate::{outln, output};
 
 /// What the process inside says as it goes on, one to a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,7 +151,7 @@ impl Summary {
                     document.extend(own);
                 }
                 document["runs"] = serde_json::json!(runs);
-                outln!("{document:#}");
+                output::json(&document);
             }
             Format::Github | Format::Sarif => {
                 for one in &self.loads {
@@ -160,7 +161,7 @@ impl Summary {
                         Verdict::TooNoisy => "warning",
                     };
                     let said = one.cpu_seconds_per_gb.words(self.limit);
-                    outln!("::{level} title=bench {}::CPU per GB {said}", one.load.name());
+                    annotate(level, &format!("bench {}", one.load.name()), &format!("CPU per GB {said}"));
                 }
             }
         }

@@ -81,7 +81,7 @@ pub(super) fn digest(recipe: &Recipe) -> String {
         recipe.build.pack.to_string(),
         match recipe.build.symbols {
             Symbols::All => Symbols::All.to_string(),
-            symbols => format!("{symbols} {}", gobinary::slim::REVISION),
+            symbols => format!("{symbols} {}", gobinary::pclntab::REVISION),
         },
     ];
     files::sha256(parts.join("\n").as_bytes())

@@ -1,7 +1,7 @@
 //! What would run: the Go command as a value, as a line to read, and the dry run.
 
 use crate::cli::Format;
-use crate::outln;
+use crate::{outln, output};
 use featureset::policy::Pack;
 use featureset::recipe::{MODULE, Recipe};
 use featureset::selection::Selection;
@@ -45,7 +45,7 @@ fn quoted(text: &str) -> String {
 pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) {
     let recipes = recipes(project, pinned, targets);
     if format == Format::Json {
-        outln!("{:#}", document(&recipes));
+        output::json(&document(&recipes));
         return;
     }
     outln!("# Each in an environment of nothing but what is shown, the caches, and the way to the network.");

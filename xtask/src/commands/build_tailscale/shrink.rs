@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::policy::Symbols;
 use featureset::recipe::Recipe;
-use gobinary::slim::{self, Names};
+use gobinary::pclntab::{self, Names};
 
 use crate::files;
 use crate::problem::Problem;
@@ -20,8 +20,8 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Symbols::Functions => Names::All,
         Symbols::None => Names::Runtime,
     };
-    match slim::slim(bytes, names) {
-        Ok(slim) => Ok(Some(slim.bytes)),
+    match pclntab::rewrite(bytes, names) {
+        Ok(rewritten) => Ok(Some(rewritten.bytes)),
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
             let next = "Write `symbols: all` for it, or pin a Go whose layout is known.";

@@ -6,8 +6,7 @@ use featureset::rules;
 
 use crate::cli::Format;
 use crate::commands::Outcome;
-use crate::outln;
-use crate::output::product;
+use crate::output::{self, product};
 use crate::project::Project;
 use crate::render::wrapped;
 
@@ -36,7 +35,7 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
             "record": hazard.record,
             "proof": hazard.proof,
         });
-        outln!("{document:#}");
+        output::json(&document);
     } else {
         product(format_args!("{}", told(hazard, state, accepted.map(String::as_str))));
     }

@@ -1,11 +1,11 @@
 //! `image lint`: reads an archive as if it were made to hurt, and says what is wrong with it.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Result;
 use featureset::policy::format_size;
-use image::lint::{Expected, LARGEST, Program, Verdict, judge};
+use image::limits::LARGEST;
+use image::lint::{Expected, Program, Verdict, judge};
 use image::platform::Platform;
 
 use crate::cli::{Format, ImageLint};
@@ -13,7 +13,7 @@ use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest};
 use crate::problem::Problem;
 use crate::project::Project;
-use crate::{progress, render};
+use crate::{files, progress, render};
 
 /// Runs the command.
 ///
@@ -21,8 +21,8 @@ use crate::{progress, render};
 /// A [`Problem`] where the file can't be read or is larger than any router takes, or the target is unknown or not built.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageLint) -> Result<Outcome> {
     let expected = flags.target.as_deref().map(|target| expected(policy, target)).transpose()?;
-    let archive = read(&flags.file)?;
-    let verdict = judge(&archive, &expected.unwrap_or_default(), &identify);
+    // The archive is let go of before anything is written about it.
+    let verdict = judge(&files::read_regular(&flags.file, LARGEST)?, &expected.unwrap_or_default(), &identify);
     let name = flags.file.to_string_lossy();
     render::verdict(&name, &verdict, format);
     if format == Format::Human {
@@ -59,26 +59,6 @@ fn expected(policy: Option<&Path>, target: &str) -> Result<Expected> {
         )
     })?;
     Ok(Expected { platform, binary: Some(manifest.binary.sha256) })
-}
-
-/// The whole file, but no more than any router takes: a device or a pipe has no end.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    file.map_err(|error| {
-        Problem::new(
-            "file",
-            format!("can't read {}", path.display()),
-            error.to_string(),
-            "Check the path and run it again.",
-        )
-    })?;
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("{} is larger than {}", path.display(), format_size(LARGEST));
-        let why = "no router has room for such an image, so it is not read";
-        return Err(Problem::new("too-large", message, why, "Check that it is the right file.").into());
-    }
-    Ok(bytes)
 }
 
 /// The verdict in one line.

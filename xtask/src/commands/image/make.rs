@@ -20,7 +20,7 @@ use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{files, outln, progress, render};
+use crate::{escape, files, outln, output, progress, render};
 
 /// The name of the image.
 const NAME: &str = "tailscale-routeros";
@@ -228,11 +228,11 @@ fn report(made: &[Made], format: Format) {
             (made.target.clone(), document)
         };
         let images: serde_json::Map<_, _> = made.iter().map(one).collect();
-        outln!("{:#}", json!({ "schema": 1, "images": images }));
+        output::json(&json!({ "schema": 1, "images": images }));
         return;
     }
     for made in made {
-        outln!("{}", made.path.display());
+        outln!("{}", escape::line(&made.path.to_string_lossy()));
         for part in &made.verdict.parts {
             outln!("  {:>9} on flash  {}", format_size(part.disk), part.name);
         }

@@ -6,7 +6,7 @@ use image::routeros::{FIRST, LAST, Request, script};
 use crate::cli::{Format, ImageScript};
 use crate::commands::Outcome;
 use crate::problem::Problem;
-use crate::{outln, progress};
+use crate::{outln, output, progress};
 
 /// Runs the command.
 ///
@@ -37,7 +37,7 @@ pub(super) fn run(format: Format, flags: &ImageScript) -> Result<Outcome> {
     })?;
     if format == Format::Json {
         let document = serde_json::json!({ "schema": 1, "warnings": script.warnings, "script": script.text });
-        outln!("{document:#}");
+        output::json(&document);
         return Ok(Outcome::Clean);
     }
     for warning in &script.warnings {

@@ -12,7 +12,7 @@ use crate::commands::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::wrapped;
-use crate::{costs, outln, progress};
+use crate::{costs, escape, outln, output, progress};
 
 /// Tells for each target that was measured how to fit; a target that can't fit is a finding.
 pub(super) fn run(
@@ -40,7 +40,7 @@ pub(super) fn run(
             document.insert((*target).to_owned(), as_json(found.as_deref()));
         } else {
             let weight = format_size(known.whole.packed);
-            outln!("{}", drops.told(&format!("{target}, {weight}"), budget, found.as_deref()));
+            outln!("{}", drops.told(&format!("{}, {weight}", escape::line(target)), budget, found.as_deref()));
         }
     }
     if !measured {
@@ -54,7 +54,7 @@ pub(super) fn run(
         .into());
     }
     if format == Format::Json {
-        outln!("{:#}", serde_json::json!({ "schema": 1, "budget": budget, "targets": document }));
+        output::json(&serde_json::json!({ "schema": 1, "budget": budget, "targets": document }));
     }
     Ok(outcome)
 }

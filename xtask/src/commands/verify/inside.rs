@@ -12,7 +12,7 @@ use super::stage::Plan;
 use super::stagings::STAGINGS;
 use crate::commands;
 use crate::files;
-use crate::outln;
+use crate::output;
 use crate::problem::Interrupted;
 use crate::tools::qemu::runner;
 use crate::world::memory::Memory;
@@ -62,8 +62,7 @@ fn run_checks(plan: &str) -> Result<()> {
 }
 
 fn say(event: &Event) -> Result<()> {
-    outln!("{}", serde_json::to_string(event)?);
-    Ok(())
+    Ok(output::event(&serde_json::to_string(event)?)?)
 }
 
 fn observed(name: &str, run: fn(&Programs) -> Result<String>, programs: &Programs) -> Result<Report> {

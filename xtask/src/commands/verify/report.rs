@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::checks;
 use crate::cli::Format;
-use crate::render::data;
-use crate::{outln, progress};
+use crate::render::annotate;
+use crate::{outln, output, progress};
 
 /// What the process inside says as it goes on, one to a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,13 +148,13 @@ pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], f
     match format {
         Format::Human => outln!("{}", hazards_markdown(staged, target)),
         Format::Json => {
-            outln!("{:#}", serde_json::json!({ "schema": 1, "target": target, "hazards": staged, "logs": kept }))
+            output::json(&serde_json::json!({ "schema": 1, "target": target, "hazards": staged, "logs": kept }));
         }
         Format::Github | Format::Sarif => {
             for one in staged.iter().filter(|one| !one.shown) {
                 let level = if one.skipped.is_some() { "warning" } else { "error" };
-                let why = data(one.skipped.as_deref().unwrap_or(&one.offending));
-                outln!("::{level} title=verify {} {}::{why}", one.hazard, one.word());
+                let why = one.skipped.as_deref().unwrap_or(&one.offending);
+                annotate(level, &format!("verify {} {}", one.hazard, one.word()), why);
             }
         }
     }
@@ -244,7 +244,7 @@ pub(super) fn print(
                 "mutants": mutants,
                 "logs": kept,
             });
-            outln!("{document:#}");
+            output::json(&document);
         }
         Format::Github | Format::Sarif => {
             for report in reports {
@@ -254,10 +254,12 @@ pub(super) fn print(
                     Outcome::Skipped { .. } => "warning",
                     _ => "notice",
                 };
-                outln!("::{level} title=verify {} {word}::{}", report.check, data(detail));
+                annotate(level, &format!("verify {} {word}", report.check), detail);
             }
             for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
-                outln!("::error title=verify {} blind::It passes with {}.", mutant.check, mutant.words());
+                let (title, message) =
+                    (format!("verify {} blind", mutant.check), format!("It passes with {}.", mutant.words()));
+                annotate("error", &title, &message);
             }
         }
     }

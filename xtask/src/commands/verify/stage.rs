@@ -20,15 +20,15 @@ use crate::{files, progress, registries};
 
 /// The small program that a world is made with, file by file.
 const LAB: [(&str, &str); 9] = [
+    ("dns.go", include_str!("../../../go/control/dns.go")),
+    ("egress_proxy.go", include_str!("../../../go/control/egress_proxy.go")),
     ("load.go", include_str!("../../../go/control/load.go")),
     ("local.go", include_str!("../../../go/control/local.go")),
     ("main.go", include_str!("../../../go/control/main.go")),
-    ("names.go", include_str!("../../../go/control/names.go")),
     ("nat.go", include_str!("../../../go/control/nat.go")),
     ("network.go", include_str!("../../../go/control/network.go")),
     ("server.go", include_str!("../../../go/control/server.go")),
     ("traffic.go", include_str!("../../../go/control/traffic.go")),
-    ("way.go", include_str!("../../../go/control/way.go")),
 ];
 
 /// What the process inside is told.

@@ -30,8 +30,8 @@ pub(in crate::audit) fn tags(call: &Featuretags, registry: &Registry) -> Option<
 
 /// The features that `--add` keeps, with what they need.
 pub(super) fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureName> {
-    let names = call.add.iter().filter_map(|word| FeatureName::new(&word.text).ok());
-    names.flat_map(|name| registry.requires(&name)).collect()
+    let names: BTreeSet<FeatureName> = call.add.iter().filter_map(|word| FeatureName::new(&word.text).ok()).collect();
+    names.iter().flat_map(|name| registry.requires(name)).collect()
 }
 
 /// Adds the findings of a call.
@@ -64,7 +64,8 @@ fn refusal<'a>(call: &'a Featuretags, registry: &Registry) -> Option<Refusal<'a>
         return Some(Refusal::Flag(word));
     }
     let removed: BTreeSet<&str> = call.remove.iter().map(|word| word.text.as_str()).collect();
-    call.remove.iter().find_map(|word| {
+    let mut seen = BTreeSet::new();
+    call.remove.iter().filter(|word| seen.insert(&word.text)).find_map(|word| {
         let known = FeatureName::new(&word.text).ok().filter(|name| registry.features.contains_key(name));
         let Some(name) = known else { return Some(Refusal::Unknown(word)) };
         if !name.is_omittable() {

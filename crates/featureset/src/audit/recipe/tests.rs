@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::super::{Asked, Audit, List, Program, Recipe, audit};
 use crate::facts::Facts;
+use crate::limits::{TAGS, TAGS_OF_TEXT};
+use crate::limits::RELEASES;
 use proptest::prelude::*;
 
 /// The lists of a text.
@@ -366,6 +368,59 @@ fn what_is_about_something_else_is_left_alone() {
     ] {
         assert!(read(name, text).is_empty(), "{text}: {:?}", read(name, text));
     }
+}
+
+/// Small texts that make much work.
+#[test]
+fn an_analysis_that_stops_early_says_so() {
+    let nested = |depth: usize, inner: &str| format!("{}{inner}{}", "if a; then\n".repeat(depth), "fi\n".repeat(depth));
+    let build = "T=ts_omit_aws\ngo build -tags \"$T\" ./cmd/tailscaled\n";
+    assert!(stops("a.sh", &format!("{}{build}", nested(60, "x\n"))));
+    assert!(!stops("a.sh", &format!("{}{build}", nested(12, "x\n"))));
+    // A list before the place where it stopped is known, and one after it may be missing.
+    let before = format!("{build}{}", nested(60, "x\n"));
+    assert_eq!(audits("a.sh", &before).iter().map(|audit| audit.complete).collect::<Vec<_>>(), [true]);
+    assert!(codes("a.sh", &before).contains(&"incomplete-analysis".to_owned()));
+    let sed = "|sed s/ts_omit_aws//".repeat(40_000);
+    for (name, text) in [
+        ("a.sh", format!("{build}T=$(echo ts_include_cli,ts_omit_aws{sed})\n")),
+        ("a.sh", format!("{build}{}", "A=$A$B$B\n".repeat(100_000))),
+        ("a.sh", (0..100).map(|n| format!("go build -tags ts_omit_aws,x{n} ./cmd/tailscaled\n")).collect()),
+        ("a.json", (0..100).map(|n| format!("{{\"tags\": [\"ts_omit_aws\", \"x{n}\"]}}\n")).collect()),
+        ("a.sh", format!("f() {{ f; }}\nf\n{build}")),
+    ] {
+        assert!(stops(name, &text), "{}", &text[..60]);
+        assert!(codes(name, &text).contains(&"incomplete-analysis".to_owned()), "{}", &text[..60]);
+    }
+}
+
+#[test]
+fn what_is_judged_of_a_text_is_bounded() {
+    let tags = |count: usize| (0..count).map(|n| format!("ts_omit_zz{n}")).collect::<Vec<_>>().join(",");
+    let judged = |text: &str| audits("a.sh", text).iter().map(|audit| audit.tags.len()).collect::<Vec<_>>();
+    let one = format!("go build -tags \"{}\" ./cmd/tailscaled\n", tags(8000));
+    assert_eq!(judged(&one), [TAGS]);
+    assert!(codes("a.sh", &one).contains(&"incomplete-analysis".to_owned()));
+    // All lists together are bounded too.
+    let many: String = (0..20).map(|n| format!("go build -tags x{n},{} ./cmd/tailscaled\n", tags(1000))).collect();
+    assert!(judged(&many).iter().sum::<usize>() <= TAGS_OF_TEXT);
+    let releases: String = (0..1000).map(|n| format!("# x\nTAILSCALE_VERSION=1.98.{n}\n")).collect();
+    let found = audits("a.sh", &format!("{releases}go build -tags ts_omit_aws ./cmd/tailscaled"));
+    let assumed = found[0].findings.iter().find(|finding| finding.message.contains("several releases")).unwrap();
+    assert!(assumed.message.ends_with("1.98.7 and 992 more") && assumed.related.len() == RELEASES - 1, "{assumed:?}");
+}
+
+/// Whether a text is not read to its end.
+fn stops(name: &str, text: &str) -> bool {
+    Recipe::new(name, text, Default::default()).stopped(Facts::embedded()).is_some()
+}
+
+#[test]
+fn copies_of_variables_are_a_part_of_the_work() {
+    let stages: String = (0..20).map(|n| format!("FROM s{n} AS s{}\nENV B{n}={}\n", n + 1, "b".repeat(4000))).collect();
+    assert!(!stops("Dockerfile", &format!("FROM x AS s0\nENV A={}\n{stages}", "a".repeat(60_000))));
+    let many: String = (0..2000).map(|n| format!("A{n}=x\n(B=x)\n")).collect();
+    assert!(stops("a.sh", &many));
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! Binaries with their function table rewritten behave as they did: programs of ours, real Go, run as linked and rewritten.
-//! Also: what is taken for granted of Go's source is what its source says; mutilated files are refused and never garbled.
+//! Tests of the rewritten pclntab with binaries from real Go toolchains: programs behave as before,
+//! assumptions about Go match Go's source, and damaged files are refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{root, skip, target};
-use gobinary::slim::{Names, Refused, prove, slim};
+use gobinary::Refused;
+use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use xtask::files;
 use xtask::tools::go::{self, Go};
 
-/// The toolchain that the policy pins, whatever Go is at hand.
+/// The toolchain that the policy pins.
 const PINNED: &str = "go1.26.8";
 
-/// The oldest and the newest whose layouts are known.
+/// The oldest and the newest toolchain with a known layout.
 const OLDEST: &str = "go1.25.7";
 const NEWEST: &str = "go1.27.3";
 
@@ -27,14 +28,14 @@ fn go() -> Option<Go> {
     match go::find_or_provide(&target()) {
         Ok(go) => Some(go),
         Err(error) => {
-            skip(&format!("there is no Go: {error}"));
+            skip(&format!("Go is not available: {error}"));
             None
         }
     }
 }
 
-/// The behaviour program for a processor, as linked; built by the toolchain that is named, or the one at hand.
-fn behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
+/// Builds `tests/go/behaviour` for a processor with a toolchain.
+fn build_behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("program");
     let mut variables = go::plain(toolchain);
@@ -47,9 +48,9 @@ fn behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
     std::fs::read(output).unwrap()
 }
 
-/// Runs what was written just now. Another test that starts a program at that moment holds the file open for writing until its
-/// own has begun, and the kernel then calls it busy.
-fn patiently<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
+/// Runs a file that was just written, and retries while the kernel reports it as busy: a test that
+/// forks at the same time holds the file open for writing until its own `exec`.
+fn run_when_not_busy<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
     loop {
         match run() {
             Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
@@ -63,20 +64,20 @@ fn patiently<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
 struct Program {
     _folder: tempfile::TempDir,
     path: PathBuf,
-    /// What runs it, where this machine can't.
-    under: Option<&'static str>,
+    /// The emulator that runs it, if this machine can't.
+    emulator: Option<&'static str>,
 }
 
 impl Program {
-    fn new(bytes: &[u8], under: Option<&'static str>) -> Self {
+    fn new(bytes: &[u8], emulator: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
         files::write_executable(&path, bytes).unwrap();
-        Self { _folder: folder, path, under }
+        Self { _folder: folder, path, emulator }
     }
 
     fn command(&self, case: &str) -> Command {
-        let mut command = match self.under {
+        let mut command = match self.emulator {
             None => Command::new(&self.path),
             Some(emulator) => {
                 let mut command = Command::new(emulator);
@@ -88,47 +89,48 @@ impl Program {
         command
     }
 
-    /// How a case ends, what it prints, and what it says of a fault without the places.
+    /// Runs a case. Returns the exit status, stdout, and stderr without the traceback.
     fn run(&self, case: &str) -> (Option<i32>, String, String) {
-        let output = patiently(|| self.command(case).output());
+        let output = run_when_not_busy(|| self.command(case).output());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let fault = text(&output.stderr);
-        let said = fault.lines().take_while(|line| !line.starts_with("goroutine ")).collect::<Vec<_>>().join("\n");
-        // A fault's address in the code stays, and pointers into the heap are never the same.
-        (output.status.code(), text(&output.stdout), said)
+        let stderr = text(&output.stderr);
+        let error = stderr.lines().take_while(|line| !line.starts_with("goroutine ")).collect::<Vec<_>>().join("\n");
+        (output.status.code(), text(&output.stdout), error)
     }
 }
 
-fn same_behaviour(linked: &[u8], under: Option<&'static str>) {
-    let before = Program::new(linked, under);
+fn assert_same_behaviour(linked: &[u8], emulator: Option<&'static str>) {
+    let before = Program::new(linked, emulator);
     let cases = before.run("").1;
     assert!(cases.lines().count() > 12, "{cases}");
     for names in [Names::All, Names::Runtime] {
-        let after = Program::new(&slim(linked, names).unwrap().bytes, under);
+        let after = Program::new(&rewrite(linked, names).unwrap().bytes, emulator);
         for case in cases.lines().filter(|case| *case != "wait") {
-            let (mut was, is) = (before.run(case), after.run(case));
-            if names == Names::Runtime && case == "nil-method" {
-                // The runtime finds a method's form in the wrapper's name, and no method.
-                assert_eq!((is.0, is.1.as_str()), (was.0, "value method ?.?.? called using nil *? pointer\n"));
-                was.1.clone_from(&is.1);
+            let (mut expected, actual) = (before.run(case), after.run(case));
+            match (names, case) {
+                // The runtime parses the shared name of wrappers, `?.(*?).?`.
+                (Names::Runtime, "nil-method") => {
+                    expected.1 = "value method ?.?.? called using nil *? pointer\n".to_owned();
+                }
+                // These cases print function names, which are removed.
+                (Names::Runtime, "callers" | "func-names") => {
+                    (expected.1, expected.2) = (actual.1.clone(), actual.2.clone())
+                }
+                _ => {}
             }
-            if names == Names::Runtime && ["callers", "func-names"].contains(&case) {
-                // Names of functions are what went.
-                (was.1, was.2) = (is.1.clone(), is.2.clone());
-            }
-            assert_eq!(was, is, "{case}, {names:?}");
+            assert_eq!(expected, actual, "{case}, {names:?}");
         }
     }
 }
 
 #[test]
-fn programs_behave_as_they_did() {
+fn rewrite_keeps_the_behaviour_of_programs() {
     let Some(go) = go() else { return };
-    same_behaviour(&behaviour(&go, std_goarch(), PINNED), None);
+    assert_same_behaviour(&build_behaviour(&go, host_goarch(), PINNED), None);
 }
 
-/// This machine's processor as Go names it.
-fn std_goarch() -> &'static str {
+/// This machine's `GOARCH`.
+fn host_goarch() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
@@ -136,16 +138,16 @@ fn std_goarch() -> &'static str {
 }
 
 #[test]
-fn programs_behave_as_they_did_on_arm() {
+fn rewrite_keeps_the_behaviour_of_programs_on_arm() {
     let Some(go) = go() else { return };
     for (goarch, emulator) in [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static")] {
         if xtask::process::on_path(emulator).is_none() {
-            return skip(&format!("there is no {emulator}"));
+            return skip(&format!("{emulator} is not installed"));
         }
-        let linked = behaviour(&go, goarch, PINNED);
+        let linked = build_behaviour(&go, goarch, PINNED);
         let (before, names) = (Program::new(&linked, Some(emulator)), Names::All);
-        let after = Program::new(&slim(&linked, names).unwrap().bytes, Some(emulator));
-        // The others take long under an emulator, or are flaky there.
+        let after = Program::new(&rewrite(&linked, names).unwrap().bytes, Some(emulator));
+        // The other cases are slow or unreliable under an emulator.
         for case in ["defers", "func-names", "nil-method", "panic", "recover", "reflect-call", "repanic", "callers"] {
             assert_eq!(before.run(case), after.run(case), "{goarch}: {case}");
         }
@@ -153,16 +155,16 @@ fn programs_behave_as_they_did_on_arm() {
 }
 
 #[test]
-fn a_traceback_names_functions_and_offsets() {
+fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
     let Some(go) = go() else { return };
-    let linked = behaviour(&go, std_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), PINNED);
     for names in [Names::All, Names::Runtime] {
-        let program = Program::new(&slim(&linked, names).unwrap().bytes, None);
+        let program = Program::new(&rewrite(&linked, names).unwrap().bytes, None);
         let start = || program.command("wait").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = patiently(start);
+        let mut child = run_when_not_busy(start);
         let mut ready = [0; 6];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
-        // From the line that it printed to its sleep.
+        // The time from printing the line to sleeping.
         std::thread::sleep(std::time::Duration::from_millis(300));
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
@@ -171,88 +173,94 @@ fn a_traceback_names_functions_and_offsets() {
         assert_eq!(output.status.code(), Some(2), "{dump}");
         assert!(dump.contains("SIGQUIT: quit") && dump.contains("[sleep]:"), "{dump}");
         assert_eq!(dump.contains("main.wait"), names == Names::All, "{dump}");
-        assert!(dump.contains("?:0 +0x"), "an offset in the place of a line: {dump}");
+        assert!(dump.contains("?:0 +0x"), "an offset instead of a line: {dump}");
         assert!(!dump.contains("main.go:"), "{dump}");
     }
 }
 
 #[test]
-fn the_layouts_that_are_known_and_no_other() {
+fn rewrite_supports_the_oldest_and_the_newest_go() {
     let Some(go) = go() else { return };
-    // 1.25 has the data of functions among the read-only data, 1.27 types behind the table: the segment is split.
+    // Go 1.25 has funcdata in `.rodata`. Go 1.27 has types after the pclntab, so the segment is
+    // split.
     for toolchain in [OLDEST, NEWEST] {
-        let linked = behaviour(&go, std_goarch(), toolchain);
-        same_behaviour(&linked, None);
-        let small = slim(&linked, Names::All).unwrap();
-        assert!(small.bytes.len() + 100_000 < linked.len(), "{toolchain}: the freed bytes are gone from the file");
-        assert_eq!(slim(&small.bytes, Names::All), Err(Refused::Already), "{toolchain}");
-        garbled(&linked, &small.bytes, 64);
+        let linked = build_behaviour(&go, host_goarch(), toolchain);
+        assert_same_behaviour(&linked, None);
+        let small = rewrite(&linked, Names::All).unwrap();
+        assert!(small.bytes.len() + 100_000 < linked.len(), "{toolchain}: the file is smaller");
+        assert_eq!(rewrite(&small.bytes, Names::All), Err(Refused::AlreadyRewritten), "{toolchain}");
+        assert_flipped_bytes_fail_verification(&linked, &small.bytes, 64);
     }
-    // And with words of 32 bits.
-    let narrow = behaviour(&go, "arm", OLDEST);
-    assert!(slim(&narrow, Names::Runtime).unwrap().bytes.len() + 100_000 < narrow.len());
+    // A 32-bit processor.
+    let narrow = build_behaviour(&go, "arm", OLDEST);
+    assert!(rewrite(&narrow, Names::Runtime).unwrap().bytes.len() + 100_000 < narrow.len());
 }
 
 #[test]
-fn the_result_is_smaller_the_same_every_time_and_not_rewritten_twice() {
+fn rewrite_is_deterministic_smaller_and_not_repeatable() {
     let Some(go) = go() else { return };
     for goarch in ["386", "amd64", "arm", "arm64", "loong64", "mipsle", "mips64le", "ppc64le", "riscv64"] {
-        let linked = behaviour(&go, goarch, PINNED);
-        let (all, runtime) = (slim(&linked, Names::All).unwrap(), slim(&linked, Names::Runtime).unwrap());
-        assert_eq!(slim(&linked, Names::All).unwrap(), all, "{goarch}");
-        assert!(runtime.table_after < all.table_after && all.bytes.len() < linked.len(), "{goarch}");
-        assert!(all.table_after * 10 < all.table_before * 8, "{goarch}: {} of {}", all.table_after, all.table_before);
-        assert_eq!(slim(&all.bytes, Names::All), Err(Refused::Already), "{goarch}");
+        let linked = build_behaviour(&go, goarch, PINNED);
+        let (all, runtime) = (rewrite(&linked, Names::All).unwrap(), rewrite(&linked, Names::Runtime).unwrap());
+        assert_eq!(rewrite(&linked, Names::All).unwrap(), all, "{goarch}");
+        assert!(runtime.pclntab_after < all.pclntab_after && all.bytes.len() < linked.len(), "{goarch}");
+        assert!(
+            all.pclntab_after * 10 < all.pclntab_before * 8,
+            "{goarch}: {} of {}",
+            all.pclntab_after,
+            all.pclntab_before
+        );
+        assert_eq!(rewrite(&all.bytes, Names::All), Err(Refused::AlreadyRewritten), "{goarch}");
         assert_eq!(gobinary::build_info(&all.bytes), gobinary::build_info(&linked));
         assert_eq!(gobinary::build_id(&all.bytes), gobinary::build_id(&linked));
     }
     for goarch in ["mips", "ppc64", "s390x"] {
-        let big = behaviour(&go, goarch, PINNED);
-        assert_eq!(slim(&big, Names::All), Err(Refused::Kind("not a little-endian ELF file")), "{goarch}");
+        let big = build_behaviour(&go, goarch, PINNED);
+        assert_eq!(rewrite(&big, Names::All), Err(Refused::Unsupported("not a little-endian ELF file")), "{goarch}");
     }
 }
 
 #[test]
-fn other_bytes_come_out_only_with_another_revision() {
+fn rewrite_output_and_revision() {
     let Some(go) = go() else { return };
-    let linked = behaviour(&go, "amd64", PINNED);
-    let digest = |names| files::sha256(&slim(&linked, names).unwrap().bytes);
-    // Where the second line has changed, raise REVISION: else binaries that stand already count as fresh.
-    insta::assert_snapshot!(format!("{}\n{}", gobinary::slim::REVISION, digest(Names::All) + &digest(Names::Runtime)));
+    let linked = build_behaviour(&go, "amd64", PINNED);
+    let digest = |names| files::sha256(&rewrite(&linked, names).unwrap().bytes);
+    // If only the digest changed, bump REVISION. Otherwise cached builds count as fresh.
+    insta::assert_snapshot!(format!("{}\n{}", REVISION, digest(Names::All) + &digest(Names::Runtime)));
 }
 
 #[test]
-fn what_was_garbled_does_not_stand_the_proof() {
+fn verify_of_other_files_fails() {
     let Some(go) = go() else { return };
-    let linked = behaviour(&go, std_goarch(), PINNED);
-    let good = slim(&linked, Names::All).unwrap().bytes;
-    assert_eq!(prove(&linked, &good, Names::All), Ok(()));
-    assert!(prove(&linked, &good, Names::Runtime).is_err(), "names that should have gone are there");
-    assert!(prove(&linked, &linked, Names::All).is_err(), "nothing was taken out");
-    garbled(&linked, &good, 256);
+    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let good = rewrite(&linked, Names::All).unwrap().bytes;
+    assert_eq!(verify(&linked, &good, Names::All), Ok(()));
+    assert!(verify(&linked, &good, Names::Runtime).is_err(), "the names are not removed");
+    assert!(verify(&linked, &linked, Names::All).is_err(), "nothing is removed");
+    assert_flipped_bytes_fail_verification(&linked, &good, 256);
 }
 
-/// Flips a byte of a rewritten file, so many times: the proof fails.
-fn garbled(linked: &[u8], good: &[u8], cases: u32) {
+/// Changes a byte of a rewritten file, `cases` times, and requires verification to fail.
+fn assert_flipped_bytes_fail_verification(linked: &[u8], good: &[u8], cases: u32) {
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let places = (any::<prop::sample::Index>(), 1_u8..=255);
     let headers = 0x190 + 16 * 64;
     let outcome = runner.run(&places, |(place, flip)| {
         let mut garbled = good.to_vec();
-        // Behind the headers and notes nothing is padding but what aligns segments and sections.
+        // After the headers and notes only alignment is padding, which is zero.
         let at = headers + place.index(garbled.len() - headers);
         let before = garbled[at];
         garbled[at] ^= flip;
-        prop_assert!(before == 0 || prove(linked, &garbled, Names::All).is_err(), "byte {at:#x} of {:#x}", good.len());
+        prop_assert!(before == 0 || verify(linked, &garbled, Names::All).is_err(), "byte {at:#x} of {:#x}", good.len());
         Ok(())
     });
     outcome.unwrap();
 }
 
 #[test]
-fn mutilated_files_are_refused_or_rewritten_truly() {
+fn rewrite_of_damaged_files_is_refused_or_correct() {
     let Some(go) = go() else { return };
-    let linked = behaviour(&go, std_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), PINNED);
     let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
     let outcome = runner.run(&(edits, any::<prop::sample::Index>(), any::<bool>()), |(edits, cut, whole)| {
@@ -264,23 +272,23 @@ fn mutilated_files_are_refused_or_rewritten_truly() {
             let at = place.index(bytes.len());
             bytes[at] = *value;
         }
-        // No panic; and what comes out stands the proof against what came in.
-        if let Ok(small) = slim(&bytes, Names::All) {
-            prop_assert_eq!(prove(&bytes, &small.bytes, Names::All), Ok(()));
+        // No panic, and any output passes verification.
+        if let Ok(small) = rewrite(&bytes, Names::All) {
+            prop_assert_eq!(verify(&bytes, &small.bytes, Names::All), Ok(()));
         }
         Ok(())
     });
     outcome.unwrap();
-    // The headers and the table decide everything: there every byte is tried that is likely to matter.
+    // Every byte of the headers.
     for at in (0..0x600).chain((linked.len() - 0x200)..linked.len()) {
         let mut bytes = linked.clone();
         bytes[at] ^= 0xff;
-        let _ = slim(&bytes, Names::All);
+        let _ = rewrite(&bytes, Names::All);
     }
 }
 
-/// The numbers of words before the fields of the runtime's record, by Go's own source.
-fn record_of(source: &str) -> BTreeMap<String, usize> {
+/// Parses `moduledata` in Go's source. Returns the number of words before each field.
+fn parse_moduledata(source: &str) -> BTreeMap<String, usize> {
     let body = source.split("type moduledata struct {").nth(1).unwrap().split("\n}").next().unwrap();
     let mut words = 0;
     let mut found = BTreeMap::new();
@@ -291,7 +299,7 @@ fn record_of(source: &str) -> BTreeMap<String, usize> {
             found.insert(name.trim().to_owned(), words);
             words += if kind.starts_with("[]") { 3 } else { 1 };
         }
-        // Behind these nothing is used, and not everything is a word.
+        // Later fields are not used, and not all of them are words.
         if names.contains("ptab") {
             break;
         }
@@ -299,35 +307,34 @@ fn record_of(source: &str) -> BTreeMap<String, usize> {
     found
 }
 
-fn source_of(go: &Go, toolchain: &str) -> PathBuf {
+fn runtime_source(go: &Go, toolchain: &str) -> PathBuf {
     let output = go.command(&["env", "GOROOT"], &go::plain(toolchain)).output().unwrap();
     Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("src/runtime")
 }
 
 #[test]
-fn the_record_is_laid_out_as_go_s_source_has_it() {
+fn moduledata_fields_match_the_source_of_go() {
     let Some(go) = go() else { return };
     for (toolchain, version) in [(OLDEST, "go1.25"), (PINNED, "go1.26"), (NEWEST, "go1.27")] {
-        let source = std::fs::read_to_string(source_of(&go, toolchain).join("symtab.go")).unwrap();
-        let record = record_of(&source);
-        let taken = gobinary::slim::assumed(version).unwrap();
-        for (field, word) in taken {
-            assert_eq!(record.get(field), Some(&word), "{version}: {field}");
+        let source = std::fs::read_to_string(runtime_source(&go, toolchain).join("symtab.go")).unwrap();
+        let fields = parse_moduledata(&source);
+        for (field, word) in moduledata_fields(version).unwrap() {
+            assert_eq!(fields.get(field), Some(&word), "{version}: {field}");
         }
-        assert_eq!(record.contains_key("epclntab"), version != "go1.25");
+        assert_eq!(fields.contains_key("epclntab"), version != "go1.25");
     }
 }
 
 #[test]
-fn everything_in_the_runtime_that_reads_names_is_known() {
+fn runtime_functions_that_read_names() {
     let Some(go) = go() else { return };
     let reads = regex::Regex::new(r"funcname\(|funcNameForPrint\(|\.srcFunc\([a-z]*\)\.name\(\)|sf\.name\(\)|fi\.name")
         .unwrap();
-    let mut told = String::new();
+    let mut found = String::new();
     for toolchain in [OLDEST, PINNED, NEWEST] {
-        told += &format!("{}\n", &toolchain[..6]);
+        found += &format!("{}\n", &toolchain[..6]);
         let mut files: Vec<PathBuf> =
-            std::fs::read_dir(source_of(&go, toolchain)).unwrap().map(|entry| entry.unwrap().path()).collect();
+            std::fs::read_dir(runtime_source(&go, toolchain)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         for path in files {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -348,29 +355,30 @@ fn everything_in_the_runtime_that_reads_names_is_known() {
                     function = function.split('(').next().unwrap().to_owned();
                 }
                 let code = line.split("//").next().unwrap();
-                // What only prints the name doesn't need it.
+                // A function that only prints the name doesn't need it.
                 let prints = ["print(", "println(", "dumpstr("].iter().any(|call| code.contains(call));
                 let entry = format!("  {name}: {function}\n");
                 if reads.is_match(code) && !prints && !code.starts_with("func ") && last != entry {
-                    told += &entry;
+                    found += &entry;
                     last = entry;
                 }
             }
         }
     }
-    // A Go that reads names somewhere else is looked at before it is trusted: see crates/gobinary/src/slim/select.rs.
-    insta::assert_snapshot!(told);
+    // If a new Go reads names elsewhere, review it before accepting:
+    // crates/gobinary/src/pclntab/retain.rs.
+    insta::assert_snapshot!(found);
 }
 
-/// Runs a case of the behaviour program to its end and gives its traceback.
+/// Runs a case of the behaviour program and returns its traceback.
 fn traceback(bytes: &[u8], case: &str) -> String {
     let program = Program::new(bytes, None);
-    let output = patiently(|| program.command(case).env("GOTRACEBACK", "all").output());
+    let output = run_when_not_busy(|| program.command(case).env("GOTRACEBACK", "all").output());
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A traceback without what differs from run to run: addresses, arguments, numbers of goroutines.
-fn settled(text: &str) -> String {
+/// Removes addresses, arguments and goroutine numbers, which differ between runs.
+fn normalize(text: &str) -> String {
     let text = regex::Regex::new(r" \+0x[0-9a-f]+( fp=.*)?").unwrap().replace_all(text, "").into_owned();
     let text = regex::Regex::new(r"\([^()\n]*0x[^()\n]*\)|\(\{[^\n]*\}\)|\(\.\.\.\)")
         .unwrap()
@@ -380,10 +388,10 @@ fn settled(text: &str) -> String {
 }
 
 #[test]
-fn a_traceback_is_read_back_as_it_would_have_been() {
+fn symbolize_restores_the_traceback_of_the_linked_binary() {
     let Some(go) = go() else { return };
-    let linked = behaviour(&go, std_goarch(), PINNED);
-    let small = slim(&linked, Names::All).unwrap().bytes;
+    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let small = rewrite(&linked, Names::All).unwrap().bytes;
     let folder = tempfile::tempdir().unwrap();
     let (binary, file) = (folder.path().join("linked"), folder.path().join("traceback.txt"));
     std::fs::write(&binary, &linked).unwrap();
@@ -393,15 +401,15 @@ fn a_traceback_is_read_back_as_it_would_have_been() {
         std::fs::write(&file, traceback(&small, case)).unwrap();
         let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
-        assert_eq!(settled(&ran.stdout), settled(&whole), "{case}");
+        assert_eq!(normalize(&ran.stdout), normalize(&whole), "{case}");
     }
-    // Without names the addresses tell, where the runtime prints them.
-    let bare = Program::new(&slim(&linked, Names::Runtime).unwrap().bytes, None);
-    let output = patiently(|| bare.command("nil-pointer").env("GOTRACEBACK", "system").output());
+    // Without names, addresses are used if the runtime prints them.
+    let bare = Program::new(&rewrite(&linked, Names::Runtime).unwrap().bytes, None);
+    let output = run_when_not_busy(|| bare.command("nil-pointer").env("GOTRACEBACK", "system").output());
     std::fs::write(&file, &output.stderr).unwrap();
     let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
     assert!(ran.stdout.contains("main.nilPointer()\n\tfeatureset.invalid/behaviour/main.go:"), "{}", ran.stdout);
-    // A text that is no traceback, and a binary that can't tell.
+    // A text that is not a traceback, and a rewritten binary.
     std::fs::write(&file, "hello\n").unwrap();
     let ran = common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "hello\n"));

@@ -1,4 +1,4 @@
-// A DNS server that knows some names, and says which it was asked for.
+// A DNS server that logs its queries.
 package main
 
 import (
@@ -13,16 +13,17 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// What the server answers: `*` stands for every name that is not there.
+// zone maps names to addresses. `*` matches all other names.
 type zone struct {
 	addresses map[string]netip.Addr
 	lock      sync.Mutex
-	asked     map[string]bool
+	logged    map[string]bool
 }
 
-// names IP NAME=ADDRESS… answers on UDP and TCP, and prints `NAME ADDRESS` once for each name and who asks for it.
-func names(args []string) error {
-	known := &zone{addresses: map[string]netip.Addr{}, asked: map[string]bool{}}
+// dns IP NAME=ADDRESS… serves DNS on UDP and TCP. It prints `NAME CLIENT` once for each queried
+// name and client.
+func dns(args []string) error {
+	known := &zone{addresses: map[string]netip.Addr{}, logged: map[string]bool{}}
 	for _, pair := range args[1:] {
 		name, text, _ := strings.Cut(pair, "=")
 		address, err := netip.ParseAddr(text)
@@ -92,7 +93,7 @@ func (known *zone) answer(packet []byte, from net.Addr) ([]byte, error) {
 	}
 	name := strings.ToLower(strings.TrimSuffix(question.Name.String(), "."))
 	host, _, _ := net.SplitHostPort(from.String())
-	known.note(name + " " + host)
+	known.logOnce(name + " " + host)
 	address, ok := known.addresses[name]
 	if !ok {
 		address, ok = known.addresses["*"]
@@ -117,11 +118,11 @@ func (known *zone) answer(packet []byte, from net.Addr) ([]byte, error) {
 	return builder.Finish()
 }
 
-func (known *zone) note(line string) {
+func (known *zone) logOnce(line string) {
 	known.lock.Lock()
 	defer known.lock.Unlock()
-	if !known.asked[line] {
-		known.asked[line] = true
+	if !known.logged[line] {
+		known.logged[line] = true
 		fmt.Println(line)
 	}
 }
