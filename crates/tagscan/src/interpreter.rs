@@ -18,7 +18,7 @@ use spanned_yaml::Span;
 
 use crate::ir::Node;
 use crate::value::{LONGEST, MOST_HOLES, Value, hole, hole_character};
-use crate::{Featuretags, File, List, MOST_LISTS, Note, Scan, Unknown, Upstream, Word};
+use crate::{Fact, Featuretags, File, List, MOST_LISTS, Note, Scan, Unknown, Upstream, Word};
 pub(crate) use state::{Jump, State, Status, Variable};
 
 /// The fuel of a scan, in bytes handled.
@@ -75,6 +75,8 @@ pub(crate) struct Interpreter<'a> {
     assigned: BTreeSet<String>,
     /// Spans of tags that are part of a list, or that only search or print.
     taken: BTreeSet<(usize, usize)>,
+    /// Where UPX packs something.
+    pub(crate) packs: Option<Span>,
     /// The other files that were read.
     pub(crate) used: BTreeSet<String>,
     /// Versions that variables hold, in case nothing says which one is built.
@@ -102,6 +104,7 @@ impl<'a> Interpreter<'a> {
             lists: Vec::new(),
             assigned: BTreeSet::new(),
             taken: BTreeSet::new(),
+            packs: None,
             used: BTreeSet::new(),
             versions: Vec::new(),
         }
@@ -362,6 +365,10 @@ impl<'a> Interpreter<'a> {
         self.unused_calls();
         let mut lists = std::mem::take(&mut self.lists);
         self.settle_releases(&mut lists);
+        for list in &mut lists {
+            let is_known = list.facts.iter().any(|(fact, _)| *fact == Fact::Upx);
+            list.facts.extend(self.packs.filter(|_| !is_known).map(|span| (Fact::Upx, Word::new("", span))));
+        }
         lists.sort_by(|a, b| (a.place, &a.what, a.tags.len()).cmp(&(b.place, &b.what, b.tags.len())));
         let mut merged: Vec<List> = Vec::new();
         for mut list in lists {

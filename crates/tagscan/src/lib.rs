@@ -114,7 +114,7 @@ pub enum Fact {
     Gomips,
     /// The version of Go.
     Go,
-    /// The version of UPX.
+    /// The version of UPX, which packs the program; empty if only that it does is known.
     Upx,
 }
 

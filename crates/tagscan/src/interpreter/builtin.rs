@@ -119,7 +119,11 @@ impl Interpreter<'_> {
                 let hole = self.unknown("`build_dist.sh` may be patched before it is used", span);
                 Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), hole);
             }
-            "upx" | "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "install_name_tool"
+            "upx" => {
+                let tests = ["-t", "-d", "-l", "--version"].iter().any(|flag| arguments.iter().any(|word| word.text() == *flag));
+                self.packs = self.packs.or((!tests).then_some(span));
+            }
+            "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "install_name_tool"
             | "sync" | "touch" | "ln" | "stat" | "du" | "file" | "test_" => {}
             _ => return Err(state),
         }
