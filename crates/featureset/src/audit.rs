@@ -24,6 +24,7 @@ pub use list::{Evaluated, List, Tags};
 pub use recipe::Recipe;
 pub use tagscan::{File, Program, Word};
 pub use step::Step;
+pub(crate) use tag::near;
 pub use tag::{Meaning, meaning};
 
 use crate::facts::Facts;
@@ -67,6 +68,8 @@ pub struct Audit {
     pub is_open: bool,
     /// Facts that the text states of the build, by the name of the variable, and `go` and `upx`.
     pub facts: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Whether UPX packs the program.
+    pub is_packed: bool,
     /// Whether there is a tag line at all: the program that makes it may fail.
     pub fails: bool,
     /// The build tags, sorted, each once.
@@ -130,6 +133,7 @@ pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, Unknown
         complete: evaluated.complete,
         is_open: evaluated.has_open_allowlist,
         facts: list.stated_facts(),
+        is_packed: list.is_packed(),
         fails: evaluated.fails,
         tags: evaluated.tags.iter().map(|word| word.text.clone()).collect(),
         other_tags: subject.other_tags(),

@@ -156,7 +156,6 @@ pub fn hazards<'a>(text: &'a str, reading: &'a Reading, facts: &'a Facts) -> Vec
 const UNDECIDABLE: &[&str] = &[
     "malformed-yaml",
     "missing-key",
-    "open-dependency",
     "reserved-tag",
     "undecided-feature",
     "unknown-release-line",

@@ -60,6 +60,12 @@ pub struct Import {
     /// Which of the lists in it, by the line where it stands [default: the only one].
     #[arg(long, value_name = "LINE")]
     pub line: Option<usize>,
+    /// The profile of the device that it runs on.
+    #[arg(long, value_name = "PROFILE", value_parser = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>())]
+    pub device: Option<String>,
+    /// A policy whose reasons are taken over for the decisions that are the same.
+    #[arg(long, value_name = "FILE")]
+    pub reasons_from: Option<PathBuf>,
     /// The policy to write; `-` is stdout.
     #[arg(long, short, value_name = "FILE", default_value = crate::project::POLICY_FILE)]
     pub output: PathBuf,

@@ -6,8 +6,9 @@ use anyhow::Result;
 use featureset::audit::{Asked, Audit, List, audit};
 use featureset::facts::Facts;
 use featureset::finding::line_and_column;
-use featureset::import::{Import, import};
+use featureset::import::{Import, Settings, import};
 use featureset::name::FeatureName;
+use featureset::policy::Policy;
 
 use super::Outcome;
 use super::audit::{Source, facts, tools, unknown_line};
@@ -32,7 +33,15 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
     let costs = costs(policy)?;
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
-    let made = import(&audit, &escape::line(&source.place(list)), list.goarch.as_deref(), &facts, prices)
+    let place = escape::line(&source.place(list)).into_owned();
+    let reasons = flags.reasons_from.as_deref().map(reasons).transpose()?;
+    let settings = Settings {
+        source: &place,
+        goarch: list.goarch.as_deref(),
+        device: flags.device.as_deref(),
+        reasons: reasons.as_ref(),
+    };
+    let made = import(&audit, &settings, &facts, prices)
         .ok_or_else(|| unresolved(source, list, &audit))?;
     if flags.force && !is_stdout(flags) {
         files::write(&flags.output, &made.text)?;
@@ -41,6 +50,15 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
     }
     told(&made, &audit, flags, format);
     Ok(Outcome::Clean)
+}
+
+/// The policy that reasons are taken from.
+fn reasons(path: &Path) -> Result<Policy> {
+    let read = featureset::policy::read(&files::read(path)?);
+    read.policy.ok_or_else(|| {
+        let message = format!("{} is not a policy", path.display());
+        Problem::new("policy-unreadable", message, "no reason can be read from it", "Name a featureset.yaml.").into()
+    })
 }
 
 /// Whether the policy goes to stdout.

@@ -127,6 +127,11 @@ impl List {
         all.filter(|(name, values): &(&str, BTreeSet<String>)| !values.is_empty() && (*name != "go" || self.go.is_none())).collect()
     }
 
+    /// Whether the text packs the program by UPX.
+    pub(super) fn is_packed(&self) -> bool {
+        self.facts(Fact::Upx).next().is_some()
+    }
+
     /// Whether the binary has no version, by the flags of its linker.
     pub(super) fn lacks_stamp(&self) -> bool {
         matches!(&self.tags, Tags::Recipe(_, list) if list.stamp == Stamp::None)
