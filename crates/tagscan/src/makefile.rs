@@ -59,6 +59,9 @@ pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
     let called = makefile.called();
     for (index, rule) in makefile.rules.iter().enumerate() {
         let is_called = rule.targets.iter().any(|target| called.contains(target.as_str()));
+        if !interpreter.pay(16) {
+            break;
+        }
         if rule.recipe.is_empty() || (is_called && index > 0) {
             continue;
         }
@@ -427,6 +430,9 @@ impl Makefile {
         let scope = expand::Scope::new(self);
         let package = ["GO_PKG_BUILD_PKG", "GO_PKG", "PKG_NAME"].map(|name| scope.value(name, interpreter));
         for name in self.variables.keys() {
+            if !interpreter.pay(16) {
+                return;
+            }
             let value = scope.value(name, interpreter);
             interpreter.variable_list(name, &value, &package);
         }

@@ -346,12 +346,10 @@ impl<'a> Parser<'a> {
     fn for_loop(&mut self) -> Node {
         self.blanks();
         if self.eat("((") {
-            // A counter: how often it runs is not worked out.
             let length = self.rest().find("))").unwrap_or(self.rest().len());
-            let head = self.plain(self.at..self.at + length);
-            self.at = (self.at + length + 2).min(self.text.len());
-            let condition = Box::new(Node::Arithmetic(head));
-            return Node::While { until: false, condition, body: Rc::new(self.loop_body()) };
+            let (from, to) = (self.at, self.at + length);
+            self.at = (to + 2).min(self.text.len());
+            return self.counter(from..to);
         }
         let name = self.name_of_function();
         self.line_breaks();
@@ -367,6 +365,27 @@ impl<'a> Parser<'a> {
             }
         });
         Node::For(name, words, Rc::new(self.loop_body()))
+    }
+
+    /// `for ((first; condition; step))` as a loop with a condition, whose step comes last in each round.
+    fn counter(&mut self, head: std::ops::Range<usize>) -> Node {
+        let mut parts = Vec::new();
+        let mut from = head.start;
+        for part in self.text[head].split(';') {
+            parts.push(Node::Arithmetic(self.plain(from..from + part.len())));
+            from += part.len() + 1;
+        }
+        let start = self.at;
+        let body = self.loop_body();
+        let skips_step = self.text[start..self.at].contains("continue");
+        let parts: Result<[Node; 3], _> = parts.try_into();
+        let Some([first, condition, step]) = parts.ok().filter(|_| !skips_step) else {
+            // How often it runs is not worked out.
+            let open = Box::new(Node::Arithmetic(Word::default()));
+            return Node::While { until: false, condition: open, body: Rc::new(body) };
+        };
+        let body = Rc::new(Node::Sequence(vec![body, step]));
+        Node::Sequence(vec![first, Node::While { until: false, condition: Box::new(condition), body }])
     }
 
     fn case(&mut self) -> Node {

@@ -58,10 +58,7 @@ impl Interpreter<'_> {
         // An assignment before a command holds for that command only.
         for state in &mut states {
             for (name, old) in before.iter().rev() {
-                match old {
-                    Some(old) => state.put(name, old.clone()),
-                    None => state.unset(name),
-                }
+                state.restore(name, old.clone());
             }
         }
         states
@@ -78,7 +75,18 @@ impl Interpreter<'_> {
                 let old = state.get(&assignment.name).cloned();
                 state.locals.push((assignment.name.clone(), old));
             }
+            // A new variable is no longer the one that a reference of the same name means.
+            if is_local || flags.contains('n') {
+                state.drop_reference(&assignment.name);
+            }
             self.assign(assignment, &mut state);
+            if flags.contains('n') {
+                let target = state.value(&assignment.name).and_then(|value| value.known().map(str::to_owned));
+                let elements = target.filter(|target| *target != assignment.name).map(super::state::Elements::Reference);
+                if let Some(elements) = elements {
+                    state.put(&assignment.name, super::Variable { elements, exported: false });
+                }
+            }
             if exports {
                 state.export(&assignment.name);
             }
@@ -468,7 +476,9 @@ impl Interpreter<'_> {
             return state;
         };
         self.pay(input.len() * (1 + arguments.len()));
-        self.pay(arguments.iter().map(Value::len).sum::<usize>() * 16);
+        // A pattern with intervals makes a large program.
+        let has_interval = arguments.iter().any(|word| word.text().contains('{'));
+        self.pay(arguments.iter().map(Value::len).sum::<usize>() * 16 + if has_interval { 16_384 } else { 1024 });
         if name.ends_with("grep") {
             let texts: Option<Vec<&str>> = options.iter().map(Value::known).collect();
             let found = texts.and_then(|texts| crate::filter::grep(name, &texts, &input));
@@ -508,6 +518,9 @@ impl Interpreter<'_> {
         let extended = options.iter().any(|flag| matches!(flag.text(), "-E" | "-r"));
         for script in options.iter().filter(|script| script.text().contains("ts_omit_")) {
             for range in script.ranges(|c| c == ';' || c == '\n') {
+                if !self.pay(before.len() + 1024) {
+                    return after;
+                }
                 let command = script.part(range);
                 let Some(at) = command.text().find("ts_omit_") else { continue };
                 let tag = tag_in(command.text());

@@ -265,7 +265,7 @@ impl Interpreter<'_> {
             None => self.all_arguments(&state),
         };
         // A word that is not known may be none, or several. A part of a known word is one word.
-        let is_open = items.iter().any(|item| item.has_hole() && self.may_be_several(item));
+        let is_open = items.len() > MOST_ROUNDS || items.iter().any(|item| item.has_hole() && self.may_be_several(item));
         if is_open {
             let item = items.iter().find(|item| item.has_hole()).cloned().unwrap_or_default();
             let reason = self.reason(&item).map_or_else(String::new, |unknown| unknown.reason.clone());
@@ -275,7 +275,7 @@ impl Interpreter<'_> {
             });
         }
         let mut states = vec![state];
-        for item in items.into_iter().take(MOST_ROUNDS) {
+        for item in items {
             states.iter_mut().filter(|state| state.jump.is_none()).for_each(|state| state.set(name, item.clone()));
             states = self.round(body, states);
             if states.iter().all(|state| state.jump.is_some()) || self.stopped {
@@ -332,16 +332,20 @@ impl Interpreter<'_> {
     fn while_loop(&mut self, until: bool, condition: &Node, body: &Rc<Node>, state: State) -> Vec<State> {
         let mut done = Vec::new();
         let mut states = vec![state];
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..=MOST_ROUNDS {
             let mut going = Vec::new();
-            for state in states {
+            for mut state in states {
                 if state.jump.is_some() {
                     done.push(state);
                     continue;
                 }
+                // An answer that was chosen before may be another one each time.
+                state.decided = Rc::default();
                 let before = state.clone();
                 let tested = self.guarded(condition, state);
-                let is_open = tested.iter().any(|s| matches!(s.status, Status::Unknown | Status::Assumed));
+                let is_open = tested.len() > 1
+                    || round == MOST_ROUNDS
+                    || tested.iter().any(|s| matches!(s.status, Status::Unknown | Status::Assumed));
                 if is_open || self.stopped {
                     done.extend(self.open_loop(body, before, "", |_, _| ()));
                     continue;
@@ -447,10 +451,7 @@ impl Interpreter<'_> {
         let mut states = self.run(body, vec![state]);
         for state in &mut states {
             for (name, value) in std::mem::take(&mut state.locals).into_iter().rev() {
-                match value {
-                    Some(value) => state.put(&name, value),
-                    None => state.unset(&name),
-                }
+                state.restore(&name, value);
             }
             (state.arguments, state.knows_arguments, state.locals) = outer.clone();
             if state.jump == Some(Jump::Return) {

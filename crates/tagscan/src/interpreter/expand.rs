@@ -271,6 +271,12 @@ impl Interpreter<'_> {
         let Some(key) = key.known().map(str::to_owned) else {
             return Some(self.unknown(format!("an element of `{name}`"), parameter.span));
         };
+        // An index may be an expression of variables.
+        let is_list = matches!(state.get(name)?.elements, Elements::List(_));
+        let key = match is_list.then(|| calculate(&key, state)).flatten() {
+            Some(index) => index.to_string(),
+            None => key,
+        };
         let found = match &state.get(name)?.elements {
             Elements::Keyed(entries) => entries.iter().find(|(other, _)| *other == key).map(|(_, value)| value.clone()),
             Elements::List(values) => match key.parse::<i64>() {
@@ -279,6 +285,7 @@ impl Interpreter<'_> {
                 Err(_) => values.first().cloned(),
             },
             Elements::One(value) => (key == "0").then(|| value.clone()),
+            Elements::Reference(_) => None,
         };
         Some(found.unwrap_or_default())
     }

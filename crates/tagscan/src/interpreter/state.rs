@@ -22,6 +22,8 @@ pub(crate) enum Elements {
     One(Value),
     List(Vec<Value>),
     Keyed(Vec<(String, Value)>),
+    /// Another variable: `declare -n`.
+    Reference(String),
 }
 
 impl Variable {
@@ -35,6 +37,7 @@ impl Variable {
             Elements::One(value) => vec![value.clone()],
             Elements::List(values) => values.clone(),
             Elements::Keyed(entries) => entries.iter().map(|(_, value)| value.clone()).collect(),
+            Elements::Reference(_) => Vec::new(),
         }
     }
 
@@ -107,7 +110,29 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
-        self.variables.get(name).map(|variable| &**variable)
+        self.variables.get(self.target(name)).map(|variable| &**variable)
+    }
+
+    /// The variable that a name means: another one for a reference.
+    fn target<'n>(&'n self, name: &'n str) -> &'n str {
+        match self.variables.get(name).map(|variable| &variable.elements) {
+            Some(Elements::Reference(target)) => target,
+            _ => name,
+        }
+    }
+
+    pub(crate) fn drop_reference(&mut self, name: &str) {
+        if self.variables.get(name).is_some_and(|variable| matches!(variable.elements, Elements::Reference(_))) {
+            self.unset(name);
+        }
+    }
+
+    /// Puts back the variable that a local one covered.
+    pub(crate) fn restore(&mut self, name: &str, variable: Option<Variable>) {
+        self.unset(name);
+        if let Some(variable) = variable {
+            self.variables_mut().insert(name.to_owned(), Rc::new(variable));
+        }
     }
 
     pub(crate) fn variables_mut(&mut self) -> &mut BTreeMap<String, Rc<Variable>> {
@@ -123,6 +148,7 @@ impl State {
             Elements::One(value) => value.clone(),
             Elements::List(values) => values.first().cloned().unwrap_or_default(),
             Elements::Keyed(entries) => entries.first().map(|(_, value)| value.clone()).unwrap_or_default(),
+            Elements::Reference(_) => Value::default(),
         })
     }
 
@@ -132,7 +158,8 @@ impl State {
     }
 
     pub(crate) fn put(&mut self, name: &str, variable: Variable) {
-        self.variables_mut().insert(name.to_owned(), Rc::new(variable));
+        let name = self.target(name).to_owned();
+        self.variables_mut().insert(name, Rc::new(variable));
     }
 
     pub(crate) fn unset(&mut self, name: &str) {

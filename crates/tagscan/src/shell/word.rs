@@ -6,9 +6,6 @@ use super::{DEEPEST, Parser};
 use crate::ir::{Index, Operation, Parameter, Piece, Word};
 use crate::value::Value;
 
-/// The longest list of alternatives in braces, in characters. It bounds how far each brace is followed.
-const LONGEST_BRACES: usize = 4096;
-
 /// Characters that end a word.
 const ENDS: &str = " \t\r\n;&|()<>";
 
@@ -351,10 +348,11 @@ impl Parser<'_> {
     /// `{a,b}` or `{1..3}`, if that is what is here.
     fn braces(&mut self) -> Option<Vec<Word>> {
         let rest = self.rest();
-        let near = rest.char_indices().take(LONGEST_BRACES).find(|(_, c)| *c == '}' || ENDS.contains(*c));
-        let (end, _) = near.filter(|(_, c)| *c == '}')?;
+        let inner = rest.get(1..)?;
+        let stop = |c: char| c == '{' || c == '}' || ENDS.contains(c);
+        let end = 1 + inner.find(stop).filter(|end| inner[*end..].starts_with('}'))?;
         let inside = &rest[1..end];
-        if self.depth >= DEEPEST || inside.contains('{') {
+        if self.depth >= DEEPEST {
             return None;
         }
         if let Some((from, to)) = inside.split_once("..") {
