@@ -2,9 +2,8 @@
 //!
 //! A filter that is not modelled, or whose result depends on a hole, returns `None`.
 
+mod awk;
 mod sed;
-
-use std::collections::BTreeSet;
 
 use crate::regular::{compile, posix};
 use crate::value::Value;
@@ -24,7 +23,7 @@ pub(crate) fn filter(name: &str, arguments: &[Value], input: &Value) -> Option<V
         "paste" => paste(&texts, input),
         "cut" => cut(&texts, input),
         "head" | "tail" => ends(name, &texts, input),
-        "awk" | "gawk" | "mawk" => awk(&texts, input),
+        "awk" | "gawk" | "mawk" => awk::awk(&texts, input),
         "jq" => jq(&texts, input),
         "xargs" => xargs(&texts, input),
         "tac" | "rev" | "wc" | "column" | "perl" | "python3" => None,
@@ -298,93 +297,6 @@ fn ends(name: &str, arguments: &[&str], input: &Value) -> Option<Value> {
         _ => lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect(),
     };
     Some(from_lines(&lines))
-}
-
-/// The programs of `awk` that recipes use on lists: one field, one constant around it, a filter of lines, and the idiom
-/// that drops repeated lines.
-fn awk(arguments: &[&str], input: &Value) -> Option<Value> {
-    let mut separator: Option<char> = None;
-    let mut program = None;
-    let mut rest = arguments.iter();
-    while let Some(text) = rest.next() {
-        match text.strip_prefix("-F") {
-            Some("") => separator = Some(rest.next()?.chars().next()?),
-            Some(given) => separator = Some(given.chars().next()?),
-            None if program.is_none() && !text.starts_with('-') => program = Some(text.trim()),
-            None => return None,
-        }
-    }
-    let program = program?;
-    if program == "!seen[$0]++" || program == "!x[$0]++" || program == "!a[$0]++" {
-        let mut seen = BTreeSet::new();
-        let lines: Vec<Value> =
-            input.lines().into_iter().filter(|line| seen.insert(line.text().to_owned())).collect();
-        return Some(from_lines(&lines));
-    }
-    let (condition, action) = match program.split_once('{') {
-        Some((condition, action)) => (condition.trim(), action.trim_end().strip_suffix('}')?.trim().trim_end_matches(';')),
-        None => (program, "print $0"),
-    };
-    let (inverted, expression) = match condition.strip_prefix('!') {
-        Some(rest) => (true, rest.trim()),
-        None => (false, condition),
-    };
-    let expression = match expression {
-        "" | "NF" => None,
-        text => Some(posix(text.strip_prefix('/')?.strip_suffix('/')?, true, false)?),
-    };
-    let printed = action.strip_prefix("print")?.trim();
-    let mut lines = Vec::new();
-    for line in input.lines() {
-        if let Some(expression) = &expression {
-            if line.known()?.is_empty() || expression.is_match(line.text()) == inverted {
-                continue;
-            }
-        } else if condition == "NF" && line.trimmed().is_empty() {
-            continue;
-        }
-        lines.push(printed_by_awk(printed, &line, separator)?);
-    }
-    Some(from_lines(&lines))
-}
-
-fn printed_by_awk(expression: &str, line: &Value, separator: Option<char>) -> Option<Value> {
-    let fields = match separator {
-        Some(separator) => line.ranges(|c| c == separator).into_iter().map(|range| line.part(range)).collect(),
-        None => line.fields(char::is_whitespace),
-    };
-    let mut whole = line.emptied();
-    let mut rest = expression;
-    while !rest.is_empty() {
-        rest = rest.trim_start();
-        if let Some(text) = rest.strip_prefix('"') {
-            let (text, after) = text.split_once('"')?;
-            whole.push_made(text, line.origin(0));
-            rest = after;
-        } else if let Some(number) = rest.strip_prefix('$') {
-            let length = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-            match number[..length].parse::<usize>().ok()? {
-                0 => whole.push(line),
-                index => {
-                    if line.has_hole() && fields.len() <= index {
-                        return None;
-                    }
-                    whole.push(&fields.get(index - 1).cloned().unwrap_or_default());
-                }
-            }
-            rest = &number[length..];
-        } else if let Some(after) = rest.strip_prefix("NF") {
-            whole.push_made(&fields.len().to_string(), line.origin(0));
-            rest = after;
-        } else {
-            return rest.is_empty().then_some(whole);
-        }
-        rest = rest.trim_start();
-    }
-    if expression.is_empty() {
-        whole.push(line);
-    }
-    Some(whole)
 }
 
 /// The few programs of `jq` that recipes use: a path to text or a list of texts, with `join` or `[]`.

@@ -155,6 +155,11 @@ impl<'a> Interpreter<'a> {
         characters.next().is_none().then(|| self.names.get(index)?.as_deref()).flatten()
     }
 
+    /// A value in which variables that are not set are empty, as they are unless the environment sets them.
+    pub(crate) fn without_unset(&self, value: &Value) -> Value {
+        value.with_holes(|index| self.names.get(index).is_some_and(|name| name.is_none()))
+    }
+
     /// The reason why a value is not known.
     pub(crate) fn reason(&self, value: &Value) -> Option<&Unknown> {
         value.holes().next().and_then(|index| self.holes.get(index))
@@ -398,5 +403,6 @@ impl<'a> Interpreter<'a> {
 
 /// Whether a word is one of Tailscale's tags about features.
 pub(crate) fn is_tag(word: &str) -> bool {
-    word == "ts_include_cli" || word.strip_prefix("ts_omit_").is_some_and(|name| !name.is_empty())
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    word == "ts_include_cli" || word.strip_prefix("ts_omit_").is_some_and(is_name)
 }

@@ -235,6 +235,7 @@ impl Makefile {
                 (rest.part(1..middle), rest.part(start + 1..text.len().checked_sub(1)?.max(start + 1)))
             };
             let (left, right) = (scope.expand(&left, interpreter), scope.expand(&right, interpreter));
+            let (left, right) = (interpreter.without_unset(&left), interpreter.without_unset(&right));
             Some(left.known()?.trim() == right.known()?.trim())
         };
         answer.map(|answer| answer != word.starts_with("ifn"))
@@ -351,8 +352,17 @@ impl Makefile {
     /// The targets whose own variables a rule may see: itself, and each that needs it and sets some.
     fn contexts(&self, rule: &Rule, interpreter: &mut Interpreter<'_>) -> Vec<Vec<String>> {
         let own: BTreeSet<&str> = self.own.iter().map(|(target, _)| target.as_str()).take(64).collect();
-        let mut contexts: Vec<Vec<String>> =
-            rule.targets.iter().take(8).map(|target| vec![target.clone()]).collect();
+        let mut contexts: Vec<Vec<String>> = Vec::new();
+        for target in rule.targets.iter().take(8) {
+            // A pattern is run for each target that another rule needs.
+            let needs = self.rules.iter().flat_map(|rule| &rule.needs).filter(|need| stem(target, need).is_some());
+            interpreter.pay(if target.contains('%') { self.rules.len() * 8 } else { 0 });
+            let needs: BTreeSet<&String> = needs.take(if target.contains('%') { 16 } else { 0 }).collect();
+            contexts.extend(needs.iter().map(|need| vec![(*need).clone()]));
+            if needs.is_empty() {
+                contexts.push(vec![target.clone()]);
+            }
+        }
         let sets_own = rule.targets.iter().any(|target| own.contains(target.as_str()));
         for target in own {
             let (mut path, mut done) = (Vec::new(), BTreeSet::new());

@@ -259,7 +259,7 @@ impl<'a> Parser<'a> {
             let start = self.at + 2;
             let length = self.text[start..].find("))").unwrap_or(self.text.len() - start);
             self.at = (start + length + 2).min(self.text.len());
-            return Compound::Node(Node::Arithmetic(self.plain(start..start + length)));
+            return Compound::Node(Node::Arithmetic(self.here_word(start..start + length)));
         }
         if self.eat("(") {
             let body = self.sequence(&[]);
@@ -372,7 +372,7 @@ impl<'a> Parser<'a> {
         let mut parts = Vec::new();
         let mut from = head.start;
         for part in self.text[head].split(';') {
-            parts.push(Node::Arithmetic(self.plain(from..from + part.len())));
+            parts.push(Node::Arithmetic(self.here_word(from..from + part.len())));
             from += part.len() + 1;
         }
         let start = self.at;

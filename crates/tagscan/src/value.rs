@@ -243,6 +243,13 @@ impl Value {
         whole
     }
 
+    /// The value without the holes that are not wanted.
+    pub(crate) fn with_holes(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let holes = self.text.char_indices().filter(|(_, c)| hole(*c).is_some_and(|index| !wanted(index)));
+        let edits: Vec<_> = holes.map(|(at, c)| (at..at + c.len_utf8(), Self::default())).collect();
+        self.replaced(&edits)
+    }
+
     /// The value with each character mapped to a text.
     pub(crate) fn mapped(&self, map: impl Fn(char) -> Option<String>) -> Self {
         let mut edits = Vec::new();

@@ -145,7 +145,7 @@ impl Reader<'_, '_, '_> {
     }
 
     fn job(&mut self, name: &str, job: &Node, shell: Option<&Node>, context: &mut Context, state: &State) {
-        if get(job, "if").is_some_and(|node| self.is_false(node, context)) {
+        if self.condition(get(job, "if"), context) == Some(false) {
             return;
         }
         let combinations = self.matrix(job, context);
@@ -260,11 +260,13 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn is_false(&mut self, node: &Node, context: &Context) -> bool {
+    /// The answer of an `if`; true without one.
+    fn condition(&mut self, node: Option<&Node>, context: &Context) -> Option<bool> {
+        let Some(node) = node else { return Some(true) };
         let value = self.value(node);
         let bare = value.text().trim();
         let bare = bare.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(bare);
-        expression::truth(bare, value.origin(0), context, self.interpreter) == Some(false)
+        expression::truth(bare, value.origin(0), context, self.interpreter)
     }
 
     fn steps(&mut self, steps: &Node, shell: Option<&Node>, context: &mut Context, state: State) {
@@ -273,7 +275,8 @@ impl Reader<'_, '_, '_> {
             if !self.interpreter.pay(64 + 64 * context.len()) {
                 return;
             }
-            if get(step, "if").is_some_and(|node| self.is_false(node, context)) {
+            let runs = self.condition(get(step, "if"), context);
+            if runs == Some(false) {
                 continue;
             }
             let mut inner = context.clone();
@@ -304,12 +307,12 @@ impl Reader<'_, '_, '_> {
             state.take_effects(&after);
             state.decided = after.decided.clone();
             state.checked = after.checked.clone();
-            self.passed_on(step, context, &mut state);
+            self.passed_on(step, runs.is_some(), context, &mut state);
         }
     }
 
     /// Variables and outputs that a step wrote for those after it.
-    fn passed_on(&mut self, step: &Node, context: &mut Context, state: &mut State) {
+    fn passed_on(&mut self, step: &Node, certain: bool, context: &mut Context, state: &mut State) {
         let mut files = (*state.files).clone();
         let variables = files.remove("/github/env").unwrap_or_default();
         let outputs = files.remove("/github/output").unwrap_or_default();
@@ -317,7 +320,6 @@ impl Reader<'_, '_, '_> {
             return;
         }
         state.files = Rc::new(files);
-        let certain = get(step, "if").is_none();
         for (name, value) in assignments(&variables) {
             let value = if certain { value } else { self.uncertain(&name, &value, state) };
             context.insert(format!("env.{name}"), value.clone());

@@ -211,6 +211,27 @@ impl Interpreter<'_> {
         Some(Value::made(text, self.place))
     }
 
+    /// The files that an unquoted pattern means, in order; the word itself if there are none.
+    pub(crate) fn paths(&mut self, word: Value, state: &State) -> Vec<Value> {
+        let Some(text) = word.known().filter(|text| text.contains(['*', '?', '['])) else { return vec![word] };
+        let mut pattern = crate::regular::Glob::default();
+        pattern.push(&located(text, &state.folder), false);
+        let depth = located(text, &state.folder).matches('/').count();
+        let names = state.files.keys().chain(self.others.iter().map(|file| &file.name));
+        let mut found: Vec<String> = names
+            .filter(|name| name.matches('/').count() == depth && pattern.is_match(name) == Some(true))
+            .take(512)
+            .cloned()
+            .collect();
+        found.sort();
+        found.dedup();
+        self.pay((state.files.len() + self.others.len()) * 64);
+        match found.is_empty() {
+            true => vec![word],
+            false => found.into_iter().map(|name| Value::made(name, word.origin(0))).collect(),
+        }
+    }
+
     /// Runs the program, builtin or function that the first word names.
     pub(crate) fn program(&mut self, words: Vec<Value>, span: Span, mut state: State) -> Vec<State> {
         if !self.pay(words.iter().map(Value::len).sum()) {
@@ -580,7 +601,26 @@ impl Interpreter<'_> {
         let skipped = options(arguments, "nILPd");
         let input = state.input.take().unwrap_or_default();
         let mut words = arguments.get(skipped..).unwrap_or_default().to_vec();
-        if arguments.iter().take(skipped).any(|word| word.text().starts_with("-I") || word.text().starts_with("-n")) {
+        let flags: Vec<&str> = arguments.iter().take(skipped).map(Value::text).collect();
+        let place = flags.iter().enumerate().find_map(|(index, flag)| {
+            let place = flag.strip_prefix("-I")?;
+            Some(if place.is_empty() { flags.get(index + 1).copied().unwrap_or("{}") } else { place })
+        });
+        if let Some(place) = place.map(str::to_owned) {
+            let mut states = vec![state];
+            for line in input.lines().into_iter().take(512) {
+                let replaced = words.iter().map(|word| {
+                    let found = word.text().match_indices(&place);
+                    let edits: Vec<_> = found.map(|(at, found)| (at..at + found.len(), line.trimmed())).collect();
+                    word.replaced(&edits)
+                });
+                let replaced: Vec<Value> = replaced.collect();
+                states = states.into_iter().flat_map(|state| self.program(replaced.clone(), span, state)).collect();
+                states = self.merged(states);
+            }
+            return states;
+        }
+        if flags.iter().any(|flag| flag.starts_with("-n") && *flag != "-n") || flags.contains(&"-n") {
             let hole = self.unknown("the words that `xargs` appends", span);
             words.push(hole);
         } else {
@@ -690,7 +730,7 @@ impl Interpreter<'_> {
     pub(crate) fn run_instruction(&mut self, script: &Value, bodies: &[Value], state: State) -> State {
         let head = script.text().trim_start();
         // `RUN <<EOF` runs the here-document itself.
-        if let (Some(body), true) = (bodies.first(), head.is_empty() || head.starts_with("<<")) {
+        if let (Some(body), true) = (bodies.first(), head.split_whitespace().count() <= 1) {
             let mut state = state;
             let first = body.text().lines().next().unwrap_or_default();
             if let Some(flags) = first.strip_prefix("#!") {
@@ -758,7 +798,9 @@ impl Interpreter<'_> {
     /// A variable of make that is not defined.
     pub(crate) fn undefined(&mut self, name: &str, span: Span) -> Value {
         let reason = format!("`{name}` is not set in this text");
-        self.hole(crate::Unknown { reason, span, is_allowlist: false }, Some(name))
+        // Automatic variables are always set.
+        let own = Some(name).filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+        self.hole(crate::Unknown { reason, span, is_allowlist: false }, own)
     }
 
     /// Notes that the environment may replace a value.

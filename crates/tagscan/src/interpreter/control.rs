@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{DEEPEST, Interpreter, Jump, State, Status};
-use crate::ir::{Condition, Node, Word};
+use crate::ir::{Condition, Node, Piece, Word};
 use crate::value::Value;
 
 /// The most rounds of one loop.
@@ -260,8 +260,17 @@ impl Interpreter<'_> {
     }
 
     fn for_loop(&mut self, name: &str, words: Option<&[Word]>, body: &Rc<Node>, mut state: State) -> Vec<State> {
-        let items = match words {
-            Some(words) => words.iter().flat_map(|word| self.fields(word, &mut state)).collect(),
+        let items: Vec<Value> = match words {
+            Some(words) => {
+                let mut items = Vec::new();
+                for word in words {
+                    let is_pattern = !word.pieces.iter().any(|piece| matches!(piece, Piece::Text { quoted: true, .. }));
+                    for item in self.fields(word, &mut state) {
+                        items.extend(if is_pattern { self.paths(item, &state) } else { vec![item] });
+                    }
+                }
+                items
+            }
             None => self.all_arguments(&state),
         };
         // A word that is not known may be none, or several. A part of a known word is one word.

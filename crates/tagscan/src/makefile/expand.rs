@@ -198,6 +198,7 @@ impl<'a> Scope<'a> {
         match name {
             "if" => {
                 let condition = argument(0, interpreter).trimmed();
+                let condition = interpreter.without_unset(&condition);
                 return match (condition.has_hole(), condition.is_empty()) {
                     (true, _) => interpreter.unknown("a condition that is not known", rest.span(0..0)),
                     (false, filled) => argument(if filled { 2 } else { 1 }, interpreter),

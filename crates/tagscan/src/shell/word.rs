@@ -35,7 +35,7 @@ impl Parser<'_> {
             source: self.source,
             text: &self.text[..range.end],
             at: range.start,
-            depth: self.depth,
+            depth: self.depth + 1,
             is_whole: true,
             after_here: None,
             endless: std::mem::take(&mut self.endless),
@@ -163,7 +163,8 @@ impl Parser<'_> {
             let length = self.rest().find("))").unwrap_or(self.rest().len());
             let range = self.at..self.at + length;
             self.at = (self.at + length + 2).min(self.text.len());
-            pieces.push(Piece::Arithmetic(self.plain(range)));
+            let word = if self.depth < DEEPEST { self.here_word(range) } else { self.plain(range) };
+            pieces.push(Piece::Arithmetic(word));
         } else if self.eat("(") {
             let body = Box::new(self.nested(")"));
             pieces.push(Piece::Output { body, quoted });
