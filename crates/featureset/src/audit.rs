@@ -22,10 +22,10 @@ use serde::Serialize;
 pub use compare::Comparison;
 pub use list::{Evaluated, List, Tags};
 pub use recipe::Recipe;
-pub use tagscan::{File, Program, Word};
 pub use step::Step;
 pub(crate) use tag::near;
 pub use tag::{Meaning, meaning};
+pub use tagscan::{File, Program, Word};
 
 use crate::facts::Facts;
 use crate::finding::{Finding, Label};

@@ -10,8 +10,8 @@ use crate::facts::Facts;
 use crate::hazard::{Answer, Circumstances};
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
-use crate::policy::{Policy, Verdict};
 use crate::policy::device::PROFILES;
+use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::rules::refusal;
 

@@ -21,4 +21,3 @@ pub(crate) const TAGS_OF_TEXT: usize = 16_384;
 
 /// The most releases that are listed where a text names several.
 pub(crate) const RELEASES: usize = 8;
-

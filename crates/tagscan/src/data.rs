@@ -174,9 +174,14 @@ impl Interpreter<'_> {
             return;
         }
         if let Some(first) = list.tags.first() {
-            list.place = Span { start: first.span.start, end: list.tags.last().map_or(first.span.end, |last| last.span.end) };
+            list.place =
+                Span { start: first.span.start, end: list.tags.last().map_or(first.span.end, |last| last.span.end) };
         }
-        let names: Vec<&str> = packages.iter().map(Value::text).filter(|name| name.contains("cmd/") || name.contains("tailscale")).collect();
+        let names: Vec<&str> = packages
+            .iter()
+            .map(Value::text)
+            .filter(|name| name.contains("cmd/") || name.contains("tailscale"))
+            .collect();
         list.program = match () {
             () if names.iter().any(|name| name.ends_with("cmd/tailscaled")) => Program::Daemon,
             () if names.iter().any(|name| name.ends_with("cmd/tailscale")) => Program::CommandLine,

@@ -145,11 +145,27 @@ pub(crate) enum Operation {
     /// The keys of an array: `${!A[@]}`.
     Keys,
     /// `-`, `=`, `+` or `?`; with a colon an empty value counts as none.
-    Default { operator: char, colon: bool, word: Word },
-    Trim { suffix: bool, longest: bool, pattern: Word },
-    Replace { all: bool, anchor: Option<char>, pattern: Word, with: Word },
+    Default {
+        operator: char,
+        colon: bool,
+        word: Word,
+    },
+    Trim {
+        suffix: bool,
+        longest: bool,
+        pattern: Word,
+    },
+    Replace {
+        all: bool,
+        anchor: Option<char>,
+        pattern: Word,
+        with: Word,
+    },
     Slice(Word, Option<Word>),
-    Case { upper: bool, all: bool },
+    Case {
+        upper: bool,
+        all: bool,
+    },
 }
 
 impl Node {

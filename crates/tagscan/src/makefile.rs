@@ -168,12 +168,8 @@ impl Makefile {
             if let Some(rest) = line.text().strip_prefix("define ") {
                 let name = line.part(line.len() - rest.len()..line.len()).trimmed();
                 let end = name.text().find([' ', '=', ':']).unwrap_or(name.len());
-                let assignment = Assignment {
-                    name: name.part(0..end),
-                    operator: "=",
-                    value: Value::default(),
-                    exported: false,
-                };
+                let assignment =
+                    Assignment { name: name.part(0..end), operator: "=", value: Value::default(), exported: false };
                 definition = Some((assignment, Value::default()));
                 continue;
             }
@@ -337,10 +333,12 @@ impl Makefile {
             self.reach(need, path, done, interpreter);
         }
         interpreter.leave();
-        path.extend(rules.into_iter().filter(|rule| !rule.recipe.is_empty()).map(|rule| Rule {
-            targets: vec![target.to_owned()],
-            ..rule.clone()
-        }));
+        path.extend(
+            rules
+                .into_iter()
+                .filter(|rule| !rule.recipe.is_empty())
+                .map(|rule| Rule { targets: vec![target.to_owned()], ..rule.clone() }),
+        );
     }
 
     /// Targets that recipes build by calling `make` again.
@@ -510,7 +508,8 @@ fn assignment(line: &Value) -> Option<Assignment> {
     }
     let text = rest.text();
     let at = unbracketed(text, '=')?;
-    let operator = ["::=", ":=", "?=", "+=", "!="].into_iter().find(|operator| text[..=at].ends_with(operator)).unwrap_or("=");
+    let operator =
+        ["::=", ":=", "?=", "+=", "!="].into_iter().find(|operator| text[..=at].ends_with(operator)).unwrap_or("=");
     let end = at + 1 - operator.len();
     let name = rest.part(0..end).trimmed();
     let is_name = !name.is_empty() && unbracketed(name.text(), ':').is_none() && !name.text().contains([' ', '\t']);

@@ -165,7 +165,12 @@ impl<'a> Parser<'a> {
         let within = &rest.as_bytes()[..rest.len().min(16)];
         let is_letter = |byte: &u8| byte.is_ascii_lowercase() || b"{}![]".contains(byte);
         let length = within.iter().position(|byte| !is_letter(byte)).unwrap_or(within.len());
-        let ends = rest.get(length..).unwrap_or_default().chars().next().is_none_or(|c| c.is_whitespace() || ";&|()<>".contains(c));
+        let ends = rest
+            .get(length..)
+            .unwrap_or_default()
+            .chars()
+            .next()
+            .is_none_or(|c| c.is_whitespace() || ";&|()<>".contains(c));
         if ends { rest.get(..length).unwrap_or_default() } else { "" }
     }
 

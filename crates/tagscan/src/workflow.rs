@@ -192,18 +192,26 @@ impl Reader<'_, '_, '_> {
 
     /// The combinations of a matrix, as values by `matrix.NAME`.
     fn matrix(&mut self, job: &Node, context: &Context) -> Vec<Context> {
-        let Some(matrix) = get(job, "strategy").and_then(|node| get(node, "matrix")) else { return vec![Context::new()] };
+        let Some(matrix) = get(job, "strategy").and_then(|node| get(node, "matrix")) else {
+            return vec![Context::new()];
+        };
         let mut all = vec![Context::new()];
-        for (key, values) in entries(matrix).iter().filter(|(key, _)| !["include", "exclude"].contains(&key.text.as_str())) {
+        for (key, values) in
+            entries(matrix).iter().filter(|(key, _)| !["include", "exclude"].contains(&key.text.as_str()))
+        {
             let values: Vec<Context> = match &values.value {
-                Yaml::Sequence(items) => items.iter().map(|item| self.nested(&format!("matrix.{}", key.text), item, context)).collect(),
+                Yaml::Sequence(items) => {
+                    items.iter().map(|item| self.nested(&format!("matrix.{}", key.text), item, context)).collect()
+                }
                 _ => vec![self.nested(&format!("matrix.{}", key.text), values, context)],
             };
-            let combined = all.iter().flat_map(|before| values.iter().map(|one| {
-                let mut whole = before.clone();
-                whole.extend(one.clone());
-                whole
-            }));
+            let combined = all.iter().flat_map(|before| {
+                values.iter().map(|one| {
+                    let mut whole = before.clone();
+                    whole.extend(one.clone());
+                    whole
+                })
+            });
             all = combined.take(MOST_COMBINATIONS).collect();
         }
         for exclude in get(matrix, "exclude").map(items).unwrap_or_default() {
@@ -216,7 +224,8 @@ impl Reader<'_, '_, '_> {
         for include in get(matrix, "include").map(items).unwrap_or_default() {
             let include = self.nested("matrix", include, context);
             // An entry that fits a combination extends it; one that fits none is one more.
-            let fits = |one: &Context| include.iter().all(|(key, value)| !keys.contains(key) || one.get(key) == Some(value));
+            let fits =
+                |one: &Context| include.iter().all(|(key, value)| !keys.contains(key) || one.get(key) == Some(value));
             let mut found = false;
             for one in all.iter_mut().filter(|one| !bare && fits(one)) {
                 one.extend(include.clone());
@@ -293,13 +302,16 @@ impl Reader<'_, '_, '_> {
             if name.is_some_and(|name| !["bash", "sh", "dash", "zsh"].iter().any(|known| name.starts_with(known))) {
                 continue;
             }
-            own.errexit = name.is_none_or(|name| !name.contains("{0}") || name.contains("-e") || name.contains(" -x -e"));
+            own.errexit =
+                name.is_none_or(|name| !name.contains("{0}") || name.contains("-e") || name.contains(" -x -e"));
             own.pipefail = name.is_some_and(|name| name == "bash" || name.contains("pipefail"));
             if let Some(folder) = get(step, "working-directory") {
                 let folder = self.expanded(folder, &inner);
                 own.folder = folder.known().unwrap_or_default().to_owned();
             }
-            for (variable, path) in [("GITHUB_ENV", "/github/env"), ("GITHUB_OUTPUT", "/github/output"), ("GITHUB_PATH", "/github/path")] {
+            for (variable, path) in
+                [("GITHUB_ENV", "/github/env"), ("GITHUB_OUTPUT", "/github/output"), ("GITHUB_PATH", "/github/path")]
+            {
                 own.put(variable, Variable { exported: true, ..Variable::one(Value::made(path, run.span.start)) });
             }
             let script = self.expanded(run, &inner);
@@ -336,7 +348,9 @@ impl Reader<'_, '_, '_> {
     fn uncertain(&mut self, name: &str, value: &Value, state: &State) -> Value {
         match state.value(name) {
             Some(old) if old == *value => old,
-            _ => self.interpreter.unknown(format!("`{name}` is set on a condition that is not known"), value.span(0..0)),
+            _ => {
+                self.interpreter.unknown(format!("`{name}` is set on a condition that is not known"), value.span(0..0))
+            }
         }
     }
 
@@ -372,7 +386,11 @@ impl Reader<'_, '_, '_> {
     /// A reusable workflow or action of this project.
     fn called(&mut self, uses: &str, with: Option<&Node>, context: &Context, state: State) {
         let path = uses.trim_start_matches("./");
-        let path = if path.ends_with(".yml") || path.ends_with(".yaml") { path.to_owned() } else { format!("{path}/action.yml") };
+        let path = if path.ends_with(".yml") || path.ends_with(".yaml") {
+            path.to_owned()
+        } else {
+            format!("{path}/action.yml")
+        };
         let Some(text) = self.interpreter.project_file(&path).filter(|_| self.interpreter.enter()) else { return };
         let mut inputs = Context::new();
         for (key, node) in with.map(entries).unwrap_or_default() {
@@ -400,7 +418,9 @@ impl Reader<'_, '_, '_> {
             }
             let mut own = state.clone();
             self.gitlab_variables(job, &mut own);
-            let before = get(job, "before_script").or_else(|| get(root, "before_script")).or_else(|| get(default?, "before_script"));
+            let before = get(job, "before_script")
+                .or_else(|| get(root, "before_script"))
+                .or_else(|| get(default?, "before_script"));
             let image = get(job, "image").or_else(|| get(root, "image")).or_else(|| get(default?, "image"));
             if let Some(image) = image {
                 let image = self.expanded(get(image, "name").unwrap_or(image), &context);
@@ -478,7 +498,10 @@ impl Reader<'_, '_, '_> {
             .map(entries)
             .unwrap_or_default()
             .iter()
-            .filter(|(key, _)| ["main", "target", "package", "dir", "packages", "build", "id", "subPackages"].contains(&key.text.as_str()))
+            .filter(|(key, _)| {
+                ["main", "target", "package", "dir", "packages", "build", "id", "subPackages"]
+                    .contains(&key.text.as_str())
+            })
             .map(|(_, node)| self.value(node))
             .collect();
         self.interpreter.data_list(value, span, &texts);

@@ -181,8 +181,7 @@ fn the_tags_that_reach_go_are_those_that_are_reported() {
         let built = run(&recipe).unwrap();
         let name = if recipe.kind == "make" { "Makefile" } else { "recipe.sh" };
         let found = scan(&File { name: name.to_owned(), text: recipe.text.clone() }, &[], &toy::Toy);
-        let complete: BTreeSet<String> =
-            found.lists.iter().filter(|list| list.unknown.is_empty()).map(shown).collect();
+        let complete: BTreeSet<String> = found.lists.iter().filter(|list| list.unknown.is_empty()).map(shown).collect();
         let open = found.lists.iter().any(|list| !list.unknown.is_empty());
         let report = || format!("{}\n  runs as {built:?}\n  read as {:?}", recipe.name, found.lists);
         if recipe.is_open {

@@ -41,8 +41,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         device: flags.device.as_deref(),
         reasons: reasons.as_ref(),
     };
-    let made = import(&audit, &settings, &facts, prices)
-        .ok_or_else(|| unresolved(source, list, &audit))?;
+    let made = import(&audit, &settings, &facts, prices).ok_or_else(|| unresolved(source, list, &audit))?;
     if flags.force && !is_stdout(flags) {
         files::write(&flags.output, &made.text)?;
     } else if !is_stdout(flags) && !files::create(&flags.output, &made.text)? {

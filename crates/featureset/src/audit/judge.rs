@@ -246,7 +246,8 @@ impl Subject<'_> {
         };
         if unstamped {
             let message = "the binary does not know its version".to_owned();
-            let next = "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
+            let next =
+                "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
             say("no-version-stamp", message, "no stamp", next);
         }
         let needed_minor = needed.map(|needed| minor(&needed.to_string()));

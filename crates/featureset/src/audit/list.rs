@@ -124,7 +124,10 @@ impl List {
         ];
         let values = |fact| self.facts(fact).map(|word| word.text.clone()).filter(|text| !text.is_empty()).collect();
         let all = names.into_iter().map(|(fact, name)| (name, values(fact)));
-        all.filter(|(name, values): &(&str, BTreeSet<String>)| !values.is_empty() && (*name != "go" || self.go.is_none())).collect()
+        all.filter(|(name, values): &(&str, BTreeSet<String>)| {
+            !values.is_empty() && (*name != "go" || self.go.is_none())
+        })
+        .collect()
     }
 
     /// Whether the text packs the program by UPX.

@@ -48,9 +48,7 @@ impl Step {
             let reading = judge::reading(release, kept, omitted, subject.asked, &subject.platforms());
             let policy = reading.policy.clone().unwrap_or_default();
             let mut found = hazards(Side { text: "", reading: &reading }, &policy, subject.facts);
-            found.retain(|one| {
-                subject.facts.hazard(&one.hazard).is_some_and(|hazard| subject.concerns(hazard))
-            });
+            found.retain(|one| subject.facts.hazard(&one.hazard).is_some_and(|hazard| subject.concerns(hazard)));
             found
         };
         let (before, after) =

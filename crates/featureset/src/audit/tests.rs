@@ -21,8 +21,13 @@ fn script(text: &str) -> List {
 }
 
 fn call(min: bool, add: &str, remove: &str) -> List {
-    let flags = [(min, "--min", String::new()), (!add.is_empty(), "--add=", add.to_owned()), (!remove.is_empty(), "--remove=", remove.to_owned())];
-    let flags: String = flags.iter().filter(|(given, ..)| *given).map(|(_, flag, value)| format!(" '{flag}{value}'")).collect();
+    let flags = [
+        (min, "--min", String::new()),
+        (!add.is_empty(), "--add=", add.to_owned()),
+        (!remove.is_empty(), "--remove=", remove.to_owned()),
+    ];
+    let flags: String =
+        flags.iter().filter(|(given, ..)| *given).map(|(_, flag, value)| format!(" '{flag}{value}'")).collect();
     script(&format!("set -e\nT=$(featuretags{flags})\ngo build -tags \"$T\" -ldflags -X=Stamp=1 ./cmd/tailscaled"))
 }
 

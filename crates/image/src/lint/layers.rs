@@ -189,7 +189,8 @@ fn interpreter(program: &[u8], tree: &Tree<'_>, depth: usize, verdict: &mut Verd
     };
     let path = String::from_utf8_lossy(path).into_owned();
     if path.ends_with('\r') {
-        let message = format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", shown(&path));
+        let message =
+            format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", shown(&path));
         verdict.find("crlf-script", "", message);
         return;
     }

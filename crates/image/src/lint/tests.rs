@@ -172,7 +172,9 @@ fn dynamic() -> Vec<u8> {
     let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0\x01\0\0\0\0\0\0\0".to_vec();
     bytes.extend([52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 52, 0, 32, 0, 1, 0, 40, 0, 0, 0, 0, 0]);
     let length = u8::try_from(path.len()).unwrap();
-    bytes.extend([3, 0, 0, 0, 84, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0]);
+    bytes.extend([
+        3, 0, 0, 0, 84, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0,
+    ]);
     bytes.extend(path);
     bytes
 }

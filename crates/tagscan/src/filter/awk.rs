@@ -144,7 +144,8 @@ fn statement(text: &str) -> Option<Statement> {
         let (head, body) = head.split_once(')')?;
         let compact: String = head.chars().filter(|c| !c.is_whitespace()).collect();
         let name = compact.split('=').next()?.to_owned();
-        let is_idiom = compact == format!("{name}=1;{name}<=NF;{name}++") || compact == format!("{name}=1;{name}<=NF;++{name}");
+        let is_idiom =
+            compact == format!("{name}=1;{name}<=NF;{name}++") || compact == format!("{name}=1;{name}<=NF;++{name}");
         let body = body.trim().trim_start_matches('{').trim_end_matches('}').trim().trim_end_matches(';');
         return is_idiom.then(|| Some(Statement::EachField(name, Box::new(statement(body)?))))?;
     }

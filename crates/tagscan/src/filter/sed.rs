@@ -9,7 +9,14 @@ use crate::value::Value;
 
 /// A command of a script.
 enum Command {
-    Substitute { on: Option<Address>, find: Regex, with: Vec<Replacement>, all: bool, number: usize, prints: bool },
+    Substitute {
+        on: Option<Address>,
+        find: Regex,
+        with: Vec<Replacement>,
+        all: bool,
+        number: usize,
+        prints: bool,
+    },
     Delete(Option<Address>),
     Print(Option<Address>),
     /// The idiom `:a;N;$!ba`, which makes all lines one.

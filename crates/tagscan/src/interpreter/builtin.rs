@@ -109,7 +109,9 @@ impl Interpreter<'_> {
                     _ => None,
                 };
                 let output = match range {
-                    Some(range) => Value::made(range.take(1000).map(|n| format!("{n}\n")).collect::<String>(), span.start),
+                    Some(range) => {
+                        Value::made(range.take(1000).map(|n| format!("{n}\n")).collect::<String>(), span.start)
+                    }
                     None => self.unknown("what `seq` prints", span),
                 };
                 state.output.push(&output);
@@ -120,7 +122,9 @@ impl Interpreter<'_> {
                 Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), hole);
             }
             "upx" => {
-                let tests = ["-t", "-d", "-l", "--version"].iter().any(|flag| arguments.iter().any(|word| word.text() == *flag));
+                let tests = ["-t", "-d", "-l", "--version"]
+                    .iter()
+                    .any(|flag| arguments.iter().any(|word| word.text() == *flag));
                 self.packs = self.packs.or((!tests).then_some(span));
             }
             "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "install_name_tool"
@@ -301,7 +305,8 @@ impl Interpreter<'_> {
         let [from, .., to] = paths.as_slice() else { return };
         let text = self.file(from, state, span);
         let base = |path: &Value| path.text().rsplit('/').next().unwrap_or_default().to_owned();
-        let replaces = base(to) == "build_dist.sh" || (base(from) == "build_dist.sh" && matches!(to.text(), "." | "./"));
+        let replaces =
+            base(to) == "build_dist.sh" || (base(from) == "build_dist.sh" && matches!(to.text(), "." | "./"));
         if replaces {
             let hole = self.unknown("`build_dist.sh` is replaced before it is used", span);
             let text = if text.has_hole() { hole } else { text };

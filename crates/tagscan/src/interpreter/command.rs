@@ -47,7 +47,8 @@ impl Interpreter<'_> {
         if ["export", "local", "declare", "typeset", "readonly"].contains(&name.as_str()) {
             return vec![self.declare(&name, &words[1..], call, state)];
         }
-        let before: Vec<_> = call.assignments.iter().map(|one| (one.name.clone(), state.get(&one.name).cloned())).collect();
+        let before: Vec<_> =
+            call.assignments.iter().map(|one| (one.name.clone(), state.get(&one.name).cloned())).collect();
         for assignment in &call.assignments {
             self.assign(assignment, &mut state);
             state.export(&assignment.name);
@@ -82,7 +83,8 @@ impl Interpreter<'_> {
             self.assign(assignment, &mut state);
             if flags.contains('n') {
                 let target = state.value(&assignment.name).and_then(|value| value.known().map(str::to_owned));
-                let elements = target.filter(|target| *target != assignment.name).map(super::state::Elements::Reference);
+                let elements =
+                    target.filter(|target| *target != assignment.name).map(super::state::Elements::Reference);
                 if let Some(elements) = elements {
                     state.put(&assignment.name, super::Variable { elements, exported: false });
                 }
@@ -105,7 +107,10 @@ impl Interpreter<'_> {
                 state.set(text, Value::default());
             }
             if flags.contains('A') {
-                state.put(text, super::Variable { elements: super::state::Elements::Keyed(Vec::new()), exported: false });
+                state.put(
+                    text,
+                    super::Variable { elements: super::state::Elements::Keyed(Vec::new()), exported: false },
+                );
             }
             if exports {
                 state.export(text);
@@ -273,7 +278,9 @@ impl Interpreter<'_> {
             "docker" | "podman" | "buildah" | "nerdctl" => self.container(arguments, span, state),
             "git" | "curl" | "wget" => vec![self.fetch(&base, arguments, span, state)],
             "test" | "[" => self.test_command(arguments, state),
-            "xargs" if arguments.iter().any(|word| !matches!(word.text(), "echo")) => self.xargs(arguments, span, state),
+            "xargs" if arguments.iter().any(|word| !matches!(word.text(), "echo")) => {
+                self.xargs(arguments, span, state)
+            }
             _ if FILTERS.contains(&base.as_str()) || matches!(base.as_str(), "cat" | "tee") => {
                 vec![self.filter(&base, arguments, span, state)]
             }
@@ -365,7 +372,8 @@ impl Interpreter<'_> {
     fn shell(&mut self, name: &str, arguments: &[Value], span: Span, mut state: State) -> Vec<State> {
         let mut at = 0;
         let (mut errexit, mut pipefail, mut is_text) = (false, false, false);
-        while let Some(text) = arguments.get(at).map(|word| word.text().to_owned()).filter(|text| text.starts_with('-')) {
+        while let Some(text) = arguments.get(at).map(|word| word.text().to_owned()).filter(|text| text.starts_with('-'))
+        {
             if text.starts_with("--") || text == "-" {
                 at += 1;
                 continue;
@@ -412,7 +420,8 @@ impl Interpreter<'_> {
     pub(crate) fn child_script(&mut self, script: &Value, arguments: Vec<Value>, state: State) -> State {
         let mut child = state.child();
         let first = script.text().lines().next().unwrap_or_default();
-        child.errexit = first.starts_with("#!") && first.split_whitespace().skip(1).any(|flag| flag.starts_with('-') && flag.contains('e'));
+        child.errexit = first.starts_with("#!")
+            && first.split_whitespace().skip(1).any(|flag| flag.starts_with('-') && flag.contains('e'));
         self.child_from(child, script, arguments, state)
     }
 
@@ -464,7 +473,9 @@ impl Interpreter<'_> {
         for argument in arguments {
             let is_file = argument.known().is_some_and(|text| {
                 let path = located(text, &state.folder);
-                !text.starts_with('-') && (state.files.contains_key(&path) || (text.contains(['.', '/']) && self.project_file(&path).is_some()))
+                !text.starts_with('-')
+                    && (state.files.contains_key(&path)
+                        || (text.contains(['.', '/']) && self.project_file(&path).is_some()))
             });
             match is_file || (name == "cat" && !argument.text().starts_with('-')) {
                 true => files.push(argument.clone()),
@@ -512,11 +523,7 @@ impl Interpreter<'_> {
         let output = match crate::filter::filter(name, &options, &input) {
             Some(mut output) => {
                 output.marks.extend(&input.marks);
-                if name == "sed" {
-                    self.edited_by_sed(&input, output, &options, span)
-                } else {
-                    output
-                }
+                if name == "sed" { self.edited_by_sed(&input, output, &options, span) } else { output }
             }
             None if input.is_empty() && input.marks.is_empty() => Value::default(),
             None => {
@@ -632,7 +639,6 @@ impl Interpreter<'_> {
         }
         self.program(words, span, state)
     }
-
 }
 
 /// The first tag that a text names.
@@ -734,13 +740,18 @@ impl Interpreter<'_> {
             let mut state = state;
             let first = body.text().lines().next().unwrap_or_default();
             if let Some(flags) = first.strip_prefix("#!") {
-                state.errexit |= flags.split_whitespace().skip(1).any(|flag| flag.starts_with('-') && flag.contains('e'));
+                state.errexit |=
+                    flags.split_whitespace().skip(1).any(|flag| flag.starts_with('-') && flag.contains('e'));
             }
             return self.run_script(body, state);
         }
         let mut whole = script.clone();
         let delimiters = head.split("<<").skip(1).map(|rest| {
-            rest.trim_start_matches('-').chars().filter(|c| !"'\"".contains(*c)).take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+            rest.trim_start_matches('-')
+                .chars()
+                .filter(|c| !"'\"".contains(*c))
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect::<String>()
         });
         for (delimiter, body) in delimiters.zip(bodies) {
             whole.push_made("\n", body.origin(0));

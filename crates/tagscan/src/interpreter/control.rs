@@ -46,7 +46,9 @@ impl Interpreter<'_> {
             Node::Subshell(body) => vec![self.subshell(body, state)],
             Node::Test(words) => self.tested(words, state),
             Node::Arithmetic(word) => self.arithmetic_command(word, state),
-            Node::Redirected(node, redirects) => self.redirected(redirects, state, |this, state| this.run(node, vec![state])),
+            Node::Redirected(node, redirects) => {
+                self.redirected(redirects, state, |this, state| this.run(node, vec![state]))
+            }
         };
         self.depth -= 1;
         states
@@ -274,7 +276,8 @@ impl Interpreter<'_> {
             None => self.all_arguments(&state),
         };
         // A word that is not known may be none, or several. A part of a known word is one word.
-        let is_open = items.len() > MOST_ROUNDS || items.iter().any(|item| item.has_hole() && self.may_be_several(item));
+        let is_open =
+            items.len() > MOST_ROUNDS || items.iter().any(|item| item.has_hole() && self.may_be_several(item));
         if is_open {
             let item = items.iter().find(|item| item.has_hole()).cloned().unwrap_or_default();
             let reason = self.reason(&item).map_or_else(String::new, |unknown| unknown.reason.clone());

@@ -195,11 +195,7 @@ impl Interpreter<'_> {
                 return Value::default();
             }
             return self.hole(
-                crate::Unknown {
-                    reason: format!("`${name}` is an argument of the script"),
-                    span,
-                    is_allowlist: false,
-                },
+                crate::Unknown { reason: format!("`${name}` is an argument of the script"), span, is_allowlist: false },
                 Some(name),
             );
         }
@@ -459,7 +455,9 @@ impl Interpreter<'_> {
         }
         let operators = ["+=", "-=", "="];
         let found = operators.iter().find_map(|operator| text.split_once(operator).map(|split| (*operator, split)));
-        if let Some((operator, (name, right))) = found.filter(|(_, (name, right))| is_name(name.trim()) && !right.starts_with('=')) {
+        if let Some((operator, (name, right))) =
+            found.filter(|(_, (name, right))| is_name(name.trim()) && !right.starts_with('='))
+        {
             let right = calculate(right, state)?;
             let left = || calculate(name, state);
             let number = match operator {
@@ -484,7 +482,10 @@ impl Interpreter<'_> {
         } else if is_known {
             let is_word = |c: char| c == ',' || c.is_whitespace();
             let old: std::collections::BTreeSet<&str> = before.text().split(is_word).collect();
-            let torn = after.text().split(is_word).find(|word| !word.is_empty() && !old.contains(word) && !super::is_tag(word));
+            let torn = after
+                .text()
+                .split(is_word)
+                .find(|word| !word.is_empty() && !old.contains(word) && !super::is_tag(word));
             let torn = torn.filter(|_| !after.has_hole()).map(|word| Named::new(word, span));
             if let Some(word) = torn {
                 let mark = self.mark(Mark::Torn(word));

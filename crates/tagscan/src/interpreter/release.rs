@@ -19,7 +19,8 @@ pub(crate) fn version(text: &str) -> Option<(String, usize)> {
     let (minor, patch) = (parts.next()?, parts.next()?);
     let fits = major == "1" && parts.next().is_none() && minor.parse::<u32>().is_ok() && patch.parse::<u32>().is_ok();
     let after = &bare[numbers.len()..];
-    let suffix = ["-pre", "-rc", "-beta", "-dev"].iter().find(|suffix| after.starts_with(**suffix)).copied().unwrap_or("");
+    let suffix =
+        ["-pre", "-rc", "-beta", "-dev"].iter().find(|suffix| after.starts_with(**suffix)).copied().unwrap_or("");
     let suffix: String = if suffix.is_empty() {
         String::new()
     } else {
@@ -45,7 +46,11 @@ impl Interpreter<'_> {
             for word in arguments {
                 self.note_upx(word, &mut state);
                 let text = word.text().to_owned();
-                let is_source = text.contains("tailscale") && (text.contains(".tar") || text.contains(".tgz") || text.contains(".zip") || text.contains("/archive/"));
+                let is_source = text.contains("tailscale")
+                    && (text.contains(".tar")
+                        || text.contains(".tgz")
+                        || text.contains(".zip")
+                        || text.contains("/archive/"));
                 if is_source {
                     state.has_upstream = true;
                     self.note_release(word, span, &mut state);
@@ -101,7 +106,8 @@ impl Interpreter<'_> {
         let text = value.text();
         let found = text.char_indices().find_map(|(at, c)| {
             let before = text[..at].chars().next_back();
-            let starts = (c == 'v' || c.is_ascii_digit()) && before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '.');
+            let starts =
+                (c == 'v' || c.is_ascii_digit()) && before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '.');
             starts.then(|| version(&text[at..])).flatten().map(|(name, length)| (name, at..at + length))
         });
         let entry = match found {
@@ -122,7 +128,8 @@ impl Interpreter<'_> {
         if lower.contains("upx") || lower.contains("go_version") || lower == "go" {
             return;
         }
-        let fits = (lower.contains("tailscale") || lower.starts_with("ts_") || lower.starts_with("ts")) && !lower.contains("tag")
+        let fits = (lower.contains("tailscale") || lower.starts_with("ts_") || lower.starts_with("ts"))
+            && !lower.contains("tag")
             || ["version", "ver", "pkgver", "pkg_version", "tag", "release", "v"].contains(&lower.as_str());
         if let Some((found, length)) = version(value.text()).filter(|_| fits) {
             let range = 0..length;

@@ -308,8 +308,9 @@ impl Interpreter<'_> {
             }
             joined.files = Rc::new(files);
         }
-        joined.decided =
-            Rc::new(a.decided.iter().filter(|(c, x)| b.decided.get(*c) == Some(x)).map(|(c, x)| (c.clone(), *x)).collect());
+        joined.decided = Rc::new(
+            a.decided.iter().filter(|(c, x)| b.decided.get(*c) == Some(x)).map(|(c, x)| (c.clone(), *x)).collect(),
+        );
         joined.checked = Rc::new(a.checked.intersection(&b.checked).copied().collect());
         joined.releases = Rc::new(a.releases.union(&b.releases).cloned().collect());
         joined.facts = Rc::new(a.facts.intersection(&b.facts).cloned().collect());

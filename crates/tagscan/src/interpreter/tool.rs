@@ -11,14 +11,51 @@ use crate::{Fact, Featuretags, List, Note, Program, Stamp, Unknown, Word};
 
 /// Flags of `go build` that take a value. Source: `go help build`, Go 1.26.
 const WITH_VALUE: [&str; 22] = [
-    "C", "p", "o", "asmflags", "buildmode", "buildvcs", "compiler", "covermode", "coverpkg", "gccgoflags", "gcflags",
-    "installsuffix", "ldflags", "mod", "modfile", "overlay", "pgo", "pkgdir", "tags", "toolexec", "exec", "target",
+    "C",
+    "p",
+    "o",
+    "asmflags",
+    "buildmode",
+    "buildvcs",
+    "compiler",
+    "covermode",
+    "coverpkg",
+    "gccgoflags",
+    "gcflags",
+    "installsuffix",
+    "ldflags",
+    "mod",
+    "modfile",
+    "overlay",
+    "pgo",
+    "pkgdir",
+    "tags",
+    "toolexec",
+    "exec",
+    "target",
 ];
 
 /// Flags of `go build` without a value.
 const SWITCHES: [&str; 19] = [
-    "a", "n", "v", "x", "race", "msan", "asan", "cover", "work", "json", "linkshared", "modcacherw", "trimpath", "i",
-    "deps", "m", "u", "t", "buildvcs",
+    "a",
+    "n",
+    "v",
+    "x",
+    "race",
+    "msan",
+    "asan",
+    "cover",
+    "work",
+    "json",
+    "linkshared",
+    "modcacherw",
+    "trimpath",
+    "i",
+    "deps",
+    "m",
+    "u",
+    "t",
+    "buildvcs",
 ];
 
 /// A model of upstream's `build_dist.sh`, as far as tags go; `@add@` stands for the features of `--extra-small`.
@@ -60,11 +97,17 @@ impl Interpreter<'_> {
     /// Whether a word is Go: `go`, a path to it, or a variable for it that is not set here.
     pub(crate) fn is_go(&self, word: &Value) -> bool {
         if let Some(name) = self.variable_of(word) {
-            return name == "GO" || name.starts_with("GO_") || name.ends_with("_GO") || name == "GOCMD" || name == "GOEXE";
+            return name == "GO"
+                || name.starts_with("GO_")
+                || name.ends_with("_GO")
+                || name == "GOCMD"
+                || name == "GOEXE";
         }
         let text = word.text();
         let base = text.rsplit('/').next().unwrap_or_default();
-        base == "go" || base == "xgo" || base.strip_prefix("go1.").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        base == "go"
+            || base == "xgo"
+            || base.strip_prefix("go1.").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     }
 
     pub(crate) fn go(&mut self, arguments: &[Value], span: Span, mut state: State) -> State {
@@ -100,7 +143,8 @@ impl Interpreter<'_> {
             at += 1 + usize::from(WITH_VALUE.contains(&name));
         }
         let package = arguments.get(at).map(|word| word.text().to_owned()).unwrap_or_default();
-        let (path, version) = package.split_once('@').map_or((package.as_str(), None), |(path, version)| (path, Some(version)));
+        let (path, version) =
+            package.split_once('@').map_or((package.as_str(), None), |(path, version)| (path, Some(version)));
         let is_featuretags = path.ends_with("cmd/featuretags")
             || path.ends_with("featuretags.go")
             || (matches!(path, "." | "./") && state.folder.ends_with("cmd/featuretags"));
@@ -308,7 +352,9 @@ impl Interpreter<'_> {
         }
         let is_ours = list.tags.iter().any(|word| word.text.starts_with("ts_")) || !list.calls.is_empty();
         let could_be = list.unknown.iter().any(|unknown| unknown.reason.to_ascii_lowercase().contains("tag"));
-        if program == Program::Library && !is_ours || (packages.is_empty() && !is_ours && !could_be && !state.has_upstream) {
+        if program == Program::Library && !is_ours
+            || (packages.is_empty() && !is_ours && !could_be && !state.has_upstream)
+        {
             return;
         }
         list.stamp = match build.linker.last() {
@@ -380,7 +426,8 @@ impl Interpreter<'_> {
             one.place = span;
             self.lists.push(one);
         }
-        let refuses = inner.status == Status::Failure || arguments.iter().any(|word| word.text() == "--extra-small" || word.text() == "--box");
+        let refuses = inner.status == Status::Failure
+            || arguments.iter().any(|word| word.text() == "--extra-small" || word.text() == "--box");
         if none && refuses {
             list.fails = true;
             let reason = "it takes neither `--extra-small` nor `--box` together with TAGS".to_owned();

@@ -222,8 +222,11 @@ impl<'a> Scope<'a> {
                 if find.is_empty() {
                     return third;
                 }
-                let edits: Vec<_> =
-                    third.text().match_indices(&find).map(|(at, found)| (at..at + found.len(), second.clone())).collect();
+                let edits: Vec<_> = third
+                    .text()
+                    .match_indices(&find)
+                    .map(|(at, found)| (at..at + found.len(), second.clone()))
+                    .collect();
                 third.replaced(&edits)
             }
             "patsubst" => words(&third, |word| Some(patsubst(word, &trimmed(0), &trimmed(1)))),
@@ -289,9 +292,9 @@ impl<'a> Scope<'a> {
                 Some(_) => Value::made("file", rest.origin(0)),
                 None => Value::made("undefined", rest.origin(0)),
             },
-            "notdir" => words(&first, |word| {
-                Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len()))
-            }),
+            "notdir" => {
+                words(&first, |word| Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len())))
+            }
             "info" | "warning" | "error" | "eval" => Value::default(),
             _ => interpreter.unknown(format!("what `{name}` of make yields"), rest.span(0..0)),
         }
@@ -342,9 +345,39 @@ impl<'a> Scope<'a> {
 
 /// The functions that are known.
 const FUNCTIONS: [&str; 33] = [
-    "shell", "subst", "patsubst", "strip", "addprefix", "addsuffix", "filter", "filter-out", "sort", "firstword",
-    "lastword", "words", "word", "wordlist", "findstring", "or", "and", "join", "value", "origin", "notdir", "info",
-    "warning", "error", "eval", "if", "foreach", "call", "dir", "basename", "suffix", "wildcard", "abspath",
+    "shell",
+    "subst",
+    "patsubst",
+    "strip",
+    "addprefix",
+    "addsuffix",
+    "filter",
+    "filter-out",
+    "sort",
+    "firstword",
+    "lastword",
+    "words",
+    "word",
+    "wordlist",
+    "findstring",
+    "or",
+    "and",
+    "join",
+    "value",
+    "origin",
+    "notdir",
+    "info",
+    "warning",
+    "error",
+    "eval",
+    "if",
+    "foreach",
+    "call",
+    "dir",
+    "basename",
+    "suffix",
+    "wildcard",
+    "abspath",
 ];
 
 /// Each word changed, or left out.

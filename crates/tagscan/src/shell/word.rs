@@ -305,9 +305,7 @@ impl Parser<'_> {
     }
 
     fn operation(&mut self) -> Operation {
-        let colon = self.rest().starts_with(':')
-            && self.rest()[1..].starts_with(['-', '=', '+', '?'])
-            && self.eat(":");
+        let colon = self.rest().starts_with(':') && self.rest()[1..].starts_with(['-', '=', '+', '?']) && self.eat(":");
         let Some(first) = self.peek() else { return Operation::None };
         match first {
             '-' | '=' | '+' | '?' => {

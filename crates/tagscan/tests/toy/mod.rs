@@ -8,8 +8,20 @@ use tagscan::{Featuretags, Upstream};
 
 /// Its features.
 pub const FEATURES: [&str; 14] = [
-    "aws", "bird", "cli", "debug", "dns", "dnsresolvecache", "ipnbus", "kube", "netstack", "osrouter", "serve", "ssh",
-    "tap", "unixsocketidentity",
+    "aws",
+    "bird",
+    "cli",
+    "debug",
+    "dns",
+    "dnsresolvecache",
+    "ipnbus",
+    "kube",
+    "netstack",
+    "osrouter",
+    "serve",
+    "ssh",
+    "tap",
+    "unixsocketidentity",
 ];
 
 /// Its programs.

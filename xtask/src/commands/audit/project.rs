@@ -36,12 +36,7 @@ const MARKS: [&str; 5] = ["ts_omit_", "ts_include_cli", "featuretags", "build_di
 ///
 /// # Errors
 /// A [`Problem`] if one can't be read, or if none has a list.
-pub(super) fn open(
-    paths: &[PathBuf],
-    tools: Option<&Path>,
-    release: Option<Release>,
-    facts: &Facts,
-) -> Result<Opened> {
+pub(super) fn open(paths: &[PathBuf], tools: Option<&Path>, release: Option<Release>, facts: &Facts) -> Result<Opened> {
     let mut found = Vec::new();
     let (mut sources, mut not_judged) = (Vec::new(), Vec::new());
     for path in paths {

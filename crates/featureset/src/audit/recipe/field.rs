@@ -8,7 +8,11 @@ fn audits(name: &str, text: &str, release: Option<&str>) -> Vec<Audit> {
     let release = release.map(|release| release.parse().unwrap());
     let asked = Asked { release, ..Asked::default() };
     let recipe = Recipe::new(name, text, Default::default());
-    recipe.lists(release, Facts::embedded()).iter().map(|list| audit(list, &asked, Facts::embedded()).unwrap()).collect()
+    recipe
+        .lists(release, Facts::embedded())
+        .iter()
+        .map(|list| audit(list, &asked, Facts::embedded()).unwrap())
+        .collect()
 }
 
 /// The audit of the only list of a text.
@@ -31,12 +35,21 @@ const FIVE: &str = "dns,ipnbus,netstack,osrouter,unixsocketidentity";
 #[test]
 fn audit_command_prefix_in_substitution_is_one_known_list() {
     for (name, text) in [
-        ("a.sh", "set -e\nT=$(GOOS= GOARCH= go run ./cmd/featuretags --min --add=KEEP)\ngo build -tags $T ./cmd/tailscaled"),
-        ("a.sh", "set -e\nT=$(GOOS= \"$GO\" run ./cmd/featuretags --min --add=KEEP)\n$GO build -tags $T ./cmd/tailscaled"),
+        (
+            "a.sh",
+            "set -e\nT=$(GOOS= GOARCH= go run ./cmd/featuretags --min --add=KEEP)\ngo build -tags $T ./cmd/tailscaled",
+        ),
+        (
+            "a.sh",
+            "set -e\nT=$(GOOS= \"$GO\" run ./cmd/featuretags --min --add=KEEP)\n$GO build -tags $T ./cmd/tailscaled",
+        ),
         ("a.sh", "cd d && T=$(X= go run ./cmd/featuretags --min --add=KEEP) && go build -tags $T ./cmd/tailscaled"),
         ("a.sh", "T=`X= go run ./cmd/featuretags --min --add=KEEP` || exit 1\ngo build -tags $T ./cmd/tailscaled"),
         ("a.sh", "go build -tags \"$(X= go run ./cmd/featuretags --min --add=KEEP)\" ./cmd/tailscaled"),
-        ("Makefile", "all:\n\tcd d && T=$$(X= go run ./cmd/featuretags --min --add=KEEP) && go build -tags $$T ./cmd/tailscaled"),
+        (
+            "Makefile",
+            "all:\n\tcd d && T=$$(X= go run ./cmd/featuretags --min --add=KEEP) && go build -tags $$T ./cmd/tailscaled",
+        ),
     ] {
         let audit = only(name, &text.replace("KEEP", FIVE));
         assert!(audit.complete && kept(&audit) == FIVE, "{text}: {audit:#?}");
@@ -46,11 +59,20 @@ fn audit_command_prefix_in_substitution_is_one_known_list() {
 #[test]
 fn audit_unknown_part_of_an_allowlist_makes_no_omission_certain() {
     for (name, text) in [
-        ("a.sh", "set -e\n. ./build.conf\nT=$(go run ./cmd/featuretags --min --add=\"$FEATURES\")\ngo build -tags \"$T\" ./cmd/tailscaled"),
+        (
+            "a.sh",
+            "set -e\n. ./build.conf\nT=$(go run ./cmd/featuretags --min --add=\"$FEATURES\")\ngo build -tags \"$T\" ./cmd/tailscaled",
+        ),
         ("a.sh", "set -e\nT=$(featuretags --min --add=\"osrouter,$EXTRA\")\ngo build -tags \"$T\" ./cmd/tailscaled"),
-        ("a.sh", "set -e\nT=$(featuretags --min --add=\"$(tr '\\n' , < FILE)\")\ngo build -tags \"$T\" ./cmd/tailscaled"),
+        (
+            "a.sh",
+            "set -e\nT=$(featuretags --min --add=\"$(tr '\\n' , < FILE)\")\ngo build -tags \"$T\" ./cmd/tailscaled",
+        ),
         ("a.sh", "set -e\nT=$(featuretags --min --add=\"$1\")\ngo build -tags \"$T\" ./cmd/tailscaled"),
-        ("a.yml", "jobs:\n  a:\n    steps:\n    - run: |\n        T=$(featuretags --min --add=\"${{ inputs.features }}\")\n        go build -tags \"$T\" ./cmd/tailscaled"),
+        (
+            "a.yml",
+            "jobs:\n  a:\n    steps:\n    - run: |\n        T=$(featuretags --min --add=\"${{ inputs.features }}\")\n        go build -tags \"$T\" ./cmd/tailscaled",
+        ),
     ] {
         let audit = only(name, text);
         assert!(!audit.complete && audit.is_open && audit.omitted.is_empty(), "{text}: {audit:#?}");
@@ -133,7 +155,9 @@ fn audit_changed_build_script_is_not_taken_as_it_was() {
         let audit = only("a.sh", &format!("{change}\n./build_dist.sh --extra-small ./cmd/tailscaled"));
         assert!(!audit.complete, "{change}: {}", kept(&audit));
     }
-    for mention in ["chmod +x build_dist.sh", "cat build_dist.sh", "test -f ./build_dist.sh", "grep -q tags build_dist.sh"] {
+    for mention in
+        ["chmod +x build_dist.sh", "cat build_dist.sh", "test -f ./build_dist.sh", "grep -q tags build_dist.sh"]
+    {
         assert!(audits("a.sh", mention, Some("1.102.5")).is_empty(), "{mention}");
     }
 }
@@ -148,9 +172,19 @@ fn audit_release_is_one_that_is_fetched_and_none_of_prose() {
     let clone = "git clone -b ${V} https://github.com/tailscale/tailscale";
     for (text, release) in [
         (format!("V=v1.94.2\n{clone}\n{build}"), Some("1.94.2")),
-        (format!("V=v1.94.2\ngit clone https://github.com/tailscale/tailscale\ncd tailscale\ngit checkout \"$V\"\n{build}"), Some("1.94.2")),
+        (
+            format!(
+                "V=v1.94.2\ngit clone https://github.com/tailscale/tailscale\ncd tailscale\ngit checkout \"$V\"\n{build}"
+            ),
+            Some("1.94.2"),
+        ),
         (format!("go get tailscale.com@v1.98.5\n{build}"), Some("1.98.5")),
-        (format!("curl -L https://github.com/tailscale/tailscale/archive/refs/tags/v1.98.5.tar.gz | tar xz\n{build}"), Some("1.98.5")),
+        (
+            format!(
+                "curl -L https://github.com/tailscale/tailscale/archive/refs/tags/v1.98.5.tar.gz | tar xz\n{build}"
+            ),
+            Some("1.98.5"),
+        ),
         (format!("# built with Tailscale v1.98.5\n{build}"), None),
         (format!("echo 'Tailscale 1.98.5 is out'\n{build}"), None),
         // The newest one, or a fallback if asking fails.
@@ -179,7 +213,11 @@ fn audit_tags_in_prose_and_code_are_no_list() {
         ("a.json", "{\"why\": \"the tag ts_omit_aws leaves it out\"}"),
     ] {
         let found = audits(name, text, Some("1.102.5"));
-        assert!(found.is_empty(), "{text}: {:?}", found.iter().map(|audit| (&audit.what, &audit.tags)).collect::<Vec<_>>());
+        assert!(
+            found.is_empty(),
+            "{text}: {:?}",
+            found.iter().map(|audit| (&audit.what, &audit.tags)).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -259,6 +297,8 @@ fn audit_lists_without_reasons_warn_of_silence_and_of_what_no_one_stated() {
     assert_eq!(severity(&judged("ts_include_cli,ts_omit_relayserver"), "relayserver-silent"), Some(Severity::Warning));
     let bird = judged("ts_include_cli,ts_omit_bird");
     assert_eq!(severity(&bird, "flags-vanish"), Some(Severity::Warning));
-    assert!(bird.findings.iter().any(|finding| finding.message.ends_with(", if a start script passes one of these flags")));
+    assert!(
+        bird.findings.iter().any(|finding| finding.message.ends_with(", if a start script passes one of these flags"))
+    );
     assert_eq!(severity(&judged("ts_include_cli,ts_omit_tpm"), "tpm-state"), Some(Severity::Warning));
 }

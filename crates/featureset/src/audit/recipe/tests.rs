@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::super::{Asked, Audit, List, Program, Recipe, audit};
 use crate::facts::Facts;
-use crate::limits::{TAGS, TAGS_OF_TEXT};
 use crate::limits::RELEASES;
+use crate::limits::{TAGS, TAGS_OF_TEXT};
 use proptest::prelude::*;
 
 /// The lists of a text.
