@@ -76,79 +76,93 @@ pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
 
 /// The strings of a text, outside comments.
 fn strings(text: &str) -> Vec<Quoted> {
-    let mut found = Vec::new();
-    let mut brackets: Vec<usize> = Vec::new();
-    let mut count = 0;
-    let mut key = String::new();
-    let mut keys: Vec<String> = Vec::new();
-    let mut word = String::new();
+    let mut scanner = Scanner { text, ..Scanner::default() };
     let mut characters = text.char_indices().peekable();
-    let bytes = text.as_bytes();
     while let Some((at, c)) = characters.next() {
+        let byte_at = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).copied();
+        let is_comment =
+            c == '#' || (c == '/' && byte_at(Some(at + 1)) == Some(b'/') && byte_at(at.checked_sub(1)) != Some(b':'));
+        if is_comment {
+            while characters.next_if(|(_, c)| *c != '\n').is_some() {}
+        } else if c == '"' || c == '\'' {
+            let Some(end) = scanner.string(at, c) else { break };
+            while characters.next_if(|(at, _)| *at < end).is_some() {}
+        } else {
+            scanner.punctuation(at, c);
+        }
+    }
+    scanner.found
+}
+
+/// The state of a scan for strings.
+#[derive(Default)]
+struct Scanner<'t> {
+    text: &'t str,
+    found: Vec<Quoted>,
+    /// The numbers of the open brackets, and the name before each.
+    brackets: Vec<(usize, String)>,
+    count: usize,
+    /// The name before a string, and the word that may become one.
+    key: String,
+    word: String,
+}
+
+impl Scanner<'_> {
+    /// A string that begins here. Returns its end, or `None` if it has none.
+    fn string(&mut self, at: usize, quote: char) -> Option<usize> {
+        // Nix writes longer texts between pairs of single quotes.
+        let mark = if quote == '\'' && self.text[at + 1..].starts_with('\'') { 2 } else { 1 };
+        let start = at + mark;
+        let length = match mark {
+            2 => self.text[start..].find("''"),
+            _ => end_of_string(&self.text[start..], quote),
+        }?;
+        let (body, end) = (&self.text[start..start + length], start + length + mark);
+        let after = self.text[end..].trim_start();
+        if after.starts_with(':') || (after.starts_with('=') && !after.starts_with("==")) {
+            self.key = body.to_owned();
+        } else {
+            let outer = self.brackets.last();
+            let key = if self.key.is_empty() { outer.map(|(_, key)| key.clone()) } else { Some(self.key.clone()) };
+            let bracket = outer.map_or(0, |(number, _)| *number);
+            self.found.push(Quoted { text: Value::literal(body, start), bracket, key: key.unwrap_or_default() });
+        }
+        self.word.clear();
+        Some(end)
+    }
+
+    fn punctuation(&mut self, at: usize, c: char) {
         match c {
-            '"' | '\'' => {
-                // Nix writes longer texts between pairs of single quotes.
-                let nix = c == '\'' && bytes.get(at + 1) == Some(&b'\'');
-                let start = at + if nix { 2 } else { 1 };
-                let length = match nix {
-                    true => text[start..].find("''"),
-                    false => end_of_string(&text[start..], c),
-                };
-                let Some(length) = length else { break };
-                let body = &text[start..start + length];
-                let end = start + length + if nix { 2 } else { 1 };
-                while characters.next_if(|(at, _)| *at < end).is_some() {}
-                let after = text[end..].trim_start();
-                if after.starts_with(':') || after.starts_with("=") && !after.starts_with("==") {
-                    key = body.to_owned();
-                } else {
-                    let bracket = brackets.last().copied().unwrap_or(0);
-                    let name = if key.is_empty() { keys.last().cloned().unwrap_or_default() } else { key.clone() };
-                    found.push(Quoted { text: Value::literal(body, start), bracket, key: name });
-                }
-                word.clear();
-            }
-            '#' => while characters.next_if(|(_, c)| *c != '\n').is_some() {},
-            '/' if bytes.get(at + 1) == Some(&b'/') && bytes.get(at.wrapping_sub(1)) != Some(&b':') => {
-                while characters.next_if(|(_, c)| *c != '\n').is_some() {}
-            }
             '[' => {
-                count += 1;
-                brackets.push(count);
-                keys.push(std::mem::take(&mut key));
+                self.count += 1;
+                self.brackets.push((self.count, std::mem::take(&mut self.key)));
             }
             ']' => {
-                brackets.pop();
-                key = keys.pop().unwrap_or_default();
-                key.clear();
+                self.brackets.pop();
+                self.key.clear();
             }
-            '=' | ':' => {
-                if !word.is_empty() {
-                    key = std::mem::take(&mut word);
+            '=' | ':' if !self.word.is_empty() => self.key = std::mem::take(&mut self.word),
+            '\n' => self.word.clear(),
+            ';' | '{' | '}' => {
+                self.word.clear();
+                self.key.clear();
+                // Strings of two objects are no list.
+                self.count += 1;
+                if let Some((number, _)) = self.brackets.last_mut() {
+                    *number = self.count;
                 }
             }
-            ';' | '{' | '}' | '\n' => {
-                word.clear();
-                if c != '\n' {
-                    key.clear();
-                    // Strings of two objects are no list.
-                    count += 1;
-                    if let Some(last) = brackets.last_mut() {
-                        *last = count;
-                    }
-                }
-            }
+            ',' if self.brackets.is_empty() => self.key.clear(),
             c if c.is_ascii_alphanumeric() || c == '_' => {
-                if bytes.get(at.wrapping_sub(1)).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') {
-                    word.clear();
+                let before = self.text[..at].bytes().next_back();
+                if before.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'_') {
+                    self.word.clear();
                 }
-                word.push(c);
+                self.word.push(c);
             }
-            ',' if brackets.is_empty() => key.clear(),
             _ => {}
         }
     }
-    found
 }
 
 /// The length of a string up to its quote.

@@ -85,12 +85,10 @@ fn set(text: &str) -> Option<Vec<char>> {
             c => c,
         };
         let mut ahead = characters.clone();
-        if ahead.next() == Some('-') {
-            if let Some(end) = ahead.next() {
-                found.extend(c..=end);
-                characters = ahead;
-                continue;
-            }
+        if let (Some('-'), Some(end)) = (ahead.next(), ahead.next()) {
+            found.extend(c..=end);
+            characters = ahead;
+            continue;
         }
         found.push(c);
     }
@@ -134,37 +132,10 @@ fn tr(arguments: &[&str], input: &Value) -> Option<Value> {
 
 /// The lines that `grep` prints, and whether there are any, if that is known.
 pub(crate) fn grep(name: &str, arguments: &[&str], input: &Value) -> Option<(Value, Option<bool>)> {
-    let mut patterns = Vec::new();
-    let mut flags = String::new();
-    let mut rest = arguments.iter();
-    while let Some(text) = rest.next() {
-        match text.strip_prefix('-') {
-            Some("e") => patterns.push(*rest.next()?),
-            Some(long) if long.starts_with('-') => match long {
-                "-quiet" | "-silent" => flags.push('q'),
-                "-invert-match" => flags.push('v'),
-                "-only-matching" => flags.push('o'),
-                _ => return None,
-            },
-            Some(short) if !short.is_empty() => {
-                flags += short;
-                if short.ends_with('e') {
-                    flags.pop();
-                    patterns.push(*rest.next()?);
-                }
-            }
-            _ if patterns.is_empty() => patterns.push(text),
-            // A file: its text is not the input.
-            _ => return None,
-        }
-    }
-    if flags.chars().any(|c| !"EFGvoqixwsah".contains(c)) {
-        return None;
-    }
+    let (patterns, flags) = grep_arguments(arguments)?;
     let has = |flag: char| flags.contains(flag);
     let fixed = has('F') || name == "fgrep";
     let extended = has('E') || name == "egrep";
-    let patterns: Vec<&str> = patterns.iter().flat_map(|pattern| pattern.split('\n')).collect();
     let expressions = patterns
         .iter()
         .map(|pattern| match fixed {
@@ -190,8 +161,8 @@ pub(crate) fn grep(name: &str, arguments: &[&str], input: &Value) -> Option<(Val
                 && (!has('w')
                     || is_edge(text[..range.start].chars().next_back()) && is_edge(text[range.end..].chars().next()))
         };
-        let found: Vec<_> =
-            expressions.iter().flat_map(|one| one.find_iter(text).map(|found| found.range())).filter(fits).collect();
+        let found = expressions.iter().flat_map(|one| one.find_iter(text).map(|found| found.range()));
+        let found: Vec<_> = found.filter(fits).collect();
         if has('o') {
             lines.extend(found.into_iter().filter(|range| !range.is_empty()).map(|range| line.part(range)));
         } else if found.is_empty() == has('v') {
@@ -200,6 +171,35 @@ pub(crate) fn grep(name: &str, arguments: &[&str], input: &Value) -> Option<(Val
     }
     let any = if is_open { None } else { Some(!lines.is_empty()) };
     Some((if has('q') { Value::default() } else { from_lines(&lines) }, any))
+}
+
+/// The patterns of `grep` and its flags; `None` for one that is not modelled, and for files.
+fn grep_arguments<'a>(arguments: &[&'a str]) -> Option<(Vec<&'a str>, String)> {
+    let mut patterns = Vec::new();
+    let mut flags = String::new();
+    let mut rest = arguments.iter();
+    while let Some(text) = rest.next() {
+        match text.strip_prefix('-') {
+            Some("e") => patterns.push(*rest.next()?),
+            Some(long) if long.starts_with('-') => match long {
+                "-quiet" | "-silent" => flags.push('q'),
+                "-invert-match" => flags.push('v'),
+                "-only-matching" => flags.push('o'),
+                _ => return None,
+            },
+            Some(short) if !short.is_empty() => {
+                flags += short;
+                if short.ends_with('e') {
+                    flags.pop();
+                    patterns.push(*rest.next()?);
+                }
+            }
+            _ if patterns.is_empty() => patterns.push(*text),
+            _ => return None,
+        }
+    }
+    let is_known = flags.chars().all(|c| "EFGvoqixwsah".contains(c));
+    is_known.then(|| (patterns.iter().flat_map(|pattern| pattern.split('\n')).collect(), flags))
 }
 
 fn sort(arguments: &[&str], input: &Value) -> Option<Value> {

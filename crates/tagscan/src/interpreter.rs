@@ -3,10 +3,20 @@
 //! A condition that is not known splits the state in two. States that are equal become one again; if there are too many,
 //! variables in which they differ become unknown. All work is paid for with fuel.
 
+mod arithmetic;
+mod assign;
+mod build_dist;
 mod builtin;
 mod command;
+mod container;
 mod control;
 mod expand;
+mod featuretags;
+mod files;
+mod filtering;
+mod frontend;
+mod loops;
+mod parameter;
 mod release;
 mod state;
 mod test;

@@ -3,9 +3,12 @@
 //! A reader of logical lines: why no parser from a registry is used, docs/decisions/0009-reading-recipes.md says.
 
 mod expand;
+mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+use lines::{assignment, folded, is_target, logical_lines, stem, unbracketed, without_comment};
 
 use crate::interpreter::{Interpreter, State, Variable as ShellVariable};
 use crate::value::Value;
@@ -150,10 +153,9 @@ impl Makefile {
                 continue;
             }
             if line.text().starts_with('\t') && in_rule {
-                if self.is_active() != Some(false) {
-                    if let Some(rule) = self.rules.last_mut() {
-                        rule.recipe.push(line.part(1..line.len()));
-                    }
+                let is_active = self.is_active() != Some(false);
+                if let Some(rule) = self.rules.last_mut().filter(|_| is_active) {
+                    rule.recipe.push(line.part(1..line.len()));
                 }
                 continue;
             }
@@ -445,83 +447,4 @@ impl Makefile {
             interpreter.variable_list(name, &value, &package);
         }
     }
-}
-
-/// The lines of a text; a backslash at the end of one makes the next a part of it.
-fn logical_lines(text: &Value) -> Vec<Value> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    for line in text.text().split_inclusive('\n') {
-        at += line.len();
-        let bare = line.trim_end_matches(['\n', '\r']);
-        let slashes = bare.len() - bare.trim_end_matches('\\').len();
-        if slashes % 2 == 0 || at == text.len() {
-            lines.push(text.part(start..at - (line.len() - bare.len())));
-            start = at;
-        }
-    }
-    lines
-}
-
-/// A logical line with its continuations as one blank each.
-fn folded(line: &Value) -> Value {
-    let text = line.text();
-    let mut edits = Vec::new();
-    for (at, _) in text.match_indices("\\\n") {
-        let end = at + 2 + (text[at + 2..].len() - text[at + 2..].trim_start_matches([' ', '\t']).len());
-        edits.push((at..end, Value::made(" ", line.origin(at))));
-    }
-    if edits.is_empty() { line.clone() } else { line.replaced(&edits) }
-}
-
-fn without_comment(line: &Value) -> Value {
-    let text = line.text();
-    let end = text.char_indices().find(|(at, c)| *c == '#' && !text[..*at].ends_with('\\')).map(|(at, _)| at);
-    end.map_or_else(|| line.clone(), |end| line.part(0..end))
-}
-
-/// Where a character is outside `$( … )`.
-fn unbracketed(text: &str, wanted: char) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' | '{' => depth += 1,
-            ')' | '}' => depth = depth.saturating_sub(1),
-            c if c == wanted && depth == 0 => return Some(at),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The assignment that a line is, if it is one.
-fn assignment(line: &Value) -> Option<Assignment> {
-    let mut rest = line.clone();
-    let mut exported = false;
-    loop {
-        let text = rest.text();
-        let word = ["export ", "override ", "private ", "unexport "].into_iter().find(|word| text.starts_with(word));
-        let Some(word) = word else { break };
-        exported |= word == "export ";
-        rest = rest.part(word.len()..rest.len()).trimmed();
-    }
-    let text = rest.text();
-    let at = unbracketed(text, '=')?;
-    let operator =
-        ["::=", ":=", "?=", "+=", "!="].into_iter().find(|operator| text[..=at].ends_with(operator)).unwrap_or("=");
-    let end = at + 1 - operator.len();
-    let name = rest.part(0..end).trimmed();
-    let is_name = !name.is_empty() && unbracketed(name.text(), ':').is_none() && !name.text().contains([' ', '\t']);
-    is_name.then(|| Assignment { name, operator, value: rest.part(at + 1..rest.len()).trimmed(), exported })
-}
-
-fn is_target(pattern: &str, target: &str) -> bool {
-    pattern == target || stem(pattern, target).is_some()
-}
-
-/// What `%` of a pattern is in a target.
-fn stem(pattern: &str, target: &str) -> Option<String> {
-    let (before, after) = pattern.split_once('%')?;
-    target.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)
 }

@@ -3,14 +3,17 @@
 //! It never fails: a token that fits nowhere is skipped, and an open quote or bracket ends with the text. The nesting is
 //! bounded. Why no parser from a registry is used: docs/decisions/0009-reading-recipes.md.
 
+mod compound;
+mod redirect;
 mod word;
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use spanned_yaml::Span;
 
-use crate::ir::{Assigned, Assignment, Call, Condition, Node, Piece, Redirect, Word};
+use compound::Compound;
+
+use crate::ir::{Assigned, Assignment, Call, Condition, Node, Piece, Word};
 use crate::value::Value;
 
 /// The deepest nesting that is parsed.
@@ -114,9 +117,10 @@ impl<'a> Parser<'a> {
                 if let Some(after) = self.after_here.take() {
                     self.at = after.max(self.at);
                 }
-            } else if self.rest().starts_with(';') && !self.rest().starts_with(";;") {
-                self.at += 1;
-            } else if self.rest().starts_with('&') && !self.rest().starts_with("&&") {
+            } else if [";", "&"]
+                .iter()
+                .any(|one| self.rest().starts_with(one) && !self.rest().starts_with(&one.repeat(2)))
+            {
                 self.at += 1;
             } else {
                 return;
@@ -259,205 +263,6 @@ impl<'a> Parser<'a> {
         Some(if redirects.is_empty() { node } else { Node::Redirected(Box::new(node), redirects) })
     }
 
-    fn compound(&mut self) -> Compound {
-        if self.rest().starts_with("((") {
-            let start = self.at + 2;
-            let length = self.text[start..].find("))").unwrap_or(self.text.len() - start);
-            self.at = (start + length + 2).min(self.text.len());
-            return Compound::Node(Node::Arithmetic(self.here_word(start..start + length)));
-        }
-        if self.eat("(") {
-            let body = self.sequence(&[]);
-            self.eat(")");
-            return Compound::Node(Node::Subshell(Box::new(body)));
-        }
-        let word = self.reserved();
-        self.at += word.len();
-        match word {
-            "{" => {
-                let body = self.sequence(&["}"]);
-                self.keyword("}");
-                Compound::Node(body)
-            }
-            "if" => Compound::Node(self.conditional()),
-            "while" | "until" => {
-                let condition = Box::new(self.sequence(&["do"]));
-                let body = Rc::new(self.loop_body());
-                Compound::Node(Node::While { until: word == "until", condition, body })
-            }
-            "for" | "select" => Compound::Node(self.for_loop()),
-            "case" => Compound::Node(self.case()),
-            "[[" => Compound::Node(Node::Test(self.test_words())),
-            "function" => {
-                self.blanks();
-                let name = self.name_of_function();
-                self.blanks();
-                let _ = self.eat("()") || self.eat("( )");
-                self.function(name)
-            }
-            "then" | "do" | "done" | "fi" | "esac" | "else" | "elif" | "}" => Compound::Broken,
-            _ => {
-                self.at -= word.len();
-                let start = self.at;
-                let name = self.name_of_function();
-                self.blanks();
-                if !name.is_empty() && self.eat("(") {
-                    self.blanks();
-                    if self.eat(")") {
-                        return self.function(name);
-                    }
-                }
-                self.at = start;
-                Compound::Not
-            }
-        }
-    }
-
-    fn name_of_function(&mut self) -> String {
-        let rest = self.rest();
-        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-.:+".contains(c)).unwrap_or(rest.len());
-        self.at += length;
-        rest[..length].to_owned()
-    }
-
-    fn function(&mut self, name: String) -> Compound {
-        self.line_breaks();
-        let body = self.command().unwrap_or(Node::Sequence(Vec::new()));
-        Compound::Node(Node::Function(name, Rc::new(body)))
-    }
-
-    fn conditional(&mut self) -> Node {
-        let mut arms = Vec::new();
-        loop {
-            let condition = self.sequence(&["then"]);
-            self.keyword("then");
-            arms.push((condition, self.sequence(&["elif", "else", "fi"])));
-            if !self.keyword("elif") {
-                break;
-            }
-        }
-        let otherwise = self.keyword("else").then(|| Box::new(self.sequence(&["fi"])));
-        self.keyword("fi");
-        Node::If(arms, otherwise)
-    }
-
-    fn loop_body(&mut self) -> Node {
-        self.keyword("do");
-        let body = self.sequence(&["done"]);
-        self.keyword("done");
-        body
-    }
-
-    fn for_loop(&mut self) -> Node {
-        self.blanks();
-        if self.eat("((") {
-            let length = self.rest().find("))").unwrap_or(self.rest().len());
-            let (from, to) = (self.at, self.at + length);
-            self.at = (to + 2).min(self.text.len());
-            return self.counter(from..to);
-        }
-        let name = self.name_of_function();
-        self.line_breaks();
-        let words = (self.reserved() == "in").then(|| {
-            self.at += 2;
-            let mut words = Vec::new();
-            loop {
-                self.blanks();
-                match self.word() {
-                    Some(word) => words.push(word),
-                    None => return words,
-                }
-            }
-        });
-        Node::For(name, words, Rc::new(self.loop_body()))
-    }
-
-    /// `for ((first; condition; step))` as a loop with a condition, whose step comes last in each round.
-    fn counter(&mut self, head: std::ops::Range<usize>) -> Node {
-        let mut parts = Vec::new();
-        let mut from = head.start;
-        for part in self.text[head].split(';') {
-            parts.push(Node::Arithmetic(self.here_word(from..from + part.len())));
-            from += part.len() + 1;
-        }
-        let start = self.at;
-        let body = self.loop_body();
-        let skips_step = self.text[start..self.at].contains("continue");
-        let parts: Result<[Node; 3], _> = parts.try_into();
-        let Some([first, condition, step]) = parts.ok().filter(|_| !skips_step) else {
-            // How often it runs is not worked out.
-            let open = Box::new(Node::Arithmetic(Word::default()));
-            return Node::While { until: false, condition: open, body: Rc::new(body) };
-        };
-        let body = Rc::new(Node::Sequence(vec![body, step]));
-        Node::Sequence(vec![first, Node::While { until: false, condition: Box::new(condition), body }])
-    }
-
-    fn case(&mut self) -> Node {
-        self.blanks();
-        let subject = self.word().unwrap_or_default();
-        self.line_breaks();
-        self.keyword("in");
-        let mut arms = Vec::new();
-        loop {
-            self.separators();
-            if self.rest().is_empty() || self.keyword("esac") {
-                break;
-            }
-            let before = self.at;
-            self.eat("(");
-            let mut patterns = Vec::new();
-            loop {
-                self.blanks();
-                patterns.extend(self.word());
-                self.blanks();
-                if !self.eat("|") {
-                    break;
-                }
-            }
-            self.eat(")");
-            let body = self.sequence(&["esac"]);
-            arms.push((patterns, body));
-            let _ = self.eat(";;&") || self.eat(";;") || self.eat(";&");
-            if self.at == before {
-                break;
-            }
-        }
-        Node::Case(subject, arms)
-    }
-
-    /// The words of `[[ … ]]`, operators included.
-    fn test_words(&mut self) -> Vec<Word> {
-        let mut words = Vec::new();
-        loop {
-            self.line_breaks();
-            if self.rest().is_empty() || self.eat("]]") {
-                return words;
-            }
-            let start = self.at;
-            let operator = ["&&", "||", "(", ")", "<", ">"].into_iter().find(|operator| self.eat(operator));
-            // A regular expression has brackets and bars of its own.
-            let is_expression = words.last().is_some_and(|word: &Word| word.as_text() == Some("=~"));
-            if is_expression {
-                self.at = start;
-                words.push(self.expression());
-            } else if operator.is_some() {
-                words.push(self.plain(start..self.at));
-            } else if let Some(word) = self.word() {
-                words.push(word);
-            } else {
-                self.advance();
-            }
-        }
-    }
-
-    fn expression(&mut self) -> Word {
-        let start = self.at;
-        let length = self.rest().find(char::is_whitespace).unwrap_or(self.rest().len());
-        self.at += length;
-        self.plain(start..self.at)
-    }
-
     /// A range of the text as a word without expansions.
     fn plain(&self, range: std::ops::Range<usize>) -> Word {
         let piece = Piece::Text { value: self.source.part(range.clone()), quoted: true };
@@ -564,81 +369,4 @@ impl<'a> Parser<'a> {
         self.at = start;
         None
     }
-
-    /// A redirection; an empty list for one that moves no text (`2>&1`, `2> file`).
-    fn redirect(&mut self) -> Option<Vec<Redirect>> {
-        let rest = self.rest();
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (number, operator) = (&rest[..digits], &rest[digits..]);
-        let both = number.is_empty() && operator.starts_with("&>");
-        if !both && !operator.starts_with(['<', '>']) || operator.starts_with("<(") || operator.starts_with(">(") {
-            return None;
-        }
-        self.at += digits;
-        if self.eat("<<<") {
-            self.blanks();
-            let mut word = self.word().unwrap_or_default();
-            word.pieces.push(Piece::Text { value: Value::made("\n", word.span.start), quoted: true });
-            return Some(vec![Redirect::Text(word)]);
-        }
-        if self.rest().starts_with("<<") {
-            return Some(self.here_document().into_iter().collect());
-        }
-        let output = number.is_empty() || number == "1";
-        if self.eat("<&") || self.eat(">&") {
-            self.word();
-            return Some(Vec::new());
-        }
-        let reads = self.eat("<");
-        let appends = !reads && (self.eat("&>>") || self.eat(">>"));
-        if !reads && !appends {
-            let _ = self.eat("&>") || self.eat(">|") || self.eat(">");
-        }
-        self.blanks();
-        let Some(file) = self.word() else { return Some(Vec::new()) };
-        Some(match (reads, output) {
-            (true, _) => vec![Redirect::From(file)],
-            (false, true) => vec![Redirect::To { file, appends }],
-            (false, false) => Vec::new(),
-        })
-    }
-
-    fn here_document(&mut self) -> Option<Redirect> {
-        self.eat("<<");
-        let strips = self.eat("-");
-        self.blanks();
-        let start = self.at;
-        self.word()?;
-        let written = &self.text[start..self.at];
-        let quoted = written.contains(['\'', '"', '\\']);
-        let delimiter: String = written.chars().filter(|c| !"'\"\\".contains(*c)).collect();
-        let line_end = self.rest().find('\n').map_or(self.text.len(), |length| self.at + length + 1);
-        let from = self.after_here.unwrap_or(line_end).min(self.text.len());
-        let mut end = (self.text.len(), self.text.len());
-        if !self.endless.contains(&delimiter) {
-            let mut at = from;
-            for line in self.text[from..].split_inclusive('\n') {
-                let bare = line.trim_end_matches(['\n', '\r']);
-                if (if strips { bare.trim_start_matches('\t') } else { bare }) == delimiter {
-                    end = (at, at + line.len());
-                    break;
-                }
-                at += line.len();
-            }
-            if end.0 == self.text.len() {
-                self.endless.insert(delimiter);
-            }
-        }
-        self.after_here = Some(end.1);
-        let range = from..end.0.max(from);
-        Some(Redirect::Text(if quoted { self.plain(range) } else { self.here_word(range) }))
-    }
-}
-
-/// The result of looking for a compound command.
-enum Compound {
-    Node(Node),
-    Not,
-    /// A reserved word that belongs to nothing.
-    Broken,
 }

@@ -1,27 +1,21 @@
 //! YAML: workflows of GitHub, pipelines of GitLab, and other files with commands or tags in them.
 
 mod expression;
+mod gitlab;
+mod matrix;
+mod tags;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use spanned_yaml::{Node, Span, Value as Yaml};
+use spanned_yaml::{Node, Value as Yaml};
 
-use crate::interpreter::{Interpreter, State, Variable, is_tag};
+use crate::interpreter::{Interpreter, State, Variable};
 use crate::value::Value;
 use crate::{Fact, Word};
 
-/// The most combinations of a matrix that are followed.
-const MOST_COMBINATIONS: usize = 16;
-
-/// Keys of commands in files that are neither of GitHub nor of GitLab.
-const COMMANDS: [&str; 8] = ["run", "runs", "script", "cmd", "cmds", "commands", "before_script", "command"];
-
 /// The values that expressions of a workflow can name: `matrix.goos`, `env.TAGS`, `steps.tags.outputs.tags`.
 pub(crate) type Context = BTreeMap<String, Value>;
-
-/// Keys of running text, in which tags are no list.
-const PROSE: [&str; 8] = ["description", "name", "body", "title", "message", "summary", "notes", "comment"];
 
 /// Reads a YAML file.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
@@ -190,76 +184,6 @@ impl Reader<'_, '_, '_> {
         context.extend(outputs.unwrap_or_default());
     }
 
-    /// The combinations of a matrix, as values by `matrix.NAME`.
-    fn matrix(&mut self, job: &Node, context: &Context) -> Vec<Context> {
-        let Some(matrix) = get(job, "strategy").and_then(|node| get(node, "matrix")) else {
-            return vec![Context::new()];
-        };
-        let mut all = vec![Context::new()];
-        for (key, values) in
-            entries(matrix).iter().filter(|(key, _)| !["include", "exclude"].contains(&key.text.as_str()))
-        {
-            let values: Vec<Context> = match &values.value {
-                Yaml::Sequence(items) => {
-                    items.iter().map(|item| self.nested(&format!("matrix.{}", key.text), item, context)).collect()
-                }
-                _ => vec![self.nested(&format!("matrix.{}", key.text), values, context)],
-            };
-            let combined = all.iter().flat_map(|before| {
-                values.iter().map(|one| {
-                    let mut whole = before.clone();
-                    whole.extend(one.clone());
-                    whole
-                })
-            });
-            all = combined.take(MOST_COMBINATIONS).collect();
-        }
-        for exclude in get(matrix, "exclude").map(items).unwrap_or_default() {
-            let exclude = self.nested("matrix", exclude, context);
-            all.retain(|one| !exclude.iter().all(|(key, value)| one.get(key) == Some(value)));
-        }
-        let bare = all.len() == 1 && all[0].is_empty();
-        let keys: Vec<String> = all.iter().flat_map(|one| one.keys().cloned()).collect();
-        let mut added = Vec::new();
-        for include in get(matrix, "include").map(items).unwrap_or_default() {
-            let include = self.nested("matrix", include, context);
-            // An entry that fits a combination extends it; one that fits none is one more.
-            let fits =
-                |one: &Context| include.iter().all(|(key, value)| !keys.contains(key) || one.get(key) == Some(value));
-            let mut found = false;
-            for one in all.iter_mut().filter(|one| !bare && fits(one)) {
-                one.extend(include.clone());
-                found = true;
-            }
-            if !found {
-                added.push(include);
-            }
-        }
-        if bare && !added.is_empty() {
-            all.clear();
-        }
-        all.extend(added);
-        all.truncate(MOST_COMBINATIONS);
-        all
-    }
-
-    /// A value, or the values in it, by the path to each.
-    fn nested(&mut self, path: &str, node: &Node, context: &Context) -> Context {
-        let mut found = Context::new();
-        match &node.value {
-            Yaml::Mapping(entries) => {
-                for (key, value) in entries {
-                    found.extend(self.nested(&format!("{path}.{}", key.text), value, context));
-                }
-            }
-            Yaml::Scalar { .. } => {
-                found.insert(path.to_owned(), self.expanded(node, context));
-            }
-            Yaml::Sequence(_) => {}
-        }
-        found
-    }
-
     fn environment(&mut self, node: Option<&Node>, context: &mut Context, state: &mut State) {
         for (name, node) in node.map(entries).unwrap_or_default() {
             let value = self.expanded(node, context);
@@ -403,108 +327,6 @@ impl Reader<'_, '_, '_> {
             inner.github(&root, inputs, state);
         }
         self.interpreter.leave();
-    }
-
-    /// A pipeline of GitLab: jobs at the top, with variables.
-    fn gitlab(&mut self, root: &Node) {
-        let context = Context::new();
-        let mut state = State { errexit: true, pipefail: true, ..State::default() };
-        self.gitlab_variables(root, &mut state);
-        let default = get(root, "default");
-        for (name, job) in entries(root) {
-            let Some(script) = get(job, "script").or_else(|| get(job, "run")) else { continue };
-            if name.text.starts_with('.') || !self.interpreter.pay(64) {
-                continue;
-            }
-            let mut own = state.clone();
-            self.gitlab_variables(job, &mut own);
-            let before = get(job, "before_script")
-                .or_else(|| get(root, "before_script"))
-                .or_else(|| get(default?, "before_script"));
-            let image = get(job, "image").or_else(|| get(root, "image")).or_else(|| get(default?, "image"));
-            if let Some(image) = image {
-                let image = self.expanded(get(image, "name").unwrap_or(image), &context);
-                self.interpreter.note_image(&image, &mut own);
-            }
-            let mut whole = Value::default();
-            for node in before.into_iter().chain([script]) {
-                let lines = if scalar(node).is_some() { std::slice::from_ref(node) } else { items(node) };
-                for line in lines {
-                    let value = self.value(line);
-                    whole.push(&value);
-                    whole.push_made("\n", line.span.end);
-                }
-            }
-            self.interpreter.run_script(&whole, own);
-        }
-    }
-
-    fn gitlab_variables(&mut self, node: &Node, state: &mut State) {
-        for (name, node) in get(node, "variables").map(entries).unwrap_or_default() {
-            let value = self.value(get(node, "value").unwrap_or(node));
-            self.interpreter.note_version(&name.text, &value);
-            state.put(&name.text, Variable { exported: true, ..Variable::one(value) });
-        }
-    }
-
-    /// Tags as data, and commands under keys that are named for such.
-    fn tags(&mut self, node: &Node, key: &str, parent: Option<&Node>) {
-        if !self.interpreter.pay(16) {
-            return;
-        }
-        match &node.value {
-            Yaml::Mapping(entries) => {
-                let version = entries.iter().find(|(key, _)| key.text == "version").map(|(_, node)| node);
-                if let Some(version) = version {
-                    let value = self.value(version);
-                    self.interpreter.note_version("version", &value);
-                }
-                for (key, value) in entries.iter().filter(|(key, _)| !PROSE.contains(&key.text.as_str())) {
-                    self.tags(value, &key.text, Some(node));
-                }
-            }
-            Yaml::Sequence(list) => {
-                let words: Option<Vec<Value>> = list
-                    .iter()
-                    .map(|item| scalar(item).filter(|text| !text.contains(['\n', ' '])).map(|_| self.value(item)))
-                    .collect();
-                match words.filter(|words| words.iter().any(|word| is_tag(word.text()))) {
-                    Some(words) => self.list(&Value::joined(&words, ","), node.span, parent),
-                    None => list.iter().for_each(|item| self.tags(item, key, parent.or(Some(node)))),
-                }
-            }
-            Yaml::Scalar { text, .. } => {
-                if !text.contains("ts_") && !text.contains("tailscale") {
-                    return;
-                }
-                let value = self.value(node);
-                if COMMANDS.contains(&key) && !["run", "script"].contains(&key) || key == "build" {
-                    self.interpreter.run_script(&value, State { errexit: true, ..State::default() });
-                }
-                if let Some(at) = text.find("-tags=").filter(|_| !text.contains("go build")) {
-                    let end = text[at..].find(' ').map_or(text.len(), |length| at + length);
-                    let value = value.part(at + 6..end);
-                    return self.list(&value, node.span, parent);
-                }
-                if crate::data::is_list(text) {
-                    self.list(&value, node.span, parent);
-                }
-            }
-        }
-    }
-
-    fn list(&mut self, value: &Value, span: Span, parent: Option<&Node>) {
-        let texts: Vec<Value> = parent
-            .map(entries)
-            .unwrap_or_default()
-            .iter()
-            .filter(|(key, _)| {
-                ["main", "target", "package", "dir", "packages", "build", "id", "subPackages"]
-                    .contains(&key.text.as_str())
-            })
-            .map(|(_, node)| self.value(node))
-            .collect();
-        self.interpreter.data_list(value, span, &texts);
     }
 }
 

@@ -43,38 +43,18 @@ enum Replacement {
 
 /// The output for an input; `None` for a script that is not understood.
 pub(crate) fn sed(arguments: &[&str], input: &Value) -> Option<Value> {
-    let (mut extended, mut quiet) = (false, false);
-    let mut scripts = Vec::new();
-    let mut rest = arguments.iter();
-    while let Some(text) = rest.next() {
-        match *text {
-            "-E" | "-r" | "--regexp-extended" => extended = true,
-            "-n" | "--quiet" | "--silent" => quiet = true,
-            "-e" | "--expression" => scripts.push(*rest.next()?),
-            "-z" | "-u" => return None,
-            "-ne" => {
-                quiet = true;
-                scripts.push(*rest.next()?);
-            }
-            "-Ee" | "-re" => {
-                extended = true;
-                scripts.push(*rest.next()?);
-            }
-            text if text.starts_with("--expression=") => scripts.push(text.split_once('=')?.1),
-            text if text.starts_with('-') && text.len() > 1 => return None,
-            text if scripts.is_empty() => scripts.push(text),
-            _ => return None,
-        }
-    }
-    let commands = script(&scripts.join("\n"), extended)?;
+    let (commands, quiet) = commands(arguments)?;
     let mut lines = input.lines();
     if commands.iter().any(|command| matches!(command, Command::JoinLines)) {
         lines = vec![Value::joined(&lines, "\n")];
     }
     let mut output = input.emptied();
+    let print = |output: &mut Value, line: &Value| {
+        output.push(line);
+        output.push_made("\n", line.origin(0));
+    };
     let count = lines.len();
-    for (index, line) in lines.into_iter().enumerate() {
-        let mut line = line;
+    for (index, mut line) in lines.into_iter().enumerate() {
         let mut deleted = false;
         for command in &commands {
             match command {
@@ -83,32 +63,53 @@ pub(crate) fn sed(arguments: &[&str], input: &Value) -> Option<Value> {
                         let before = line.text().to_owned();
                         line = substituted(&line, find, with, *all, *number)?;
                         if *prints && quiet && line.text() != before {
-                            output.push(&line);
-                            output.push_made("\n", line.origin(0));
+                            print(&mut output, &line);
                         }
                     }
                 }
                 Command::Delete(on) => {
-                    if selected(on.as_ref(), &line, index, count)? {
-                        deleted = true;
+                    deleted = selected(on.as_ref(), &line, index, count)?;
+                    if deleted {
                         break;
                     }
                 }
                 Command::Print(on) => {
                     if selected(on.as_ref(), &line, index, count)? {
-                        output.push(&line);
-                        output.push_made("\n", line.origin(0));
+                        print(&mut output, &line);
                     }
                 }
                 Command::JoinLines => {}
             }
         }
         if !deleted && !quiet {
-            output.push(&line);
-            output.push_made("\n", line.origin(0));
+            print(&mut output, &line);
         }
     }
     Some(output)
+}
+
+/// The commands of a call, and whether lines are printed only on command.
+fn commands(arguments: &[&str]) -> Option<(Vec<Command>, bool)> {
+    let (mut extended, mut quiet) = (false, false);
+    let mut scripts = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(text) = rest.next() {
+        match *text {
+            "-E" | "-r" | "--regexp-extended" => extended = true,
+            "-n" | "--quiet" | "--silent" => quiet = true,
+            "-e" | "--expression" => scripts.push(*rest.next()?),
+            "-ne" | "-Ee" | "-re" => {
+                quiet |= *text == "-ne";
+                extended |= *text != "-ne";
+                scripts.push(*rest.next()?);
+            }
+            text if text.starts_with("--expression=") => scripts.push(text.split_once('=')?.1),
+            text if text.starts_with('-') && text.len() > 1 => return None,
+            text if scripts.is_empty() => scripts.push(text),
+            _ => return None,
+        }
+    }
+    Some((script(&scripts.join("\n"), extended)?, quiet))
 }
 
 fn selected(address: Option<&Address>, line: &Value, index: usize, count: usize) -> Option<bool> {

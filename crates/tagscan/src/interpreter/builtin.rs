@@ -4,40 +4,24 @@ use std::rc::Rc;
 
 use spanned_yaml::Span;
 
+use super::files::located;
 use super::state::{Elements, Variable};
 use super::{Interpreter, Jump, State, Status};
 use crate::value::Value;
 
 impl Interpreter<'_> {
-    /// Runs a builtin. Returns the state as it was if the name is none.
-    pub(crate) fn builtin(
-        &mut self,
-        name: &str,
-        arguments: &[Value],
-        span: Span,
-        mut state: State,
-    ) -> Result<State, State> {
+    /// Runs a builtin, or a small program that is modelled. Returns false if the name is none.
+    pub(crate) fn builtin(&mut self, name: &str, arguments: &[Value], span: Span, state: &mut State) -> bool {
+        self.flow(name, arguments, span, state) || self.text(name, arguments, span, state)
+    }
+
+    /// Builtins that change the state of the shell.
+    fn flow(&mut self, name: &str, arguments: &[Value], span: Span, state: &mut State) -> bool {
         let number = || arguments.first().and_then(|word| word.known()?.parse::<usize>().ok());
         match name {
-            ":" | "true" | "trap" | "wait" | "umask" | "ulimit" | "alias" => state.status = Status::Success,
+            ":" | "true" | "trap" | "wait" | "umask" | "ulimit" | "alias" | "let" => state.status = Status::Success,
             "false" => state.status = Status::Failure,
-            "echo" => {
-                let flags = arguments.iter().take_while(|word| ["-n", "-e", "-ne", "-en", "-E"].contains(&word.text()));
-                let (count, is_bare) = (flags.clone().count(), flags.clone().any(|word| word.text().contains('n')));
-                let escapes = flags.clone().any(|word| word.text().contains('e'));
-                arguments.iter().for_each(|value| self.take(value));
-                let mut text = Value::joined(arguments.get(count..).unwrap_or_default(), " ");
-                if escapes {
-                    text = unescaped(&text);
-                }
-                if !is_bare {
-                    text.push_made("\n", span.start);
-                }
-                state.output.push(&text);
-                state.output = self.bounded(std::mem::take(&mut state.output));
-                state.status = Status::Success;
-            }
-            "printf" => self.printf(arguments, span, &mut state),
+            "shopt" | "setopt" => {}
             "unset" => {
                 for word in arguments.iter().filter(|word| !word.text().starts_with('-')) {
                     self.assigns(word.text());
@@ -45,25 +29,17 @@ impl Interpreter<'_> {
                 }
                 state.status = Status::Success;
             }
-            "set" => self.set(arguments, &mut state),
-            "shopt" | "setopt" => {}
+            "set" => set(arguments, state),
             "shift" => {
-                let count = number().unwrap_or(1);
                 if state.knows_arguments {
-                    let rest = state.arguments.get(count..).unwrap_or_default().to_vec();
+                    let rest = state.arguments.get(number().unwrap_or(1)..).unwrap_or_default().to_vec();
                     state.arguments = Rc::new(rest);
                 }
                 state.status = Status::Success;
             }
-            "read" => self.read(arguments, span, &mut state),
-            "mapfile" | "readarray" => self.mapfile(arguments, span, &mut state),
             "cd" | "pushd" => {
-                let to = arguments.iter().find(|word| !word.text().starts_with('-'));
-                state.folder = to
-                    .and_then(|word| word.known())
-                    .map(|to| super::command::located(to, &state.folder))
-                    .unwrap_or_default();
-                state.status = Status::Assumed;
+                let to = arguments.iter().find(|word| !word.text().starts_with('-')).and_then(|word| word.known());
+                state.folder = to.map(|to| located(to, &state.folder)).unwrap_or_default();
             }
             "popd" => state.folder.clear(),
             "exit" | "return" => {
@@ -75,7 +51,6 @@ impl Interpreter<'_> {
             }
             "break" => state.jump = Some(Jump::Break(number().unwrap_or(1))),
             "continue" => state.jump = Some(Jump::Continue(number().unwrap_or(1))),
-            "let" => state.status = Status::Success,
             "getopts" => {
                 let hole = self.unknown("an option of the script", span);
                 let name = arguments.get(1).map(|word| word.text().to_owned()).unwrap_or_default();
@@ -83,81 +58,83 @@ impl Interpreter<'_> {
                 state.set("OPTARG", hole);
                 state.status = Status::Unknown;
             }
-            "type" | "which" | "hash" => {
-                let hole = self.unknown(format!("what `{name}` prints"), span);
-                state.output.push(&hole);
-                state.status = Status::Unknown;
-            }
-            "basename" | "dirname" => {
-                let value = match arguments.first().map(|word| (word, word.text().rfind('/'))) {
-                    Some((word, Some(at))) if name == "basename" => word.part(at + 1..word.len()),
-                    Some((word, Some(at))) => word.part(0..at),
-                    Some((word, None)) if name == "basename" => word.clone(),
-                    _ => Value::made(".", span.start),
-                };
-                state.output.push(&value);
-            }
-            "pwd" => {
-                let hole = self.unknown("the folder", span);
-                state.output.push(&hole);
-            }
-            "seq" => {
-                let numbers: Option<Vec<i64>> = arguments.iter().map(|word| word.known()?.parse().ok()).collect();
-                let range = match numbers.as_deref() {
-                    Some([last]) => Some(1..=*last),
-                    Some([first, last]) => Some(*first..=*last),
-                    _ => None,
-                };
-                let output = match range {
-                    Some(range) => {
-                        Value::made(range.take(1000).map(|n| format!("{n}\n")).collect::<String>(), span.start)
-                    }
-                    None => self.unknown("what `seq` prints", span),
-                };
-                state.output.push(&output);
-            }
-            "cp" | "mv" | "install" => self.copy(arguments, span, &mut state),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Builtins and programs that print, read or move text.
+    fn text(&mut self, name: &str, arguments: &[Value], span: Span, state: &mut State) -> bool {
+        match name {
+            "printf" => self.printf(arguments, span, state),
+            "read" => self.read(arguments, span, state),
+            "mapfile" | "readarray" => self.mapfile(arguments, span, state),
+            "cp" | "mv" | "install" => self.copy(arguments, span, state),
             "patch" => {
                 let hole = self.unknown("`build_dist.sh` may be patched before it is used", span);
                 Rc::make_mut(&mut state.files).insert("build_dist.sh".to_owned(), hole);
             }
             "upx" => {
-                let tests = ["-t", "-d", "-l", "--version"]
-                    .iter()
-                    .any(|flag| arguments.iter().any(|word| word.text() == *flag));
-                self.packs = self.packs.or((!tests).then_some(span));
+                let is_other = |word: &Value| matches!(word.text(), "-t" | "-d" | "-l" | "--version");
+                self.packs = self.packs.or((!arguments.iter().any(is_other)).then_some(span));
             }
-            "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "install_name_tool"
-            | "sync" | "touch" | "ln" | "stat" | "du" | "file" | "test_" => {}
-            _ => return Err(state),
+            // Programs that print nothing of interest and change no file with tags.
+            "rm" | "mkdir" | "chmod" | "chown" | "ls" | "sleep" | "tar" | "unzip" | "strip" | "sync" | "touch"
+            | "ln" | "stat" | "du" | "file" => {}
+            _ => {
+                let Some(output) = self.printed_by(name, arguments, span, state) else { return false };
+                state.output.push(&output);
+                state.output = self.bounded(std::mem::take(&mut state.output));
+            }
         }
-        Ok(state)
+        true
     }
 
-    fn set(&mut self, arguments: &[Value], state: &mut State) {
-        let mut at = 0;
-        while let Some(text) = arguments.get(at).map(|word| word.text().to_owned()) {
-            if text == "--" || !text.starts_with(['-', '+']) {
-                at += usize::from(text == "--");
-                state.arguments = Rc::new(arguments.get(at..).unwrap_or_default().to_vec());
-                state.knows_arguments = true;
-                break;
+    /// The output of a small program.
+    fn printed_by(&mut self, name: &str, arguments: &[Value], span: Span, state: &mut State) -> Option<Value> {
+        Some(match name {
+            "echo" => {
+                state.status = Status::Success;
+                self.echo(arguments, span)
             }
-            let on = text.starts_with('-');
-            if text.contains('e') {
-                state.errexit = on;
+            "type" | "which" | "hash" => {
+                state.status = Status::Unknown;
+                self.unknown(format!("what `{name}` prints"), span)
             }
-            if text.contains('o') {
-                at += 1;
-                match arguments.get(at).map(Value::text) {
-                    Some("pipefail") => state.pipefail = on,
-                    Some("errexit") => state.errexit = on,
-                    _ => {}
-                }
-            }
-            at += 1;
+            "basename" | "dirname" => match arguments.first().map(|word| (word, word.text().rfind('/'))) {
+                Some((word, Some(at))) if name == "basename" => word.part(at + 1..word.len()),
+                Some((word, Some(at))) => word.part(0..at),
+                Some((word, None)) if name == "basename" => word.clone(),
+                _ => Value::made(".", span.start),
+            },
+            "pwd" => self.unknown("the folder", span),
+            "seq" => self.seq(arguments, span),
+            _ => return None,
+        })
+    }
+
+    fn echo(&mut self, arguments: &[Value], span: Span) -> Value {
+        let flags = arguments.iter().take_while(|word| ["-n", "-e", "-ne", "-en", "-E"].contains(&word.text()));
+        let flags: Vec<&str> = flags.map(Value::text).collect();
+        arguments.iter().for_each(|value| self.take(value));
+        let mut text = Value::joined(arguments.get(flags.len()..).unwrap_or_default(), " ");
+        if flags.iter().any(|flag| flag.contains('e')) {
+            text = unescaped(&text);
         }
-        state.status = Status::Success;
+        if !flags.iter().any(|flag| flag.contains('n')) {
+            text.push_made("\n", span.start);
+        }
+        text
+    }
+
+    fn seq(&mut self, arguments: &[Value], span: Span) -> Value {
+        let numbers: Option<Vec<i64>> = arguments.iter().map(|word| word.known()?.parse().ok()).collect();
+        let range = match numbers.as_deref() {
+            Some([last]) => 1..=*last,
+            Some([first, last]) => *first..=*last,
+            _ => return self.unknown("what `seq` prints", span),
+        };
+        Value::made(range.take(1000).map(|number| format!("{number}\n")).collect::<String>(), span.start)
     }
 
     fn printf(&mut self, arguments: &[Value], span: Span, state: &mut State) {
@@ -316,6 +293,33 @@ impl Interpreter<'_> {
             self.write(&to, text, false, state);
         }
     }
+}
+
+/// `set`: options, and the positional parameters.
+fn set(arguments: &[Value], state: &mut State) {
+    let mut at = 0;
+    while let Some(text) = arguments.get(at).map(|word| word.text().to_owned()) {
+        if text == "--" || !text.starts_with(['-', '+']) {
+            at += usize::from(text == "--");
+            state.arguments = Rc::new(arguments.get(at..).unwrap_or_default().to_vec());
+            state.knows_arguments = true;
+            break;
+        }
+        let on = text.starts_with('-');
+        if text.contains('e') {
+            state.errexit = on;
+        }
+        if text.contains('o') {
+            at += 1;
+            match arguments.get(at).map(Value::text) {
+                Some("pipefail") => state.pipefail = on,
+                Some("errexit") => state.errexit = on,
+                _ => {}
+            }
+        }
+        at += 1;
+    }
+    state.status = Status::Success;
 }
 
 /// Text with `\n`, `\t` and `\\` as `printf` and `echo -e` print them.

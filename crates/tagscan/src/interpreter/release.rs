@@ -125,7 +125,7 @@ impl Interpreter<'_> {
     /// Notes a version in a variable that is named for Tailscale.
     pub(crate) fn note_version(&mut self, name: &str, value: &Value) {
         let lower = name.to_ascii_lowercase();
-        if lower.contains("upx") || lower.contains("go_version") || lower == "go" {
+        if lower.contains("upx") || lower.contains("go_version") || lower == "golang_version" || lower == "go" {
             return;
         }
         let fits = (lower.contains("tailscale") || lower.starts_with("ts_") || lower.starts_with("ts"))
@@ -137,9 +137,6 @@ impl Interpreter<'_> {
             let weak = !lower.contains("tailscale") && !lower.starts_with("ts");
             let text = if weak { format!("?{found}") } else { found };
             self.versions.push(Word::new(text, value.span(range)));
-        }
-        if lower.contains("go_version") || lower == "golang_version" {
-            return;
         }
     }
 

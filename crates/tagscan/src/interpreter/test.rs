@@ -146,11 +146,10 @@ impl Condition<'_, '_> {
             return self.binary(&first.value, &operator, right);
         }
         let text = first.value.text();
-        if text.len() == 2 && text.starts_with('-') {
-            if let Some(operand) = self.words.get(self.at + 1) {
-                self.at += 2;
-                return self.unary(text, &operand.value);
-            }
+        let operand = self.words.get(self.at + 1).filter(|_| text.len() == 2 && text.starts_with('-'));
+        if let Some(operand) = operand {
+            self.at += 2;
+            return self.unary(text, &operand.value);
         }
         self.at += 1;
         is_filled(&first.value)
@@ -184,7 +183,7 @@ impl Condition<'_, '_> {
             "-z" => is_filled(value).map(|filled| !filled),
             "-v" => self.state.get(value.known()?).map(|_| true),
             "-f" | "-e" | "-s" | "-r" => {
-                let path = super::command::located(value.known()?, &self.state.folder);
+                let path = super::files::located(value.known()?, &self.state.folder);
                 self.state.files.contains_key(&path).then_some(true)
             }
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lines::is_target;
 use super::{Assignment, Makefile, Variable};
 use crate::interpreter::{Interpreter, State, Variable as ShellVariable};
 use crate::value::Value;
@@ -177,74 +178,85 @@ impl<'a> Scope<'a> {
 
     fn function(&self, name: &str, rest: &Value, interpreter: &mut Interpreter<'_>) -> Value {
         let mut cuts = top_level_commas(rest.text());
-        let most = match name {
-            "shell" | "eval" | "info" | "warning" | "error" | "strip" | "sort" | "words" | "firstword" | "lastword"
-            | "dir" | "notdir" | "basename" | "suffix" | "wildcard" | "value" | "origin" => 1,
-            "subst" | "patsubst" | "foreach" | "if" | "wordlist" => 3,
-            "call" | "or" | "and" => 64,
-            _ => 2,
-        };
-        cuts.truncate(most - 1);
+        cuts.truncate(arity(name) - 1);
         let mut raw = Vec::new();
         let mut start = 0;
         for cut in cuts.into_iter().chain([rest.len()]) {
             raw.push(rest.part(start..cut));
             start = cut + 1;
         }
-        let argument = |index: usize, interpreter: &mut Interpreter<'_>| {
-            raw.get(index).map_or_else(Value::default, |value| self.expand(value, interpreter))
-        };
-        // Only the branch that is taken is expanded.
         match name {
-            "if" => {
-                let condition = argument(0, interpreter).trimmed();
-                let condition = interpreter.without_unset(&condition);
-                return match (condition.has_hole(), condition.is_empty()) {
-                    (true, _) => interpreter.unknown("a condition that is not known", rest.span(0..0)),
-                    (false, filled) => argument(if filled { 2 } else { 1 }, interpreter),
-                };
-            }
-            "foreach" => return self.foreach(&raw, interpreter),
-            "call" => return self.user_function(&raw, interpreter),
-            _ => {}
-        }
-        let arguments: Vec<Value> = (0..raw.len()).map(|index| argument(index, interpreter)).collect();
-        let text = |index: usize| arguments.get(index).map(|value| value.text()).unwrap_or_default();
-        let first = arguments.first().cloned().unwrap_or_default();
-        let second = arguments.get(1).cloned().unwrap_or_default();
-        let third = arguments.get(2).cloned().unwrap_or_default();
-        let trimmed = |index: usize| text(index).trim().to_owned();
-        let all = first.fields(char::is_whitespace);
-        match name {
-            "shell" => self.shell(&first, interpreter),
-            "subst" => {
-                let find = text(0).to_owned();
-                if find.is_empty() {
-                    return third;
+            "if" => self.condition(&raw, rest, interpreter),
+            "foreach" => self.foreach(&raw, interpreter),
+            "call" => self.user_function(&raw, interpreter),
+            _ => {
+                let arguments: Vec<Value> = raw.iter().map(|value| self.expand(value, interpreter)).collect();
+                let value = self.on_text(name, &arguments).or_else(|| self.on_words(name, &arguments));
+                match value {
+                    Some(value) => value,
+                    None if name == "shell" => self.shell(&arguments[0], interpreter),
+                    None => interpreter.unknown(format!("what `{name}` of make yields"), rest.span(0..0)),
                 }
-                let edits: Vec<_> = third
-                    .text()
-                    .match_indices(&find)
-                    .map(|(at, found)| (at..at + found.len(), second.clone()))
-                    .collect();
+            }
+        }
+    }
+
+    /// `$(if …)`: only the branch that is taken is expanded.
+    fn condition(&self, raw: &[Value], rest: &Value, interpreter: &mut Interpreter<'_>) -> Value {
+        let Some(first) = raw.first() else { return Value::default() };
+        let condition = self.expand(first, interpreter).trimmed();
+        let condition = interpreter.without_unset(&condition);
+        if condition.has_hole() {
+            return interpreter.unknown("a condition that is not known", rest.span(0..0));
+        }
+        let branch = raw.get(if condition.is_empty() { 2 } else { 1 });
+        branch.map_or_else(Value::default, |value| self.expand(value, interpreter))
+    }
+
+    /// Functions on texts and variables.
+    fn on_text(&self, name: &str, arguments: &[Value]) -> Option<Value> {
+        let first = arguments.first()?;
+        let empty = Value::default();
+        let (second, third) = (arguments.get(1).unwrap_or(&empty), arguments.get(2).unwrap_or(&empty));
+        Some(match name {
+            "subst" if first.is_empty() => third.clone(),
+            "subst" => {
+                let found = third.text().match_indices(first.text());
+                let edits: Vec<_> = found.map(|(at, text)| (at..at + text.len(), second.clone())).collect();
                 third.replaced(&edits)
             }
-            "patsubst" => words(&third, |word| Some(patsubst(word, &trimmed(0), &trimmed(1)))),
+            "findstring" if second.text().contains(first.text()) => first.clone(),
+            "or" => arguments.iter().find(|value| !value.is_empty()).cloned().unwrap_or_default(),
+            "and" if arguments.iter().all(|value| !value.is_empty()) => arguments.last()?.clone(),
+            "value" => self.find(first.text().trim()).map(|variable| variable.text.clone()).unwrap_or_default(),
+            "origin" => {
+                let is_set = self.find(first.text().trim()).is_some();
+                Value::made(if is_set { "file" } else { "undefined" }, first.origin(0))
+            }
+            "findstring" | "and" | "info" | "warning" | "error" | "eval" => empty,
+            _ => return None,
+        })
+    }
+
+    /// Functions on lists of words.
+    fn on_words(&self, name: &str, arguments: &[Value]) -> Option<Value> {
+        let first = arguments.first()?;
+        let empty = Value::default();
+        let (second, third) = (arguments.get(1).unwrap_or(&empty), arguments.get(2).unwrap_or(&empty));
+        let all = first.fields(char::is_whitespace);
+        let number = |value: &Value| value.text().trim().parse::<usize>().ok();
+        Some(match name {
+            "patsubst" => {
+                let (find, with) = (first.text().trim(), second.text().trim());
+                words(third, |word| Some(patsubst(word, find, with)))
+            }
             "strip" => Value::joined(&all, " "),
-            "addprefix" => words(&second, |word| {
-                let mut whole = first.trimmed();
-                whole.push(word);
-                Some(whole)
-            }),
-            "addsuffix" => words(&second, |word| {
-                let mut whole = word.clone();
-                whole.push(&first.trimmed());
-                Some(whole)
-            }),
+            "addprefix" => words(second, |word| Some(Value::joined(&[first.trimmed(), word.clone()], ""))),
+            "addsuffix" => words(second, |word| Some(Value::joined(&[word.clone(), first.trimmed()], ""))),
             "filter" | "filter-out" => {
-                let patterns: Vec<String> = text(0).split_whitespace().map(str::to_owned).collect();
-                let keeps = |word: &str| patterns.iter().any(|pattern| super::is_target(pattern, word));
-                words(&second, |word| {
+                let patterns: Vec<&str> = first.text().split_whitespace().collect();
+                let keeps = |word: &str| patterns.iter().any(|pattern| is_target(pattern, word));
+                words(second, |word| {
                     (word.has_hole() || keeps(word.text()) == (name == "filter")).then(|| word.clone())
                 })
             }
@@ -256,48 +268,26 @@ impl<'a> Scope<'a> {
             }
             "firstword" => all.first().cloned().unwrap_or_default(),
             "lastword" => all.last().cloned().unwrap_or_default(),
-            "words" => Value::made(all.len().to_string(), rest.origin(0)),
+            "words" => Value::made(all.len().to_string(), first.origin(0)),
             "word" => {
-                let index = trimmed(0).parse::<usize>().ok().and_then(|index| index.checked_sub(1));
-                index.and_then(|index| second.fields(char::is_whitespace).get(index).cloned()).unwrap_or_default()
+                second.fields(char::is_whitespace).get(number(first)?.checked_sub(1)?).cloned().unwrap_or_default()
             }
-            "wordlist" => match (trimmed(0).parse::<usize>(), trimmed(1).parse::<usize>()) {
-                (Ok(from), Ok(to)) => {
-                    let list = third.fields(char::is_whitespace);
-                    let end = to.min(list.len());
-                    Value::joined(list.get(from.saturating_sub(1)..end).unwrap_or_default(), " ")
-                }
-                _ => interpreter.unknown("a part of a list", rest.span(0..0)),
-            },
-            "findstring" => match text(1).contains(text(0)) {
-                true => first,
-                false => Value::default(),
-            },
-            "or" => arguments.iter().find(|value| !value.is_empty()).cloned().unwrap_or_default(),
-            "and" => match arguments.iter().all(|value| !value.is_empty()) {
-                true => arguments.last().cloned().unwrap_or_default(),
-                false => Value::default(),
-            },
+            "wordlist" => {
+                let list = third.fields(char::is_whitespace);
+                let end = number(second)?.min(list.len());
+                Value::joined(list.get(number(first)?.saturating_sub(1)..end).unwrap_or_default(), " ")
+            }
             "join" => {
                 let others = second.fields(char::is_whitespace);
-                let pairs = all.iter().enumerate().map(|(index, word)| {
-                    let mut whole = word.clone();
-                    others.get(index).into_iter().for_each(|other| whole.push(other));
-                    whole
+                let pairs = all.iter().enumerate();
+                let pairs = pairs.map(|(index, word)| {
+                    Value::joined(&[word.clone(), others.get(index).cloned().unwrap_or_default()], "")
                 });
                 Value::joined(&pairs.collect::<Vec<_>>(), " ")
             }
-            "value" => self.find(text(0).trim()).map(|variable| variable.text.clone()).unwrap_or_default(),
-            "origin" => match self.find(text(0).trim()) {
-                Some(_) => Value::made("file", rest.origin(0)),
-                None => Value::made("undefined", rest.origin(0)),
-            },
-            "notdir" => {
-                words(&first, |word| Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len())))
-            }
-            "info" | "warning" | "error" | "eval" => Value::default(),
-            _ => interpreter.unknown(format!("what `{name}` of make yields"), rest.span(0..0)),
-        }
+            "notdir" => words(first, |word| Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len()))),
+            _ => return None,
+        })
     }
 
     fn foreach(&self, raw: &[Value], interpreter: &mut Interpreter<'_>) -> Value {
@@ -340,6 +330,17 @@ impl<'a> Scope<'a> {
         let after = interpreter.run_script(command, state);
         let output = after.output.without_final_newlines();
         output.mapped(|c| (c == '\n').then(|| " ".to_owned()))
+    }
+}
+
+/// The number of arguments of a function: further commas are a part of the last one.
+fn arity(name: &str) -> usize {
+    match name {
+        "shell" | "eval" | "info" | "warning" | "error" | "strip" | "sort" | "words" | "firstword" | "lastword"
+        | "dir" | "notdir" | "basename" | "suffix" | "wildcard" | "value" | "origin" => 1,
+        "subst" | "patsubst" | "foreach" | "if" | "wordlist" => 3,
+        "call" | "or" | "and" => 64,
+        _ => 2,
     }
 }
 

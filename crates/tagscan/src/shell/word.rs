@@ -271,19 +271,15 @@ impl Parser<'_> {
             name = 1;
         }
         self.at += name;
-        let index = if self.eat("[") {
-            let index = if self.eat("@]") {
-                Index::Each
-            } else if self.eat("*]") {
-                Index::Joined
-            } else {
+        let index = match self.eat("[") {
+            false => Index::None,
+            true if self.eat("@]") => Index::Each,
+            true if self.eat("*]") => Index::Joined,
+            true => {
                 let word = self.word_until("]");
                 self.eat("]");
                 Index::At(word)
-            };
-            index
-        } else {
-            Index::None
+            }
         };
         let operation = match (indirect, length, &index) {
             (true, _, Index::Each | Index::Joined) => Operation::Keys,
