@@ -104,7 +104,9 @@ fn the_pure_crates_do_not_depend_on_one_another() {
     for (name, _) in PURE {
         let manifest = text(Path::new(&format!("crates/{name}/Cargo.toml")));
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
-        for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| *other != name) {
+        // The core judges the lists that the reader of recipes finds.
+        let is_allowed = |other: &&str| *other == name || (name, *other) == ("featureset", "tagscan");
+        for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| !is_allowed(other)) {
             assert!(!dependencies.lines().any(|line| line.starts_with(other)), "{name} depends on {other}");
         }
     }

@@ -62,11 +62,15 @@ impl Recipe {
         let mut stated: Vec<Release> = lists.iter().filter_map(|list| Some(list.release?.0)).collect();
         stated.sort_unstable();
         stated.dedup();
-        if let ([release], None) = (stated.as_slice(), asked) {
-            if let Some(registry) = facts.registry(*release) {
-                lists = self.scan(registry).lists.iter().map(|list| self.list(list, facts)).collect();
-            }
+        let [release] = stated[..] else { return self.finished(lists, facts) };
+        if let Some(registry) = facts.registry(release).filter(|_| asked.is_none()) {
+            lists = self.scan(registry).lists.iter().map(|list| self.list(list, facts)).collect();
         }
+        self.finished(lists, facts)
+    }
+
+    /// The lists with what is to be known of the scan as a whole.
+    fn finished(&self, mut lists: Vec<List>, facts: &Facts) -> Vec<List> {
         if let Some(why) = self.stopped(facts) {
             for list in &mut lists {
                 list.findings.push(incomplete(why, list.place));
