@@ -1,68 +1,65 @@
-//! The command `tailscale-featureset`: parses, dispatches, and turns what happened into the exit status.
+//! `cargo xtask`: the product's commands, and those for the maintainers of this repository.
 
-use std::borrow::Cow;
+mod args;
+mod ci;
+mod fuzz;
+mod hazards;
+mod pin_shells;
+mod programs;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use xtask::cli::{Cli, Format};
-use xtask::commands::{self, Outcome};
-use xtask::problem::{Interrupted, Problem};
-use xtask::{errln, escape, output, render};
+use anyhow::Result;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Subcommand};
+use tailscale_featureset::cli::{Cli, Format};
+use tailscale_featureset::commands::{self, Outcome};
+use tailscale_featureset::entry;
+
+use args::Maintenance;
 
 fn main() -> ExitCode {
-    let status = match Cli::try_parse() {
-        Ok(cli) => run(&cli),
-        Err(shown) => usage(&shown),
-    };
-    // The product is the purpose: without all of it no run is clean.
-    match output::failure() {
-        Some(problem) => {
-            render::problem(&problem, Format::Human);
-            ExitCode::from(status.max(2))
-        }
-        None => ExitCode::from(status),
+    entry::exit(match command().try_get_matches() {
+        Ok(matches) => run(&matches),
+        Err(shown) => entry::usage(&shown),
+    })
+}
+
+/// The product's command line with the maintainers' commands added.
+fn command() -> Command {
+    let pin = Command::new("pin").about("Fetch the packages of the shells and write the table that pins them");
+    Maintenance::augment_subcommands(Cli::command()).mut_subcommand("image", |image| image.subcommand(pin))
+}
+
+/// Runs a command and returns the exit status.
+fn run(matches: &ArgMatches) -> u8 {
+    let is_pin = matches.subcommand_matches("image").is_some_and(|image| image.subcommand_name() == Some("pin"));
+    if is_pin || matches.subcommand_name().is_some_and(Maintenance::has_subcommand) {
+        return entry::status(maintain(matches, is_pin), Format::Human);
+    }
+    match Cli::from_arg_matches(matches) {
+        Ok(cli) => entry::status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
+        Err(shown) => entry::usage(&shown),
     }
 }
 
-fn run(cli: &Cli) -> u8 {
-    match commands::run(cli) {
-        Ok(Outcome::Clean) => 0,
-        Ok(Outcome::Findings) => 1,
-        Err(error) if error.is::<Interrupted>() => {
-            errln!("{error}");
-            130
-        }
-        Err(error) => {
-            let unforeseen = || {
-                Problem::new(
-                    "unforeseen",
-                    error.to_string(),
-                    chain(&error),
-                    "Please report this with the command that you ran.",
-                )
-            };
-            let problem = error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen);
-            render::problem(&problem, cli.format().unwrap_or(Format::Human));
-            2
-        }
+fn maintain(matches: &ArgMatches, is_pin: bool) -> Result<Outcome> {
+    let policy = matches.get_one::<PathBuf>("policy").map(PathBuf::as_path);
+    if is_pin {
+        return pin_shells::run(policy);
+    }
+    match Maintenance::from_arg_matches(matches)? {
+        Maintenance::Ci(flags) => ci::run(policy, &flags),
+        Maintenance::Programs(flags) => programs::run(policy, &flags),
+        Maintenance::Fuzz(flags) => fuzz::run(policy, &flags),
+        Maintenance::Hazards(flags) => hazards::run(policy, &flags),
     }
 }
 
-/// Shows the help, the version, or what is wrong with the command line, which it repeats.
-fn usage(shown: &clap::Error) -> u8 {
-    let text = shown.render();
-    let hidden = std::env::args_os().any(|given| matches!(escape::line(&given.to_string_lossy()), Cow::Owned(_)));
-    // Where an argument could set styles itself, nobody does.
-    let text = if hidden { escape::lines(&text.to_string()).into_owned() } else { text.ansi().to_string() };
-    if shown.use_stderr() {
-        output::status(format_args!("{text}"));
-    } else {
-        output::product(format_args!("{text}"));
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn command_line_is_consistent() {
+        super::command().debug_assert();
     }
-    u8::try_from(shown.exit_code()).unwrap_or(2)
-}
-
-/// What led to an error, innermost last.
-fn chain(error: &anyhow::Error) -> String {
-    error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

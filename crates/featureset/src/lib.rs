@@ -3,7 +3,7 @@
 //! Tailscale can be built without most of its features: each has a Go build tag `ts_omit_NAME`. A
 //! *policy* (featureset.yaml) decides each of them and says why; this crate holds what is known of upstream
 //! and judges the one by the other. It is pure: strings come in, values go out. Files, processes, the
-//! network and the clock belong to `xtask`; tests/house.rs holds the crate to that.
+//! network and the clock belong to `xtask`; tests/it/tidy.rs holds the crate to that.
 //!
 //! Data flows one way:
 //!

@@ -17,6 +17,7 @@ mod error;
 mod func_name;
 mod limits;
 pub mod pclntab;
+mod segments;
 pub mod symbols;
 pub mod tailscale;
 
@@ -24,3 +25,4 @@ pub use buildinfo::{BuildInfo, Module, build_info};
 pub use classify::{FileKind, classify};
 pub use elf::{Identity, build_id, identify};
 pub use error::{Refused, Unreadable};
+pub use segments::executable_segments;

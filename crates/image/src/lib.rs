@@ -1,6 +1,6 @@
 //! Images that RouterOS imports: written, read with suspicion, and installed; and the packages of others, looked into.
 //!
-//! Bytes come in, bytes and values go out. Files, processes, the network and the clock belong to `xtask`; tests/house.rs holds
+//! Bytes come in, bytes and values go out. Files, processes, the network and the clock belong to `xtask`; tests/it/tidy.rs holds
 //! the crate to that. The modules in reading order:
 //!
 //! - [`platform`]: the processors that RouterOS runs containers on

@@ -35,7 +35,7 @@ pub(crate) const LARGEST_WINDOW: u64 = 64 << 20;
 pub(crate) const HARMLESS: u64 = 16 << 20;
 
 /// Beyond [`HARMLESS`], a stream may grow to so many times its size. Programs pack to a third or so, text to a tenth.
-pub(crate) const MOST_GROWTH: u64 = 100;
+pub(crate) const MOST_GROWTH: u64 = 64;
 
 /// How deep an archive may be in others: a compressed archive, a member of it that is compressed, and the archive in that.
 pub(crate) const DEEPEST: usize = 6;

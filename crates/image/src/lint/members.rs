@@ -1,6 +1,7 @@
 //! The members of a tar archive, read without unpacking: slices of the archive, each length checked against it.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use tar::{Archive, EntryType};
 
@@ -80,60 +81,90 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
     };
     let (mut described, mut end, mut whole) = (Described::default(), 0, true);
     for entry in entries.raw(true) {
-        let member = entry.map_err(|error| error.to_string()).and_then(|mut entry| {
+        let member = entry.map_err(|error| unreadable(&error, members.len())).and_then(|entry| {
             end = next_record(&entry);
-            let record = described.take(&mut entry).map_err(|error| error.to_string())?;
-            Ok((!record).then(|| (std::mem::take(&mut described), entry)))
+            member(archive, entry, &mut described, room).map_err(|error| match error {
+                Error::Io(error) => unreadable(&error, members.len()),
+                Error::Unusable(unusable) => unusable,
+            })
         });
-        let (mut described, entry) = match member {
-            Ok(Some(member)) => member,
-            Ok(None) => continue,
-            Err(error) => {
-                let message = format!("it can't be read as a tar archive after {} files: {error}", members.len());
-                verdict.find("unreadable", place, shown(&message));
-                whole = false;
-                break;
+        match member {
+            Ok(member) => members.extend(member),
+            Err(Unusable { code, message, ends }) => {
+                verdict.find(code, place, message);
+                if ends {
+                    whole = false;
+                    break;
+                }
             }
-        };
-        let header = entry.header();
-        let (path, link) = (described.path(header), described.link(header));
-        if let Err(message) = room.take(path.len() + link.len()) {
-            verdict.find("absurd-size", place, message);
-            whole = false;
-            break;
         }
-        if let Some(unread) = described.unread(header) {
-            verdict.find("unread-member", place, format!("`{}` is {}", shown(&path), unread.what()));
-            if unread == Unread::SparseInPieces {
-                whole = false;
-                break;
-            }
-            continue;
-        }
-        // An extended header states a length only if it does not fit the header: above 8 GiB.
-        let stated = described.size.unwrap_or(entry.size());
-        let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
-            verdict.find(
-                "absurd-size",
-                place,
-                format!("`{}` states {stated} bytes, which are not there", shown(&path)),
-            );
-            whole = false;
-            break;
-        };
-        let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
-        if let Some(reason) = unsafe_path(&path).or(too_long) {
-            verdict.find("unsafe-path", place, format!("`{}` {reason}", shown(&path)));
-            continue;
-        }
-        let kind = kind(header.entry_type(), link);
-        members.push(Member { path: normal(&path), kind, bytes, mode: header.mode().unwrap_or(0) });
     }
     if whole {
         after_the_end(archive, end, place, verdict);
     }
     through_links(&members, place, verdict);
     members
+}
+
+/// A member that can't be used.
+struct Unusable {
+    /// The lint that reports it.
+    code: &'static str,
+    message: String,
+    /// Whether nothing after it can be read.
+    ends: bool,
+}
+
+/// Why a member was not read.
+enum Error {
+    Io(io::Error),
+    Unusable(Unusable),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn unreadable(error: &io::Error, files: usize) -> Unusable {
+    let message = shown(&format!("it can't be read as a tar archive after {files} files: {error}"));
+    Unusable { code: "unreadable", message, ends: true }
+}
+
+/// Reads one member; `None` for a record that describes the next one.
+fn member<'a>(
+    archive: &'a [u8],
+    mut entry: tar::Entry<'_, &'a [u8]>,
+    next: &mut Described,
+    room: &mut Room,
+) -> Result<Option<Member<'a>>, Error> {
+    let unusable = |code, message, ends| Err(Error::Unusable(Unusable { code, message, ends }));
+    if next.take(&mut entry)? {
+        return Ok(None);
+    }
+    let mut described = std::mem::take(next);
+    let header = entry.header();
+    let (path, link) = (described.path(header), described.link(header));
+    if let Err(message) = room.take(path.len() + link.len()) {
+        return unusable("absurd-size", message, true);
+    }
+    if let Some(unread) = described.unread(header) {
+        let message = format!("`{}` is {}", shown(&path), unread.what());
+        return unusable("unread-member", message, unread == Unread::SparseInPieces);
+    }
+    // An extended header states a length only if it does not fit the header: above 8 GiB.
+    let stated = described.size.unwrap_or(entry.size());
+    let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
+        let message = format!("`{}` states {stated} bytes, which are not there", shown(&path));
+        return unusable("absurd-size", message, true);
+    };
+    let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
+    if let Some(reason) = unsafe_path(&path).or(too_long) {
+        return unusable("unsafe-path", format!("`{}` {reason}", shown(&path)), false);
+    }
+    let kind = kind(header.entry_type(), link);
+    Ok(Some(Member { path: normal(&path), kind, bytes, mode: header.mode().unwrap_or(0) }))
 }
 
 /// The offset of the record after a member.

@@ -175,7 +175,7 @@ pub static LINTS: &[Lint] = &[
         "trailing-data",
         Error,
         "There are data after the end of an archive.",
-        "What reads on finds files that were not judged.",
+        "A program that reads on finds files that were not judged.",
         HOSTILE,
     ),
     row(

@@ -62,6 +62,7 @@ fn values_that_try_to_leave_their_place_are_refused() {
         change(|request| request.address = "172.20.0.255/24".to_owned()),
         change(|request| request.address = "172.20.0.2/31".to_owned()),
         change(|request| request.address6 = Some("172.20.0.2/24".to_owned())),
+        change(|request| request.address6 = Some("::2/0".to_owned())),
         change(|request| request.routes = vec!["192.168.88.1/24".to_owned()]),
         change(|request| request.routes = vec!["192.168.88.0/24 --ssh".to_owned()]),
         change(|request| request.file = "a\n/system/reset".to_owned()),

@@ -1,4 +1,4 @@
-//! Archives that are made to hurt, and every archive cut and garbled. Those of other people's tools are in tests/foreign.rs.
+//! Archives that are made to hurt, and every archive cut and garbled. Those of other people's tools are in tests/it/foreign.rs.
 
 use std::io::Write;
 use std::sync::LazyLock;

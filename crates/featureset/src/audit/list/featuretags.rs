@@ -1,7 +1,7 @@
 //! A call of upstream's `cmd/featuretags`, and what it prints on a release.
 //!
 //! Source: `cmd/featuretags/featuretags.go` and `feature/featuretags`, which have done the same in every release since
-//! 1.90.0; tests/upstream.rs holds this to the real program.
+//! 1.90.0; tests/it/upstream.rs holds this to the real program.
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,152 @@
+//! `manifest.json`: what a target's binary is, how it was made, and how it was shown to run.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use featureset::name::FeatureName;
+use featureset::policy::{Pack, Symbols};
+use featureset::recipe::Recipe;
+use featureset::release::{GoVersion, Release};
+use featureset::selection::Selection;
+use serde::{Deserialize, Serialize};
+
+use super::Job;
+use super::execute::Executed;
+use crate::cache::Cache;
+use crate::files;
+use crate::tools::upx;
+
+const FILE: &str = "manifest.json";
+
+/// The record of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this form: 1.
+    pub schema: u32,
+    /// The release.
+    pub release: Release,
+    /// The toolchain.
+    pub go: GoVersion,
+    /// The packer's version; nothing where the binary is not packed.
+    pub upx: Option<String>,
+    /// The processor.
+    pub platform: String,
+    /// Where the source comes from.
+    pub module: Module,
+    /// What the binary has.
+    pub kept: Vec<FeatureName>,
+    /// The tag line.
+    pub tags: Vec<String>,
+    /// The build settings of the policy.
+    pub inlining: String,
+    /// What a traceback can still name.
+    pub symbols: String,
+    /// The binary before it was packed: as Go linked it, or with the function table rewritten.
+    pub unpacked: Artefact,
+    /// The binary that ships.
+    pub binary: Artefact,
+    /// How the binary that ships was run.
+    pub executed: Executed,
+    /// The digest of everything that decides the binary, by which a second run knows that nothing changed.
+    pub recipe: String,
+}
+
+/// Upstream's module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Its checksum, `h1:…`.
+    pub sum: String,
+    /// The commit, where its origin names it.
+    pub commit: Option<String>,
+}
+
+/// A file: its size in bytes and its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artefact {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+impl Artefact {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: files::sha256(bytes) }
+    }
+
+    /// Whether a file holds exactly this.
+    pub(super) fn is_in(&self, path: &Path) -> bool {
+        std::fs::read(path).is_ok_and(|bytes| files::sha256(&bytes) == self.sha256)
+    }
+}
+
+/// The digest of a recipe, and of how the function table is rewritten for it.
+pub(super) fn digest(recipe: &Recipe) -> String {
+    let parts = [
+        format!("{:?}", recipe.environment()),
+        format!("{:?}", recipe.arguments("")),
+        match recipe.build.pack {
+            Pack::Upx => upx::arguments(recipe.platform.goarch).join(" "),
+            Pack::None => Pack::None.to_string(),
+        },
+        match recipe.build.symbols {
+            Symbols::All => Symbols::All.to_string(),
+            symbols => format!("{symbols} {}", gobinary::pclntab::REVISION),
+        },
+    ];
+    files::sha256(parts.join("\n").as_bytes())
+}
+
+impl Manifest {
+    pub(super) fn new(
+        job: &Job<'_>,
+        recipe: &Recipe,
+        unpacked: Artefact,
+        binary: Artefact,
+        executed: Executed,
+    ) -> Self {
+        let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+        let packed = recipe.build.pack == Pack::Upx;
+        Self {
+            schema: 1,
+            release: recipe.release,
+            go: recipe.go,
+            upx: job.maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone()),
+            platform: recipe.platform.to_string(),
+            module: Module { sum: job.maker.upstream.sum.clone(), commit: job.maker.upstream.commit.clone() },
+            kept: selection.kept.into_iter().collect(),
+            tags: recipe.tags.clone(),
+            inlining: recipe.build.inlining.to_string(),
+            symbols: recipe.build.symbols.to_string(),
+            unpacked,
+            binary,
+            executed,
+            recipe: digest(recipe),
+        }
+    }
+
+    /// Reads a target's manifest, if this program wrote it for this user: anyone can put one there.
+    ///
+    /// # Errors
+    /// If there is none, it has another form, or the cache has no record of it.
+    pub fn read(folder: &Path, cache: &Cache) -> Result<Self> {
+        let (manifest, is_ours) = Self::read_any(folder, cache)?;
+        anyhow::ensure!(is_ours, "{} has no record of the manifest in {}", cache.describe(), folder.display());
+        Ok(manifest)
+    }
+
+    /// Reads a target's manifest, and whether this program wrote it for this user.
+    pub(super) fn read_any(folder: &Path, cache: &Cache) -> Result<(Self, bool)> {
+        let text = files::read(&folder.join(FILE))?;
+        let manifest: Self = serde_json::from_str(&text).context("reading the manifest")?;
+        anyhow::ensure!(manifest.schema == 1, "the manifest is of another version");
+        Ok((manifest, cache.has_made(&files::sha256(text.as_bytes()))?))
+    }
+
+    /// Writes the manifest, and records that this program did. It holds the digests of the binaries.
+    pub(super) fn write(&self, folder: &Path, cache: &Cache) -> Result<()> {
+        let (path, text) = (folder.join(FILE), serde_json::to_string_pretty(self)? + "\n");
+        cache.record_made(&files::sha256(text.as_bytes()), &path)?;
+        files::write(&path, &text)
+    }
+}

@@ -1,0 +1,165 @@
+//! The shell of an image: the pinned program, fetched from Debian and checked, or a file of the user's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use featureset::policy::Target;
+use featureset::policy::{Pack, Shell as Choice, format_size};
+use image::platform::Platform;
+use image::root::Shell;
+use image::shells::{Kind, Pin, Table, table};
+
+use crate::cache::Cache;
+use crate::problem::{Interrupted, Problem};
+use crate::tools::debian::Apt;
+use crate::tools::qemu::{Runner, runner};
+use crate::tools::upx;
+use crate::{files, process, progress};
+use diagnostics::Code;
+
+/// A shell as it goes into the image.
+pub(super) struct Provided {
+    /// The program.
+    pub(super) shell: Shell,
+    /// Where it comes from, unless it is a file of the user's.
+    pub(super) pin: Option<Pin>,
+}
+
+/// The shell that the policy chooses, or the file that was named.
+///
+/// # Errors
+/// A [`Problem`] where it can't be had, is not the pinned one, or is not for the platform.
+pub(super) fn provide(
+    cache: &Cache,
+    choice: Choice,
+    file: Option<&Path>,
+    target: &Target,
+    platform: Platform,
+) -> Result<Option<Provided>> {
+    if let Some(file) = file {
+        let bytes = files::read_bytes(file)?;
+        check(&bytes, platform, &file.display().to_string())?;
+        return Ok(Some(Provided { shell: Shell { bytes, kind: None }, pin: None }));
+    }
+    let kind = match choice {
+        Choice::None => return Ok(None),
+        Choice::Mksh => Kind::Mksh,
+        Choice::Busybox => Kind::Busybox,
+    };
+    let table = read_table()?;
+    let pin = table.find(kind, platform).cloned().ok_or_else(|| {
+        let why = format!("the table of shells has none for {platform}");
+        Problem::new(
+            Code::ShellMissing,
+            format!("there is no {}", kind.word()),
+            why,
+            "Name one with `--shell-file PATH`.",
+        )
+    })?;
+    let place = pinned(cache, &table, &pin)?;
+    let bytes = match target.build.pack {
+        Pack::None => files::read_bytes(&place)?,
+        Pack::Upx => packed(cache, &place, target)?,
+    };
+    check(&bytes, platform, &pin.package)?;
+    Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
+}
+
+/// The table of pinned shells.
+///
+/// # Errors
+/// Where the file that was built in is not one; a test shows that it is.
+pub fn read_table() -> Result<Table> {
+    table().map_err(|error| anyhow::anyhow!("reading the table of shells: {error}"))
+}
+
+/// A program that fits the platform and stands alone.
+fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
+    let why = match gobinary::identify(bytes) {
+        Err(error) => error.to_string(),
+        Ok(identity) if identity.goarch != Some(platform.architecture()) => {
+            format!("it is for {}, the image for {platform}", identity.goarch.unwrap_or("another processor"))
+        }
+        Ok(identity) if identity.is_hard_float && platform == Platform::ArmV5 => {
+            "it needs floating-point registers, which arm v5 has not".to_owned()
+        }
+        Ok(identity) if !identity.is_static => "it needs a dynamic linker, and the image has none".to_owned(),
+        Ok(_) => return Ok(()),
+    };
+    let next = "Name a static program for the target's platform with `--shell-file PATH`.";
+    Err(Problem::new(Code::ShellUnfit, format!("{name} can't be the shell of this image"), why, next).into())
+}
+
+/// The pinned program's file, fetched if it was not before.
+fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
+    let place = cache.folder()?.join("shells").join(&pin.sha256);
+    if std::fs::read(&place).is_ok_and(|bytes| files::sha256(&bytes) == pin.sha256) {
+        return Ok(place);
+    }
+    let step = progress::step("Fetching", format!("{} for {}", pin.package, pin.architecture));
+    let bytes = fetch(cache, &table.suite, pin)?.0;
+    if files::sha256(&bytes) != pin.sha256 {
+        let why = format!("{} has the digest {}, not {}", pin.file, files::sha256(&bytes), pin.sha256);
+        let next = "If Debian has a new version, look at its changes and run `image pin`; else do not use it.";
+        return Err(
+            Problem::new(Code::ShellChanged, format!("{} is not the pinned one", pin.package), why, next).into()
+        );
+    }
+    files::write_bytes(&place, &bytes)?;
+    step.done("Fetched", &format_size(pin.bytes));
+    Ok(place)
+}
+
+/// The program of a package of Debian, and the package's version.
+///
+/// # Errors
+/// A [`Problem`] where there is no way to Debian's packages, [`Interrupted`] where the command is stopped.
+pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
+    let shells = cache.folder()?.join("shells");
+    let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
+    let fetch = || -> Result<(Vec<u8>, String)> {
+        let _lock = files::lock(&shells, || progress::line("Waiting", "for another run that fetches a shell"))?;
+        let apt = Apt::of(cache, suite, &pin.architecture)?;
+        let version = apt.version(&pin.package)?;
+        apt.unpack(std::slice::from_ref(&pin.package), &unpacked)?;
+        let bytes = files::read_bytes(&unpacked.join(&pin.file))?;
+        let _ = std::fs::remove_dir_all(&unpacked);
+        Ok((bytes, version))
+    };
+    fetch().map_err(|error| {
+        if error.is::<Interrupted>() {
+            return error;
+        }
+        let message = format!("Debian's {} for {} can't be fetched", pin.package, pin.architecture);
+        let next = "Run it on Debian with its network, or name a static shell with `--shell-file PATH`.";
+        Problem::new(Code::ShellMissing, message, format!("{error:#}"), next).into()
+    })
+}
+
+/// The program packed, and run to see that it survived it.
+fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
+    use std::os::unix::fs::PermissionsExt;
+    let upx = upx::find_or_provide(cache)?;
+    let work = files::private_folder("packing-")?;
+    // Busybox looks at the name by which it is called; UPX packs nothing but programs.
+    let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
+    files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
+    std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
+    let next = "Set `pack: none` for this target, or choose another shell.";
+    upx.pack(&unpacked, &packed, target.platform.goarch)?;
+    let runner = runner(target.platform);
+    match runner.command(&packed, &["-c", "echo it runs"]) {
+        None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),
+        Some(command) => tried(process::stdout(command, next)?.trim(), &runner)?,
+    }
+    files::read_bytes(&packed)
+}
+
+fn tried(said: &str, runner: &Runner) -> Result<()> {
+    if said == "it runs" {
+        return Ok(());
+    }
+    let why = format!("{} it printed `{said}`", runner.describe());
+    Err(Problem::new(Code::ShellUnfit, "the packed shell does not run", why, "Set `pack: none` for this target.")
+        .into())
+}

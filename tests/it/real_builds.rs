@@ -1,0 +1,110 @@
+//! Real Go builds that take long: `cargo xtask ci --full` runs them.
+
+use std::path::Path;
+
+use crate::common::{Ran, cache, command, finish, folder, full, root, run};
+use object::{Object, ObjectSection};
+use tailscale_featureset::commands::build_tailscale;
+use tailscale_featureset::process;
+use tailscale_featureset::tools::{go, upx};
+
+fn manifest(folder: &Path, target: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(folder.join("target/tailscale").join(target).join("manifest.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn build(folder: &Path, target: &str, cache: &Path) -> Ran {
+    let mut command = command(folder, &["build-tailscale", "--target", target]);
+    command.env("GOCACHE", cache);
+    finish(command)
+}
+
+#[test]
+fn two_folders_and_two_empty_caches_give_the_same_bytes() {
+    if !full() {
+        return;
+    }
+    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
+    let digests: Vec<serde_json::Value> = (0..2)
+        .map(|_| {
+            let (project, cache) = (folder(&text), tempfile::tempdir().unwrap());
+            let ran = build(project.path(), "amd64", cache.path());
+            assert_eq!(ran.status, 0, "{}", ran.shown());
+            let manifest = manifest(project.path(), "amd64");
+            assert_eq!(manifest["executed"]["tailscale"], "1.102.5");
+            serde_json::json!([manifest["unpacked"], manifest["binary"]])
+        })
+        .collect();
+    assert_eq!(digests[0], digests[1]);
+}
+
+/// The size of the closest peer's recipe with our keeps: its flags, inside upstream's own module, packed by the same UPX.
+fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
+    let (go, upx) = (go::find_or_provide(&cache()).unwrap(), upx::find_or_provide(&cache()).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, packed) = (folder.path().join("raw"), folder.path().join("packed"));
+    let (tags, output) = (format!("-tags={tags}"), format!("-o={}", raw.display()));
+    let arguments = ["build", "-trimpath", "-ldflags=-s -w", "-gcflags=all=-l", &tags, &output, "./cmd/tailscaled"];
+    let platform = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+    let mut command = go.command(&arguments, &[go::plain("go1.26.8"), platform].concat());
+    command.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
+    process::stdout(command, "").unwrap();
+    // The peer's own arguments, not ours.
+    let mut pack = std::process::Command::new(&upx.program);
+    pack.args(["-q", "-q", "--lzma", "--best", "-o"]).args([&packed, &raw]);
+    process::stdout(pack, "").unwrap();
+    std::fs::metadata(packed).unwrap().len()
+}
+
+/// No instruction of what goes to the packer is other than Go linked it, nor elsewhere.
+fn runs_the_code_that_was_linked(folder: &Path, target: &str) {
+    let shrunk = std::fs::read(folder.join("target/tailscale").join(target).join("tailscaled.unpacked")).unwrap();
+    let linked = std::fs::read(build_tailscale::twin(&folder.join("target"), &shrunk).unwrap()).unwrap();
+    let text = |bytes: &[u8]| {
+        let file = object::File::parse(bytes).unwrap();
+        let text = file.section_by_name(".text").unwrap();
+        (text.address(), text.data().unwrap().to_vec())
+    };
+    assert!(text(&linked).1.len() > 5_000_000);
+    assert!(text(&linked) == text(&shrunk), "{target}: the code differs");
+    assert_ne!(linked.len(), shrunk.len());
+}
+
+type Variables = &'static [(&'static str, &'static str)];
+
+/// What each target's packed binary may weigh of the closest peer's, in hundredths: as the policy has it, and without names.
+const OF_THE_PEERS: [(&str, Variables, u64, u64); 4] = [
+    ("amd64", &[("GOOS", "linux"), ("GOARCH", "amd64")], 91, 88),
+    ("arm", &[("GOOS", "linux"), ("GOARCH", "arm"), ("GOARM", "7")], 92, 88),
+    ("arm64", &[("GOOS", "linux"), ("GOARCH", "arm64")], 91, 88),
+    ("armv5", &[("GOOS", "linux"), ("GOARCH", "arm"), ("GOARM", "5")], 92, 88),
+];
+
+#[test]
+fn with_all_inlining_and_names_the_packed_binaries_are_smaller_than_the_closest_peer_s_without() {
+    if !full() {
+        return;
+    }
+    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
+    assert!(text.contains("  inlining: full\n  symbols: functions\n"));
+    let (named, nameless) = (folder(&text), folder(&text.replace("symbols: functions", "symbols: none")));
+    for project in [&named, &nameless] {
+        let ran = run(project.path(), &["build-tailscale"]);
+        assert_eq!(ran.status, 0, "{}", ran.shown());
+    }
+    let tags = run(named.path(), &["tags"]).stdout;
+    for (target, variables, most, most_nameless) in OF_THE_PEERS {
+        let size = |folder: &Path| manifest(folder, target)["binary"]["bytes"].as_u64().unwrap();
+        let (ours, bare) = (size(named.path()), size(nameless.path()));
+        let peers = peers_packed_size(tags.trim(), variables);
+        eprintln!("packed {target}: functions {ours}, none {bare}, the peer's recipe {peers}");
+        for project in [named.path(), nameless.path()] {
+            runs_the_code_that_was_linked(project, target);
+        }
+        assert!(
+            ours * 100 <= peers * most && bare * 100 <= peers * most_nameless,
+            "{target}: {ours}, {bare} of {peers}"
+        );
+    }
+    assert!(manifest(named.path(), "arm64")["binary"]["bytes"].as_u64().unwrap() < 3_420_000);
+}
