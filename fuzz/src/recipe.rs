@@ -1,9 +1,9 @@
 //! Other people's build scripts: followed, audited and imported.
 
-use featureset::audit::{Asked, audit};
+use featureset::audit::{Asked, Recipe, audit};
 use featureset::facts::Facts;
-use featureset::import::import;
-use featureset::{policy, script};
+use featureset::import::{Settings, import};
+use featureset::policy;
 
 use crate::text::findings_are_in;
 
@@ -11,11 +11,11 @@ pub(crate) fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let facts = Facts::embedded();
     let name = file_name(&text);
-    for list in script::read(name, &text) {
+    for list in Recipe::new(name, &text, Default::default()).lists(None, facts) {
         assert!(text.get(list.place.start..list.place.end).is_some(), "{:?} is not in the text", list.place);
         let Ok(audit) = audit(&list, &Asked::default(), facts) else { continue };
         findings_are_in(&text, &audit.findings);
-        if let Some(import) = import(&audit, name, None, facts, |_| Vec::new()) {
+        if let Some(import) = import(&audit, &Settings { source: name, ..Settings::default() }, facts, |_| Vec::new()) {
             let read = policy::read(&import.text);
             assert!(read.policy.is_some(), "the imported policy can't be read:\n{}", import.text);
         }

@@ -66,9 +66,10 @@ fn every_dependency_is_used() {
 
 /// The crates that take bytes and values and give such, and what of the world each must not name. `std::io` is a type in
 /// the errors of an archive that is written into memory; the tests of gobinary read the binary that they are in.
-const PURE: [(&str, &[&str]); 3] = [
+const PURE: [(&str, &[&str]); 4] = [
     ("featureset", &["fs", "process", "net", "env", "time", "io", "thread"]),
     ("gobinary", &["fs", "process", "net", "env", "time", "io", "thread"]),
+    ("tagscan", &["fs", "process", "net", "env", "time", "io", "thread"]),
     ("image", &["fs", "process", "net::Tcp", "net::Udp", "env", "time", "thread"]),
 ];
 
@@ -94,7 +95,9 @@ fn the_pure_crates_do_not_depend_on_one_another() {
     for (name, _) in PURE {
         let manifest = text(Path::new(&format!("crates/{name}/Cargo.toml")));
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
-        for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| *other != name) {
+        // The core judges the lists that the reader of recipes finds.
+        let is_allowed = |other: &&str| *other == name || (name, *other) == ("featureset", "tagscan");
+        for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| !is_allowed(other)) {
             assert!(!dependencies.lines().any(|line| line.starts_with(other)), "{name} depends on {other}");
         }
     }

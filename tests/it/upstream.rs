@@ -117,9 +117,14 @@ fn printed(program: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
+/// The lists of a script.
+fn lists(script: &str) -> Vec<featureset::audit::List> {
+    featureset::audit::Recipe::new("a.sh", script, Default::default()).lists(None, Facts::embedded())
+}
+
 /// What an audit of a script that makes such a call says: the tags, or that it fails.
 fn audited(script: &str, release: Release) -> Option<String> {
-    let lists = featureset::script::read("a.sh", script);
+    let lists = lists(script);
     let [list] = &lists[..] else { panic!("{script}: {lists:?}") };
     let evaluated = list.evaluate(Facts::embedded().registry(release).unwrap(), Facts::embedded());
     let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
@@ -201,8 +206,7 @@ fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
             let mut command = Command::new("sh");
             command.arg(&script).args(arguments).env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
             assert!(!command.env("TAGS", "ts_omit_aws").status().unwrap().success(), "refused with TAGS");
-            let lists =
-                featureset::script::read("a.sh", &format!("TAGS=ts_omit_aws ./build_dist.sh {}", arguments.join(" ")));
+            let lists = lists(&format!("TAGS=ts_omit_aws ./build_dist.sh {}", arguments.join(" ")));
             assert!(lists[0].findings.iter().any(|finding| finding.code == "build-dist-fails"));
         }
     }

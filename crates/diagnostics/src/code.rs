@@ -191,12 +191,18 @@ codes! {
         BuildDistFails "build-dist-fails" Error
             "Upstream's `build_dist.sh` rejects these arguments."
             "It takes its options first, and neither `--extra-small` nor `--box` together with TAGS."
+        DiscardedTags "discarded-tags" Warning
+            "Tags are passed to Go that a later `-tags` replaces."
+            "Of several `-tags` Go takes only the last one."
         EnvironmentDecides "environment-decides" Note
             "A part of the list comes from an environment variable if that is set."
             "The audit assumes that the variable is not set."
         FeaturetagsFails "featuretags-fails" Error
             "Upstream's `featuretags` fails and prints no tags."
             "Unlike `--add`, `--remove` checks its names and refuses to remove what another feature needs."
+        HardfloatMips "hardfloat-mips" Warning
+            "A program for MIPS is built for a floating-point unit."
+            "Most routers have none: the program ends with an illegal instruction."
         IgnoredArgument "ignored-argument" Warning
             "A program ignores one of its arguments."
             "Go's flags end at the first word that is not a flag, and the last one of a repeated flag wins."
@@ -218,6 +224,9 @@ codes! {
         OtherProgram "other-program" Note
             "The list builds another program than the daemon."
             "The hazards are about the daemon; for another program only tags, dependencies and compilation are judged."
+        OtherSystem "other-system" Note
+            "The list is built for another system than Linux."
+            "The hazards are those of Linux; for another system only tags, dependencies and compilation are judged."
         PositiveTag "positive-tag" Warning
             "A feature's name is used as a build tag."
             "Upstream's tags omit features; a bare name has no effect and keeps nothing."
@@ -236,6 +245,9 @@ codes! {
         SilentUpgrade "silent-upgrade" Note
             "Moving to the newest known release changes the contents of the binary."
             "A list of omitted features keeps new features, a list of kept features omits them, and neither reports it."
+        TornTag "torn-tag" Warning
+            "An edit of a list leaves a piece of a longer tag."
+            "The feature of the longer tag is kept, and the rest of its name is a tag without effect."
         UnknownAdd "unknown-add" Error
             "`featuretags --add` is given an unknown name."
             "It silently accepts any name; the feature that was meant is omitted."
@@ -256,6 +268,9 @@ codes! {
         CompressedLayer "compressed-layer" Error
             "A layer is compressed."
             "RouterOS fails with `error getting layer file` or `failed to load next entry`; the layer's content was not judged."
+        CrlfScript "crlf-script" Error
+            "The script that the container runs first has CRLF line ends."
+            "Linux takes the carriage return as part of the interpreter's name: `execve: No such file or directory`."
         DiffersFromManifest "differs-from-manifest" Error
             "The binary in the image is not the one in the build's manifest or in the image's label."
             "The manifest describes a binary that was verified; this one was not."
@@ -271,6 +286,9 @@ codes! {
         InvalidSize "invalid-size" Error
             "The archive states a length that it does not have, or has more files than an image can have."
             "It is truncated, or made to exhaust the reader's memory."
+        InterpreterMissing "interpreter-missing" Error
+            "The entrypoint needs an interpreter or a loader that is not in the image."
+            "RouterOS ends with `execve: No such file or directory`, though the entrypoint itself is there."
         LayerOverwrites "layer-overwrites" Warning
             "A file replaces one of an earlier layer, or lies in a folder of an earlier layer."
             "RouterOS keeps layers separate and copies such a folder; this doubled the size of an image on flash."

@@ -27,14 +27,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A stretch of the policy's text, in bytes; `end` is the first byte after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// The first byte after the stretch; never before `start`.
-    pub end: usize,
-}
+pub use spanned_yaml::Span;
 
 /// A place in the policy and what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -23,7 +23,7 @@
 //! - [`change`]: what a reviewer must know of the step from one policy to another
 //! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
-//! - [`script`], [`audit`], [`import`]: the tag lines in what someone else wrote, what they mean, and a policy made of one
+//! - [`audit`], [`import`]: tag lists and recipes that others wrote, what they mean, and a policy made of one
 
 pub mod audit;
 pub mod change;
@@ -43,6 +43,5 @@ pub mod registry;
 pub mod release;
 pub mod rules;
 pub mod schema;
-pub mod script;
 pub mod selection;
 pub mod upgrade;

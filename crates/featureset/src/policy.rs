@@ -3,7 +3,6 @@
 pub mod device;
 mod document;
 pub mod edit;
-pub(crate) mod locate;
 mod pin;
 mod places;
 mod reader;

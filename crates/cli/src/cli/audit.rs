@@ -31,11 +31,12 @@ pub struct Audit {
 /// What `audit` and `import` look at.
 #[derive(Debug, Args)]
 pub struct What {
-    /// A file: a build script, Dockerfile, Makefile, workflow or recipe in JSON, YAML or Nix, or a binary.
+    /// A file: a build script, Dockerfile, Makefile, workflow or recipe in JSON, YAML or Nix, or a binary. Several files, or a
+    /// folder, are read as one project.
     #[arg(value_name = "WHAT", required_unless_present = "tags")]
-    pub file: Option<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// A tag line in the place of a file, as `go build -tags` takes it.
-    #[arg(long, value_name = "TAGS", conflicts_with = "file")]
+    #[arg(long, value_name = "TAGS", conflicts_with = "files")]
     pub tags: Option<String>,
     /// The release that it builds [default: what the file says, else the newest that is known].
     #[arg(long, value_name = "VERSION", value_parser = parse_release)]
@@ -59,6 +60,12 @@ pub struct Import {
     /// Which of the lists in it, by the line where it stands [default: the only one].
     #[arg(long, value_name = "LINE")]
     pub line: Option<usize>,
+    /// The profile of the device that it runs on.
+    #[arg(long, value_name = "PROFILE", value_parser = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>())]
+    pub device: Option<String>,
+    /// A policy whose reasons are taken over for the decisions that are the same.
+    #[arg(long, value_name = "FILE")]
+    pub reasons_from: Option<PathBuf>,
     /// The policy to write; `-` is stdout.
     #[arg(long, short, value_name = "FILE", default_value = crate::project::POLICY_FILE)]
     pub output: PathBuf,

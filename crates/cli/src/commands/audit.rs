@@ -1,5 +1,6 @@
 //! `audit`: anyone's tag line, recipe or binary, judged by what is known of upstream.
 
+mod project;
 mod source;
 
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ use crate::cache::Cache;
 use crate::cli::{self, Deny, Format};
 use crate::problem::Problem;
 use crate::project::root_of;
-use crate::{limits, outln, output, progress, registries, render};
+use crate::{files, limits, outln, output, progress, registries, render};
 use diagnostics::Code;
 
 /// A source and what its lists mean.
@@ -35,11 +36,14 @@ struct Audited<'a> {
 /// A [`Problem`] where what is named can't be read, holds no list, or is of a release that nothing is known of.
 pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<Outcome> {
     let facts = facts(policy)?;
-    let asked = asked(flags, &facts)?;
+    let mut asked = asked(flags, &facts)?;
+    if let Some(path) = policy {
+        of_policy(path, flags.device.is_none(), &mut asked)?;
+    }
     let cache = Cache::of_user();
-    let Opened { sources, not_judged } = Source::open(&flags.what, &cache)?;
+    let Opened { sources, not_judged } = Source::open(&flags.what, &cache, &facts)?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
-    let older = flags.against.as_deref().map(|older| Source::older(older, &cache)).transpose()?;
+    let older = flags.against.as_deref().map(|older| Source::older(older, &cache, &facts)).transpose()?;
     let older = older
         .iter()
         .flat_map(|older| &older.sources)
@@ -79,7 +83,20 @@ fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
         release: flags.what.release,
         device: device.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).collect(),
         accepted: flags.accepted.iter().cloned().collect(),
+        ..Asked::default()
     })
+}
+
+/// Takes over the device, the acceptances and the reasons of a policy that was named.
+fn of_policy(path: &Path, takes_device: bool, asked: &mut Asked) -> Result<()> {
+    let policy = featureset::policy::read(&files::read(path)?).policy.unwrap_or_default();
+    if takes_device {
+        asked.device = policy.device.facts;
+    }
+    asked.accepted.extend(policy.accepted.into_keys());
+    let reasoned = policy.features.into_iter().filter(|(_, decision)| !decision.reason.is_empty());
+    asked.reasoned = reasoned.map(|(name, _)| name).collect();
+    Ok(())
 }
 
 fn audited<'a>(source: &'a Source, asked: &Asked, facts: &Facts) -> Result<Audited<'a>> {

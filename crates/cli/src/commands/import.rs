@@ -6,8 +6,9 @@ use anyhow::Result;
 use featureset::audit::{Asked, Audit, List, audit};
 use featureset::facts::Facts;
 use featureset::finding::line_and_column;
-use featureset::import::{Import, import};
+use featureset::import::{Import, Settings, import};
 use featureset::name::FeatureName;
+use featureset::policy::Policy;
 
 use super::Outcome;
 use super::audit::{Source, facts, unknown_line};
@@ -28,14 +29,21 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(is_there(flags).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, &Cache::of_user())?.sources;
+    let sources = Source::open(&flags.what, &Cache::of_user(), &facts)?.sources;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
-    let made = import(&audit, &escape::line(&source.place(list)), list.goarch.as_deref(), &facts, prices)
-        .ok_or_else(|| unresolved(source, list, &audit))?;
+    let place = escape::line(&source.place(list)).into_owned();
+    let reasons = flags.reasons_from.as_deref().map(reasons).transpose()?;
+    let settings = Settings {
+        source: &place,
+        goarch: list.goarch.as_deref(),
+        device: flags.device.as_deref(),
+        reasons: reasons.as_ref(),
+    };
+    let made = import(&audit, &settings, &facts, prices).ok_or_else(|| unresolved(source, list, &audit))?;
     if flags.force && !is_stdout(flags) {
         files::write(&flags.output, &made.text)?;
     } else if !is_stdout(flags) && !files::create(&flags.output, &made.text)? {
@@ -43,6 +51,15 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
     }
     told(&made, &audit, flags, format);
     Ok(Outcome::Clean)
+}
+
+/// The policy that reasons are taken from.
+fn reasons(path: &Path) -> Result<Policy> {
+    let read = featureset::policy::read(&files::read(path)?);
+    read.policy.ok_or_else(|| {
+        let message = format!("{} is not a policy", path.display());
+        Problem::new(Code::FileError, message, "no reason can be read from it", "Name a featureset.yaml.").into()
+    })
 }
 
 /// Whether the policy goes to stdout.

@@ -36,8 +36,14 @@ pub fn audit(place: &str, audit: &Audit) -> String {
     };
     row("built with", audit.go.map(|go| format!("Go {go}")).unwrap_or_default());
     row("calls itself", audit.stamp.clone().unwrap_or_default());
+    let facts: Vec<String> = audit.facts.iter().map(|(name, values)| format!("{name} {}", listed(values))).collect();
+    row("built for", facts.join("; "));
     if audit.fails {
         row("in, out", "nothing: the program that makes the list fails".to_owned());
+    } else if audit.is_open {
+        let named = if audit.kept.is_empty() { String::new() } else { format!(", but for {}", listed(&audit.kept)) };
+        row("in", format!("not known: the kept features do not follow from the text{named}"));
+        row("out", if audit.omitted.is_empty() { "not known".to_owned() } else { listed(&audit.omitted) });
     } else {
         let known = if audit.complete { "" } else { ", as far as the list is known" };
         row(&format!("in {}", audit.kept.len()), format!("{}{known}", listed(&audit.kept)));

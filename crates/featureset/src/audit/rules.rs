@@ -35,6 +35,12 @@ pub(crate) static RULES: &[Rule] = &[
         "It takes its options first, and neither `--extra-small` nor `--box` together with TAGS.",
     ),
     rule(
+        "discarded-tags",
+        Severity::Warning,
+        "Tags are given to Go that a later `-tags` replaces.",
+        "Of several `-tags` Go takes the last; the others have no effect, and no one is told.",
+    ),
+    rule(
         "environment-decides",
         Severity::Note,
         "A part of the list is taken from the environment where that has it.",
@@ -45,6 +51,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Error,
         "Upstream's `featuretags` ends with an error and prints no tags.",
         "Unlike `--add`, `--remove` checks its names, and refuses to remove what another feature needs.",
+    ),
+    rule(
+        "hardfloat-mips",
+        Severity::Warning,
+        "A program for MIPS is built for a floating-point unit.",
+        "Most routers have none: the program ends with an illegal instruction, and one that UPX packed crashes as it starts.",
     ),
     rule(
         "idle-strip",
@@ -89,6 +101,12 @@ pub(crate) static RULES: &[Rule] = &[
         "The hazards are about the daemon; of another program only its tags, its dependencies and whether it compiles are judged.",
     ),
     rule(
+        "other-system",
+        Severity::Note,
+        "The list is built for another system than Linux.",
+        "The hazards are those of Linux; for another system only tags, dependencies and what does not compile are judged.",
+    ),
+    rule(
         "positive-tag",
         Severity::Warning,
         "The name of a feature stands as a build tag.",
@@ -129,6 +147,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Note,
         "Moving to the newest known release changes what is in the binary.",
         "A list of omissions lets new features in, a list of keeps leaves them out, and neither says so.",
+    ),
+    rule(
+        "torn-tag",
+        Severity::Warning,
+        "An edit of a list leaves a piece of a longer tag.",
+        "A pattern that is the beginning of a longer tag hits that one too: its feature comes in, and the rest of its name is a tag that nothing reads.",
     ),
     rule(
         "unresolved-list",

@@ -102,7 +102,7 @@ fn omission(name: &str, registry: &Registry, facts: &Facts) -> Meaning {
 }
 
 /// The tag of this release that is nearest to a misspelled one. What all omissions share does not count as likeness.
-pub(super) fn near(tag: &str, registry: &Registry) -> Option<String> {
+pub(crate) fn near(tag: &str, registry: &Registry) -> Option<String> {
     let tag = &tag.to_ascii_lowercase().replace('-', "_");
     let name = ["ts_omit_", "tsomit_", "ts_omit", "omit_"].iter().find_map(|prefix| tag.strip_prefix(prefix));
     match name {

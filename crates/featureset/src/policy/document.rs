@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use spanned_yaml::{Cause, Key, Node, Plain, Value};
+
 use super::device::{Device, PROFILES, Profile, VOCABULARY};
-use super::locate::{self, Key, Node, Plain, Value};
 use super::places::Places;
 use super::reader::{Reader, list};
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
@@ -37,7 +38,7 @@ pub struct Reading {
 #[must_use]
 pub fn read(text: &str) -> Reading {
     let mut reader = Reader { places: Places::default(), findings: Vec::new(), path: Vec::new() };
-    let policy = match locate::read(text) {
+    let policy = match spanned_yaml::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
         // Nothing but comments: everything is missing.
         Ok(None) => {
@@ -46,7 +47,10 @@ pub fn read(text: &str) -> Reading {
             None
         }
         Err(error) => {
-            let rule = rules::get(error.code);
+            let rule = rules::get(match error.cause {
+                Cause::Malformed => "malformed-yaml",
+                Cause::Unsupported => "unsupported-yaml",
+            });
             reader.findings.push(rule.finding(
                 "the policy can't be read as YAML".to_owned(),
                 Label::new(error.span, error.reason),

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::locate::{Key, Node, Plain, Value};
 use super::places::Places;
 use crate::finding::{Finding, Label, Span};
 use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 use crate::rules;
+use spanned_yaml::{Key, Node, Plain, Value};
 
 /// A policy under reading.
 pub(super) struct Reader {

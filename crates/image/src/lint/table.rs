@@ -74,6 +74,13 @@ pub static LINTS: &[Lint] = &[
         CONVERT,
     ),
     row(
+        "crlf-script",
+        Error,
+        "The script that the container runs first has CRLF line ends.",
+        "Linux takes the carriage return as part of the interpreter's name: RouterOS ends with `execve: No such file or directory`.",
+        "Convert the script to LF line ends, and keep Git from changing them with `*.sh text eol=lf` in .gitattributes.",
+    ),
+    row(
         "differs-from-manifest",
         Error,
         "The binary in the image is not the one that the manifest of the build, or the image's own label, tells of.",
@@ -100,6 +107,13 @@ pub static LINTS: &[Lint] = &[
         "A program is for another processor than the image.",
         "It dies as it starts: `signal 4`, or `exec format error`.",
         "Build it for the platform of the image: GOARM=5 for arm v5.",
+    ),
+    row(
+        "interpreter-missing",
+        Error,
+        "The program that the container runs first needs an interpreter or a loader that is not in the image.",
+        "RouterOS ends with `execve: No such file or directory`, though the file that it names is there.",
+        "Put the interpreter into the image, or link the program statically: for Go, with CGO_ENABLED=0.",
     ),
     row(
         "layer-overwrites",

@@ -153,6 +153,9 @@ fn bad_layers() -> Vec<Broken> {
         ("arm64 in an image for arm", plain(&[bin, shell(), entry])),
         ("arm v7 in an image for v5", plain(&[("bin/sh", File(b"ELF arm v7"))])),
         ("a program that is not there", plain(&[("bin", Folder)])),
+        ("a script without its interpreter", plain(&[("bin", Folder), ("bin/sh", File(b"#!/bin/ash -e\nexec x\n"))])),
+        ("a script with CRLF line ends", plain(&[("bin", Folder), ("bin/sh", File(b"#!/bin/sh\r\nexec x\r\n"))])),
+        ("a dynamic program without its loader", plain(&[("bin", Folder), ("bin/sh", File(&dynamic()))])),
         ("links in a circle", plain(&[("bin/sh", Node::Link("sh"))])),
         ("the same bytes twice", plain(&[shell(), ("a", File(&big)), ("b", File(&big))])),
         ("a later layer", image(&later, |_| ())),
@@ -161,6 +164,19 @@ fn bad_layers() -> Vec<Broken> {
         ("a device", plain(&[shell(), ("dev/null", Device)])),
         ("another binary than the label's", labelled),
     ]
+}
+
+/// A program that names a loader: an ELF header, one segment of type PT_INTERP, and the path.
+fn dynamic() -> Vec<u8> {
+    let path = b"/lib/ld-musl-armhf.so.1\0";
+    let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0\x01\0\0\0\0\0\0\0".to_vec();
+    bytes.extend([52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 52, 0, 32, 0, 1, 0, 40, 0, 0, 0, 0, 0]);
+    let length = u8::try_from(path.len()).unwrap();
+    bytes.extend([
+        3, 0, 0, 0, 84, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0,
+    ]);
+    bytes.extend(path);
+    bytes
 }
 
 /// A member that most readers take for something else than it is.

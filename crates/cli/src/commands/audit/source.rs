@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::audit::{List, Program};
+use featureset::audit::{List, Program, Recipe};
+use featureset::facts::Facts;
 use featureset::finding::{Finding, Label};
 use featureset::release::Release;
 use featureset::rules;
-use featureset::script::{self, Followed};
 use gobinary::tailscale::{Role, Source as Told};
 
+use super::project;
 use crate::cache::Cache;
 use crate::cli::What;
 use crate::foreign::{self, Binary};
@@ -44,10 +45,11 @@ impl Source {
     ///
     /// # Errors
     /// A [`Problem`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, cache: &Cache) -> Result<Opened> {
-        match (&what.file, &what.tags) {
-            (Some(path), _) => Self::of_file(path, cache),
-            (None, tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
+    pub fn open(what: &What, cache: &Cache, facts: &Facts) -> Result<Opened> {
+        match (what.files.as_slice(), &what.tags) {
+            ([], tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
+            ([path], _) if !path.is_dir() => Self::of_file(path, cache, what.release, facts),
+            (paths, _) => project::open(paths, cache, what.release, facts),
         }
     }
 
@@ -55,10 +57,10 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, cache: &Cache) -> Result<Opened> {
+    pub fn older(text: &str, cache: &Cache, facts: &Facts) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
-        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache) }
+        if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache, None, facts) }
     }
 
     fn of_line(tags: &str) -> Opened {
@@ -67,7 +69,7 @@ impl Source {
         Opened { sources: vec![source], not_judged: Vec::new() }
     }
 
-    fn of_file(path: &Path, cache: &Cache) -> Result<Opened> {
+    pub(super) fn of_file(path: &Path, cache: &Cache, release: Option<Release>, facts: &Facts) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
         if !foreign::is_text(path)? {
             let opened = foreign::open(path, cache)?;
@@ -77,17 +79,15 @@ impl Source {
         }
         // What is not UTF-8 in it can't be part of a tag.
         let text = String::from_utf8_lossy(&files::read_regular(path, limits::RECIPE)?).into_owned();
-        let Followed { lists, stopped } = script::follow(&name, &text);
-        if let (true, Some(why)) = (lists.is_empty(), stopped) {
+        let recipe = Recipe::new(&name, &text, Default::default());
+        let lists = recipe.lists(release, facts);
+        if let (true, Some(why)) = (lists.is_empty(), recipe.stopped(facts)) {
             let message = format!("{name} was not followed to its end");
             let next = "Print the tag line where it is built, and give it with `--tags`.";
             return Err(Problem::new(Code::IncompleteAnalysis, message, why, next).into());
         }
         if lists.is_empty() {
-            let why =
-                "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
-            let next = "Print the tag line where it is built, and give it with `--tags`.";
-            return Err(Problem::new(Code::NothingToAudit, format!("{name} has no list of tags"), why, next).into());
+            return Err(nothing(&name));
         }
         let source = Self { file: Some(name.clone()), name, text, is_text: true, lists };
         Ok(Opened { sources: vec![source], not_judged: Vec::new() })
@@ -132,4 +132,11 @@ fn replaced(list: &List) -> Finding {
 /// The release that a version begins with: `1.98.5-t012345678` is one of 1.98.5.
 fn release(version: &str) -> Option<Release> {
     version.split('-').next()?.parse().ok()
+}
+
+/// The problem of a text or project without a list.
+pub(super) fn nothing(name: &str) -> anyhow::Error {
+    let why = "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
+    let next = "Print the tag line where it is built, and give it with `--tags`.";
+    Problem::new(Code::NothingToAudit, format!("{name} has no list of tags"), why, next).into()
 }
