@@ -227,9 +227,9 @@ fn an_audit_that_stopped_early_says_so() {
     let folder = Folder::new();
     folder.write(
         "nested.sh",
-        format!("{}x\n{}go build -tags ts_omit_aws ./cmd/tailscaled\n", "if a; then\n".repeat(13), "fi\n".repeat(13)),
+        format!("{}x\n{}go build -tags ts_omit_aws ./cmd/tailscaled\n", "if a; then\n".repeat(60), "fi\n".repeat(60)),
     );
-    folder.write("tags.sh", format!("go build -tags \"{}\" tailscale.com/cmd/tailscaled\n", tags(10_000)));
+    folder.write("tags.sh", format!("go build -tags \"{}\" tailscale.com/cmd/tailscaled\n", tags(8000)));
     folder.write("programs.tar", member("p", b'0', &daemon("ts_omit_aws")).repeat(100));
     let shown =
         [&["audit", "nested.sh"][..], &["audit", "nested.sh", "--format", "json"], &["import", "tags.sh", "-o", "x"]];

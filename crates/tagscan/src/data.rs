@@ -146,7 +146,7 @@ impl Scanner<'_> {
             ';' | '{' | '}' => {
                 self.word.clear();
                 self.key.clear();
-                // Strings of two objects are no list.
+                // Strings of two objects do not form a list.
                 self.count += 1;
                 if let Some((number, _)) = self.brackets.last_mut() {
                     *number = self.count;

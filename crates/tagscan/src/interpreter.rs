@@ -120,7 +120,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Pays for work. Returns false if there is no fuel left.
+    /// Pays for work. Returns false if the fuel is used up.
     pub(crate) fn pay(&mut self, work: usize) -> bool {
         match self.fuel.checked_sub(work + 1) {
             Some(left) => self.fuel = left,
@@ -362,7 +362,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// What `featuretags` prints and no list uses: another file may.
+    /// Adds lists for output of `featuretags` that no list uses: another file may.
     fn unused_calls(&mut self) {
         for (call, value) in std::mem::take(&mut self.calls) {
             if !self.lists.iter().any(|list| list.calls.contains(&call)) {

@@ -1,6 +1,6 @@
 //! The intermediate representation that every front end produces: commands as a shell has them, with spans.
 //!
-//! What a command's failure leads to follows from the tree: whether it is part of a condition, of `&&` or `||`, or of a
+//! The effect of a command's failure follows from the tree: whether it is part of a condition, of `&&` or `||`, or of a
 //! pipeline.
 
 use std::rc::Rc;
@@ -32,7 +32,7 @@ pub(crate) enum Node {
     While { until: bool, condition: Box<Node>, body: Rc<Node> },
     /// The definition of a function.
     Function(String, Rc<Node>),
-    /// Commands in a shell of their own.
+    /// Commands in a separate shell.
     Subshell(Box<Node>),
     /// `[[ … ]]`.
     Test(Vec<Word>),

@@ -166,7 +166,7 @@ pub struct List {
     pub unknown: Vec<Unknown>,
     /// The calls of `featuretags` that the list comes from.
     pub calls: Vec<Featuretags>,
-    /// Whether a program that makes a part of it fails, so that there is no list.
+    /// Whether a program that makes a part of it fails; then nothing is built.
     pub fails: bool,
     /// The release of Tailscale, if the text states one.
     pub release: Option<Word>,

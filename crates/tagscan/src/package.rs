@@ -96,7 +96,7 @@ impl Recipe {
         self.variables.insert(name, value);
     }
 
-    /// What `PACKAGECONFIG` selects of its flags: the first part of each that is on, the second of each that is off.
+    /// Returns the parts that `PACKAGECONFIG` selects of its flags: the first part of each that is on, the second of each that is off.
     fn package_config(&self, interpreter: &mut Interpreter<'_>) -> Value {
         let on = self.value("PACKAGECONFIG", 0, interpreter);
         let on: Vec<String> = on.text().split_whitespace().map(str::to_owned).collect();
@@ -126,7 +126,7 @@ impl Recipe {
         let mut edits = Vec::new();
         let mut from = 0;
         while let Some(start) = source[from..].find("${").map(|at| from + at) {
-            // An expression has brackets of its own.
+            // An expression ends at the first closing bracket.
             let Some(length) = source[start..].find('}') else { break };
             let inside = &source[start + 2..start + length];
             let value = match inside.strip_prefix('@') {

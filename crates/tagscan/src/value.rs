@@ -10,7 +10,7 @@ use spanned_yaml::Span;
 
 /// The first of the characters that are holes.
 const FIRST_HOLE: u32 = 0xF_0000;
-/// The number of holes that a scan can tell apart.
+/// The number of different holes of a scan.
 pub(crate) const MOST_HOLES: usize = 0xFF00;
 /// The longest text that a value holds; a longer one becomes a hole.
 pub(crate) const LONGEST: usize = 1 << 17;
@@ -53,7 +53,7 @@ impl PartialEq for Value {
 }
 
 impl Value {
-    /// Text that stands in the source as it is.
+    /// Creates a value of text that is in the source, byte for byte.
     pub(crate) fn literal(text: &str, origin: usize) -> Self {
         let mut value = Self::default();
         value.push_literal(text, origin);

@@ -22,7 +22,7 @@ pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {
     let root = match spanned_yaml::read(text) {
         Ok(Some(root)) => root,
         Ok(None) => return,
-        // Something that the reader rejects: what stands in it as a list is found all the same.
+        // The reader rejects the text; lists in it are searched for instead.
         Err(_) => return crate::data::read(text, interpreter),
     };
     interpreter.pay(text.len());

@@ -1,4 +1,4 @@
-//! Runs recipes with stand-ins for the programs that they call, and compares the tags that reach `go build` with those that
+//! Runs recipes with substitutes for the programs that they call, and compares the tags that reach `go build` with those that
 //! the reader reports.
 //!
 //! A recipe whose header has `unknown` can not be determined from its text: the reader must say so.

@@ -144,7 +144,7 @@ impl Subject<'_> {
                 let message = format!("`{name}` is kept but needs `{need}`, which is omitted");
                 let next = format!("Keep `{need}`, or omit `{name}`.");
                 let mut finding = get("open-dependency").finding(message, self.place(&need, "omitted here"), next);
-                // What the list leaves in is certain only if the whole list is known.
+                // A kept feature is certain only if the whole list is known.
                 if !self.evaluated.complete {
                     finding.severity = Severity::Warning;
                 }

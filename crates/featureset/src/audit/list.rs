@@ -67,7 +67,7 @@ pub struct Evaluated {
     pub complete: bool,
     /// Whether a part that is not known is an allowlist, so that no omission in it is certain.
     pub has_open_allowlist: bool,
-    /// The features that an allowlist names, with what they need: they are in, whatever else it names.
+    /// The features that an allowlist names, with their dependencies: they are in, even if it names more.
     pub keeps: BTreeSet<FeatureName>,
     /// Whether a program that makes a part of it fails.
     pub fails: bool,

@@ -153,7 +153,7 @@ impl Recipe {
             words.next().filter(|_| words.next().is_none())
         };
         let release = list.release.as_ref().and_then(|word| Some((word.text.parse().ok()?, word.span)));
-        // Versions before 1.60 and what is no release are of something else.
+        // Versions before 1.60, and words that are not versions, belong to something else.
         let release = release.filter(|(release, _)| facts.registry(*release).is_some() || is_recent(*release));
         let go: Option<GoVersion> = one(Fact::Go).and_then(|word| word.text.parse().ok());
         let goarch = one(Fact::Goarch).map(|word| word.text.clone()).filter(|text| !text.is_empty());
@@ -189,7 +189,7 @@ fn note(note: &Note) -> Finding {
             "where `featuretags` fails, the build goes on with no tags at all".to_owned(),
             *span,
             "its failure goes unnoticed",
-            "Let the script end there: assign the list in a line of its own under `set -e`, without `||` behind it.",
+            "Let the script end there: assign the list on a separate line under `set -e`, without `||` after it.",
         ),
         Note::Environment(word) => found(
             "environment-decides",

@@ -38,7 +38,7 @@ pub(crate) static RULES: &[Rule] = &[
         "discarded-tags",
         Severity::Warning,
         "Tags are given to Go that a later `-tags` replaces.",
-        "Of several `-tags` Go takes the last; the others have no effect, and no one is told.",
+        "Of several `-tags` Go takes the last one; the others silently have no effect.",
     ),
     rule(
         "environment-decides",

@@ -72,7 +72,7 @@ impl Interpreter<'_> {
         let before = self.lists.len();
         let mut inner = state.clone();
         if inner.get("TAGS").is_none() {
-            // What the environment may hold there is not the text's concern.
+            // The environment of the build is unknown; the script is read as if it had none.
             inner.set("TAGS", Value::default());
             inner.export("TAGS");
         }

@@ -359,7 +359,7 @@ impl Interpreter<'_> {
         let Some(path) = arguments.first() else { return vec![state] };
         let text = self.file(path, &state, span);
         if text.has_hole() {
-            // What the file sets is not known; what the text says holds unless the file says otherwise.
+            // The file is unknown: it may replace every variable that the text sets.
             let name = format!("the file `{}`", Self::shown(path));
             let mark = self.mark(super::Mark::Environment(crate::Word::new(name, span)));
             for variable in state.variables_mut().values_mut() {

@@ -320,7 +320,7 @@ impl Interpreter<'_> {
         let mut inside = state.clone();
         inside.output = Value::default();
         inside.pending.clear();
-        // The copy has the failures of its own; the status of the whole counts outside.
+        // Failures inside end the copy only; outside, the status of the whole counts.
         inside.guarded = 0;
         let ended = self.run(body, vec![inside]);
         let after = self.one(ended);

@@ -1,4 +1,4 @@
-//! What the front ends of Dockerfiles, Makefiles and workflows need of the interpreter.
+//! The interpreter's interface for the front ends of Dockerfiles, Makefiles and workflows.
 
 use std::rc::Rc;
 
@@ -102,7 +102,7 @@ impl Interpreter<'_> {
     /// Runs a script in a state; what it leaves is one state.
     pub(crate) fn run_script(&mut self, script: &Value, mut state: State) -> State {
         state.jump = None;
-        // What one shell assigns is nothing to the next.
+        // Names that one shell assigns are unset in the next.
         let outer = self.take_assigned();
         let node = self.parse(script);
         let ended = self.run(&node, vec![state]);

@@ -235,7 +235,7 @@ impl Interpreter<'_> {
         let mut distinct: Vec<State> = Vec::new();
         for state in states.drain(..) {
             match distinct.iter_mut().find(|other| other.is_same(&state)) {
-                // What both decided differently is open again.
+                // A condition that the two decided differently is open again.
                 Some(other) => {
                     let decided = Rc::make_mut(&mut other.decided);
                     decided.retain(|condition, answer| state.decided.get(condition) == Some(answer));

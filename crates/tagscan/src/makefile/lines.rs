@@ -76,7 +76,7 @@ pub(super) fn is_target(pattern: &str, target: &str) -> bool {
     pattern == target || stem(pattern, target).is_some()
 }
 
-/// What `%` of a pattern is in a target.
+/// Returns the part of a target that `%` of a pattern matches.
 pub(super) fn stem(pattern: &str, target: &str) -> Option<String> {
     let (before, after) = pattern.split_once('%')?;
     target.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)

@@ -192,7 +192,7 @@ impl Parser<'_> {
             }
             let start = self.at;
             let operator = ["&&", "||", "(", ")", "<", ">"].into_iter().find(|operator| self.eat(operator));
-            // A regular expression has brackets and bars of its own.
+            // Brackets and bars belong to the regular expression.
             let is_expression = words.last().is_some_and(|word: &Word| word.as_text() == Some("=~"));
             if is_expression {
                 self.at = start;

@@ -287,7 +287,7 @@ impl Parser<'_> {
             (_, true, _) => Operation::Length,
             _ => self.operation(),
         };
-        // What follows an operation that is not known is skipped.
+        // The text after an unknown operation is skipped.
         let skipped = self.word_until("}");
         self.eat("}");
         self.depth -= 1;

@@ -9,7 +9,7 @@ use crate::value::Value;
 /// Keys of commands in files that are neither of GitHub nor of GitLab.
 const COMMANDS: [&str; 8] = ["run", "runs", "script", "cmd", "cmds", "commands", "before_script", "command"];
 
-/// Keys of running text, in which tags are no list.
+/// Keys of running text: tags in it do not form a list.
 const PROSE: [&str; 8] = ["description", "name", "body", "title", "message", "summary", "notes", "comment"];
 
 impl Reader<'_, '_, '_> {

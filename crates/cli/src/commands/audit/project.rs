@@ -79,7 +79,7 @@ pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, f
     Ok(Opened { sources, not_judged })
 }
 
-/// The release of lists that state none: the one that the other files state, if they state one only.
+/// Sets the release of lists that state none, if the other files of the project state exactly one.
 fn join_releases(sources: &mut [Source], read: &[(&PathBuf, &File, Arc<Recipe>)], facts: &Facts) {
     let lists = sources.iter().flat_map(|source| &source.lists);
     let mut stated: BTreeSet<Release> = lists.filter_map(|list| Some(list.release?.0)).collect();
@@ -119,7 +119,7 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, PathBuf)>) -> Resul
     Ok(())
 }
 
-/// The texts of files; an empty one for a file that is no text, or is too long to be a recipe.
+/// Reads files; the text is empty if a file is binary, or too long to be a recipe.
 fn texts(found: &[(String, PathBuf)], is_folder: bool) -> Result<Arc<[File]>> {
     let mut total = 0;
     let mut project = Vec::new();

@@ -113,7 +113,7 @@ impl Refusal<'_> {
     }
 }
 
-/// What `--add` does without `--min`: nothing, but for the command line.
+/// The finding of `--add` without `--min`: it has no effect, except for the command line.
 fn needless_add(call: &Featuretags, kept: &BTreeSet<FeatureName>) -> Option<Finding> {
     let first = call.add.first()?;
     let idle = kept.iter().any(FeatureName::is_omittable);
