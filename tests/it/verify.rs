@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::{cache, command, finish, folder, full, policy, root, run, skip};
-use tailscale_featureset::world::entrance::lacking;
+use tailscale_featureset::netlab::sandbox::missing_requirement;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
 fn machine() -> Vec<String> {
@@ -18,7 +18,7 @@ fn machine() -> Vec<String> {
         names
     };
     let mut found =
-        [names("/sys/class/net"), names("/run/netns"), names("/var/lib/tailscale"), names("/run/world")].concat();
+        [names("/sys/class/net"), names("/run/netns"), names("/var/lib/tailscale"), names("/run/netlab")].concat();
     found.extend(
         ["/etc/resolv.conf", "/proc/sys/net/ipv4/ip_forward", "/proc/self/mountinfo", "/proc/net/route"]
             .map(|path| format!("{path}: {}", std::fs::read_to_string(path).unwrap_or_default())),

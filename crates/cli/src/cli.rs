@@ -13,6 +13,7 @@ pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 use crate::problem::Problem;
+use crate::shard::Shard;
 use diagnostics::Code;
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
@@ -205,15 +206,6 @@ pub struct Registry {
     pub versions: Vec<featureset::release::Release>,
 }
 
-/// Parses a part of a whole: `2/4` is the second of four.
-///
-/// # Errors
-/// The form that is expected.
-pub fn parse_shard(text: &str) -> Result<(usize, usize), String> {
-    let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
-    parsed.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "write it as 1/4: the first of four".to_owned())
-}
-
 /// Flags of `review`.
 #[derive(Debug, Args)]
 pub struct Review {
@@ -275,8 +267,8 @@ pub struct Measure {
     #[arg(long = "feature", value_name = "FEATURE")]
     pub features: Vec<String>,
     /// Only a part of it, such as 1/4; the parts add up under target/.
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-    pub shard: (usize, usize),
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
     /// Go on where an earlier run was stopped: what it measured stands.
     #[arg(long)]
     pub resume: bool,
@@ -337,8 +329,8 @@ pub struct Verify {
     #[arg(long, value_name = "ID", conflicts_with_all = ["checks", "mutants", "soak"])]
     pub hazard: Vec<String>,
     /// Only a part of the mutants or hazards, such as 1/4.
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-    pub shard: (usize, usize),
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
     /// Log in at this control server, https://NAME or http://NAME:PORT, with a key of yours. Connections to it and to the
     /// relays that it names leave this machine.
     #[arg(long, value_name = "URL", conflicts_with_all = ["mutants", "hazards", "hazard"])]

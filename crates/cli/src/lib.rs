@@ -16,6 +16,7 @@
 //! - [`invocation`]: how the program was called
 //! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
 
+pub mod artifact;
 pub mod cache;
 pub mod cli;
 pub mod commands;
@@ -23,10 +24,10 @@ pub mod costs;
 pub mod entry;
 pub mod escape;
 pub mod files;
-pub mod foreign;
 pub mod hazard_proofs;
 pub mod invocation;
 pub mod limits;
+pub mod netlab;
 pub mod output;
 pub mod problem;
 pub mod process;
@@ -36,11 +37,11 @@ pub mod project;
 pub mod proofs;
 pub mod registries;
 pub mod render;
+pub mod shard;
 pub mod splits;
 pub mod test_variables;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;
-pub mod world;
 
 pub use entry::main;

@@ -4,7 +4,7 @@
 //! Both carry traffic in turn in one world, pair after pair, each time with new daemons, and ratios are taken within a pair.
 
 mod inside;
-mod paired;
+mod paired_stats;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -17,15 +17,15 @@ use featureset::selection::Selection;
 use serde::{Deserialize, Serialize};
 
 pub use inside::run as run_inside;
-pub use paired::{Ratio, Verdict};
+pub use paired_stats::{Ratio, Verdict};
 
 use super::build_tailscale::{self, Maker, Unmade};
 use super::{Outcome, verify};
 use crate::cli::{Bench, Format};
+use crate::netlab::sandbox;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::entrance;
 use crate::{files, progress, render};
 use diagnostics::Code;
 use report::{Event, Run};
@@ -165,7 +165,7 @@ fn enter(plan: &Plan) -> Result<Vec<Run>> {
     let text = serde_json::to_string(plan)?;
     let (mut runs, mut step): (Vec<Run>, Option<progress::Step>) = (Vec::new(), None);
     let mut failed = None;
-    let status = entrance::enter(&["bench-inside", &text], |line| {
+    let status = sandbox::run_in_namespaces(&["bench-inside", &text], |line| {
         match serde_json::from_str(line).context("reading what the world's process says")? {
             Event::Begins { pair } => {
                 let subject = format!("pair {} of {}", pair + 1, plan.pairs);

@@ -1,7 +1,7 @@
 //! `build-tailscale`: Go builds, the binary's own build information is held against the recipe, UPX packs,
 //! the packed binary is run, and only then do the artefacts take their place.
 
-mod blame;
+mod compile_errors;
 mod execute;
 mod make;
 mod manifest;
@@ -175,7 +175,7 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
 }
 
 /// Builds one target. The inner error is code that does not compile.
-fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
+fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
@@ -191,7 +191,7 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let output = process::output(plan::go_command(&job.maker.go, &job.maker.upstream, &recipe, &unpacked))?;
     if !output.status.success() {
         drop(step);
-        return blame::explain(job, &recipe, &output.stderr).map(Err);
+        return compile_errors::explain(job, &recipe, &output.stderr).map(Err);
     }
     let linked = files::read_bytes(&unpacked)?;
     verify::holds_what_the_recipe_says(&linked, &recipe, &job.maker.upstream)?;

@@ -15,7 +15,7 @@ use gobinary::pclntab::REVISION;
 
 use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};
-use super::verify::Prober;
+use super::verify::MemoryProbe;
 use crate::cli::{Format, Measure, MeasureWhat};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
@@ -39,6 +39,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     let targets = chosen_targets(pinned.policy, &flags.targets)?;
     let features = chosen_features(pinned, &flags.features)?;
     let target_folder = project.target();
+    let own: Vec<FeatureName> = flags.shard.select(features).collect();
     let _lock = files::lock(&target_folder.join("tailscale"), || {
         progress::line("Waiting", "for another build in this folder")
     })?;
@@ -49,10 +50,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         let packer = maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone());
         let Some(basis) = Basis::of(pinned.policy, &selection, target, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
-        let prober = if flags.memory { prober(&maker, pinned, target)? } else { None };
-        let sweep = jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, prober };
+        let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
+        let sweep =
+            jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, memory_probe };
         let whole = sweep.whole(flags.resume)?;
-        sweep.run(&own(&features, flags.shard), &whole, flags.resume)?;
+        sweep.run(&own, &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();
         state.publish(&project.root(), target, &wanted)?;
     }
@@ -60,9 +62,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
 }
 
 /// What tells the memory of a target's daemons; says so where this machine can't.
-fn prober(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<Prober>> {
+fn memory_probe(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<MemoryProbe>> {
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform) else { return Ok(None) };
-    let found = Prober::new(maker, platform)?;
+    let found = MemoryProbe::new(maker, platform)?;
     Ok(found.map_err(|why| progress::warn(&format!("the memory of {target} is not measured: {why}"))).ok())
 }
 
@@ -77,9 +79,4 @@ fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureNa
         return Err(unknown(name).into());
     }
     Ok(all.filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name.as_str())).cloned().collect())
-}
-
-/// A shard's part of the features.
-fn own(features: &[FeatureName], (part, of): (usize, usize)) -> Vec<FeatureName> {
-    features.iter().enumerate().filter(|(index, _)| index % of == part - 1).map(|(_, name)| name.clone()).collect()
 }

@@ -1,13 +1,13 @@
 //! `verify`: what the policy claims, shown on the daemon that ships, running in a world of its own.
 
 pub mod checks;
+mod env;
 mod hazards;
 mod inside;
 mod memory;
 mod mutants;
 mod report;
-mod stage;
-mod stagings;
+mod scenarios;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use featureset::policy::Policy;
 
+pub(super) use env::{lab, lacking};
 pub use inside::run as run_inside;
-pub(super) use memory::Prober;
+pub(super) use memory::MemoryProbe;
 pub use report::{Outcome as CheckOutcome, Report};
-pub(super) use stage::{lab, lacking};
 
 use self::checks::{CHECKS, Check};
-use self::stage::Stage;
+use self::env::TestEnv;
 use super::{Outcome, build_tailscale};
 use crate::cli::{Format, Verify};
+use crate::netlab::external_control::{self, EgressProxy};
 use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::{self, Way};
 use crate::{files, progress, proofs, render};
 use diagnostics::Code;
 
@@ -48,11 +48,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     if flags.hazards || !flags.hazard.is_empty() {
         return stage_hazards(&project, pinned, target, flags, format);
     }
-    let elsewhere = flags.control.as_deref().map(|url| {
-        Way::leads_to(url)?;
-        Ok::<_, anyhow::Error>((url, elsewhere::auth_key(flags.auth_key_file.as_deref())?))
+    let external = flags.control.as_deref().map(|url| {
+        EgressProxy::check_url(url)?;
+        Ok::<_, anyhow::Error>((url, external_control::auth_key(flags.auth_key_file.as_deref())?))
     });
-    let elsewhere = elsewhere.transpose()?;
+    let external = external.transpose()?;
     if let Some(why) = lacking(pinned.policy, target) {
         let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
         skipped.iter().for_each(Report::tell);
@@ -65,15 +65,15 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
         return Ok(Outcome::Findings);
     }
     let daemon = build_tailscale::folder(&project, target).join(build_tailscale::PACKED);
-    let mut stage = Stage::new(&project, pinned, target)?;
-    let way = elsewhere.map(|(url, key)| Way::open(&stage.lab, url, &key)).transpose()?;
-    stage.elsewhere = way.as_ref().map(|way| way.elsewhere.clone());
-    let reports = stage.observe(&daemon, &checks, flags.soak)?;
-    way.as_ref().map_or(Ok(()), Way::tell)?;
+    let mut env = TestEnv::new(&project, pinned, target)?;
+    let egress = external.map(|(url, key)| EgressProxy::open(&env.lab, url, &key)).transpose()?;
+    env.external = egress.as_ref().map(|egress| egress.external.clone());
+    let reports = env.observe(&daemon, &checks, flags.soak)?;
+    egress.as_ref().map_or(Ok(()), EgressProxy::print_connections)?;
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
-    let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
+    let mutants = if flags.mutants { mutants::run(&env, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
-    if way.is_none() {
+    if egress.is_none() {
         proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
     }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
@@ -88,10 +88,10 @@ fn stage_hazards(
     flags: &Verify,
     format: Format,
 ) -> Result<Outcome> {
-    let stagings = hazards::chosen(&flags.hazard)?;
+    let scenarios = hazards::chosen(&flags.hazard)?;
     let staged = match lacking(pinned.policy, target) {
-        Some(why) => hazards::skipped(&stagings, pinned.release, &why),
-        None => hazards::run(&Stage::new(project, pinned, target)?, &stagings, flags.shard)?,
+        Some(why) => hazards::skipped(&scenarios, pinned.release, &why),
+        None => hazards::run(&TestEnv::new(project, pinned, target)?, &scenarios, flags.shard)?,
     };
     let kept = hazards::keep_logs(&project.target().join("verify").join(target), &staged)?;
     report::print_hazards(&staged, target, &kept, format);

@@ -10,9 +10,9 @@ use featureset::rules;
 use featureset::script::{self, Followed};
 use gobinary::tailscale::{Role, Source as Told};
 
+use crate::artifact::{self, Binary};
 use crate::cache::Cache;
 use crate::cli::What;
-use crate::foreign::{self, Binary};
 use crate::problem::Problem;
 use crate::{files, limits, progress};
 use diagnostics::Code;
@@ -69,8 +69,8 @@ impl Source {
 
     fn of_file(path: &Path, cache: &Cache) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
-        if !foreign::is_text(path)? {
-            let opened = foreign::open(path, cache)?;
+        if !artifact::is_text(path)? {
+            let opened = artifact::open(path, cache)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
             let sources = opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect();
             return Ok(Opened { sources, not_judged: opened.others });

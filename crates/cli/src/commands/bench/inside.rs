@@ -9,13 +9,13 @@ use super::report::{Event, Memory, Run, Taken};
 use super::{Load, Plan, Side};
 use crate::commands;
 use crate::files;
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::Node;
+use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox, until, wait_for_result};
 use crate::output;
 use crate::problem::Interrupted;
 use crate::process::{Server, check_interrupt};
 use crate::tools::qemu::runner;
-use crate::world::host::PATIENCE;
-use crate::world::node::Node;
-use crate::world::{Programs, Sabotage, World, entrance, memory, until, until_told};
 
 /// What each kind of traffic carries at a time, twice in a pair: enough for a second of processor time, which the kernel counts
 /// in hundredths.
@@ -61,11 +61,11 @@ fn run_pairs(plan: &str) -> Result<()> {
     let bytes = |(side, path): &(Side, std::path::PathBuf)| Ok((*side, files::read_bytes(path)?));
     let binaries: Vec<(Side, Vec<u8>)> = plan.binaries.iter().map(bytes).collect::<Result<_>>()?;
     let shipped = plan.binaries.iter().find(|(side, _)| *side == Side::Shipped).context("what ships")?;
-    let programs = entrance::prepare(&plan.lab, &shipped.1, runner(platform), Sabotage::default(), None)?;
-    let world = World::new(&programs)?;
+    let programs = sandbox::prepare(&plan.lab, &shipped.1, runner(platform), FaultInjection::default(), None)?;
+    let netlab = Netlab::new(&programs)?;
     let mut couples = Vec::new();
     for (number, (side, bytes)) in binaries.into_iter().enumerate() {
-        couples.push(Couple::new(&world, &programs, side, number, &bytes)?);
+        couples.push(Couple::new(&netlab, &programs, side, number, &bytes)?);
     }
     for pair in 0..plan.pairs {
         say(&Event::Begins { pair })?;
@@ -87,7 +87,7 @@ fn run_pair(pair: u64, couples: &mut [Couple], loads: &[Load]) -> Result<Vec<Run
     std::thread::sleep(SETTLING);
     let mut runs = Vec::new();
     for couple in &*couples {
-        let idle = memory::Memory::of(&couple.server)?.anonymous;
+        let idle = memory::Memory::current(&couple.server)?.anonymous;
         runs.push(Run { pair, side: couple.side, taken: Vec::new(), memory: Memory { idle, loaded: idle } });
     }
     // Of what is packed as linked only the memory is looked at.
@@ -106,7 +106,7 @@ fn run_pair(pair: u64, couples: &mut [Couple], loads: &[Load]) -> Result<Vec<Run
         }
     }
     for (couple, run) in couples.iter_mut().zip(&mut runs) {
-        run.memory.loaded = memory::Memory::of(&couple.server)?.anonymous;
+        run.memory.loaded = memory::Memory::current(&couple.server)?.anonymous;
         couple.end()?;
     }
     Ok(runs)
@@ -125,10 +125,10 @@ struct Couple {
 
 impl Couple {
     /// Logs both in, and stops them.
-    fn new(world: &World, programs: &Programs, side: Side, number: usize, bytes: &[u8]) -> Result<Self> {
-        let (tailscaled, tailscale) = entrance::place_daemon(&format!("binary{number}"), bytes)?;
+    fn new(netlab: &Netlab, programs: &Programs, side: Side, number: usize, bytes: &[u8]) -> Result<Self> {
+        let (tailscaled, tailscale) = sandbox::install_daemon(&format!("binary{number}"), bytes)?;
         let programs = Programs { tailscaled, tailscale, ..programs.clone() };
-        let node = |name: &str| world.node_of(&format!("{name}{number}"), programs.clone());
+        let node = |name: &str| netlab.node_with(&format!("{name}{number}"), programs.clone());
         let (mut server, mut client) = (node("server")?, node("client")?);
         server.join(&[])?;
         client.join(&[])?;
@@ -160,7 +160,7 @@ impl Couple {
 
     /// Waits for the direct path: through the relay other code runs.
     fn find_path(&self) -> Result<()> {
-        until_told(PATIENCE, "a direct path", || {
+        wait_for_result(PATIENCE, "a direct path", || {
             let ping = ["ping", "--c=1", "--timeout=3s", "--until-direct=false", &self.address];
             let said = self.client.cli(&ping)?.stdout;
             let direct = said.lines().any(|line| line.starts_with("pong") && !line.contains("via DERP"));

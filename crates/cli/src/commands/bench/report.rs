@@ -4,7 +4,7 @@ use featureset::policy::format_size;
 use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
-use super::paired::{Ratio, Verdict, middle};
+use super::paired_stats::{Ratio, Verdict, middle};
 use super::{Load, Side};
 use crate::cli::Format;
 use crate::render::annotate;

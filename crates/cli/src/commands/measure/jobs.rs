@@ -17,7 +17,7 @@ use featureset::selection::Selection;
 
 use super::state::{State, Whole};
 use crate::commands::build_tailscale::{Made, Maker, PACKED, Unmade};
-use crate::commands::verify::Prober;
+use crate::commands::verify::MemoryProbe;
 use crate::project::{Pinned, Project};
 use crate::typecheck::{Job, TypeChecker};
 use crate::{process, progress};
@@ -37,7 +37,7 @@ pub(super) struct Sweep<'a> {
     pub(super) maker: &'a Maker,
     pub(super) state: &'a State,
     /// What tells the memory of daemons, where that is asked for and can be told.
-    pub(super) prober: Option<Prober>,
+    pub(super) memory_probe: Option<MemoryProbe>,
 }
 
 impl Sweep<'_> {
@@ -46,7 +46,8 @@ impl Sweep<'_> {
     /// # Errors
     /// A [`crate::problem::Problem`] where it can't be made: then `build-tailscale` says why.
     pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
-        let known = self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.prober.is_none()));
+        let known =
+            self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.memory_probe.is_none()));
         if let Some(whole) = known {
             return Ok(whole);
         }
@@ -77,7 +78,7 @@ impl Sweep<'_> {
     pub(super) fn run(&self, features: &[FeatureName], whole: &Whole, resume: bool) -> Result<()> {
         let known = if resume { self.state.results() } else { BTreeMap::new() };
         let unseen = |cost: &Cost| matches!(cost, Cost::Measured { memory: None, without_memory: None, .. });
-        let done = |cost: &Cost| self.prober.is_none() || !unseen(cost);
+        let done = |cost: &Cost| self.memory_probe.is_none() || !unseen(cost);
         let open: Vec<&FeatureName> = features.iter().filter(|name| !known.get(*name).is_some_and(done)).collect();
         let open = self.type_check(&open)?;
         let queue = Mutex::new(open.iter());
@@ -142,7 +143,7 @@ impl Sweep<'_> {
     /// What memory the daemon takes that was just made in that folder; the inner error is why it can't log in.
     fn memory(&self, recipe: &Recipe, folder: &str) -> Result<Option<Result<Memory, String>>> {
         let daemon = self.work(folder).join(PACKED);
-        self.prober.as_ref().map(|prober| prober.idle(&daemon, recipe.platform)).transpose()
+        self.memory_probe.as_ref().map(|memory_probe| memory_probe.idle(&daemon, recipe.platform)).transpose()
     }
 
     fn work(&self, folder: &str) -> PathBuf {
@@ -153,7 +154,7 @@ impl Sweep<'_> {
         let recipe = self.recipe(&self.selection.flipped(name))?;
         let made = match self.make(&recipe, &worker.to_string())? {
             Ok(made) => made,
-            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &complaint(&said))),
+            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &failure_output(&said))),
             Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
         };
         let (memory, without_memory) = match self.memory(&recipe, &worker.to_string())? {
@@ -203,7 +204,7 @@ impl Sweep<'_> {
 }
 
 /// The first complaint of a failed build.
-fn complaint(said: &str) -> String {
+fn failure_output(said: &str) -> String {
     said.lines()
         .find(|line| line.contains(".go:"))
         .or_else(|| said.lines().next())

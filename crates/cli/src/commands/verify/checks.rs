@@ -20,7 +20,7 @@ use anyhow::Result;
 use featureset::name::FeatureName;
 use featureset::policy::{Policy, Verdict};
 
-use crate::world::{Programs, Sabotage};
+use crate::netlab::{FaultInjection, Programs};
 
 /// One check.
 pub struct Check {
@@ -31,7 +31,7 @@ pub struct Check {
     /// The decisions that it proves: with any of them turned round it fails.
     pub proves: &'static [Claim],
     /// How it is shown to fail where no decision does it.
-    pub sabotage: Option<Broken>,
+    pub fault: Option<Fault>,
     /// Other features that it can't do without.
     pub needs: &'static [&'static str],
     /// Whether any control server will do; the others take what only ours can be told.
@@ -51,7 +51,7 @@ pub struct Claim {
 
 /// A daemon that is started so that a check must fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Broken {
+pub struct Fault {
     /// What it is started with, in words.
     pub with: &'static str,
     /// Variables.
@@ -60,12 +60,12 @@ pub struct Broken {
     pub arguments: &'static [&'static str],
 }
 
-impl Broken {
+impl Fault {
     /// As the world takes it.
     #[must_use]
-    pub fn sabotage(&self) -> Sabotage {
+    pub fn fault(&self) -> FaultInjection {
         let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Sabotage { variables, arguments: self.arguments.iter().map(|argument| (*argument).to_owned()).collect() }
+        FaultInjection { variables, arguments: self.arguments.iter().map(|argument| (*argument).to_owned()).collect() }
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         assert!(CHECKS.windows(2).all(|pair| pair[0].name < pair[1].name));
         for check in CHECKS {
             assert!(check.claim.ends_with('.') && check.claim.len() > 20, "{}", check.name);
-            assert!(!check.proves.is_empty() || check.sabotage.is_some(), "{} was never seen to fail", check.name);
+            assert!(!check.proves.is_empty() || check.fault.is_some(), "{} was never seen to fail", check.name);
             let file = format!(
                 "{}/src/commands/verify/checks/{}.rs",
                 env!("CARGO_MANIFEST_DIR"),

@@ -7,16 +7,16 @@ use anyhow::{Context, Result};
 use featureset::platform::Platform;
 
 use super::checks;
+use super::env::Plan;
 use super::report::{Event, Outcome, Report};
-use super::stage::Plan;
-use super::stagings::STAGINGS;
+use super::scenarios::SCENARIOS;
 use crate::commands;
 use crate::files;
+use crate::netlab::memory::Memory;
+use crate::netlab::{self, Programs, sandbox};
 use crate::output;
 use crate::problem::Interrupted;
 use crate::tools::qemu::runner;
-use crate::world::memory::Memory;
-use crate::world::{self, Programs, entrance};
 
 /// Runs a plan. Events go to stdout, a JSON object a line.
 ///
@@ -35,9 +35,9 @@ fn run_checks(plan: &str) -> Result<()> {
     // Read before the machine's folders are hidden.
     let read = |path: &Option<PathBuf>| path.as_deref().map(files::read_bytes).transpose();
     let (partner, unpacked) = (read(&plan.partner)?, read(&plan.unpacked)?);
-    let mut programs = entrance::prepare(&plan.lab, &plan.daemon, runner(platform), plan.sabotage, plan.elsewhere)?;
+    let mut programs = sandbox::prepare(&plan.lab, &plan.daemon, runner(platform), plan.fault, plan.external)?;
     let place = |name: &str, bytes: Option<Vec<u8>>| {
-        bytes.map(|bytes| Ok::<_, anyhow::Error>(entrance::place_daemon(name, &bytes)?.0)).transpose()
+        bytes.map(|bytes| Ok::<_, anyhow::Error>(sandbox::install_daemon(name, &bytes)?.0)).transpose()
     };
     (programs.partner, programs.unpacked) = (place("partner", partner)?, place("unpacked", unpacked)?);
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
@@ -46,9 +46,9 @@ fn run_checks(plan: &str) -> Result<()> {
         say(&Event::Begins { check: name.clone() })?;
         say(&Event::Ended(observed(name, check.run, &programs)?))?;
     }
-    for name in &plan.stagings {
-        let staging = STAGINGS.iter().find(|staging| staging.hazard == name);
-        let run = staging.with_context(|| format!("`{name}` is not staged"))?.run;
+    for name in &plan.scenarios {
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.hazard == name);
+        let run = scenario.with_context(|| format!("`{name}` is not staged"))?.run;
         say(&Event::Ended(observed(name, run, &programs)?))?;
     }
     for _ in 0..plan.starts {
@@ -70,7 +70,7 @@ fn observed(name: &str, run: fn(&Programs) -> Result<String>, programs: &Program
     let (outcome, logs) = match run(programs) {
         Ok(observed) => (Outcome::Passed { observed }, Vec::new()),
         Err(error) if error.is::<Interrupted>() => return Err(error),
-        Err(error) => (Outcome::Failed { why: format!("{error:#}") }, world::logs()?),
+        Err(error) => (Outcome::Failed { why: format!("{error:#}") }, netlab::logs()?),
     };
     Ok(Report { check: name.to_owned(), outcome, seconds: begun.elapsed().as_secs_f64(), logs })
 }

@@ -6,27 +6,27 @@ use anyhow::Result;
 use featureset::cost::Memory;
 use featureset::platform::Platform;
 
+use super::env::{Plan, events, lab};
 use super::report::Event;
-use super::stage::{Plan, events, lab};
 use crate::commands::build_tailscale::Maker;
+use crate::netlab::sandbox;
 use crate::tools::qemu::{Runner, runner};
-use crate::world::entrance;
 
 /// How often a daemon is started: when the collector runs is chance.
 const STARTS: usize = 3;
 
 /// Starts daemons to see what memory they take.
-pub(in crate::commands) struct Prober {
+pub(in crate::commands) struct MemoryProbe {
     lab: PathBuf,
 }
 
-impl Prober {
+impl MemoryProbe {
     /// The inner error is why this machine can't tell what a platform's daemon takes: an emulator has memory of its own.
     ///
     /// # Errors
     /// A [`crate::problem::Problem`] where the world's program can't be built.
     pub(in crate::commands) fn new(maker: &Maker, platform: &Platform) -> Result<Result<Self, String>> {
-        match (runner(platform), entrance::lacking()) {
+        match (runner(platform), sandbox::missing_requirement()) {
             (Runner::Native, None) => Ok(Ok(Self { lab: lab(maker)? })),
             (Runner::Native, Some(why)) => Ok(Err(why)),
             _ => Ok(Err(format!("{platform} is not this machine's processor"))),

@@ -88,9 +88,9 @@ pub(super) struct Mutant {
     pub seconds: f64,
 }
 
-/// What staging a hazard gave.
+/// What scenario a hazard gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Staged {
+pub(super) struct ScenarioResult {
     /// The hazard's id.
     pub hazard: String,
     /// The release that it was staged on.
@@ -111,7 +111,7 @@ pub(super) struct Staged {
     pub logs: Vec<(String, String)>,
 }
 
-impl Staged {
+impl ScenarioResult {
     pub(super) fn skipped(hazard: &str, release: Release, why: &str) -> Self {
         let (hazard, skipped) = (hazard.to_owned(), Some(why.to_owned()));
         let (offending, logs) = Default::default();
@@ -143,8 +143,8 @@ impl Staged {
     }
 }
 
-/// Prints what stagings gave.
-pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], format: Format) {
+/// Prints what scenarios gave.
+pub(super) fn print_hazards(staged: &[ScenarioResult], target: &str, kept: &[PathBuf], format: Format) {
     match format {
         Format::Human => outln!("{}", hazards_markdown(staged, target)),
         Format::Json => {
@@ -160,8 +160,8 @@ pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], f
     }
 }
 
-/// The summary of stagings.
-fn hazards_markdown(staged: &[Staged], target: &str) -> String {
+/// The summary of scenarios.
+fn hazards_markdown(staged: &[ScenarioResult], target: &str) -> String {
     let mut text = format!(
         "## Hazards on {target}, running\n\n| hazard | release | | seconds | offending | remedied |\n|---|---|---|---|---|---|\n"
     );

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Check, keep};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::{CONTROL, DOMAIN, OUTSIDE, Programs, World, until};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::{CONTROL, DOMAIN, Netlab, OUTSIDE, Programs, until};
 
 /// Where every node answers for names.
 pub(super) const QUAD100: &str = "100.100.100.100";
@@ -14,15 +14,15 @@ pub(super) const CHECK: Check = Check {
     name: "dns",
     claim: "100.100.100.100 answers for the tailnet's names and forwards others, over UDP and TCP, and the daemon lives on.",
     proves: &[keep("dns"), keep("netstack")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
     node.join(&[])?;
     let resolv = node.host.folder.join("etc/resolv.conf");
     // A name is asked for only once the daemon has put itself into the place of the resolver, as a program would.

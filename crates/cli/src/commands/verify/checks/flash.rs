@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::{Check, omit};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::silent_except;
+use crate::netlab::{Netlab, Programs, until};
 use crate::process::check_interrupt;
-use crate::world::host::PATIENCE;
-use crate::world::node::silent_but_for;
-use crate::world::{Programs, World, until};
 
 pub(super) const CHECK: Check = Check {
     name: "flash",
     claim: "Nothing is written under the state directory in an idle minute, nor when peers change on a tailnet that caches network maps; nor is a log, though no variable forbids it.",
     proves: &[omit("cachenetmap"), omit("logtail")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
@@ -35,12 +35,12 @@ const LOGS: &str = "/var/lib/tailscale";
 type Tree = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
-    node.join_with(&silent_but_for("TS_NO_LOGS_NO_SUPPORT"), &[])?;
-    world.control("/lab/capabilities?node=router&names=cache-network-maps")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
+    node.join_with(&silent_except("TS_NO_LOGS_NO_SUPPORT"), &[])?;
+    netlab.control("/lab/capabilities?node=router&names=cache-network-maps")?;
     // The capability comes with the next map, and a new node writes for a while.
-    world.control("/lab/peer")?;
+    netlab.control("/lab/peer")?;
     peers(&node, 1)?;
     let state = node.state();
     let folders = [state.as_path(), Path::new(LOGS)];
@@ -56,7 +56,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ensure!(idle.is_empty(), "in an idle minute were written: {}", idle.join(", "));
 
     for number in 2..=PEERS + 1 {
-        world.control("/lab/peer")?;
+        netlab.control("/lab/peer")?;
         peers(&node, number)?;
     }
     let after = settled(folders)?;
@@ -70,7 +70,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
 }
 
 /// Waits until the node knows that many peers.
-fn peers(node: &crate::world::node::Node, count: usize) -> Result<()> {
+fn peers(node: &crate::netlab::node::Node, count: usize) -> Result<()> {
     until(PATIENCE, &format!("{count} peers"), || {
         Ok(node.status()?["Peer"].as_object().is_some_and(|peers| peers.len() >= count).then_some(()))
     })

@@ -3,24 +3,24 @@
 use anyhow::{Result, ensure};
 
 use super::{Check, keep};
+use crate::netlab::node::Node;
+use crate::netlab::{Netlab, Programs};
 use crate::tools::qemu::Runner;
-use crate::world::node::Node;
-use crate::world::{Programs, World};
 
 pub(super) const CHECK: Check = Check {
     name: "login",
     claim: "`tailscale up` prints the login URL, waits, and ends with 0 once the user has logged in and the node runs.",
     proves: &[keep("cli"), keep("ipnbus"), keep("osrouter")],
-    sabotage: None,
+    fault: None,
     needs: &["unixsocketidentity"],
     anywhere: true,
     run,
 };
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
-    if programs.elsewhere.is_some() {
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
+    if programs.external.is_some() {
         node.join(&[])?;
         let addresses = on_interface(programs, &node)?;
         node.stop()?;
@@ -30,7 +30,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let state = node.backend_state()?;
     ensure!(state == "NeedsLogin" || state == "NoState", "a new node is in the state {state}");
     let mut login = node.begin_login(&[])?;
-    ensure!(login.waits(), "`tailscale up` did not wait for the login");
+    ensure!(login.is_waiting(), "`tailscale up` did not wait for the login");
     ensure!(node.backend_state()? != "Running", "the node runs before anyone has logged in");
     let said = node.finish_login(login)?;
     ensure!(said.contains("Success."), "`tailscale up` did not say that it succeeded: {}", said.trim());

@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use featureset::policy::format_size;
 
-use super::{Broken, Check};
-use crate::world::memory::Memory;
-use crate::world::{Programs, World, reached};
+use super::{Check, Fault};
+use crate::netlab::memory::Memory;
+use crate::netlab::{Netlab, Programs, wait_until_reachable};
 
 pub(super) const CHECK: Check = Check {
     name: "memory",
     claim: "At rest the daemon takes no more than 12 MB beside its own code, often asked for its status 80 MB, after traffic 80 MB.",
     proves: &[],
-    sabotage: Some(Broken { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
+    fault: Some(Fault { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
@@ -43,8 +43,8 @@ fn run(programs: &Programs) -> Result<String> {
 
 /// Looks at one daemon.
 fn one(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (mut router, mut client) = (world.node("router")?, world.node("client")?);
+    let netlab = Netlab::new(programs)?;
+    let (mut router, mut client) = (netlab.node("router")?, netlab.node("client")?);
     router.join(&[])?;
     client.join(&[])?;
     let rest = Memory::at_rest(&router)?;
@@ -55,7 +55,7 @@ fn one(programs: &Programs) -> Result<String> {
     held("often asked for its status", asked, own + ASKED)?;
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
-    reached(&client.host, &at)?;
+    wait_until_reachable(&client.host, &at)?;
     client.host.lab_within(&["send", &at, BYTES], PATIENCE)?;
     let after = Memory::at_rest(&router)?;
     router.alive()?;

@@ -6,14 +6,14 @@ use anyhow::{Result, ensure};
 
 use super::{Check, omit};
 use crate::files;
+use crate::netlab::{CONTROL, Netlab, Programs};
 use crate::process::check_interrupt;
-use crate::world::{CONTROL, Programs, World};
 
 pub(super) const CHECK: Check = Check {
     name: "phone-home",
     claim: "With no variable that silences it, the daemon asks for no name and sends nothing but to control, the relay, peers and the router next to it, nor does it update itself when control says so.",
     proves: &[omit("clientupdate"), omit("logtail")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
@@ -29,23 +29,23 @@ const ROUTER: &str = "10.90.1.1";
 const SINK: &str = "10.90.66.66";
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::with_names(programs, &[&format!("*={SINK}")])?;
-    let mut node = world.node("router")?;
-    let _watch = world.internet().serve("watch", &["watch", "router"])?;
+    let netlab = Netlab::with_names(programs, &[&format!("*={SINK}")])?;
+    let mut node = netlab.node("router")?;
+    let _watch = netlab.internet().serve("watch", &["watch", "router"])?;
     node.start_with(&[])?;
     let login = node.begin_login(&[])?;
     node.finish_login(login)?;
     // As if somebody had wished for updates, and control for one now. A daemon that can't has no word for either.
     let _ = node.cli(&["set", "--auto-update"])?;
-    let _ = world.control("/lab/c2n?node=router&method=POST&path=/update");
+    let _ = netlab.control("/lab/c2n?node=router&method=POST&path=/update");
     for _ in 0..SECONDS * 10 {
         check_interrupt()?;
         std::thread::sleep(Duration::from_millis(100));
     }
     node.alive()?;
-    let names: Vec<String> = world.names_asked_for()?.into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = netlab.names_asked_for()?.into_iter().map(|(name, _)| name).collect();
     ensure!(names.is_empty(), "it asked for {}", names.join(", "));
-    let watched = files::read(&world.internet().log("watch"))?;
+    let watched = files::read(&netlab.internet().log("watch"))?;
     let sent: Vec<&str> = watched.lines().filter(|line| *line != "ready").collect();
     ensure!(sent.iter().any(|line| line.contains(CONTROL)), "nothing was seen at all: {}", sent.join(", "));
     let foreign: Vec<&str> = sent.iter().copied().filter(|line| !expected(line)).collect();

@@ -5,27 +5,27 @@ use anyhow::{Context, Result, ensure};
 use super::direct::{Nat, behind_nat, path};
 use super::{Check, keep};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::node::silent_but_for;
-use crate::world::{Programs, World, until, until_told};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::silent_except;
+use crate::netlab::{Netlab, Programs, until, wait_for_result};
 
 pub(super) const CHECK: Check = Check {
     name: "portmap",
     claim: "Behind a router that speaks NAT-PMP the node asks for a port, tells its peers, and is reached directly by it, where without it no direct path is.",
     proves: &[keep("portmapper")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (left, mut mapped) = behind_nat(&world, "left", "mapped", (1, Nat::Hard))?;
+    let netlab = Netlab::new(programs)?;
+    let (left, mut mapped) = behind_nat(&netlab, "left", "mapped", (1, Nat::Hard))?;
     let _natpmp = left.serve("natpmp", &["natpmp", "eth0"])?;
-    let (_right, mut peer) = behind_nat(&world, "right", "peer", (2, Nat::Hard))?;
+    let (_right, mut peer) = behind_nat(&netlab, "right", "peer", (2, Nat::Hard))?;
 
-    mapped.join_with(&silent_but_for("TS_DISABLE_PORTMAPPER"), &[])?;
+    mapped.join_with(&silent_except("TS_DISABLE_PORTMAPPER"), &[])?;
     let (outside, inside) = until(PATIENCE, "the node to ask its router for a port", || {
         let said = files::read(&left.log("natpmp"))?;
         let mapped = said.lines().filter_map(|line| line.strip_prefix("mapped "));
@@ -34,8 +34,8 @@ fn run(programs: &Programs) -> Result<String> {
             .next_back()
             .map(|(outside, rest)| (outside.to_owned(), rest.split(' ').next().unwrap_or("").to_owned())))
     })?;
-    until_told(PATIENCE, &format!("{outside} among what the node tells its peers"), || {
-        let told = endpoints(&world, "mapped")?;
+    wait_for_result(PATIENCE, &format!("{outside} among what the node tells its peers"), || {
+        let told = endpoints(&netlab, "mapped")?;
         Ok(if told.contains(&outside) { Ok(()) } else { Err(told.join(", ")) })
     })?;
 
@@ -48,8 +48,8 @@ fn run(programs: &Programs) -> Result<String> {
 }
 
 /// Where a node says that it can be reached.
-fn endpoints(world: &World, name: &str) -> Result<Vec<String>> {
-    let nodes: Vec<serde_json::Value> = serde_json::from_str(&world.control("/lab/nodes")?)?;
+fn endpoints(netlab: &Netlab, name: &str) -> Result<Vec<String>> {
+    let nodes: Vec<serde_json::Value> = serde_json::from_str(&netlab.control("/lab/nodes")?)?;
     let node = nodes.iter().find(|node| node["Hostinfo"]["Hostname"] == name);
     let endpoints = node.with_context(|| format!("control knows no node {name}"))?["Endpoints"].as_array();
     Ok(endpoints.into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect())

@@ -4,26 +4,26 @@ use anyhow::{Result, ensure};
 
 use super::direct::{Nat, behind_nat, path};
 use super::{Check, keep};
-use crate::world::node::SILENT;
-use crate::world::{Programs, World};
+use crate::netlab::node::SILENT;
+use crate::netlab::{Netlab, Programs};
 
 pub(super) const CHECK: Check = Check {
     name: "raw-disco",
     claim: "With TS_ENABLE_RAW_DISCO a node whose firewall drops what comes unasked is reached directly from behind a router that gives every connection another port.",
     proves: &[keep("listenrawdisco")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut guarded = world.node("guarded")?;
+    let netlab = Netlab::new(programs)?;
+    let mut guarded = netlab.node("guarded")?;
     guarded.host.lab(&["firewall", "eth0"])?;
     // The node can't open its firewall by asking first: it asks at the port that the peer told, and the peer's router
     // gave that to another connection.
-    let (_nat, mut peer) = behind_nat(&world, "nat", "peer", (1, Nat::Hard))?;
+    let (_nat, mut peer) = behind_nat(&netlab, "nat", "peer", (1, Nat::Hard))?;
     guarded.join_with(&[&SILENT[..], &[("TS_ENABLE_RAW_DISCO", "true")]].concat(), &[])?;
     peer.join(&[])?;
     let found = path(&peer, &guarded)?;

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Broken, Check};
+use super::{Check, Fault};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::node::Node;
-use crate::world::{Programs, World, until};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::Node;
+use crate::netlab::{Netlab, Programs, until};
 
 pub(super) const CHECK: Check = Check {
     name: "restart",
     claim: "Killed at any moment the daemon comes back as the same node without a login, its state file never corrupt.",
     proves: &[],
-    sabotage: Some(Broken { with: "the state in memory", variables: &[], arguments: &["--state=mem:"] }),
+    fault: Some(Fault { with: "the state in memory", variables: &[], arguments: &["--state=mem:"] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
@@ -25,8 +25,8 @@ pub(super) const CHECK: Check = Check {
 const CUTS: u64 = 6;
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
     node.join(&[])?;
     let before = identity(&node)?;
     let mut moments = Vec::new();

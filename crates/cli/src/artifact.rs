@@ -3,8 +3,8 @@
 //! The file may come from anywhere and be made to hurt. Archives are read as a stream and nothing of them is written; only what
 //! UPX packed goes to a private folder, where UPX unpacks it under limits.
 
-mod packed;
-mod said;
+mod errors;
+mod upx;
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -106,14 +106,14 @@ pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     if let Some(error) = found.failure {
         return Err(error);
     }
-    found.others.extend(looked.faults.iter().map(|(at, fault)| said::fault(&place(&name, at), fault)));
+    found.others.extend(looked.faults.iter().map(|(at, fault)| errors::fault(&place(&name, at), fault)));
     found.more += looked.more_faults;
     match looked.format {
         Some(format) if !found.binaries.is_empty() => {
-            found.others.extend((found.more > 0).then(|| said::more(&name, found.more)));
+            found.others.extend((found.more > 0).then(|| errors::more(&name, found.more)));
             Ok(Opened { format, binaries: found.binaries, others: found.others })
         }
-        format => Err(said::nothing(&name, format, found.others, found.more).into()),
+        format => Err(errors::nothing(&name, format, found.others, found.more).into()),
     }
 }
 
@@ -137,7 +137,7 @@ impl Found {
             return;
         }
         let looked = look(place, program, cache, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
-            limits::BINARIES => Err(said::not_judged(place).into()),
+            limits::BINARIES => Err(errors::not_judged(place).into()),
             _ => {
                 self.binaries.push(binary);
                 Ok(())
@@ -171,17 +171,17 @@ fn look(place: &str, program: Program<'_>, cache: &Cache, unpacked: &mut usize) 
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match classify(&found) {
-        FileKind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
+        FileKind::Packed if *unpacked == limits::PACKED => return Err(errors::not_unpacked(place).into()),
         FileKind::Packed => {
             *unpacked += 1;
-            let (bytes, upx) = packed::unpack(place, &found, cache)?;
+            let (bytes, upx) = upx::unpack(place, &found, cache)?;
             let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }
         other => (found, other, None),
     };
-    let FileKind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
-    let Some(tailscale) = tailscale(&bytes, &info) else { return Err(said::not_tailscale(place, &info).into()) };
+    let FileKind::Go(info) = what else { return Err(errors::not_go(place, &what).into()) };
+    let Some(tailscale) = tailscale(&bytes, &info) else { return Err(errors::not_tailscale(place, &info).into()) };
     let identity = identify(&bytes)?;
     Ok(Binary { place: place.to_owned(), size, sha256, unpacked_by, identity, info: *info, tailscale })
 }

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use super::report::{Event, Report};
 use crate::commands::build_tailscale::{self, Maker, Unmade};
+use crate::netlab::external_control::ExternalControl;
+use crate::netlab::{FaultInjection, sandbox};
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::Elsewhere;
-use crate::world::{Sabotage, entrance};
 use crate::{files, programs, progress, registries};
 
 /// What the process inside is told.
@@ -29,10 +29,10 @@ pub(super) struct Plan {
     /// The daemon before it was packed.
     pub(super) unpacked: Option<PathBuf>,
     pub(super) checks: Vec<String>,
-    /// Hazards to stage, after the checks.
-    pub(super) stagings: Vec<String>,
-    pub(super) sabotage: Sabotage,
-    pub(super) elsewhere: Option<Elsewhere>,
+    /// Hazards to env, after the checks.
+    pub(super) scenarios: Vec<String>,
+    pub(super) fault: FaultInjection,
+    pub(super) external: Option<ExternalControl>,
     pub(super) soak_minutes: u64,
     /// How often the daemon is started to see what memory it takes.
     pub(super) starts: usize,
@@ -48,9 +48,9 @@ impl Plan {
             partner: None,
             unpacked: None,
             checks: Vec::new(),
-            stagings: Vec::new(),
-            sabotage: Sabotage::default(),
-            elsewhere: None,
+            scenarios: Vec::new(),
+            fault: FaultInjection::default(),
+            external: None,
             soak_minutes: 0,
             starts: 0,
         })
@@ -61,12 +61,12 @@ impl Plan {
 pub(in crate::commands) fn lacking(policy: &Policy, target: &str) -> Option<String> {
     match policy.targets.get(target).map(|target| runner(target.platform)) {
         Some(Runner::Unavailable(why)) => Some(why),
-        _ => entrance::lacking(),
+        _ => sandbox::missing_requirement(),
     }
 }
 
 /// What checks are run with: the pinned release, its module, and the world's program.
-pub(super) struct Stage<'a> {
+pub(super) struct TestEnv<'a> {
     pub(super) folder: PathBuf,
     pub(super) pinned: Pinned<'a>,
     pub(super) target: &'a str,
@@ -75,17 +75,17 @@ pub(super) struct Stage<'a> {
     pub(super) lab: PathBuf,
     /// Where the data of hazards can be written, if this is the repository that has them.
     pub(super) repository: Option<PathBuf>,
-    pub(super) elsewhere: Option<Elsewhere>,
+    pub(super) external: Option<ExternalControl>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> TestEnv<'a> {
     /// Builds the world's program in the generated module of the pinned release.
     pub(super) fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
         let maker = Maker::gather(project, pinned, &[])?;
         let lab = lab(&maker)?;
         let repository = Some(project.root()).filter(|root| registries::is_built_in(root));
-        Ok(Self { folder, pinned, target, maker, lab, repository, elsewhere: None })
+        Ok(Self { folder, pinned, target, maker, lab, repository, external: None })
     }
 
     /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
@@ -93,7 +93,7 @@ impl<'a> Stage<'a> {
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
             let unclaimed = check.unclaimed_by(self.pinned.policy);
-            match unclaimed.or_else(|| self.elsewhere.as_ref().and_then(|_| check.only_with_ours())) {
+            match unclaimed.or_else(|| self.external.as_ref().and_then(|_| check.only_with_ours())) {
                 None => claimed.push(check.name.to_owned()),
                 Some(why) => reports.push(Report::not_claimed(check.name, &why)),
             }
@@ -111,7 +111,7 @@ impl<'a> Stage<'a> {
     pub(super) fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
         let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
         let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
-        Ok(Plan { checks, unpacked, elsewhere: self.elsewhere.clone(), ..plan })
+        Ok(Plan { checks, unpacked, external: self.external.clone(), ..plan })
     }
 
     /// A binary of a selection, built unless it is there; where it is.
@@ -145,7 +145,7 @@ pub(in crate::commands) fn lab(maker: &Maker) -> Result<PathBuf> {
 
 /// Runs a plan inside a world of its own, and passes on what happens there.
 pub(super) fn events(plan: &Plan, mut happens: impl FnMut(Event)) -> Result<std::process::ExitStatus> {
-    entrance::enter(&["verify-inside", &serde_json::to_string(plan)?], |line| {
+    sandbox::run_in_namespaces(&["verify-inside", &serde_json::to_string(plan)?], |line| {
         happens(serde_json::from_str(line).context("reading what the world's process says")?);
         Ok(())
     })
@@ -165,10 +165,10 @@ pub(super) fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> 
     })?;
     drop(step);
     anyhow::ensure!(
-        status.success() && reports.len() == plan.checks.len() + plan.stagings.len(),
+        status.success() && reports.len() == plan.checks.len() + plan.scenarios.len(),
         "the world's process ended ({status}) after {} of {} checks",
         reports.len(),
-        plan.checks.len() + plan.stagings.len()
+        plan.checks.len() + plan.scenarios.len()
     );
     Ok(reports)
 }

@@ -9,10 +9,10 @@ use anyhow::Result;
 use featureset::release::Release;
 
 use super::checks::{direct, dns, exit_node, flash, login, routes};
-use crate::world::Programs;
+use crate::netlab::Programs;
 
-/// One staging. What it runs is a check: it passes where the hazard is not.
-pub(super) struct Staging {
+/// One scenario. What it runs is a check: it passes where the hazard is not.
+pub(super) struct HazardScenario {
     /// The hazard's id.
     pub(super) hazard: &'static str,
     /// The release that it is staged on; the pinned one where none is named.
@@ -27,32 +27,36 @@ pub(super) struct Staging {
     pub(super) run: fn(&Programs) -> Result<String>,
 }
 
-/// A staging on the pinned release, seen by the hazard's own symptom.
-const fn staged(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> Staging {
-    Staging { hazard, release: None, with: &[], without: &[], shows: None, run }
+/// A scenario on the pinned release, seen by the hazard's own symptom.
+const fn staged(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
+    HazardScenario { hazard, release: None, with: &[], without: &[], shows: None, run }
 }
 
 /// The same, seen otherwise.
-const fn seen(hazard: &'static str, shows: &'static str, run: fn(&Programs) -> Result<String>) -> Staging {
-    Staging { shows: Some(shows), ..staged(hazard, run) }
+const fn seen(hazard: &'static str, shows: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
+    HazardScenario { shows: Some(shows), ..staged(hazard, run) }
 }
 
-/// A staging on 1.104, where direct connections are features of their own. netstack plays no part in it, and its module is
+/// A scenario on 1.104, where direct connections are features of their own. netstack plays no part in it, and its module is
 /// not to be had everywhere.
-const fn on_1_104(hazard: &'static str, shows: Option<&'static str>, run: fn(&Programs) -> Result<String>) -> Staging {
+const fn on_1_104(
+    hazard: &'static str,
+    shows: Option<&'static str>,
+    run: fn(&Programs) -> Result<String>,
+) -> HazardScenario {
     let (release, with) = (Some("1.104.5"), &["nattraversal", "udptransport"]);
-    Staging { hazard, release, with, without: &["netstack"], shows, run }
+    HazardScenario { hazard, release, with, without: &["netstack"], shows, run }
 }
 
-impl Staging {
+impl HazardScenario {
     /// The release that it is staged on.
     pub(super) fn release(&self, pinned: Release) -> Release {
         self.release.and_then(|release| release.parse().ok()).unwrap_or(pinned)
     }
 }
 
-/// Every staging, by hazard.
-pub(super) static STAGINGS: &[Staging] = &[
+/// Every scenario, by hazard.
+pub(super) static SCENARIOS: &[HazardScenario] = &[
     staged("advertiseexitnode-noop", exit_node::run),
     seen("advertiseroutes-silent", "does not warn", routes::run),
     seen("cachenetmap-flash-wear", "netmap-cache", flash::run),
@@ -63,7 +67,7 @@ pub(super) static STAGINGS: &[Staging] = &[
     seen("exitnode-dns", "server misbehaving", exit_node::run),
     seen("exitnode-peerapiserver", "server misbehaving", exit_node::run),
     staged("flags-vanish", starting::with_debug),
-    Staging { with: &["clientmetrics"], ..staged("flags-vanish-newer", starting::with_syslog) },
+    HazardScenario { with: &["clientmetrics"], ..staged("flags-vanish-newer", starting::with_syslog) },
     staged("invertgso-netstack", packets::pinged_by_tsmp),
     staged("ipnbus-up", login::run),
     seen("logtail-flash-wear", "tailscaled.log", flash::run),
@@ -82,8 +86,8 @@ pub(super) static STAGINGS: &[Staging] = &[
     staged("useroutes-noop", routes::run),
 ];
 
-/// The hazards that show at run time and have no staging, each with what one would need.
-pub(super) static NOT_STAGED: &[(&str, &str)] = &[
+/// The hazards that show at run time and have no scenario, each with what one would need.
+pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("appconnectors-advertiseroutes", "a control server that hands out the configuration of app connectors"),
     ("appconnectors-dns", "a control server that hands out the configuration of app connectors"),
     ("appconnectors-peerapiserver", "a control server that hands out the configuration of app connectors"),
@@ -130,9 +134,10 @@ mod tests {
 
     #[test]
     fn the_tables_are_sorted_and_every_hazard_that_runs_stands_in_one_of_them() {
-        assert!(STAGINGS.windows(2).all(|pair| pair[0].hazard < pair[1].hazard));
-        assert!(NOT_STAGED.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let named = STAGINGS.iter().map(|staging| staging.hazard).chain(NOT_STAGED.iter().map(|(hazard, _)| *hazard));
+        assert!(SCENARIOS.windows(2).all(|pair| pair[0].hazard < pair[1].hazard));
+        assert!(WITHOUT_SCENARIO.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let named =
+            SCENARIOS.iter().map(|scenario| scenario.hazard).chain(WITHOUT_SCENARIO.iter().map(|(hazard, _)| *hazard));
         let named: Vec<&str> = named.collect();
         let runs = Facts::embedded().hazards().filter(|hazard| hazard.record.effect != Effect::DoesNotCompile);
         let runs: BTreeSet<&str> = runs.map(|hazard| hazard.id.as_str()).collect();
@@ -143,13 +148,13 @@ mod tests {
     #[test]
     fn what_is_staged_is_a_hazard_of_that_release_and_says_how_it_is_seen() {
         let facts = Facts::embedded();
-        for staging in STAGINGS {
-            let hazard = facts.hazard(staging.hazard).unwrap();
-            let release = staging.release.unwrap_or("1.102.5").parse().unwrap();
-            assert!(hazard.in_release(release), "{} is not in {release}", staging.hazard);
-            let seen = staging.shows.is_some() || hazard.record.symptom.is_some();
-            assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has nothing to be seen by", staging.hazard);
-            for name in staging.with.iter().chain(staging.without) {
+        for scenario in SCENARIOS {
+            let hazard = facts.hazard(scenario.hazard).unwrap();
+            let release = scenario.release.unwrap_or("1.102.5").parse().unwrap();
+            assert!(hazard.in_release(release), "{} is not in {release}", scenario.hazard);
+            let seen = scenario.shows.is_some() || hazard.record.symptom.is_some();
+            assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has nothing to be seen by", scenario.hazard);
+            for name in scenario.with.iter().chain(scenario.without) {
                 assert!(facts.registry(release).unwrap().features.contains_key(*name), "{name}");
             }
         }
