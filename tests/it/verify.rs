@@ -41,7 +41,7 @@ fn outcomes(stdout: &str) -> Vec<(String, String, String)> {
 
 #[test]
 fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
@@ -56,7 +56,7 @@ fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
 
 #[test]
 fn an_interrupted_run_leaves_nothing() {
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
@@ -115,7 +115,7 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
     if !full() {
         return;
     }
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let (before, place) = (machine(), tempfile::tempdir().unwrap());

@@ -9,12 +9,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, Import, What};
-pub use bench::Bench;
+pub use bench::{Bench, Load};
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 use crate::problem::Problem;
 use crate::shard::Shard;
 use diagnostics::Code;
+
+/// The name of the policy's file.
+pub const POLICY_FILE: &str = "featureset.yaml";
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
 ///
@@ -55,7 +58,7 @@ impl Cli {
     }
 }
 
-/// How findings and results are printed.
+/// The format of findings and results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.

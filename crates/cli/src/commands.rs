@@ -20,15 +20,7 @@ pub mod verify;
 use anyhow::Result;
 
 use crate::cli::{Cli, Command};
-
-/// How a command ended, if it could run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Exit status 0.
-    Clean,
-    /// Exit status 1: findings were shown, or upstream's code does not compile.
-    Findings,
-}
+pub use crate::outcome::Outcome;
 
 /// Runs the command that was asked for.
 ///

@@ -8,8 +8,8 @@ use featureset::cost::{Basis, Cost, Costs, format_difference};
 use featureset::name::FeatureName;
 use featureset::selection::Selection;
 
+use crate::pinned::Pinned;
 use crate::problem::Problem;
-use crate::project::{Pinned, Project};
 use crate::{files, limits};
 use diagnostics::Code;
 
@@ -31,11 +31,10 @@ impl Known {
     ///
     /// # Errors
     /// A [`Problem`] where a file is there and can't be read.
-    pub fn read(project: &Project) -> Result<Self> {
-        let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
+    pub fn read<'a>(root: &Path, targets: impl Iterator<Item = &'a String>) -> Result<Self> {
         let mut known = BTreeMap::new();
         for target in targets {
-            if let Some(costs) = read(&project.root(), target)? {
+            if let Some(costs) = read(root, target)? {
                 known.insert(target.clone(), costs);
             }
         }

@@ -4,86 +4,30 @@
 //! everything, and nothing is registered on the machine. Inside, every host has its own network namespace and its own
 //! /etc. A host called `internet` connects the others and forwards between them.
 
+mod address;
 pub mod external_control;
 pub mod host;
 pub mod memory;
 pub mod node;
+mod poll;
+mod programs;
 pub mod sandbox;
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result};
 
 use crate::files;
-use crate::process::{Server, check_interrupt};
-use crate::tools::qemu::Runner;
-use external_control::ExternalControl;
+use crate::process::Server;
+use address::{CONTROL_PORT, FOLDER};
 use host::Host;
 use node::Node;
 
-/// The address of the control server, the relay and the resolver.
-pub const CONTROL: &str = "10.90.0.1";
-
-/// The port of the control server.
-const CONTROL_PORT: &str = "9911";
-
-/// The domain of the tailnet's names.
-pub const DOMAIN: &str = "tailnet.example";
-
-/// A name outside the tailnet, and its address.
-pub const OUTSIDE: (&str, &str) = ("outside.example", "192.0.2.7");
-
-/// The folder with all files of the test network: a tmpfs that is mounted only in its own namespaces.
-const FOLDER: &str = "/run/netlab";
-
-/// The programs of a test network, and how to run them.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    /// Our helper program: control server, namespaces, traffic.
-    pub lab: PathBuf,
-    /// The daemon.
-    pub tailscaled: PathBuf,
-    /// The command-line client: the same file under its other name.
-    pub tailscale: PathBuf,
-    /// The daemon of the other nodes, if it differs; `tailscale` is in the same folder.
-    pub partner: Option<PathBuf>,
-    /// The daemon before it was packed, if it is packed.
-    pub unpacked: Option<PathBuf>,
-    /// How programs of the daemon's processor are run.
-    pub runner: Runner,
-    /// Extra arguments for every daemon; used to inject faults for checks that no policy decision can break.
-    pub fault: FaultInjection,
-    /// The external control server, if it replaces ours.
-    pub external: Option<ExternalControl>,
-    /// Extra duration of checks that make traffic.
-    pub soak: Duration,
-}
-
-impl Programs {
-    /// Returns the same programs with another daemon; `tailscale` is in the same folder.
-    #[must_use]
-    pub fn with_daemon(&self, daemon: &Path) -> Self {
-        Self { tailscaled: daemon.to_owned(), tailscale: daemon.with_file_name("tailscale"), ..self.clone() }
-    }
-
-    /// Returns the URL of the login server.
-    #[must_use]
-    pub fn login_server(&self) -> String {
-        self.external.as_ref().map_or_else(Netlab::login_server, |external| external.login_server.clone())
-    }
-}
-
-/// Environment variables and arguments that make a check fail.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultInjection {
-    /// Environment variables of the daemon.
-    pub variables: Vec<(String, String)>,
-    /// Extra arguments of the daemon.
-    pub arguments: Vec<String>,
-}
+pub use address::{CONTROL, DOMAIN, OUTSIDE, login_server};
+pub use host::wait_until_reachable;
+pub use poll::{until, wait_for_result};
+pub use programs::{FaultInjection, Programs};
 
 /// The hosts of one check.
 pub struct Netlab {
@@ -195,18 +139,12 @@ impl Netlab {
         host.lab(&["route", "0.0.0.0/0", &format!("10.90.{network}.1")]).map(drop)
     }
 
-    /// Returns the URL of our own login server.
-    #[must_use]
-    pub fn login_server() -> String {
-        format!("http://{CONTROL}:{CONTROL_PORT}")
-    }
-
     /// Requests a path of our control server, such as `/lab/nodes`.
     ///
     /// # Errors
     /// The response, if it is an error.
     pub fn control(&self, path: &str) -> Result<String> {
-        self.internet.lab(&["call", &format!("{}{path}", Self::login_server())])
+        self.internet.lab(&["call", &format!("{}{path}", login_server())])
     }
 
     /// Returns the names that were looked up, each with the client's address, without repetitions and in order.
@@ -239,45 +177,4 @@ pub fn logs() -> Result<Vec<(String, String)>> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Waits until an echo server answers. Without a relay, the first packets wait for a direct path.
-///
-/// # Errors
-/// As [`until`].
-pub fn wait_until_reachable(from: &Host, at: &str) -> Result<()> {
-    until(host::PATIENCE, "the first bytes through the tunnel", || Ok(from.lab(&["send", at, "1000"]).ok().map(drop)))
-}
-
-/// Polls until `look` returns a value. `what` names the value in the error.
-///
-/// # Errors
-/// On a timeout, if `look` fails, or if the run is interrupted.
-pub fn until<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    wait_for_result(patience, what, || Ok(look()?.ok_or_else(String::new)))
-}
-
-/// As [`until`]. `look` returns the current observation as the inner error; the timeout error contains the last one.
-///
-/// # Errors
-/// As [`until`].
-pub fn wait_for_result<T>(
-    patience: Duration,
-    what: &str,
-    mut look: impl FnMut() -> Result<Result<T, String>>,
-) -> Result<T> {
-    let begun = Instant::now();
-    loop {
-        check_interrupt()?;
-        let instead = match look()? {
-            Ok(found) => return Ok(found),
-            Err(instead) => instead,
-        };
-        if begun.elapsed() > patience {
-            let seen =
-                if instead.is_empty() { String::new() } else { format!("; last observation: {}", instead.trim()) };
-            bail!("waited {} s for {what}{seen}", patience.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -6,20 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::facts::Facts;
 use featureset::finding::{Finding, Severity};
-use featureset::policy::{self, Policy, Reading};
-use featureset::registry::Registry;
-use featureset::release::Release;
+use featureset::policy::{self, Reading};
 use featureset::rules;
 
 use crate::cache::Cache;
 use crate::cli::Format;
+pub use crate::cli::POLICY_FILE;
 use crate::files;
+pub use crate::pinned::Pinned;
 use crate::problem::Problem;
 use crate::{limits, registries, render};
 use diagnostics::Code;
-
-/// The name of the policy's file.
-pub const POLICY_FILE: &str = "featureset.yaml";
 
 /// A policy that was read, and what is wrong with it.
 pub struct Project {
@@ -35,19 +32,6 @@ pub struct Project {
     pub facts: Cow<'static, Facts>,
     /// The user's own cache: where tools come from, and what says which artefacts this program built.
     pub cache: Cache,
-}
-
-/// A policy of which enough is known to plan with.
-#[derive(Clone, Copy)]
-pub struct Pinned<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The pinned release.
-    pub release: Release,
-    /// Its registry.
-    pub registry: &'a Registry,
-    /// What is known of upstream.
-    pub facts: &'a Facts,
 }
 
 /// Finds the policy: the file that was named, or the nearest featureset.yaml from the current folder upwards.
@@ -130,7 +114,7 @@ impl Project {
         let pinned = self.unless(format, |finding| finding.severity == Severity::Error)?;
         // A warning is shown and stops nothing; as JSON it would be a second document.
         if pinned.is_some() && format != Format::Json {
-            render::findings(self, &self.findings, format)?;
+            self.show(&self.findings, format)?;
         }
         Ok(pinned)
     }
@@ -143,9 +127,28 @@ impl Project {
         let findings: Vec<Finding> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
         match self.pinned() {
             Some(pinned) if findings.is_empty() => Ok(Some(pinned)),
-            Some(_) => render::findings(self, &findings, format).map(|()| None),
+            Some(_) => self.show(&findings, format).map(|()| None),
             // Without a release everything that was found is in the way.
-            None => render::findings(self, &self.findings, format).map(|()| None),
+            None => self.show(&self.findings, format).map(|()| None),
         }
+    }
+
+    /// Prints findings about the policy: for people on stderr, for programs on stdout.
+    ///
+    /// # Errors
+    /// If they can't be written as JSON.
+    pub fn show(&self, findings: &[Finding], format: Format) -> Result<()> {
+        render::findings(&self.path, &self.text, findings, format)
+    }
+
+    /// Returns findings about the policy as a JSON document, to which a command may add.
+    #[must_use]
+    pub fn document(&self, findings: &[Finding]) -> serde_json::Value {
+        render::document(&self.path, &self.text, findings)
+    }
+
+    /// Returns the names of the policy's targets.
+    pub fn targets(&self) -> impl Iterator<Item = &String> {
+        self.reading.policy.iter().flat_map(|policy| policy.targets.keys())
     }
 }

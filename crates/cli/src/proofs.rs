@@ -9,7 +9,7 @@ use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::invocation::generated_by;
-use crate::project::{Pinned, Project};
+use crate::pinned::Pinned;
 use crate::{files, limits, registries};
 
 /// Where the files are, from the policy's folder.
@@ -49,7 +49,7 @@ pub fn read(root: &Path, target: &str) -> Option<Proofs> {
 /// # Errors
 /// A [`crate::problem::Problem`] where the file can't be written.
 pub fn record(
-    project: &Project,
+    root: &Path,
     pinned: Pinned<'_>,
     target: &str,
     seen: Vec<(String, bool, BTreeSet<String>)>,
@@ -57,13 +57,13 @@ pub fn record(
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
     let kept = pinned.registry.features.keys().filter(|name| pinned.policy.keeps(name)).cloned().collect();
     let mut proofs = Proofs {
-        generated_by: generated_by(registries::is_built_in(&project.root()), "verify"),
+        generated_by: generated_by(registries::is_built_in(root), "verify"),
         release: pinned.release,
         platform: platform.to_owned(),
         kept,
         passed: BTreeMap::new(),
     };
-    let known = read(&project.root(), target);
+    let known = read(root, target);
     if let Some(known) = known.filter(|known| Proofs { passed: BTreeMap::new(), ..known.clone() } == proofs) {
         proofs.passed = known.passed;
     }
@@ -74,10 +74,10 @@ pub fn record(
             proofs.passed.remove(&check);
         }
     }
-    if proofs.passed.is_empty() && !path(&project.root(), target).exists() {
+    if proofs.passed.is_empty() && !path(root, target).exists() {
         return Ok(());
     }
-    files::write(&path(&project.root(), target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
+    files::write(&path(root, target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
 }
 
 /// What was shown of a policy's targets.
@@ -87,14 +87,13 @@ pub struct Shown(BTreeMap<String, Proofs>);
 impl Shown {
     /// Reads what was shown of the policy's targets, as far as it can be read.
     #[must_use]
-    pub fn read(project: &Project) -> Self {
-        let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
-        Self(targets.filter_map(|target| Some((target.clone(), read(&project.root(), target)?))).collect())
+    pub fn read<'a>(root: &Path, targets: impl Iterator<Item = &'a String>) -> Self {
+        Self(targets.filter_map(|target| Some((target.clone(), read(root, target)?))).collect())
     }
 
     /// Which checks proved a decision, in words: `` `dns` on 1.102.5, amd64 ``.
     #[must_use]
-    pub fn of(&self, verdict: &str, name: &FeatureName) -> Vec<String> {
+    pub fn passed_checks(&self, verdict: &str, name: &FeatureName) -> Vec<String> {
         let claim = format!("{verdict} {name}");
         let mut found = Vec::new();
         for (target, proofs) in &self.0 {

@@ -60,7 +60,7 @@ pub struct Import {
     #[arg(long, value_name = "LINE")]
     pub line: Option<usize>,
     /// The policy to write; `-` is stdout.
-    #[arg(long, short, value_name = "FILE", default_value = crate::project::POLICY_FILE)]
+    #[arg(long, short, value_name = "FILE", default_value = super::POLICY_FILE)]
     pub output: PathBuf,
     /// Replace the file if it is there.
     #[arg(long)]

@@ -1,8 +1,7 @@
 //! Flags of `bench`.
 
-use clap::Args;
-
-use crate::commands::bench::Load;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 /// Flags of `bench`.
 #[derive(Debug, Args)]
@@ -22,4 +21,24 @@ pub struct Bench {
     /// Make a machine that can't run it, or that is too noisy to tell, a failure.
     #[arg(long)]
     pub require_all: bool,
+}
+
+/// A kind of traffic through the tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Load {
+    /// One TCP connection.
+    OneStream,
+    /// Sixteen TCP connections.
+    ManyStreams,
+    /// UDP packets of 100 bytes there and back, 64 on their way at a time.
+    SmallPackets,
+}
+
+impl Load {
+    /// Returns its name on the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }

@@ -23,11 +23,11 @@ pub use manifest::{Artefact, Manifest};
 pub use plan::{command_line, document};
 pub use shrink::twin;
 
-use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{escape, files, output, process, progress, render};
+use crate::{escape, files, output, process, progress};
 use diagnostics::Code;
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
@@ -95,9 +95,9 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
 /// is built.
 fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
     if format != Format::Json {
-        return render::findings(project, findings, format);
+        return project.show(findings, format);
     }
-    let mut document = render::document(project, &[&project.findings[..], findings].concat());
+    let mut document = project.document(&[&project.findings[..], findings].concat());
     let built = targets.iter().filter(|target| matches!(state(project, pinned, target), Ok(State::Fresh)));
     let manifests = built.filter_map(|target| {
         let folder = folder(project, target);

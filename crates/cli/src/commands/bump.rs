@@ -18,8 +18,8 @@ use featureset::rules;
 use featureset::selection::Selection;
 use featureset::upgrade::{self, Unknown, Upgrade};
 
-use super::Outcome;
 use crate::cli::{Bump, Destination, Format};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::tools::go::{self, Go};
@@ -34,7 +34,7 @@ use diagnostics::Code;
 pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.reading.policy.as_ref().and_then(|policy| policy.tailscale) else {
-        render::findings(&project, &project.findings, format)?;
+        project.show(&project.findings, format)?;
         return Ok(Outcome::Findings);
     };
     let go = go::find_or_provide(&project.cache)?;
@@ -80,7 +80,7 @@ fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<
         let next = "Run `bump latest`: it tells what the step forces to be decided.".to_owned();
         findings.push(rules::get("newer-release").finding(message, place, next));
     }
-    render::findings(project, &findings, format)?;
+    project.show(&findings, format)?;
     if findings.is_empty() && format == Format::Human {
         progress::line("Checked", &format!("Tailscale {pinned} is the newest stable release"));
     }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use featureset::finding::Severity;
 use featureset::policy::edit;
 
-use super::Outcome;
 use crate::cli::{Check, Deny, Format};
+use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::{files, progress, render};
 
@@ -30,7 +30,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outco
             None => progress::line("Unchanged", &format!("{}: nothing that --fix can do", project.path.display())),
         }
     }
-    render::findings(&project, &project.findings, format)?;
+    project.show(&project.findings, format)?;
     if format == Format::Human {
         progress::line("Checked", &format!("{}: {}", project.path.display(), render::summary(&project.findings)));
     }

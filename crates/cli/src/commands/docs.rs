@@ -14,10 +14,10 @@ use featureset::schema::{hazard_schema, schema};
 use similar::TextDiff;
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::Docs;
 use crate::costs::Known;
 use crate::invocation::spelled;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::chart;
@@ -46,7 +46,7 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
     };
     let folder = root.join("docs");
     let mut outcome = Outcome::Clean;
-    let costs = Known::read(&project)?;
+    let costs = Known::read(&project.root(), project.targets())?;
     for (target, known) in costs.iter() {
         let standing = costs::standing(pinned, target, known);
         let Some(remark) = standing.remark() else { continue };

@@ -7,11 +7,11 @@ use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{Explain, Format};
 use crate::costs::{self, Known};
 use crate::escape;
 use crate::invocation::spelled;
+use crate::outcome::Outcome;
 use crate::output::{self, product};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
@@ -35,9 +35,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     let explanation =
         explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstreams_words(&project, &explanation);
-    let costs = Known::read(&project)?;
+    let costs = Known::read(&project.root(), project.targets())?;
     let decision = pinned.policy.features.get(&explanation.feature);
-    let proved = decision.map(|decision| Shown::read(&project).of(decision.verdict.word(), &explanation.feature));
+    let proved = decision.map(|decision| {
+        Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
+    });
     let proved = proved.unwrap_or_default();
     match format {
         Format::Json => {

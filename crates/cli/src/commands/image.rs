@@ -10,8 +10,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Outcome;
 use crate::cli::{Format, Image, ImageAction};
+use crate::outcome::Outcome;
 
 /// Runs the command.
 ///

@@ -9,9 +9,9 @@ use featureset::policy::Verdict;
 use serde::Serialize;
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{DecisionFilter, Format, List, Order};
 use crate::costs::{FOLDER, Known};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::{MOST_WIDTH, width};
@@ -36,7 +36,7 @@ struct Row<'a> {
 pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
-    let known = Known::read(&project)?;
+    let known = Known::read(&project.root(), project.targets())?;
     let costs = match &flags.target {
         Some(target) => Some(measured(&known, target)?),
         None => known.shown(),

@@ -13,10 +13,10 @@ use featureset::policy::Pack;
 use featureset::selection::Selection;
 use gobinary::pclntab::REVISION;
 
-use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};
 use super::verify::MemoryProbe;
 use crate::cli::{Format, Measure, MeasureWhat};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{files, progress};

@@ -8,9 +8,9 @@ use anyhow::Result;
 use featureset::registry::Registry;
 use featureset::release::ReleaseLine;
 
-use super::Outcome;
 use crate::cache::Cache;
 use crate::cli;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
 use crate::registries::{self, BUILT_IN};

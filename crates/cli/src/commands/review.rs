@@ -9,10 +9,10 @@ use featureset::change::{Change, Side};
 use featureset::finding::{Lines, Severity};
 use featureset::policy;
 
-use super::Outcome;
 use crate::cli::{Format, Review};
 use crate::costs::Known;
 use crate::invocation::spelled;
+use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::proofs::Shown;
 use crate::{outln, output, progress, render};
@@ -26,7 +26,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let project = Project::open(policy)?;
     if project.reading.policy.is_none() {
         // What can't be read can't be compared.
-        render::findings(&project, &project.findings, format)?;
+        project.show(&project.findings, format)?;
         return Ok(Outcome::Findings);
     }
     let text = Repository::of(&project)?.policy_at(&flags.base)?;
@@ -36,11 +36,12 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let change = Change::between(base, new, &project.facts);
     match format {
         Format::Human => {
-            let (costs, shown) = (Known::read(&project)?, Shown::read(&project));
+            let (costs, shown) =
+                (Known::read(&project.root(), project.targets())?, Shown::read(&project.root(), project.targets()));
             outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
         }
         Format::Json => output::json(&document(&project, &flags.base, &change)),
-        Format::Github | Format::Sarif => render::findings(&project, &change.questions, format)?,
+        Format::Github | Format::Sarif => project.show(&change.questions, format)?,
     }
     if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
         progress::warn(&spelled(&format!("{} has errors: `check` shows them", project.path.display())));

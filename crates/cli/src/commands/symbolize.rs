@@ -9,9 +9,9 @@ use featureset::policy::format_size;
 use gobinary::symbols::{Frame, Symbols};
 use regex::{Captures, Regex};
 
-use super::Outcome;
 use super::build_tailscale::{self, chosen_targets};
 use crate::cli::Symbolize;
+use crate::outcome::Outcome;
 use crate::output::product;
 use crate::problem::Problem;
 use crate::project::Project;

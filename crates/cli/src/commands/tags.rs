@@ -7,9 +7,9 @@ use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{Format, Tags};
 use crate::commands::build_tailscale::{chosen_targets, command_line, document};
+use crate::outcome::Outcome;
 use crate::project::Project;
 
 /// Runs the command. Only findings without which there is no tag line hold it back.

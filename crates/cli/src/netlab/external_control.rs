@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::CONTROL;
+use super::address::CONTROL;
 use super::host::wait_until_ready;
 use crate::problem::Problem;
 use crate::process::{self, Server};

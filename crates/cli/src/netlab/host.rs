@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{CONTROL, until};
+use super::address::CONTROL;
+use super::poll::until;
 use crate::process::{self, Output, Server};
 use crate::{files, process::output_within};
 
@@ -122,6 +123,14 @@ impl Host {
         self.lab(&[&["address", name], addresses].concat())?;
         other.lab(&[&["address", other_name], other_addresses].concat()).map(drop)
     }
+}
+
+/// Waits until an echo server answers. Without a relay, the first packets wait for a direct path.
+///
+/// # Errors
+/// As [`until`].
+pub fn wait_until_reachable(from: &Host, at: &str) -> Result<()> {
+    until(PATIENCE, "the first bytes through the tunnel", || Ok(from.lab(&["send", at, "1000"]).ok().map(drop)))
 }
 
 /// Waits until a server logs `ready`.

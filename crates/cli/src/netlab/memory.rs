@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::node::Node;
-use super::{Netlab, Programs};
 use crate::files;
 use crate::process::check_interrupt;
 
@@ -54,19 +53,6 @@ impl Memory {
             std::thread::sleep(Duration::from_millis(100));
         }
         Self::current(node)
-    }
-
-    /// Measures the memory use of an idle daemon after its login.
-    ///
-    /// # Errors
-    /// If it can't log in.
-    pub fn idle(programs: &Programs) -> Result<Self> {
-        let netlab = Netlab::new(programs)?;
-        let mut node = netlab.node("idle")?;
-        node.join(&[])?;
-        let memory = Self::at_rest(&node)?;
-        node.alive()?;
-        Ok(memory)
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::address::login_server;
 use super::external_control::{ExternalControl, KEY_INSIDE};
 use super::host::{Host, NOBODY, PATIENCE, ended, failure_output};
-use super::{Netlab, Programs, until, wait_for_result};
+use super::poll::{until, wait_for_result};
+use super::programs::Programs;
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
 use crate::tools::qemu::Runner;
@@ -247,7 +249,7 @@ impl Node {
     /// # Errors
     /// The output of `tailscale up`, if it prints no URL.
     pub fn begin_login(&mut self, arguments: &[&str]) -> Result<Login> {
-        let (server, name) = (Netlab::login_server(), format!("--hostname={}", self.host.name));
+        let (server, name) = (login_server(), format!("--hostname={}", self.host.name));
         let fixed = ["up", "--login-server", &server, &name, "--timeout=60s"];
         let log = self.host.log("up");
         let mut up = process::start(self.cli_command(&[&fixed, arguments].concat(), None)?, &log)?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount, mount_bind};
 
 use super::external_control::{self, ExternalControl};
-use super::{FaultInjection, Programs};
+use super::programs::{FaultInjection, Programs};
 use crate::tools::qemu::Runner;
 use crate::{files, process};
 

@@ -5,8 +5,8 @@ use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
 use super::paired_stats::{Ratio, Verdict, middle};
-use super::{Load, Side};
-use crate::cli::Format;
+use super::plan::Side;
+use crate::cli::{Format, Load};
 use crate::render::annotate;
 use crate::{outln, output};
 
@@ -190,7 +190,7 @@ impl Summary {
             let size = |bytes: f64| format_size(bytes as u64);
             // What only started has carried nothing.
             let loaded = if one.binary == Side::PackedAsLinked { "–".to_owned() } else { size(one.loaded) };
-            text += &format!("| {} | {} | {loaded} |\n", one.binary.words(), size(one.idle));
+            text += &format!("| {} | {} | {loaded} |\n", one.binary.description(), size(one.idle));
         }
         text.trim_end().to_owned()
     }

@@ -5,7 +5,7 @@ use featureset::proof::{Established, Observation};
 use featureset::rules;
 
 use crate::cli::Format;
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::output::{self, product};
 use crate::project::Project;
 use crate::render::wrapped;

@@ -9,8 +9,8 @@ use image::lint::{Expected, Program, Verdict, judge};
 use image::platform::Platform;
 
 use crate::cli::{Format, ImageLint};
-use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{files, progress, render};

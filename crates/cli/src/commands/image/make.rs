@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{lint, shell};
 use crate::cli::{Format, Image};
-use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, outln, output, progress, render};
@@ -51,7 +51,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     }
     let findings = build_tailscale::ensure(&project, pinned, &targets)?;
     if !findings.is_empty() {
-        render::findings(&project, &findings, format)?;
+        project.show(&findings, format)?;
         return Ok(Outcome::Findings);
     }
     let made = platforms.iter().map(|(target, platform)| {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use image::routeros::{FIRST, LAST, Request, script};
 
 use crate::cli::{Format, ImageScript};
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::{outln, output, progress};
 use diagnostics::Code;

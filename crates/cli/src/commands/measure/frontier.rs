@@ -8,7 +8,7 @@ use featureset::policy::{Verdict, format_size};
 use featureset::rules;
 
 use crate::cli::Format;
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::wrapped;

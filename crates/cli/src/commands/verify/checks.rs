@@ -1,5 +1,6 @@
 //! The checks: each is a file, each has one line in the table, and the table tests itself.
 
+mod check;
 mod cli;
 pub(super) mod direct;
 pub(super) mod dns;
@@ -14,74 +15,7 @@ mod raw_disco;
 mod restart;
 pub(super) mod routes;
 
-use std::fmt;
-
-use anyhow::Result;
-use featureset::name::FeatureName;
-use featureset::policy::{Policy, Verdict};
-
-use crate::netlab::{FaultInjection, Programs};
-
-/// One check.
-pub struct Check {
-    /// Its name, by which it can be chosen.
-    pub name: &'static str,
-    /// What it shows, in one sentence.
-    pub claim: &'static str,
-    /// The decisions that it proves: with any of them turned round it fails.
-    pub proves: &'static [Claim],
-    /// How it is shown to fail where no decision does it.
-    pub fault: Option<Fault>,
-    /// Other features that it can't do without.
-    pub needs: &'static [&'static str],
-    /// Whether any control server will do; the others take what only ours can be told.
-    pub anywhere: bool,
-    /// Runs it in a world of its own; gives what it saw, and as an error what it saw instead.
-    pub run: fn(&Programs) -> Result<String>,
-}
-
-/// A decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    /// The feature.
-    pub feature: &'static str,
-    /// What is decided.
-    pub verdict: Verdict,
-}
-
-/// A daemon that is started so that a check must fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// What it is started with, in words.
-    pub with: &'static str,
-    /// Variables.
-    pub variables: &'static [(&'static str, &'static str)],
-    /// Arguments.
-    pub arguments: &'static [&'static str],
-}
-
-impl Fault {
-    /// As the world takes it.
-    #[must_use]
-    pub fn fault(&self) -> FaultInjection {
-        let variables = self.variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        FaultInjection { variables, arguments: self.arguments.iter().map(|argument| (*argument).to_owned()).collect() }
-    }
-}
-
-const fn omit(feature: &'static str) -> Claim {
-    Claim { feature, verdict: Verdict::Omit }
-}
-
-const fn keep(feature: &'static str) -> Claim {
-    Claim { feature, verdict: Verdict::Keep }
-}
-
-impl fmt::Display for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verdict.word(), self.feature)
-    }
-}
+pub use check::{Check, Claim, Fault};
 
 /// Every check, by name.
 pub static CHECKS: &[Check] = &[
@@ -106,38 +40,11 @@ pub fn find(name: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.name == name)
 }
 
-impl Check {
-    /// Why a policy does not claim what is shown here; nothing where it does.
-    #[must_use]
-    pub fn unclaimed_by(&self, policy: &Policy) -> Option<String> {
-        let kept = |feature: &str| FeatureName::new(feature).is_ok_and(|name| policy.keeps(&name));
-        let needed = self.needs.iter().map(|feature| Claim { feature, verdict: Verdict::Keep });
-        let other = self.proves.iter().copied().chain(needed);
-        let mut other = other.filter(|claim| kept(claim.feature) != (claim.verdict == Verdict::Keep));
-        other.next().map(|claim| {
-            let decided = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
-            format!("the policy has `{}` {}", claim.feature, decided.participle())
-        })
-    }
-
-    /// Why it can't be run with another control server than ours; nothing where it can.
-    #[must_use]
-    pub fn only_with_ours(&self) -> Option<String> {
-        let why = "it takes what only our own control server can be told: names, routes, capabilities";
-        (!self.anywhere).then(|| why.to_owned())
-    }
-
-    /// The decisions in words, for a table.
-    #[must_use]
-    pub fn claims(&self) -> String {
-        self.proves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use featureset::facts::Facts;
+    use featureset::name::FeatureName;
 
     #[test]
     fn the_table_is_sorted_and_unique_and_every_check_says_what_it_shows() {

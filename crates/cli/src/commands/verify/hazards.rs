@@ -1,5 +1,4 @@
-//! `verify --hazards`: each hazard that a world can stage shows its symptom on the offending binary and not on the remedied
-//! one; what was seen is recorded among the hazards' proofs.
+//! `verify --hazards`: runs the scenarios and records the observations in the proofs of the hazards.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,8 @@ use featureset::registry::Registry;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
 
-use super::env::{Plan, TestEnv, enter};
+use super::env::{Plan, TestEnv, run_plan};
+use super::logs;
 use super::report::{Outcome, Report, ScenarioResult};
 use super::scenarios::{HazardScenario, SCENARIOS, WITHOUT_SCENARIO};
 use crate::commands::build_tailscale::{Maker, Unmade};
@@ -22,30 +22,30 @@ use crate::shard::Shard;
 use crate::{progress, upstream};
 use diagnostics::Code;
 
-/// The scenarios of the hazards that were named, or all.
+/// Returns the scenarios of the named hazards, or all.
 ///
 /// # Errors
-/// A [`Problem`] for a hazard that is not staged, with what it would need.
+/// A [`Problem`] for a hazard without a scenario, with the missing requirement.
 pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
     let staged = |id: &String| SCENARIOS.iter().any(|scenario| scenario.hazard == id);
     if let Some(id) = named.iter().find(|id| !staged(id)) {
         let needs = WITHOUT_SCENARIO.iter().find(|(hazard, _)| hazard == id);
         let why = match needs {
             Some((_, needs)) => format!("it would need {needs}"),
-            None => "no hazard that shows at run time is called so".to_owned(),
+            None => "there is no runtime hazard of this name".to_owned(),
         };
-        let next = "`verify --hazards` without a name stages all that can be.";
-        return Err(Problem::new(Code::NoScenario, format!("`{id}` is not staged"), why, next).into());
+        let next = "`verify --hazards` without a name runs every scenario.";
+        return Err(Problem::new(Code::NoScenario, format!("`{id}` has no scenario"), why, next).into());
     }
     Ok(SCENARIOS.iter().filter(|scenario| named.is_empty() || named.iter().any(|id| id == scenario.hazard)).collect())
 }
 
-/// Stages those that fall into the shard, and records what was seen where the data of hazards can be written.
+/// Runs the shard's scenarios, and records the observations if the policy is in this repository.
 pub(super) fn run(env: &TestEnv<'_>, scenarios: &[&HazardScenario], shard: Shard) -> Result<Vec<ScenarioResult>> {
     let mut makers = Vec::new();
     let mut found = Vec::new();
     for scenario in shard.select(scenarios) {
-        let (staged, seen) = one(env, scenario, &mut makers)?;
+        let (staged, seen) = run_scenario(env, scenario, &mut makers)?;
         staged.tell();
         if let (Some(root), Some(seen)) = (&env.repository, seen) {
             hazard_proofs::record(root, scenario.hazard, "cargo xtask verify --hazards", vec![seen])?;
@@ -55,7 +55,7 @@ pub(super) fn run(env: &TestEnv<'_>, scenarios: &[&HazardScenario], shard: Shard
     Ok(found)
 }
 
-/// The scenarios on a machine that lacks something.
+/// Reports every scenario as skipped.
 pub(super) fn skipped(scenarios: &[&HazardScenario], pinned: Release, why: &str) -> Vec<ScenarioResult> {
     let skipped = |scenario: &&HazardScenario| ScenarioResult::skipped(scenario.hazard, scenario.release(pinned), why);
     let all: Vec<ScenarioResult> = scenarios.iter().map(skipped).collect();
@@ -63,15 +63,15 @@ pub(super) fn skipped(scenarios: &[&HazardScenario], pinned: Release, why: &str)
     all
 }
 
-/// Writes the logs of scenarios that showed nothing, each in a folder of its hazard; those folders.
+/// Saves the logs of failed scenarios, each in a folder of its hazard, and returns these folders.
 pub(super) fn keep_logs(folder: &Path, staged: &[ScenarioResult]) -> Result<Vec<PathBuf>> {
     let logs = |one: &ScenarioResult| {
         (format!("hazards/{}", one.hazard), if one.shown { Vec::new() } else { one.logs.clone() })
     };
-    super::keep(folder, staged.iter().map(logs))
+    logs::save(folder, staged.iter().map(logs))
 }
 
-/// A hazard on a release.
+/// A scenario on a release.
 struct Trial<'a> {
     scenario: &'a HazardScenario,
     hazard: &'a Hazard,
@@ -79,17 +79,17 @@ struct Trial<'a> {
     registry: &'a Registry,
 }
 
-/// Stages one hazard; what was seen, for the record, where both binaries ran.
-fn one(
+/// Runs one scenario. The observation is `None` if it was skipped.
+fn run_scenario(
     env: &TestEnv<'_>,
     scenario: &HazardScenario,
     makers: &mut Vec<Maker>,
 ) -> Result<(ScenarioResult, Option<Observation>)> {
     let facts = env.pinned.facts;
-    let hazard = facts.hazard(scenario.hazard).context("a staged hazard is one of the data")?;
+    let hazard = facts.hazard(scenario.hazard).context("every scenario names a known hazard")?;
     let release = scenario.release(env.pinned.release);
     let skipped = |why: &str| Ok((ScenarioResult::skipped(scenario.hazard, release, why), None));
-    let Some(registry) = facts.registry(release) else { return skipped("nothing is known of the release") };
+    let Some(registry) = facts.registry(release) else { return skipped("the release is unknown") };
     let trial = Trial { scenario, hazard, release, registry };
     if !hazard.in_release(release) {
         return skipped("the release does not have it");
@@ -98,7 +98,7 @@ fn one(
         return skipped("no selection of the release has it");
     };
     let (maker, go) = maker(env, release, makers)?;
-    let build = |kept: &BTreeSet<FeatureName>| trial.built(env, (maker, go), kept);
+    let build = |kept: &BTreeSet<FeatureName>| trial.build(env, (maker, go), kept);
     let (offending, remedied) = (build(&sides.offending)?, build(&sides.remedied)?);
     let (offending, remedied) = match (offending, remedied) {
         (Ok(offending), Ok(remedied)) => (offending, remedied),
@@ -106,7 +106,7 @@ fn one(
     };
     let bad = trial.run(env, &offending, Some(&remedied))?;
     let symptom = trial.symptom(&bad);
-    // Where a decision changes nothing, the two do the same.
+    // If the decision has no effect, both binaries behave alike.
     let good = if hazard.record.effect == Effect::NoEffect { None } else { Some(trial.run(env, &remedied, None)?) };
     let cleared = good.as_ref().map(|report| matches!(report.outcome, Outcome::Passed { .. }));
     let seen = Observation {
@@ -119,14 +119,14 @@ fn one(
         complaint: symptom.clone(),
         remedied: symptom.as_ref().and(cleared),
     };
-    let told = |report: &Report| report.words().1.to_owned();
+    let detail = |report: &Report| report.summary().1.to_owned();
     let staged = ScenarioResult {
         hazard: scenario.hazard.to_owned(),
         release,
         shown: symptom.is_some() && cleared != Some(false),
         skipped: None,
-        offending: symptom.unwrap_or_else(|| told(&bad)),
-        remedied: good.as_ref().map(told),
+        offending: symptom.unwrap_or_else(|| detail(&bad)),
+        remedied: good.as_ref().map(detail),
         seconds: bad.seconds + good.as_ref().map_or(0.0, |report| report.seconds),
         logs: [bad.logs, good.map(|report| report.logs).unwrap_or_default()].concat(),
     };
@@ -134,7 +134,7 @@ fn one(
 }
 
 impl Trial<'_> {
-    /// What the policy keeps on this release, with the scenario's own changes.
+    /// Returns the policy's kept features on this release, with the scenario's changes.
     fn start(&self, env: &TestEnv<'_>) -> BTreeSet<FeatureName> {
         let names = |list: &[&str]| list.iter().filter_map(|name| FeatureName::new(name).ok()).collect::<Vec<_>>();
         let own = self.registry.features.keys().filter(|name| env.pinned.policy.keeps(name)).cloned();
@@ -144,8 +144,8 @@ impl Trial<'_> {
         wanted.filter(|name| !gone.contains(name)).collect()
     }
 
-    /// Builds a selection of this release; the inner error is why it can't be.
-    fn built(
+    /// Builds a selection of this release; the inner error is the reason why it can't be built.
+    fn build(
         &self,
         env: &TestEnv<'_>,
         (maker, go): (&Maker, GoVersion),
@@ -167,16 +167,16 @@ impl Trial<'_> {
             partner: partner.map(Path::to_owned),
             ..env.plan(daemon, Vec::new())?
         };
-        let report = enter(&plan, |_| ())?.pop().context("the scenario gave no report")?;
+        let report = run_plan(&plan, |_| ())?.pop().context("the scenario sent no report")?;
         drop(step);
         Ok(report)
     }
 
-    /// What shows the hazard, of what was seen on the offending binary.
+    /// Returns the symptom in the report of the offending binary.
     fn symptom(&self, report: &Report) -> Option<String> {
-        let said = report.words().1;
+        let detail = report.summary().1;
         match &report.outcome {
-            Outcome::Passed { .. } if self.hazard.record.effect == Effect::NoEffect => Some(said.to_owned()),
+            Outcome::Passed { .. } if self.hazard.record.effect == Effect::NoEffect => Some(detail.to_owned()),
             Outcome::Failed { why } => {
                 let shows = self.scenario.shows.or(self.hazard.record.symptom.as_deref())?;
                 let logs = report.logs.iter().map(|(_, text)| text);
@@ -188,13 +188,13 @@ impl Trial<'_> {
     }
 }
 
-/// A line for the record: what leads up to the symptom in a log, times and numbers, is of one run only.
+/// Cuts a log line for the record: the text before the symptom has times and numbers of one run.
 fn clean(line: &str, shows: &str) -> String {
     let from = line.find(shows).unwrap_or_default();
     line[from..].chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
 
-/// The tools for a release, fetched once, and the toolchain that builds it.
+/// Returns the tools and the toolchain for a release; each release is fetched once.
 fn maker<'m>(env: &'m TestEnv<'_>, release: Release, makers: &'m mut Vec<Maker>) -> Result<(&'m Maker, GoVersion)> {
     if release == env.pinned.release {
         let go = env.pinned.policy.go.context("the policy names its Go")?;
@@ -207,6 +207,6 @@ fn maker<'m>(env: &'m TestEnv<'_>, release: Release, makers: &'m mut Vec<Maker>)
         step.done("Fetched", "");
         makers.push(Maker { cache: env.maker.cache.clone(), go, upx: None, upstream });
     }
-    let maker = makers.iter().find(|maker| maker.upstream.release == release).context("it was just fetched")?;
+    let maker = makers.iter().find(|maker| maker.upstream.release == release).context("the release was fetched")?;
     Ok((maker, maker.upstream.go_version(&maker.go)?))
 }

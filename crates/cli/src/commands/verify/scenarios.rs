@@ -1,5 +1,4 @@
-//! Stagings: how a hazard that shows at run time is brought about, so that its symptom is seen on the offending binary and
-//! not on the remedied one.
+//! Scenarios that provoke a runtime hazard: its symptom must appear on the offending binary and not on the remedied one.
 
 mod commands;
 mod packets;
@@ -11,30 +10,34 @@ use featureset::release::Release;
 use super::checks::{direct, dns, exit_node, flash, login, routes};
 use crate::netlab::Programs;
 
-/// One scenario. What it runs is a check: it passes where the hazard is not.
+/// One hazard scenario. Its check must pass on a binary without the hazard and fail on one with it.
 pub(super) struct HazardScenario {
     /// The hazard's id.
     pub(super) hazard: &'static str,
-    /// The release that it is staged on; the pinned one where none is named.
+    /// The release to test; `None` for the pinned release.
     pub(super) release: Option<&'static str>,
-    /// What is kept beside the policy's keeps on both sides.
+    /// Features that both binaries keep in addition to the policy's.
     pub(super) with: &'static [&'static str],
-    /// What is omitted, with all that needs it, on both sides.
+    /// Features that both binaries omit, with everything that needs them.
     pub(super) without: &'static [&'static str],
-    /// What is seen, where that is not the hazard's symptom to the letter.
+    /// The text to look for, if it differs from the hazard's symptom.
     pub(super) shows: Option<&'static str>,
-    /// Runs it. The other nodes of its world have the remedied binary.
+    /// Runs the check. The other nodes of the test network have the remedied binary.
     pub(super) run: fn(&Programs) -> Result<String>,
 }
 
-/// A scenario on the pinned release, seen by the hazard's own symptom.
-const fn staged(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
+/// A scenario on the pinned release, recognized by the hazard's own symptom.
+const fn scenario(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
     HazardScenario { hazard, release: None, with: &[], without: &[], shows: None, run }
 }
 
-/// The same, seen otherwise.
-const fn seen(hazard: &'static str, shows: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
-    HazardScenario { shows: Some(shows), ..staged(hazard, run) }
+/// The same, recognized by another text.
+const fn scenario_with_symptom(
+    hazard: &'static str,
+    shows: &'static str,
+    run: fn(&Programs) -> Result<String>,
+) -> HazardScenario {
+    HazardScenario { shows: Some(shows), ..scenario(hazard, run) }
 }
 
 /// A scenario on 1.104, where direct connections are features of their own. netstack plays no part in it, and its module is
@@ -49,7 +52,7 @@ const fn on_1_104(
 }
 
 impl HazardScenario {
-    /// The release that it is staged on.
+    /// Returns the release to test.
     pub(super) fn release(&self, pinned: Release) -> Release {
         self.release.and_then(|release| release.parse().ok()).unwrap_or(pinned)
     }
@@ -57,53 +60,53 @@ impl HazardScenario {
 
 /// Every scenario, by hazard.
 pub(super) static SCENARIOS: &[HazardScenario] = &[
-    staged("advertiseexitnode-noop", exit_node::run),
-    seen("advertiseroutes-silent", "does not warn", routes::run),
-    seen("cachenetmap-flash-wear", "netmap-cache", flash::run),
-    staged("clientupdate-disabled", commands::auto_update),
-    staged("dbus-dns", starting::beside_resolved),
-    staged("debug-idtoken", commands::bug_report),
-    seen("dns-netstack-quad100", "i/o timeout", dns::run),
-    seen("exitnode-dns", "server misbehaving", exit_node::run),
-    seen("exitnode-peerapiserver", "server misbehaving", exit_node::run),
-    staged("flags-vanish", starting::with_debug),
-    HazardScenario { with: &["clientmetrics"], ..staged("flags-vanish-newer", starting::with_syslog) },
-    staged("invertgso-netstack", packets::pinged_by_tsmp),
-    staged("ipnbus-up", login::run),
-    seen("logtail-flash-wear", "tailscaled.log", flash::run),
-    staged("logtail-verbose", starting::quietly),
+    scenario("advertiseexitnode-noop", exit_node::run),
+    scenario_with_symptom("advertiseroutes-silent", "does not warn", routes::run),
+    scenario_with_symptom("cachenetmap-flash-wear", "netmap-cache", flash::run),
+    scenario("clientupdate-disabled", commands::auto_update),
+    scenario("dbus-dns", starting::beside_resolved),
+    scenario("debug-idtoken", commands::bug_report),
+    scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
+    scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
+    scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit_node::run),
+    scenario("flags-vanish", starting::with_debug),
+    HazardScenario { with: &["clientmetrics"], ..scenario("flags-vanish-newer", starting::with_syslog) },
+    scenario("invertgso-netstack", packets::pinged_by_tsmp),
+    scenario("ipnbus-up", login::run),
+    scenario_with_symptom("logtail-flash-wear", "tailscaled.log", flash::run),
+    scenario("logtail-verbose", starting::quietly),
     on_1_104("nattraversal-derp", Some("a direct path"), direct::run),
     on_1_104("nattraversal-rebind", None, packets::without_rebinding),
-    staged("nc-dial", commands::nc),
-    staged("netstack-dns-crash", dns::run),
-    staged("netstack-userspace", starting::in_userspace),
-    staged("osrouter-netstack", starting::at_all),
-    staged("osrouter-tun", starting::at_all),
-    staged("resolved-close-crash", starting::beside_resolved),
-    staged("resolved-dns", starting::beside_resolved),
+    scenario("nc-dial", commands::nc),
+    scenario("netstack-dns-crash", dns::run),
+    scenario("netstack-userspace", starting::in_userspace),
+    scenario("osrouter-netstack", starting::at_all),
+    scenario("osrouter-tun", starting::at_all),
+    scenario("resolved-close-crash", starting::beside_resolved),
+    scenario("resolved-dns", starting::beside_resolved),
     on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
-    staged("unixsocketidentity-cli", login::run),
-    staged("useroutes-noop", routes::run),
+    scenario("unixsocketidentity-cli", login::run),
+    scenario("useroutes-noop", routes::run),
 ];
 
 /// The hazards that show at run time and have no scenario, each with what one would need.
 pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
-    ("appconnectors-advertiseroutes", "a control server that hands out the configuration of app connectors"),
-    ("appconnectors-dns", "a control server that hands out the configuration of app connectors"),
-    ("appconnectors-peerapiserver", "a control server that hands out the configuration of app connectors"),
+    ("appconnectors-advertiseroutes", "a control server that sends the configuration of app connectors"),
+    ("appconnectors-dns", "a control server that sends the configuration of app connectors"),
+    ("appconnectors-peerapiserver", "a control server that sends the configuration of app connectors"),
     ("bakedroots-no-ca", "a control server with a certificate of a public authority"),
     ("captiveportal-health", "a network that is a captive portal"),
-    ("conn25-dns", "1.104 with netstack, and a control server that hands out its configuration"),
-    ("conn25-peerapiclient", "1.104 with netstack, and a control server that hands out its configuration"),
-    ("connreject-debug", "a look into the counters that the daemon of 1.104 keeps"),
+    ("conn25-dns", "1.104 with netstack, and a control server that sends its configuration"),
+    ("conn25-peerapiclient", "1.104 with netstack, and a control server that sends its configuration"),
+    ("connreject-debug", "access to the counters of the daemon of 1.104"),
     ("debug-serve-bus", "a control server and a policy of the line 1.96"),
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
     ("funnel-peerapiserver", "the relays of Funnel, which are Tailscale's own"),
     ("gro-knobs", "a kernel whose receive offload is at fault"),
-    ("iptables-arch", "a processor other than the four that iptables is built for, and a kernel for it"),
-    ("iptables-forced", "an iptables program in the world"),
+    ("iptables-arch", "a processor that iptables is not built for, and a kernel for it"),
+    ("iptables-forced", "an iptables program in the test network"),
     ("iptables-legacy-kernel", "a kernel without nftables"),
     ("logtail-clientmetrics", "1.90"),
     ("metrics-upload-logtail", "a log server that reads what is uploaded"),
@@ -114,15 +117,15 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("relayserver-silent", "a tailnet that grants peer relays"),
     ("sdnotify-systemd", "systemd as the first process"),
     ("serve-c2n", "a control server that asks for hosted services"),
-    ("serve-https-acme", "a certificate authority that the control server vouches to"),
-    ("ssh-port22", "an SSH client in the world"),
+    ("serve-https-acme", "a certificate authority that accepts the control server's answers"),
+    ("ssh-port22", "an SSH client in the test network"),
     ("store-prefix", "a Kubernetes or AWS interface to keep state in"),
     ("syspolicy-failopen", "a policy file and a setting whose effect can be seen"),
     ("tailnetlock-netmap-c2n", "1.90"),
     ("tailnetlock-unsigned-peers", "a tailnet with the lock on"),
-    ("tap-gvisor", "nothing that runs: it is about bytes"),
+    ("tap-gvisor", "no test network: it is about the size of the binary"),
     ("tpm-state", "a TPM"),
-    ("wakeonlan-transport", "a network card that is looked at for magic packets"),
+    ("wakeonlan-transport", "a network card that is monitored for magic packets"),
 ];
 
 #[cfg(test)]
@@ -133,7 +136,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_tables_are_sorted_and_every_hazard_that_runs_stands_in_one_of_them() {
+    fn every_runtime_hazard_is_in_exactly_one_sorted_table() {
         assert!(SCENARIOS.windows(2).all(|pair| pair[0].hazard < pair[1].hazard));
         assert!(WITHOUT_SCENARIO.windows(2).all(|pair| pair[0].0 < pair[1].0));
         let named =
@@ -142,18 +145,18 @@ mod tests {
         let runs = Facts::embedded().hazards().filter(|hazard| hazard.record.effect != Effect::DoesNotCompile);
         let runs: BTreeSet<&str> = runs.map(|hazard| hazard.id.as_str()).collect();
         assert_eq!(named.iter().copied().collect::<BTreeSet<_>>(), runs);
-        assert_eq!(named.len(), runs.len(), "one stands in both");
+        assert_eq!(named.len(), runs.len(), "a hazard is in both tables");
     }
 
     #[test]
-    fn what_is_staged_is_a_hazard_of_that_release_and_says_how_it_is_seen() {
+    fn every_scenario_names_a_hazard_of_its_release_and_a_symptom() {
         let facts = Facts::embedded();
         for scenario in SCENARIOS {
             let hazard = facts.hazard(scenario.hazard).unwrap();
             let release = scenario.release.unwrap_or("1.102.5").parse().unwrap();
             assert!(hazard.in_release(release), "{} is not in {release}", scenario.hazard);
             let seen = scenario.shows.is_some() || hazard.record.symptom.is_some();
-            assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has nothing to be seen by", scenario.hazard);
+            assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has no symptom", scenario.hazard);
             for name in scenario.with.iter().chain(scenario.without) {
                 assert!(facts.registry(release).unwrap().features.contains_key(*name), "{name}");
             }

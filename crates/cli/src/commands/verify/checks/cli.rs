@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Check, keep};
+use super::check::{Check, keep};
 use crate::netlab::host::failure_output;
 use crate::netlab::{Netlab, Programs, until};
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::{Check, Fault};
+use super::check::{Check, Fault};
 use crate::netlab::host::{Host, PATIENCE};
 use crate::netlab::node::Node;
 use crate::netlab::{Netlab, Programs, wait_for_result};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Check, keep};
+use super::check::{Check, keep};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::{CONTROL, DOMAIN, Netlab, OUTSIDE, Programs, until};

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::check::{Check, keep};
 use super::dns::QUAD100;
-use super::{Check, keep};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::{Netlab, OUTSIDE, Programs, until};

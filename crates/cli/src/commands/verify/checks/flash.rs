@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Check, omit};
+use super::check::{Check, omit};
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::silent_except;
 use crate::netlab::{Netlab, Programs, until};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Check, Fault};
+use super::check::{Check, Fault};
 use crate::netlab::memory::Memory;
 use crate::netlab::{Netlab, Programs, wait_until_reachable};
 use crate::process::check_interrupt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use featureset::policy::format_size;
 
-use super::{Check, Fault};
+use super::check::{Check, Fault};
 use crate::netlab::memory::Memory;
 use crate::netlab::{Netlab, Programs, wait_until_reachable};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Check, omit};
+use super::check::{Check, omit};
 use crate::files;
 use crate::netlab::{CONTROL, Netlab, Programs};
 use crate::process::check_interrupt;

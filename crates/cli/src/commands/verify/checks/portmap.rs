@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::check::{Check, keep};
 use super::direct::{Nat, behind_nat, path};
-use super::{Check, keep};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::silent_except;

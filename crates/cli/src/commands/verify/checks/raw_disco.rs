@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
+use super::check::{Check, keep};
 use super::direct::{Nat, behind_nat, path};
-use super::{Check, keep};
 use crate::netlab::node::SILENT;
 use crate::netlab::{Netlab, Programs};
 

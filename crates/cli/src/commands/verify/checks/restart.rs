@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Check, Fault};
+use super::check::{Check, Fault};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::Node;

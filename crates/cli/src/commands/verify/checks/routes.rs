@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::{Check, keep};
+use super::check::{Check, keep};
 use crate::files;
 use crate::netlab::host::{Host, PATIENCE, failure_output};
 use crate::netlab::node::Node;
-use crate::netlab::{Netlab, Programs, wait_for_result};
+use crate::netlab::{Netlab, Programs, login_server, wait_for_result};
 use crate::process::output_within;
 
 pub(super) const CHECK: Check = Check {
@@ -51,14 +51,11 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
 
     let mut client = netlab.partner("client")?;
     client.join(&["--accept-routes"])?;
-    ensure!(
-        wait_until_reachable(&client.host, BEHIND[0]).is_err(),
-        "the network is reached before its routes are approved"
-    );
+    ensure!(echo_through(&client.host, BEHIND[0]).is_err(), "the network is reached before its routes are approved");
     netlab.control(&format!("/lab/routes?node=router&routes={LAN}"))?;
     for address in BEHIND {
         wait_for_result(PATIENCE, &format!("an answer of {address} through the router"), || {
-            Ok(wait_until_reachable(&client.host, address).map_err(|error| format!("{error:#}")))
+            Ok(echo_through(&client.host, address).map_err(|error| format!("{error:#}")))
         })?;
         client.host.lab(&["ping", address])?;
     }
@@ -82,14 +79,14 @@ fn entrypoint(host: &Host) -> Result<()> {
 }
 
 fn up_again(router: &Node, advertise: &str) -> Result<String> {
-    let login_server = format!("--login-server={}", Netlab::login_server());
+    let login_server = format!("--login-server={}", login_server());
     let output = router.cli(&["up", &login_server, "--hostname=router", "--timeout=30s", advertise])?;
     ensure!(output.status.success(), "`tailscale up`: {}", output.stderr.trim());
     Ok(output.stdout + &output.stderr)
 }
 
 /// Sends something through TCP and back.
-fn wait_until_reachable(client: &Host, address: &str) -> Result<()> {
+fn echo_through(client: &Host, address: &str) -> Result<()> {
     let at = if address.contains(':') { format!("[{address}]:7000") } else { format!("{address}:7000") };
     client.lab(&["send", &at, "100000"]).map(drop)
 }
