@@ -187,7 +187,7 @@ impl Sweep<'_> {
                 answers.push(Seen { id: answer.id, complaint, confirmed: None });
             }
             self.remember(&answers)?;
-            step.say(&checked(index * AT_ONCE + chunk.len()));
+            step.update(&checked(index * AT_ONCE + chunk.len()));
         }
         step.done("Checked", "type-checked");
         Ok(())

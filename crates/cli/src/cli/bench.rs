@@ -12,13 +12,13 @@ pub struct Bench {
     /// A kind of traffic; can be repeated [default: all].
     #[arg(long = "load", value_name = "LOAD", value_enum)]
     pub loads: Vec<Load>,
-    /// How often both are run, in turn; fewer than six tell nothing.
+    /// The number of pairs of runs, at least six.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(6..=500))]
     pub pairs: u64,
-    /// How many times as much time as the reference the binary may take.
+    /// The largest acceptable ratio of processor time to the reference.
     #[arg(long, value_name = "RATIO", default_value_t = 1.05)]
     pub limit: f64,
-    /// Make a machine that can't run it, or that is too noisy to tell, a failure.
+    /// Fail if this machine can't run the benchmark or is too noisy for a result.
     #[arg(long)]
     pub require_all: bool,
 }
@@ -31,7 +31,7 @@ pub enum Load {
     OneStream,
     /// Sixteen TCP connections.
     ManyStreams,
-    /// UDP packets of 100 bytes there and back, 64 on their way at a time.
+    /// UDP packets of 100 bytes in both directions, 64 in flight.
     SmallPackets,
 }
 

@@ -119,7 +119,7 @@ fn run_plan(plan: &Plan) -> Result<Vec<Run>> {
             Event::Begins { pair } => {
                 let subject = format!("pair {} of {}", pair + 1, plan.pairs);
                 match &step {
-                    Some(step) => step.say(&subject),
+                    Some(step) => step.update(&subject),
                     None => step = Some(progress::step("Running", subject)),
                 }
             }

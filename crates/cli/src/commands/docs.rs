@@ -48,9 +48,9 @@ pub fn run(policy: Option<&Path>, flags: &Docs) -> Result<Outcome> {
     let mut outcome = Outcome::Clean;
     let costs = Known::read(&project.root(), project.targets())?;
     for (target, known) in costs.iter() {
-        let standing = costs::standing(pinned, target, known);
-        let Some(remark) = standing.remark() else { continue };
-        if standing.stale.is_empty() {
+        let staleness = costs::staleness(pinned, target, known);
+        let Some(remark) = staleness.remark() else { continue };
+        if staleness.stale.is_empty() {
             progress::line("Drifted", &format!("{}/{target}.json: {remark}", costs::FOLDER));
         } else {
             let next = format!("Run `measure --target {target}`.");
@@ -104,7 +104,7 @@ fn not_ours(path: &Path) -> Problem {
 fn for_the_owner(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str, String)>> {
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
-    let chart = costs.shown().map(|(target, costs)| ("costs/chart.svg", chart::costs(target, costs)));
+    let chart = costs.representative().map(|(target, costs)| ("costs/chart.svg", chart::costs(target, costs)));
     let mut pages = vec![
         ("device.md", device()),
         ("features.md", features(pinned, costs)),
@@ -158,13 +158,13 @@ fn feature_row(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> String 
     let decision = pinned.policy.features.get(name);
     let verdict = decision.map_or("–", |decision| decision.verdict.word());
     let reason = decision.map_or("", |decision| decision.reason.as_str()).replace('|', "\\|");
-    let price = costs.shown().and_then(|(_, costs)| price(costs.features.get(name)?)).unwrap_or_default();
+    let price = costs.representative().and_then(|(_, costs)| price(costs.features.get(name)?)).unwrap_or_default();
     format!("| `{name}` | {range} | {needs} | {users} | {verdict} | {price} | {reason} |\n")
 }
 
 /// What the column `packed` means.
 fn price_note(costs: &Known) -> String {
-    let Some((target, costs)) = costs.shown() else { return String::new() };
+    let Some((target, costs)) = costs.representative() else { return String::new() };
     let whole = format_size(costs.whole.packed);
     format!(
         "*packed* is the size of the feature in the packed binary for {target} (total: {whole}), measured by building it \

@@ -77,7 +77,7 @@ fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<Strin
 fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> {
     let mut lines = costs.phrases(name);
     let remarks = costs.iter().filter_map(|(target, known)| {
-        Some(format!("({target}: {})", costs::standing(pinned, target, known).remark()?))
+        Some(format!("({target}: {})", costs::staleness(pinned, target, known).remark()?))
     });
     if !lines.is_empty() {
         lines.extend(remarks);

@@ -39,7 +39,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     let known = Known::read(&project.root(), project.targets())?;
     let costs = match &flags.target {
         Some(target) => Some(measured(&known, target)?),
-        None => known.shown(),
+        None => known.representative(),
     };
     if flags.by == Order::Cost && costs.is_none() {
         return Err(unmeasured("any target").into());

@@ -88,7 +88,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
             let why = format!("{found}, and none could be provided: apt-get: {error}");
             let next =
                 "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
-            Err(Problem::new(Code::UpxMissing, "there is no fit UPX", why, next).into())
+            Err(Problem::new(Code::UpxMissing, "there is no compatible UPX", why, next).into())
         }
     }
 }

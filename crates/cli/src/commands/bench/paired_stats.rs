@@ -3,7 +3,7 @@
 //! What disturbs a measurement on a shared machine multiplies it, comes and goes, and is sometimes enormous. So each pair of
 //! neighbouring runs gives one ratio, in which what lasts longer than a pair cancels; logarithms of ratios are taken, for twice
 //! and half are equally far from the same; and the estimate is by ranks: the median of the means of every two of them
-//! (Hodges and Lehmann), with the exact interval that Wilcoxon's signed-rank test leaves standing. One wild pair moves it by a
+//! (Hodges and Lehmann), with the exact interval that Wilcoxon's signed-rank test leaves staleness. One wild pair moves it by a
 //! rank; with means and Student's t it would move it by its size. The only assumption is that a log ratio is as likely above
 //! its centre as below, which taking turns at being first sees to. Nothing is drawn at random: the same runs give the same
 //! interval.

@@ -30,7 +30,7 @@ pub(super) fn run(
     for target in targets {
         let Some(known) = costs::read(&project.root(), target)? else { continue };
         measured = true;
-        if let Some(remark) = costs::standing(pinned, target, &known).remark() {
+        if let Some(remark) = costs::staleness(pinned, target, &known).remark() {
             progress::warn(&format!("the costs of {target} are {remark}"));
         }
         let found = ways(&known, budget, |name| drops.bearable(name));
