@@ -68,7 +68,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
         pairs: flags.pairs,
     };
     let runs = run_plan(&plan)?;
-    let summary = report::Summary::of(&runs, flags.limit).context("there are no results")?;
+    let summary = report::Summary::new(&runs, flags.limit).context("there are no results")?;
     summary.print(&runs, (pinned.release, target), format);
     Ok(if summary.is_fine(flags.require_all) { Outcome::Clean } else { Outcome::Findings })
 }

@@ -54,7 +54,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
         }
         _ => {
             let prices = prices(pinned, &costs, &explanation.feature);
-            product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)));
+            product(format_args!(
+                "{}",
+                describe(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)
+            ));
         }
     }
     Ok(Outcome::Clean)
@@ -99,7 +102,7 @@ fn unknown(name: &str, error: UnknownName) -> Problem {
 }
 
 /// The explanation as paragraphs. Colours are stripped where the terminal takes none.
-fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
+fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let decision = match explanation.decision {
         Some("keep") => format!("\u{1b}[32mkept{plain}"),
@@ -224,9 +227,9 @@ features:
     #[test]
     fn a_feature_told_to_a_person() {
         let policy = read(POLICY).policy.unwrap();
-        let told = |name: &str, words: Result<&str, &str>| {
+        let text = |name: &str, words: Result<&str, &str>| {
             let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
-            anstream::adapter::strip_str(&told(
+            anstream::adapter::strip_str(&describe(
                 &explanation,
                 words,
                 &["arm64: +1.2 kB packed".to_owned()],
@@ -236,9 +239,9 @@ features:
         };
         insta::assert_snapshot!(
             [
-                told("advertiseroutes", Ok("upstream's own words")),
-                told("advertiseexitnode", Err("not downloaded")),
-                told("lazywg", Err("not in the pinned release"))
+                text("advertiseroutes", Ok("upstream's own words")),
+                text("advertiseexitnode", Err("not downloaded")),
+                text("lazywg", Err("not in the pinned release"))
             ]
             .join("\n=====\n")
         );

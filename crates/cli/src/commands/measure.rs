@@ -1,4 +1,4 @@
-//! `measure`: what each decision weighs, by building the policy's binary with that decision flipped.
+//! `measure`: measures the size of each feature by building the binary with the opposite decision.
 
 mod frontier;
 mod jobs;
@@ -26,11 +26,11 @@ use state::State;
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a tool, the network or a file is in the way.
+/// A [`Problem`] if a tool, a download or a file fails.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Outcome> {
     let project = Project::open(policy)?;
     if let Some(MeasureWhat::Frontier { budget }) = &flags.what {
-        // It builds nothing: findings don't hold it back.
+        // It builds nothing, so findings do not matter.
         let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
         let targets = chosen_targets(pinned.policy, &flags.targets)?;
         return frontier::run(&project, pinned, &targets, *budget, format);
@@ -61,19 +61,19 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     Ok(Outcome::Clean)
 }
 
-/// What tells the memory of a target's daemons; says so where this machine can't.
+/// Returns the probe for the memory of a target's daemons; warns if this machine can't measure it.
 fn memory_probe(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<MemoryProbe>> {
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform) else { return Ok(None) };
     let found = MemoryProbe::new(maker, platform)?;
     Ok(found.map_err(|why| progress::warn(&format!("the memory of {target} is not measured: {why}"))).ok())
 }
 
-/// The features to measure: those named, or every one.
+/// Returns the named features, or all.
 fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureName>> {
     let all = pinned.registry.features.keys();
     let unknown = |name: &String| {
-        let why = format!("Tailscale {} has none of this name", pinned.release);
-        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` shows every feature.")
+        let why = format!("Tailscale {} has no feature of this name", pinned.release);
+        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` prints every feature.")
     };
     if let Some(name) = named.iter().find(|name| !all.clone().any(|known| known.as_str() == name.as_str())) {
         return Err(unknown(name).into());

@@ -29,7 +29,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
         project.show(&project.findings, format)?;
         return Ok(Outcome::Findings);
     }
-    let text = Repository::of(&project)?.policy_at(&flags.base)?;
+    let text = Repository::find(&project)?.policy_at(&flags.base)?;
     let reading = text.as_deref().map(policy::read);
     let base = text.as_deref().zip(reading.as_ref()).map(|(text, reading)| Side { text, reading });
     let new = Side { text: &project.text, reading: &project.reading };

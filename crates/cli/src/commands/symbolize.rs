@@ -83,7 +83,8 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
         .into());
     };
     let shipped = build_tailscale::folder(&project, target).join(build_tailscale::UNPACKED);
-    let path = build_tailscale::twin(&project.target(), &files::read_bytes(&shipped)?).filter(|path| path.is_file());
+    let path = build_tailscale::unstripped_path(&project.target(), &files::read_bytes(&shipped)?)
+        .filter(|path| path.is_file());
     let missing = || {
         let why = "it is kept only where `symbols` is `functions` or `none`; with `all` a traceback needs no help";
         Problem::new(
@@ -142,7 +143,7 @@ pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
             };
             exact = name == "runtime.sigpanic";
             known += usize::from(!frames.is_empty());
-            out += &shown(line, heading, &frames);
+            out += &annotated(line, heading, &frames);
         } else {
             out.extend(above.replace(line).map(|passed| format!("{passed}\n")));
             stopped |= line.starts_with("[signal ");
@@ -168,7 +169,7 @@ fn frames(symbols: &Symbols<'_>, name: &str, place: &Captures<'_>, back: u32) ->
 
 /// A frame as it would stand in a whole traceback. Where several functions share the name, each is given. The line with the
 /// function is missing where the traceback was cut off above it.
-fn shown(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
+fn annotated(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
     if found.is_empty() {
         return heading.into_iter().chain([line]).map(|line| format!("{line}\n")).collect();
     }

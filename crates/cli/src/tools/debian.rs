@@ -60,7 +60,7 @@ impl Apt {
     ///
     /// # Errors
     /// As [`Apt::new`], and where the machine is no Debian.
-    pub fn of(cache: &Cache, suite: &str, architecture: &str) -> Result<Self> {
+    pub fn for_suite(cache: &Cache, suite: &str, architecture: &str) -> Result<Self> {
         Self::set_up(cache.folder()?.join(format!("apt-{architecture}")), Some(suite), Some(architecture))
     }
 

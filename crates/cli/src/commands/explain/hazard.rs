@@ -37,12 +37,12 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
         });
         output::json(&document);
     } else {
-        product(format_args!("{}", told(hazard, state, accepted.map(String::as_str))));
+        product(format_args!("{}", describe(hazard, state, accepted.map(String::as_str))));
     }
     Ok(Outcome::Clean)
 }
 
-fn told(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
+fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let record = &hazard.record;
     let mut text = format!("{bold}{}{plain}  {}\n{dim}{} · {state}{plain}\n\n", hazard.id, record.effect, record.title);
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_hazard_told_to_a_person() {
         let hazard = Facts::embedded().hazard("unixsocketidentity-cli").unwrap();
-        let text = anstream::adapter::strip_str(&told(hazard, "does not apply to this policy", None)).to_string();
+        let text = anstream::adapter::strip_str(&describe(hazard, "does not apply to this policy", None)).to_string();
         insta::assert_snapshot!(text);
     }
 }

@@ -52,7 +52,7 @@ impl Repository {
     ///
     /// # Errors
     /// A [`Problem`] if there is none.
-    pub(super) fn of(project: &Project) -> Result<Self> {
+    pub(super) fn find(project: &Project) -> Result<Self> {
         let folder = project.root();
         // From the folder up: unlike a path from the top, this is never a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;

@@ -1,4 +1,4 @@
-//! The checks: each is a file, each has one line in the table, and the table tests itself.
+//! The checks: each is a file and a line of the table, and the table tests itself.
 
 mod check;
 mod cli;
@@ -34,7 +34,7 @@ pub static CHECKS: &[Check] = &[
     routes::CHECK,
 ];
 
-/// The check of this name.
+/// Returns the check with a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.name == name)
@@ -47,11 +47,11 @@ mod tests {
     use featureset::name::FeatureName;
 
     #[test]
-    fn the_table_is_sorted_and_unique_and_every_check_says_what_it_shows() {
+    fn table_is_sorted_and_every_check_has_a_claim_and_a_file() {
         assert!(CHECKS.windows(2).all(|pair| pair[0].name < pair[1].name));
         for check in CHECKS {
             assert!(check.claim.ends_with('.') && check.claim.len() > 20, "{}", check.name);
-            assert!(!check.proves.is_empty() || check.fault.is_some(), "{} was never seen to fail", check.name);
+            assert!(!check.proves.is_empty() || check.fault.is_some(), "{} has nothing that makes it fail", check.name);
             let file = format!(
                 "{}/src/commands/verify/checks/{}.rs",
                 env!("CARGO_MANIFEST_DIR"),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn every_feature_that_a_check_names_is_one_of_the_known_releases() {
+    fn every_feature_of_a_check_is_known() {
         let facts = Facts::embedded();
         for check in CHECKS {
             let named = check.proves.iter().map(|claim| &claim.feature).chain(check.needs);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_is_claimed_where_its_decisions_are_the_policy_s() {
+    fn check_applies_if_its_decisions_are_the_policy_s() {
         let policy = |decision: &str| {
             let text = format!(
                 "tailscale: 1.102.5\nfeatures:\n  cli: {{ keep: x }}\n  ipnbus: {{ {decision}: x }}\n  osrouter: {{ keep: x }}\n  unixsocketidentity: {{ keep: x }}\n"

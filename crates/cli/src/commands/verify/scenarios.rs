@@ -40,8 +40,8 @@ const fn scenario_with_symptom(
     HazardScenario { shows: Some(shows), ..scenario(hazard, run) }
 }
 
-/// A scenario on 1.104, where direct connections are features of their own. netstack plays no part in it, and its module is
-/// not to be had everywhere.
+/// A scenario on 1.104, which made direct connections separate features. It omits netstack, because some networks can't
+/// fetch its module.
 const fn on_1_104(
     hazard: &'static str,
     shows: Option<&'static str>,
@@ -64,7 +64,7 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario_with_symptom("advertiseroutes-silent", "does not warn", routes::run),
     scenario_with_symptom("cachenetmap-flash-wear", "netmap-cache", flash::run),
     scenario("clientupdate-disabled", commands::auto_update),
-    scenario("dbus-dns", starting::beside_resolved),
+    scenario("dbus-dns", starting::with_resolved),
     scenario("debug-idtoken", commands::bug_report),
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
     scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
@@ -82,14 +82,14 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("netstack-userspace", starting::in_userspace),
     scenario("osrouter-netstack", starting::at_all),
     scenario("osrouter-tun", starting::at_all),
-    scenario("resolved-close-crash", starting::beside_resolved),
-    scenario("resolved-dns", starting::beside_resolved),
+    scenario("resolved-close-crash", starting::with_resolved),
+    scenario("resolved-dns", starting::with_resolved),
     on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
     scenario("unixsocketidentity-cli", login::run),
     scenario("useroutes-noop", routes::run),
 ];
 
-/// The hazards that show at run time and have no scenario, each with what one would need.
+/// Runtime hazards without a scenario, each with the missing requirement.
 pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("appconnectors-advertiseroutes", "a control server that sends the configuration of app connectors"),
     ("appconnectors-dns", "a control server that sends the configuration of app connectors"),

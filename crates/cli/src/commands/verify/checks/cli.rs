@@ -1,4 +1,4 @@
-//! The command line, as root and as somebody else.
+//! The command-line client, as root and as another user.
 
 use anyhow::{Result, ensure};
 
@@ -8,7 +8,7 @@ use crate::netlab::{Netlab, Programs, until};
 
 pub(super) const CHECK: Check = Check {
     name: "cli",
-    claim: "Root controls the daemon with `status`, `ip`, `set`, `down` and `up`; another user may only look.",
+    claim: "Root controls the daemon with `status`, `ip`, `set`, `down` and `up`; another user may only read the status.",
     proves: &[keep("unixsocketidentity")],
     fault: None,
     needs: &["cli", "ipnbus", "osrouter"],
@@ -24,19 +24,19 @@ fn run(programs: &Programs) -> Result<String> {
     let status = node.tailscale(&["status"])?;
     ensure!(status.contains(&v4) && status.contains("router"), "`tailscale status` lacks the node: {}", status.trim());
     let ip = node.tailscale(&["ip"])?;
-    ensure!(ip.split_whitespace().eq([v4.as_str(), v6.as_str()]), "`tailscale ip` says {}", ip.trim());
+    ensure!(ip.split_whitespace().eq([v4.as_str(), v6.as_str()]), "`tailscale ip` prints {}", ip.trim());
 
     let looked = node.cli_as_nobody(&["status"])?;
-    ensure!(looked.status.success(), "another user can't look: {}", failure_output(&looked));
+    ensure!(looked.status.success(), "another user can't read the status: {}", failure_output(&looked));
     for arguments in [&["down"][..], &["set", "--accept-routes=true"]] {
         let tried = node.cli_as_nobody(arguments)?;
         let denied = !tried.status.success() && tried.stderr.contains("denied");
-        ensure!(denied, "another user may run `tailscale {}`: {}", arguments.join(" "), failure_output(&tried));
+        ensure!(denied, "another user can run `tailscale {}`: {}", arguments.join(" "), failure_output(&tried));
     }
 
     node.tailscale(&["set", "--accept-routes=true", "--operator=nobody"])?;
     let operated = node.cli_as_nobody(&["set", "--accept-routes=false"])?;
-    ensure!(operated.status.success(), "the operator may not: {}", failure_output(&operated));
+    ensure!(operated.status.success(), "the operator can't change a setting: {}", failure_output(&operated));
 
     node.tailscale(&["down"])?;
     let state = node.backend_state()?;

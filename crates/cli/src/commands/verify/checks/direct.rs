@@ -1,4 +1,4 @@
-//! Direct paths: two nodes talk without the relay, on one network and through address translation.
+//! Direct paths: two nodes communicate without the relay, on one network and through NAT.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::netlab::{Netlab, Programs, wait_for_result};
 
 pub(super) const CHECK: Check = Check {
     name: "direct",
-    claim: "Two nodes find a direct path within seconds, also where both are behind address translation.",
+    claim: "Two nodes find a direct path within seconds, also if both are behind NAT.",
     proves: &[],
     fault: Some(Fault {
         with: "TS_DEBUG_ALWAYS_USE_DERP",
@@ -23,16 +23,16 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// How a router translates addresses.
+/// The kind of NAT of a router.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Nat {
-    /// One port for one port, whoever the peer is: what a peer was told leads in again.
+    /// Endpoint-independent mapping: one external port for all peers, so a peer can use an announced port.
     Easy,
-    /// Another port for every connection: what a peer was told is of no use to another.
+    /// Endpoint-dependent mapping: another external port for every connection, so an announced port is useless to a peer.
     Hard,
 }
 
-/// The most that finding a direct path may take.
+/// The time limit for a direct path.
 const SECONDS: f64 = 20.0;
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
@@ -43,7 +43,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let open = path(&one, &two)?;
     drop((one, two));
     if programs.external.is_some() {
-        return Ok(format!("{open}; not tried behind translations, for no question to STUN leaves the world"));
+        return Ok(format!("{open}; not tested behind NAT, because STUN requests can't leave the test network"));
     }
 
     let (left, mut three) = behind_nat(&netlab, "left", "three", (1, Nat::Easy))?;
@@ -52,10 +52,10 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     four.join(&[])?;
     let translated = path(&three, &four)?;
     drop((left, right));
-    Ok(format!("{open}; behind two translations {translated}"))
+    Ok(format!("{open}; behind two NATs {translated}"))
 }
 
-/// A node on a network of its own, whose router translates addresses.
+/// Creates a node on its own network behind a router with NAT.
 pub(super) fn behind_nat(
     netlab: &Netlab,
     router: &str,
@@ -80,9 +80,9 @@ pub(super) fn path(one: &Node, two: &Node) -> Result<String> {
     let (v4, _) = two.addresses()?;
     let begun = Instant::now();
     let found = wait_for_result(PATIENCE, "a direct path", || {
-        let said = one.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", &v4])?.stdout;
-        let pong = said.lines().find(|line| line.starts_with("pong") && !line.contains("via DERP"));
-        Ok(pong.map(str::to_owned).ok_or(said))
+        let printed = one.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", &v4])?.stdout;
+        let pong = printed.lines().find(|line| line.starts_with("pong") && !line.contains("via DERP"));
+        Ok(pong.map(str::to_owned).ok_or(printed))
     })?;
     let seconds = begun.elapsed().as_secs_f64();
     ensure!(seconds <= SECONDS, "the direct path took {seconds:.1} s");

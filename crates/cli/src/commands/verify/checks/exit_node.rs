@@ -1,4 +1,4 @@
-//! The exit node: a client's traffic and its questions for names leave through it.
+//! Exit node: a client's traffic and DNS queries leave through it.
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,7 +10,7 @@ use crate::netlab::{Netlab, OUTSIDE, Programs, until};
 
 pub(super) const CHECK: Check = Check {
     name: "exit-node",
-    claim: "A client that chose this exit node has its traffic and its questions for names leave through it.",
+    claim: "The traffic and the DNS queries of a client with this exit node leave through it.",
     proves: &[keep("dns"), keep("peerapiserver"), keep("useexitnode")],
     fault: None,
     needs: &["advertiseroutes", "cli", "ipnbus", "netstack", "osrouter", "peerapiclient", "unixsocketidentity"],
@@ -30,7 +30,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     client.join(&[])?;
     let (own, through) = (address(&client.host)?, address(&exit.host)?);
 
-    // Who asks is seen on the far end.
+    // The echo server logs the client's address.
     client.host.lab(&["send", &outside, "1000"])?;
     let came = files::read(&netlab.internet().log("echo"))?;
     ensure!(came.contains(&own), "without an exit node {OUTSIDE:?} is reached from: {}", came.trim());
@@ -54,13 +54,13 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ensure!(answered.trim() == OUTSIDE.1, "{} through the exit node is {}", OUTSIDE.0, answered.trim());
     let asked = netlab.names_asked_for()?;
     let by: Vec<&str> = asked.iter().filter(|(asked, _)| *asked == name).map(|(_, by)| by.as_str()).collect();
-    ensure!(by == [through.as_str()], "the resolver was asked by {by:?}, not by the exit node {through}");
+    ensure!(by == [through.as_str()], "the resolver was queried by {by:?}, not by the exit node {through}");
     client.alive()?;
     exit.alive()?;
-    Ok(format!("TCP and a question for a name arrive from {through}, the exit node, and not from {own}"))
+    Ok(format!("TCP and a DNS query arrive from {through}, the exit node, and not from {own}"))
 }
 
-/// The address of a host's line to the internet.
+/// Returns the address of a host on the internet.
 fn address(host: &crate::netlab::host::Host) -> Result<String> {
     let addresses = host.lab(&["address", "eth0"])?;
     let first = addresses.lines().find_map(|line| line.split_once('/')).context("eth0 has no address")?;

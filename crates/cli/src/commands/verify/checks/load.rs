@@ -1,4 +1,4 @@
-//! Load: bursts of traffic through the tunnel; what memory the daemon takes before and after is told.
+//! Load: bursts of traffic through the tunnel; reports the memory of the daemon before and after.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use crate::process::check_interrupt;
 
 pub(super) const CHECK: Check = Check {
     name: "load",
-    claim: "Bursts through the tunnel arrive byte for byte, and no daemon dies.",
+    claim: "Bursts through the tunnel arrive unchanged, and no daemon crashes.",
     proves: &[],
-    fault: Some(Fault { with: "no device in the kernel", variables: &[], arguments: &["--tun=userspace-networking"] }),
+    fault: Some(Fault { with: "no TUN device", variables: &[], arguments: &["--tun=userspace-networking"] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
 };
 
-/// How many bursts there are at least, of how many connections with how many bytes each.
+/// The minimum number of bursts, and the connections and bytes of each.
 const BURSTS: usize = 3;
 const CONNECTIONS: usize = 4;
 const BYTES: u64 = 20_000_000;

@@ -1,4 +1,4 @@
-//! The subnet router: the network behind it is reached through the tailnet, v4 and v6.
+//! Subnet router: its network is reachable through the tailnet, over IPv4 and IPv6.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::process::output_within;
 
 pub(super) const CHECK: Check = Check {
     name: "routes",
-    claim: "A peer reaches the network behind the router over TCP and ping, v4 and v6; the warnings about IP forwarding come and go with the kernel's switches, which the image's entrypoint turns on.",
+    claim: "A peer reaches the router's network over TCP and ping, IPv4 and IPv6; warnings about IP forwarding follow the kernel's settings, which the image's entrypoint enables.",
     proves: &[keep("advertiseroutes")],
     fault: None,
     needs: &["cli", "health", "ipnbus", "osrouter", "unixsocketidentity"],
@@ -39,15 +39,19 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
 
     let advertise = format!("--advertise-routes={LAN}");
     router.host.lab(&["forwarding", "0", "0"])?;
-    let said = router.join(&[&advertise])?;
-    ensure!(said.contains("IP forwarding is disabled"), "without forwarding `up` does not warn: {}", said.trim());
+    let printed = router.join(&[&advertise])?;
+    ensure!(printed.contains("IP forwarding is disabled"), "without forwarding `up` does not warn: {}", printed.trim());
     router.host.lab(&["forwarding", "1", "0"])?;
-    let said = up_again(&router, &advertise)?;
-    ensure!(said.contains("IPv6 forwarding is disabled"), "without v6 forwarding `up` does not warn: {}", said.trim());
+    let printed = up_again(&router, &advertise)?;
+    ensure!(
+        printed.contains("IPv6 forwarding is disabled"),
+        "without v6 forwarding `up` does not warn: {}",
+        printed.trim()
+    );
     router.host.lab(&["forwarding", "0", "0"])?;
     entrypoint(&router.host)?;
-    let said = up_again(&router, &advertise)?;
-    ensure!(!said.contains("forwarding is disabled"), "with forwarding `up` still warns: {}", said.trim());
+    let printed = up_again(&router, &advertise)?;
+    ensure!(!printed.contains("forwarding is disabled"), "with forwarding `up` still warns: {}", printed.trim());
 
     let mut client = netlab.partner("client")?;
     client.join(&["--accept-routes"])?;
@@ -66,8 +70,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ))
 }
 
-/// Runs what is the image's first process, which turns the switches on and becomes the daemon: here only to tell its
-/// version, for the node's own runs.
+/// Runs the image's entrypoint, which enables forwarding and executes the daemon; here the daemon only prints its version.
 fn entrypoint(host: &Host) -> Result<()> {
     let script = host.folder.join("entrypoint.sh");
     files::write(&script, image::root::ENTRYPOINT_SCRIPT)?;
@@ -85,7 +88,7 @@ fn up_again(router: &Node, advertise: &str) -> Result<String> {
     Ok(output.stdout + &output.stderr)
 }
 
-/// Sends something through TCP and back.
+/// Sends data to an echo server over TCP.
 fn echo_through(client: &Host, address: &str) -> Result<()> {
     let at = if address.contains(':') { format!("[{address}]:7000") } else { format!("{address}:7000") };
     client.lab(&["send", &at, "100000"]).map(drop)

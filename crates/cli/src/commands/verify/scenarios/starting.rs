@@ -1,11 +1,11 @@
-//! Stagings that are seen as a daemon starts.
+//! Scenarios whose symptom appears when the daemon starts.
 
 use anyhow::{Result, ensure};
 
 use crate::files;
 use crate::netlab::{Netlab, Programs};
 
-/// A daemon that is started with more arguments than usual answers.
+/// Checks that the daemon starts with extra arguments.
 fn started(programs: &Programs, arguments: &[&str]) -> Result<String> {
     let mut programs = programs.clone();
     programs.fault.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -17,7 +17,7 @@ fn started(programs: &Programs, arguments: &[&str]) -> Result<String> {
     Ok(format!("it starts{with} and answers"))
 }
 
-/// With a device in the kernel.
+/// Starts with a TUN device.
 pub(super) fn at_all(programs: &Programs) -> Result<String> {
     started(programs, &[])
 }
@@ -34,18 +34,18 @@ pub(super) fn with_syslog(programs: &Programs) -> Result<String> {
     started(programs, &["--syslog"])
 }
 
-/// Where resolv.conf is the one that systemd-resolved lays down; no bus answers.
-pub(super) fn beside_resolved(programs: &Programs) -> Result<String> {
+/// Starts with systemd-resolved's resolv.conf and without D-Bus.
+pub(super) fn with_resolved(programs: &Programs) -> Result<String> {
     let netlab = Netlab::new(programs)?;
     let mut node = netlab.node("router")?;
     let stub = "# This file is managed by man:systemd-resolved(8). Do not edit.\nnameserver 127.0.0.53\n";
     files::write(&node.host.folder.join("etc/resolv.conf"), stub)?;
     node.start()?;
     node.stop()?;
-    Ok("it starts beside systemd-resolved's file".to_owned())
+    Ok("it starts with systemd-resolved's file".to_owned())
 }
 
-/// Its log holds no line of a higher verbosity.
+/// Checks that the log has no verbose lines.
 pub(super) fn quietly(programs: &Programs) -> Result<String> {
     let netlab = Netlab::new(programs)?;
     let mut node = netlab.node("router")?;
