@@ -22,10 +22,10 @@ use anyhow::Result;
 use crate::cli::{Cli, Command};
 pub use crate::outcome::Outcome;
 
-/// Runs the command that was asked for.
+/// Runs a command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where it can't run, [`crate::problem::Interrupted`] where it was stopped.
+/// A [`crate::problem::Problem`] if it can't run, [`crate::problem::Interrupted`] after a signal.
 pub fn run(cli: &Cli) -> Result<Outcome> {
     let (policy, format) = (cli.policy.as_deref(), cli.format()?);
     match &cli.command {

@@ -1,4 +1,4 @@
-//! One hazard in full.
+//! Describes one hazard.
 use anyhow::Result;
 use featureset::hazard::Hazard;
 use featureset::proof::{Established, Observation};
@@ -10,16 +10,16 @@ use crate::output::{self, product};
 use crate::project::Project;
 use crate::render::wrapped;
 
-/// Tells a hazard and whether it applies to the policy.
+/// Prints a hazard and whether it applies to the policy.
 pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<Outcome> {
     let applying = rules::hazards(&project.text, &project.reading, &project.facts);
     let here = applying.iter().find(|one| one.hazard.id == hazard.id);
     let accepted = project.reading.policy.as_ref().and_then(|policy| policy.accepted.get(&hazard.id));
     let state = match (here, accepted) {
         (None, _) => "does not apply to this policy",
-        (Some(one), _) if one.targets.is_empty() => "depends on what the policy does not state of the device",
-        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy, which accepts it",
-        (Some(_), Some(_)) => "applies to this policy, and can't be accepted",
+        (Some(one), _) if one.targets.is_empty() => "depends on a device fact that the policy does not set",
+        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy and is accepted",
+        (Some(_), Some(_)) => "applies to this policy and can't be accepted",
         (Some(one), None) if one.hazard.is_note() => {
             "applies to this policy; the decision's own reason is its acceptance"
         }
@@ -49,7 +49,7 @@ fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
     text += &format!("{}\n\n", wrapped(&record.because, "  "));
     let mut section = |title: &str, body: &str| text += &format!("{bold}{title}{plain}\n{body}\n\n");
     if let Some(symptom) = &record.symptom {
-        section("seen as", &format!("  {symptom}"));
+        section("symptom", &format!("  {symptom}"));
     }
     section("when", &wrapped(&record.when.to_string(), "  "));
     section("in", &wrapped(&hazard.ranges(), "  "));
@@ -59,7 +59,7 @@ fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
         section("accepted", &wrapped(reason, "  "));
     }
     let evidence: Vec<String> = record.evidence.iter().map(|evidence| format!("  {evidence}")).collect();
-    section("known from", &evidence.join("\n"));
+    section("evidence", &evidence.join("\n"));
     section("established", &established(hazard));
     text.trim_end().to_owned() + "\n"
 }
@@ -79,7 +79,7 @@ fn established(hazard: &Hazard) -> String {
         Some(proof) if hazard.established() > Established::Read => {
             proof.observations.iter().map(seen).collect::<Vec<_>>().join("\n")
         }
-        _ => "  read in upstream's source or in reports; no proof of this project's own yet".to_owned(),
+        _ => "  from upstream's source or reports; not yet reproduced by this project".to_owned(),
     }
 }
 
