@@ -44,5 +44,3 @@ pub mod test_variables;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;
-
-pub use entry::main;

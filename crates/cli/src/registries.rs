@@ -86,7 +86,7 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
             Code::RegistryDamaged,
             format!("can't read {}", path.display()),
             why,
-            "Delete the file and read its releases anew.",
+            "Delete the file and read its releases again.",
         )
     };
     Ok(Some(parsed.map_err(problem)?))
@@ -142,7 +142,7 @@ pub fn extra_small(script: &str) -> Option<BTreeSet<FeatureName>> {
 
 fn unlike(release: Release) -> Problem {
     let why = "the audit of a recipe that calls it says what its line's script kept, which must be known";
-    let next = "See what the script does now, and whether the format must tell patches apart.";
+    let next = "Check what the script does now, and whether the format must distinguish patch releases.";
     Problem::new(
         Code::RegistryChanged,
         format!("Tailscale {release} has another `build_dist.sh --extra-small`"),
@@ -161,8 +161,9 @@ fn contradiction(release: Release, known: &Features, read: &Features) -> Problem
     let differing = [names(known, read), names(read, known)].concat().join(", ");
     let why = format!("differs in {differing}; a line's registry was never seen to change between patches");
     let line = release.line();
-    let next =
-        format!("Delete {line}.json to start the line anew, and see whether the format must tell patches apart.");
+    let next = format!(
+        "Delete {line}.json to start the line again, and see whether the format must distinguish patch releases."
+    );
     let message = format!("Tailscale {release} declares other features than its line");
     Problem::new(Code::RegistryChanged, message, why, next)
 }

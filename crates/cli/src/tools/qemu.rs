@@ -49,7 +49,7 @@ impl Runner {
             Self::Emulated(emulator, processor) => {
                 let mut command = Command::new(emulator);
                 command.args(processor.iter().flat_map(|processor| ["-cpu", processor]));
-                // The name by which it is called decides between the daemon and the command line.
+                // Its name decides between the daemon and the command line.
                 command.arg("-0").arg(program).arg(program);
                 command
             }

@@ -25,7 +25,7 @@ use diagnostics::Code;
 pub(super) struct Failure {
     /// The compiler's lines, with paths inside the module.
     pub(super) compiler: String,
-    /// The decisions behind them.
+    /// The decisions that cause them.
     pub(super) finding: Finding,
 }
 
@@ -40,13 +40,13 @@ struct Complaint {
     missing: Option<String>,
 }
 
-/// More lines than these tell nothing new.
+/// The most lines of compiler output; further lines add no information.
 const SHOWN: usize = 10;
 
 /// Explains why a build failed.
 ///
 /// # Errors
-/// A [`Problem`] where it was not the compiler that failed: then it is no finding about the policy.
+/// A [`Problem`] if something other than the compiler failed, which is not a finding about the policy.
 pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Failure> {
     let complaints = complaints(stderr)?;
     if complaints.is_empty() {
