@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::common::{finish, folder, full, policy, root, run, skip};
-use tailscale_featureset::world::entrance::lacking;
+use tailscale_featureset::netlab::sandbox::missing_requirement;
 
 #[test]
 fn without_the_right_to_it_nothing_is_measured_and_nothing_is_said() {
@@ -41,7 +41,7 @@ fn both_are_run_in_turn_and_the_rewritten_daemon_takes_less_memory_than_the_pack
     if !full() {
         return;
     }
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     // The limit is no matter here: a busy machine may be off by any factor in few pairs.

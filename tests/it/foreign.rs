@@ -14,7 +14,7 @@ use image::archive::{self, Image};
 use image::platform::Platform;
 use image::root::Contents;
 use regex::Regex;
-use tailscale_featureset::foreign::{Opened, is_text, open};
+use tailscale_featureset::artifact::{Opened, is_text, open};
 use tailscale_featureset::problem::Problem;
 use tailscale_featureset::process::on_path;
 use tailscale_featureset::tools::go::{self, Go};

@@ -180,7 +180,7 @@ fn ended(program: &Path, name: &str, folder: &Path, patience: Duration) -> Strin
     let mut command = Command::new(program);
     command.arg(name).current_dir(folder);
     let status = output_within(command, Some(patience)).unwrap().status;
-    if begun.elapsed() >= patience { "goes on".to_owned() } else { tailscale_featureset::world::host::ended(status) }
+    if begun.elapsed() >= patience { "goes on".to_owned() } else { tailscale_featureset::netlab::host::ended(status) }
 }
 
 #[test]

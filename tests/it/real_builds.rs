@@ -59,7 +59,7 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
 /// No instruction of what goes to the packer is other than Go linked it, nor elsewhere.
 fn runs_the_code_that_was_linked(folder: &Path, target: &str) {
     let shrunk = std::fs::read(folder.join("target/tailscale").join(target).join("tailscaled.unpacked")).unwrap();
-    let linked = std::fs::read(build_tailscale::twin(&folder.join("target"), &shrunk).unwrap()).unwrap();
+    let linked = std::fs::read(build_tailscale::unstripped_path(&folder.join("target"), &shrunk).unwrap()).unwrap();
     let text = |bytes: &[u8]| {
         let file = object::File::parse(bytes).unwrap();
         let text = file.section_by_name(".text").unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::{cache, command, finish, folder, full, policy, root, run, skip};
-use tailscale_featureset::world::entrance::lacking;
+use tailscale_featureset::netlab::sandbox::missing_requirement;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
 fn machine() -> Vec<String> {
@@ -18,7 +18,7 @@ fn machine() -> Vec<String> {
         names
     };
     let mut found =
-        [names("/sys/class/net"), names("/run/netns"), names("/var/lib/tailscale"), names("/run/world")].concat();
+        [names("/sys/class/net"), names("/run/netns"), names("/var/lib/tailscale"), names("/run/netlab")].concat();
     found.extend(
         ["/etc/resolv.conf", "/proc/sys/net/ipv4/ip_forward", "/proc/self/mountinfo", "/proc/net/route"]
             .map(|path| format!("{path}: {}", std::fs::read_to_string(path).unwrap_or_default())),
@@ -41,7 +41,7 @@ fn outcomes(stdout: &str) -> Vec<(String, String, String)> {
 
 #[test]
 fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
@@ -56,7 +56,7 @@ fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
 
 #[test]
 fn an_interrupted_run_leaves_nothing() {
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
@@ -115,7 +115,7 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
     if !full() {
         return;
     }
-    if let Some(why) = lacking() {
+    if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let (before, place) = (machine(), tempfile::tempdir().unwrap());

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use tailscale_featureset::cli::{Destination, parse_destination, parse_shard};
+use tailscale_featureset::cli::{Destination, parse_destination};
+use tailscale_featureset::shard::Shard;
 
 use crate::ci::PARTS;
 
@@ -85,7 +86,7 @@ pub(crate) enum Hazards {
     /// Type-check every single omission, every feature alone, and every pair that shares a gated file.
     Sweep {
         /// Only a part of it, such as 1/4; the parts add up under target/.
-        #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-        shard: (usize, usize),
+        #[arg(long, value_name = "I/N", default_value = "1/1")]
+        shard: Shard,
     },
 }

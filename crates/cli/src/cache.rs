@@ -133,7 +133,7 @@ impl Cache {
         Ok(own.join(program))
     }
 
-    /// Records that this program made the bytes with this digest; `path` is where they are, for whoever reads the record.
+    /// Records that this program made the bytes with this digest; `path` is their location, for a reader of the record.
     ///
     /// # Errors
     /// A [`Problem`] if the record can't be written.

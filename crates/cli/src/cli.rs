@@ -1,4 +1,4 @@
-//! Every flag of the command line.
+//! The command line: commands and their flags.
 
 mod audit;
 mod bench;
@@ -9,36 +9,40 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, Import, What};
-pub use bench::Bench;
+pub use bench::{Bench, Load};
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 use crate::problem::Problem;
+use crate::shard::Shard;
 use diagnostics::Code;
 
-/// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
+/// The name of the policy's file.
+pub const POLICY_FILE: &str = "featureset.yaml";
+
+/// Manages an allowlist of Tailscale features: checks the decisions in featureset.yaml, builds from them and verifies the result.
 ///
 /// Exit status: 0 clean, 1 findings or code that does not compile, 2 could not run.
 #[derive(Debug, Parser)]
 #[command(name = "tailscale-featureset", version, max_term_width = 100)]
 pub struct Cli {
-    /// The policy [default: the nearest featureset.yaml from here upwards].
+    /// The policy file [default: the nearest featureset.yaml in this folder or above].
     #[arg(long, value_name = "FILE", global = true)]
     pub policy: Option<PathBuf>,
 
-    /// How findings and results are printed.
+    /// The format of findings and results.
     #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
     format: Format,
 
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// The format that is asked for.
+    /// Returns the chosen format.
     ///
     /// # Errors
-    /// A [`Problem`] for SARIF from a command that finds nothing in a file: part of its output would be something else.
+    /// A [`Problem`] for SARIF with a command that reports no findings in a file.
     pub fn format(&self) -> Result<Format, Problem> {
         let finds = match &self.command {
             Command::Check(_) | Command::Audit(_) | Command::Review(_) => true,
@@ -54,93 +58,93 @@ impl Cli {
     }
 }
 
-/// How findings and results are printed.
+/// The format of findings and results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Human,
-    /// For programs: one JSON document on stdout.
+    /// One JSON document on stdout.
     Json,
-    /// For GitHub: workflow commands that annotate a pull request.
+    /// GitHub workflow commands, which annotate a pull request.
     Github,
-    /// For code scanning: one SARIF 2.1.0 log on stdout. For `check`, `audit`, `review` and `bump --check`.
+    /// One SARIF 2.1.0 log on stdout, for code scanning. Only for `check`, `audit`, `review` and `bump --check`.
     Sarif,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Judge the policy: every finding at once.
+    /// Check the policy and report every finding
     Check(Check),
-    /// Print the build tags of the policy, or the whole `go build` line.
+    /// Print the policy's build tags, or the whole `go build` command
     Tags(Tags),
-    /// List every feature of the pinned release and its decision.
+    /// List the features of the pinned release with their decisions
     List(List),
-    /// Tell everything that is known of one feature.
+    /// Explain one feature or hazard
     Explain(Explain),
-    /// Build, verify and pack the binaries of the policy's targets.
+    /// Build, verify and pack the binaries of the policy's targets
     BuildTailscale(BuildTailscale),
-    /// Make the archives that RouterOS imports, judge any archive, or print the commands that install one.
+    /// Make images for RouterOS, lint an archive, or print installation commands
     Image(Image),
-    /// Read the registry of releases from the real modules, and write the data.
+    /// Read the feature registry of releases from upstream's modules and write it to files
     Registry(Registry),
-    /// Show on the running daemon what the policy claims.
+    /// Run the shipped daemon in a test network and check it against the policy
     Verify(Verify),
-    /// What `verify` runs in its own namespaces.
+    /// Internal: the process of `verify` inside its namespaces
     #[command(hide = true)]
     VerifyInside {
-        /// What to do, as JSON.
+        /// The plan, as JSON
         plan: String,
     },
-    /// Measure what the binary that ships costs in time and memory, beside what Go links without the rewrite.
+    /// Benchmark the shipped binary against an unmodified Go build
     Bench(Bench),
-    /// What `bench` runs in its own namespaces.
+    /// Internal: the process of `bench` inside its namespaces
     #[command(hide = true)]
     BenchInside {
-        /// What to do, as JSON.
+        /// The plan, as JSON
         plan: String,
     },
-    /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
+    /// Explain a change of the policy as Markdown for a pull request
     Review(Review),
-    /// Move the pin to another release, and tell what that forces to be decided.
+    /// Pin another release and list the decisions that it requires
     Bump(Bump),
-    /// Measure what each decision weighs, or tell what to drop to fit a budget.
+    /// Measure the size of each feature, or find what to omit to fit a budget
     Measure(Measure),
-    /// Tell what anyone's tag line, recipe or binary has in it, and what is wrong with it.
+    /// Audit a tag list, build script or binary
     Audit(Audit),
-    /// Make a policy of anyone's tag line, recipe or binary, every reason left to be written.
+    /// Generate a policy from a tag list, build script or binary (reasons left as TODO)
     Import(Import),
-    /// Name the files, lines and inlined frames in the traceback of a binary that ships.
+    /// Add files, lines and inlined frames to a traceback of a shipped binary
     Symbolize(Symbolize),
-    /// Write every generated file.
+    /// Write every generated file
     Docs(Docs),
 }
 
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Sort the features and insert a stub for each undecided one; nothing else is touched.
+    /// Sort the features and insert a stub for each undecided feature; change nothing else.
     #[arg(long)]
     pub fix: bool,
-    /// Make findings of this severity a failure too.
+    /// Also fail on findings of this severity.
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub deny: Option<Deny>,
 }
 
-/// What `--deny` takes.
+/// Values of `--deny`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Deny {
-    /// Warnings fail as errors do.
+    /// Warnings fail like errors.
     Warnings,
 }
 
 /// Flags of `tags`.
 #[derive(Debug, Args)]
 pub struct Tags {
-    /// The target whose tags are printed: they differ only where a target has extra tags.
+    /// The target to print tags for; they differ only if a target has extra tags.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
-    /// Print the whole `go build` line, variables included, for one target.
+    /// Print the whole `go build` command with its variables, for one target.
     #[arg(long)]
     pub go_build: bool,
 }
@@ -151,24 +155,24 @@ pub struct List {
     /// Only features with this decision.
     #[arg(long, value_enum, value_name = "DECISION")]
     pub decision: Option<DecisionFilter>,
-    /// The order: by name, or by what was measured, the heaviest first.
+    /// The order: by name, or by measured size, largest first.
     #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
     pub by: Order,
-    /// The target whose measured costs are shown [default: arm64 if it was measured, else the first].
+    /// The target to print measured sizes for [default: arm64 if it was measured, else the first].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
 }
 
-/// What `list --by` takes.
+/// Values of `list --by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Order {
     /// Alphabetically.
     Name,
-    /// By measured cost; what was not measured comes last.
+    /// By measured size; features without a measurement come last.
     Cost,
 }
 
-/// What `list --decision` takes.
+/// Values of `list --decision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DecisionFilter {
     /// Kept features.
@@ -182,7 +186,7 @@ pub enum DecisionFilter {
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The feature, such as `cachenetmap`.
+    /// The feature, such as `cachenetmap`, or the id of a hazard.
     pub name: String,
 }
 
@@ -192,7 +196,7 @@ pub struct BuildTailscale {
     /// A target of the policy; can be repeated [default: all].
     #[arg(long = "target", value_name = "TARGET")]
     pub targets: Vec<String>,
-    /// Print what would run, and touch nothing.
+    /// Print the commands without running them.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -205,19 +209,10 @@ pub struct Registry {
     pub versions: Vec<featureset::release::Release>,
 }
 
-/// Parses a part of a whole: `2/4` is the second of four.
-///
-/// # Errors
-/// The form that is expected.
-pub fn parse_shard(text: &str) -> Result<(usize, usize), String> {
-    let parsed = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
-    parsed.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "write it as 1/4: the first of four".to_owned())
-}
-
 /// Flags of `review`.
 #[derive(Debug, Args)]
 pub struct Review {
-    /// The revision whose policy this one is compared with: a branch, tag or commit.
+    /// The revision to compare with: a branch, tag or commit.
     #[arg(long, value_name = "REV")]
     pub base: String,
 }
@@ -231,12 +226,12 @@ pub struct Bump {
     /// Change nothing; fail if upstream has a newer stable release than the pinned one.
     #[arg(long, conflicts_with_all = ["to", "dry_run"])]
     pub check: bool,
-    /// Tell what it would mean, and change nothing.
+    /// Report the consequences without changing anything.
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Where `bump` moves the pin.
+/// The release that `bump` pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
     /// The newest stable release.
@@ -265,7 +260,7 @@ pub fn parse_destination(text: &str) -> Result<Destination, String> {
 /// Flags of `measure`.
 #[derive(Debug, Args)]
 pub struct Measure {
-    /// What else to do with what was measured.
+    /// A command that uses existing measurements.
     #[command(subcommand)]
     pub what: Option<MeasureWhat>,
     /// A target of the policy; can be repeated [default: all].
@@ -274,21 +269,21 @@ pub struct Measure {
     /// A feature; can be repeated [default: all].
     #[arg(long = "feature", value_name = "FEATURE")]
     pub features: Vec<String>,
-    /// Only a part of it, such as 1/4; the parts add up under target/.
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-    pub shard: (usize, usize),
-    /// Go on where an earlier run was stopped: what it measured stands.
+    /// Measure only one of N parts, such as 1/4; the results of all parts are collected under target/.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
+    /// Continue an interrupted run and keep its measurements.
     #[arg(long)]
     pub resume: bool,
-    /// Start each daemon, too, and see what memory it takes once it has logged in; this needs what `verify` needs.
+    /// Also measure the memory of each daemon after its login; this has the requirements of `verify`.
     #[arg(long)]
     pub memory: bool,
 }
 
-/// What `measure` can do with what was measured.
+/// Commands that use existing measurements.
 #[derive(Debug, Subcommand)]
 pub enum MeasureWhat {
-    /// Tell what would have to go so that a target fits a budget.
+    /// Find the features to omit so that a target fits a budget.
     Frontier {
         /// The size of the packed binary, such as `3.4 MB`.
         #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
@@ -307,10 +302,10 @@ pub struct Symbolize {
     /// The file with the traceback, or `-` for standard input.
     #[arg(value_name = "FILE")]
     pub traceback: PathBuf,
-    /// The target whose binary it is from [default: the only one].
+    /// The target of the binary [default: the only one].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
-    /// The binary as Go linked it, in the place of a target's.
+    /// The binary as Go linked it, instead of a target's.
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     pub binary: Option<PathBuf>,
 }
@@ -318,38 +313,38 @@ pub struct Symbolize {
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The target to run [default: the first for this machine's processor]. It is built if it is not fresh.
+    /// The target to run [default: the first for this machine's processor]. It is built unless it is fresh.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// A check; can be repeated [default: all].
     #[arg(long = "check", value_name = "NAME")]
     pub checks: Vec<String>,
-    /// List the checks, and run nothing.
+    /// List the checks without running them.
     #[arg(long)]
     pub list: bool,
-    /// Turn round each decision that the checks prove, one at a time, and show that the check then fails.
+    /// Mutation test: invert each decision that a check covers and require the check to fail.
     #[arg(long)]
     pub mutants: bool,
-    /// In the place of checks: stage every hazard that shows at run time, on a binary that has it and on one that does not.
+    /// Instead of the checks, provoke every runtime hazard, on a binary with it and on one without it.
     #[arg(long, conflicts_with_all = ["checks", "mutants", "soak"])]
     pub hazards: bool,
     /// As --hazards, for this hazard only; can be repeated.
     #[arg(long, value_name = "ID", conflicts_with_all = ["checks", "mutants", "soak"])]
     pub hazard: Vec<String>,
-    /// Only a part of the mutants or hazards, such as 1/4.
-    #[arg(long, value_name = "I/N", value_parser = parse_shard, default_value = "1/1")]
-    pub shard: (usize, usize),
-    /// Log in at this control server, https://NAME or http://NAME:PORT, with a key of yours. Connections to it and to the
-    /// relays that it names leave this machine.
+    /// Run only one of N parts of the mutants or hazards, such as 1/4.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
+    /// Log in at this control server, https://NAME or http://NAME:PORT, with your auth key. This makes connections from this
+    /// machine to the server and its relays.
     #[arg(long, value_name = "URL", conflicts_with_all = ["mutants", "hazards", "hazard"])]
     pub control: Option<String>,
-    /// The file with the key for `--control`: reusable, ephemeral at best [default: the variable TS_AUTHKEY].
+    /// The file with the auth key for `--control`; it must be reusable and should be ephemeral [default: the variable TS_AUTHKEY].
     #[arg(long, value_name = "FILE", requires = "control")]
     pub auth_key_file: Option<PathBuf>,
-    /// Keep the traffic of `load` up for so long.
+    /// Continue the traffic of `load` for this time.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]
     pub soak: u64,
-    /// Make a check that is skipped for want of a right or a device a failure.
+    /// Fail if a check is skipped because of a missing privilege or device.
     #[arg(long)]
     pub require_all: bool,
 }
@@ -357,7 +352,7 @@ pub struct Verify {
 /// Flags of `docs`.
 #[derive(Debug, Args)]
 pub struct Docs {
-    /// Write nothing; fail if a file is not what would be written.
+    /// Write nothing; fail if a file is out of date.
     #[arg(long)]
     pub check: bool,
 }

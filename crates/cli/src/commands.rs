@@ -20,20 +20,12 @@ pub mod verify;
 use anyhow::Result;
 
 use crate::cli::{Cli, Command};
+pub use crate::outcome::Outcome;
 
-/// How a command ended, if it could run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Exit status 0.
-    Clean,
-    /// Exit status 1: findings were shown, or upstream's code does not compile.
-    Findings,
-}
-
-/// Runs the command that was asked for.
+/// Runs a command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where it can't run, [`crate::problem::Interrupted`] where it was stopped.
+/// A [`crate::problem::Problem`] if it can't run, [`crate::problem::Interrupted`] after a signal.
 pub fn run(cli: &Cli) -> Result<Outcome> {
     let (policy, format) = (cli.policy.as_deref(), cli.format()?);
     match &cli.command {

@@ -1,4 +1,4 @@
-//! Measured costs as files: `docs/costs/TARGET.json` beside the policy.
+//! Files of measured costs: `docs/costs/TARGET.json` next to the policy.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,52 +8,51 @@ use featureset::cost::{Basis, Cost, Costs, format_difference};
 use featureset::name::FeatureName;
 use featureset::selection::Selection;
 
+use crate::pinned::Pinned;
 use crate::problem::Problem;
-use crate::project::{Pinned, Project};
 use crate::{files, limits};
 use diagnostics::Code;
 
-/// Where the files are, from the policy's folder.
+/// The folder of the files, relative to the policy's folder.
 pub const FOLDER: &str = "docs/costs";
 
-/// The file of a target.
+/// Returns the file of a target.
 #[must_use]
 pub fn path(root: &Path, target: &str) -> PathBuf {
     root.join(FOLDER).join(format!("{target}.json"))
 }
 
-/// The measured costs of a policy, by target; those of targets that it does not have any more are left out.
+/// The measured costs of a policy's targets.
 #[derive(Debug, Clone, Default)]
 pub struct Known(BTreeMap<String, Costs>);
 
 impl Known {
-    /// Reads what was measured of the policy's targets.
+    /// Reads the costs of these targets from the policy's folder.
     ///
     /// # Errors
-    /// A [`Problem`] where a file is there and can't be read.
-    pub fn read(project: &Project) -> Result<Self> {
-        let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
+    /// A [`Problem`] if a file exists and can't be read.
+    pub fn read<'a>(root: &Path, targets: impl Iterator<Item = &'a String>) -> Result<Self> {
         let mut known = BTreeMap::new();
         for target in targets {
-            if let Some(costs) = read(&project.root(), target)? {
+            if let Some(costs) = read(root, target)? {
                 known.insert(target.clone(), costs);
             }
         }
         Ok(Self(known))
     }
 
-    /// Every target's costs.
+    /// Returns the costs by target.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Costs)> {
         self.0.iter()
     }
 
-    /// The target that stands for the others where one figure is shown: arm64 if it was measured, else the first.
+    /// Returns the target for tables with one size per feature: arm64 if it was measured, else the first.
     #[must_use]
-    pub fn shown(&self) -> Option<(&String, &Costs)> {
+    pub fn representative(&self) -> Option<(&String, &Costs)> {
         self.0.get_key_value("arm64").or_else(|| self.0.iter().next())
     }
 
-    /// What a feature weighs, a phrase for each target that was measured: `arm64: 12 kB packed, with `gro``.
+    /// Describes the size of a feature, one phrase per measured target: `arm64: 12 kB packed, with `gro``.
     #[must_use]
     pub fn phrases(&self, name: &FeatureName) -> Vec<String> {
         let phrase = |(target, costs): (&String, &Costs)| {
@@ -64,7 +63,7 @@ impl Known {
     }
 }
 
-/// What a feature weighs, in a phrase.
+/// Describes the size of a feature.
 fn phrase(cost: &Cost) -> String {
     match cost {
         Cost::Measured { along, raw, packed, memory, .. } => {
@@ -75,49 +74,49 @@ fn phrase(cost: &Cost) -> String {
             let memory = memory.unwrap_or_default();
             format!("{} packed, {} as linked{memory}{along}", format_difference(*packed), format_difference(*raw))
         }
-        Cost::DoesNotCompile { hazard: Some(hazard), .. } => format!("flipped, it does not compile (`{hazard}`)"),
-        Cost::DoesNotCompile { hazard: None, .. } => "flipped, it does not compile".to_owned(),
-        Cost::DoesNotStart { .. } => "flipped, it does not start".to_owned(),
+        Cost::DoesNotCompile { hazard: Some(hazard), .. } => format!("does not compile when inverted (`{hazard}`)"),
+        Cost::DoesNotCompile { hazard: None, .. } => "does not compile when inverted".to_owned(),
+        Cost::DoesNotStart { .. } => "does not start when inverted".to_owned(),
     }
 }
 
-/// The costs of one target, if they were measured.
+/// Reads the costs of one target, if they were measured.
 ///
 /// # Errors
-/// A [`Problem`] where the file is there and can't be read.
+/// A [`Problem`] if the file exists and can't be read.
 pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     let path = path(root, target);
     if !path.exists() {
         return Ok(None);
     }
     let parsed = Costs::from_json(&files::read_text(&path, limits::MEASURED)?).map_err(|why| {
-        let next = "Restore the file from version control, or delete it and measure anew.";
+        let next = "Restore the file from version control, or delete it and measure again.";
         Problem::new(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
     });
     Ok(Some(parsed?))
 }
 
-/// What can be said of how well costs fit the policy as it is: stale, each reason; else drifted, in a sentence.
+/// Compares measured costs with the current policy.
 #[must_use]
-pub fn standing(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Standing {
+pub fn staleness(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Staleness {
     let selection = Selection::of(pinned.policy, pinned.registry);
     let Some(now) = Basis::of(pinned.policy, &selection, target, gobinary::pclntab::REVISION, None) else {
-        return Standing::default();
+        return Staleness::default();
     };
-    Standing { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }
+    Staleness { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }
 }
 
-/// How well measured costs fit the policy as it is.
+/// The differences between the current policy and the measured one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// What makes them stale.
+pub struct Staleness {
+    /// The reasons why the costs are stale.
     pub stale: Vec<String>,
-    /// How many decisions are other ones than when they were measured.
+    /// The number of decisions that have changed since.
     pub drift: usize,
 }
 
-impl Standing {
-    /// In a few words; nothing where they fit.
+impl Staleness {
+    /// Describes the differences; `None` if there are none.
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         if !self.stale.is_empty() {

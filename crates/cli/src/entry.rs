@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Format};
-use crate::commands::{self, Outcome};
+use crate::commands;
+use crate::outcome::Outcome;
 use crate::problem::{Interrupted, Problem};
 use crate::{errln, escape, output, render};
 use clap::Parser;

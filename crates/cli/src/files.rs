@@ -36,7 +36,7 @@ fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
     Problem::new(Code::FileError, format!("can't {doing} {}", path.display()), error.to_string(), next)
 }
 
-/// What to say if the disk is full, whoever found out.
+/// Returns the problem of a full disk.
 #[must_use]
 pub fn disk_full(message: String, why: String) -> Problem {
     Problem::new(Code::DiskFull, message, why, "Free some space on that disk and run it again.")

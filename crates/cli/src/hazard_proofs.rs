@@ -9,7 +9,7 @@ use featureset::release::Release;
 
 use crate::{files, progress};
 
-/// Where the proofs are, from the repository's folder.
+/// The folder of the proofs, relative to the repository's.
 const PROOFS: &str = "crates/featureset/proofs";
 
 /// Adds observations of a hazard to its recorded proof and returns the whole proof. An observation that only words a recorded
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_seen_again_in_other_words_changes_no_file() {
+    fn repeated_observation_does_not_change_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(PROOFS).join("derp.json");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! The bounds of what is read and shown. Each counts bytes, findings or programs, never time; what exceeds one is refused, or
-//! left out, and that is reported. The crates have their own for what they analyse.
+//! Limits of input and output. Each counts bytes, findings or programs, never time. Input above a limit is rejected or
+//! omitted, and this is reported. The other crates have their own limits.
 
 /// The longest policy, in bytes. One that decides every feature has 20 kB.
 pub const POLICY: u64 = 1 << 20;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tailscale_featureset::main()
+    tailscale_featureset::entry::main()
 }

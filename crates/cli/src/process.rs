@@ -1,5 +1,5 @@
-//! Programs: found on absolute entries of the PATH, run in process groups of their own, with their output held back,
-//! stopped when we are.
+//! Child processes: found on absolute entries of the PATH, run in their own process groups with captured output, and
+//! stopped with this process.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, Read};
@@ -20,25 +20,25 @@ use crate::files;
 use crate::problem::{Interrupted, Problem};
 use diagnostics::Code;
 
-/// What a program left behind.
+/// Captured output of a finished process.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// What it printed.
+    /// Captured stdout.
     pub stdout: String,
-    /// The same as bytes: paths need not be text.
+    /// Captured stdout as bytes, because paths need not be UTF-8.
     pub bytes: Vec<u8>,
-    /// What it complained about.
+    /// Captured stderr.
     pub stderr: String,
 }
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Takes SIGINT, SIGTERM and SIGHUP from now on: the running program is stopped, what is half done is left out of the
-/// way, and the command ends with [`Interrupted`].
+/// Installs handlers for SIGINT, SIGTERM and SIGHUP. On a signal the child process is killed, partial output stays in its
+/// temporary location, and the command fails with [`Interrupted`].
 ///
-/// Until then a signal ends the command at once, which is right where nothing is half done.
+/// Without handlers a signal ends this process immediately, which is right as long as no output is partial.
 fn watch_signals() -> Result<()> {
     if STOP.get().is_some() {
         return Ok(());
@@ -50,24 +50,24 @@ fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// Ends a loop that waits for something else than a program.
+/// Checks for a signal, in a loop that waits for something other than a child process.
 ///
 /// # Errors
-/// [`Interrupted`] once a signal came.
+/// [`Interrupted`] after a signal.
 pub fn check_interrupt() -> Result<()> {
     let stopped = STOP.get().is_some_and(|flag| flag.load(Ordering::Relaxed));
     if stopped { Err(Interrupted.into()) } else { Ok(()) }
 }
 
-/// Runs a program to its end, however it ends.
+/// Runs a program and captures its output, whatever its exit status.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be started, [`Interrupted`] where we are asked to stop.
+/// A [`Problem`] if it can't be started, [`Interrupted`] after a signal.
 pub fn output(command: Command) -> Result<Output> {
     output_within(command, None)
 }
 
-/// As [`output`], but a program that takes longer than it may is ended; its status then tells of the signal.
+/// As [`output`], with a time limit: a program that exceeds it is terminated by a signal.
 ///
 /// # Errors
 /// As [`output`].
@@ -94,8 +94,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<
 
 /// Starts a program in its own process group. Every program that a command runs is started here.
 ///
-/// The current folder may hold anyone's programs: neither this program nor those that it starts look there, whatever the
-/// PATH says.
+/// Relative entries are removed from its PATH, because the current folder can contain programs of other people.
 fn spawn(mut command: Command) -> Result<Child> {
     let program = command.get_program().to_owned();
     if !Path::new(&program).is_absolute() {
@@ -108,24 +107,24 @@ fn spawn(mut command: Command) -> Result<Child> {
     Ok(command.process_group(0).spawn().map_err(|error| not_started(&program, &error.to_string()))?)
 }
 
-/// A PATH without its relative entries.
+/// Returns a PATH without its relative entries.
 #[must_use]
 pub fn absolute_entries(path: &OsStr) -> OsString {
     let entries = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    // Joining fails only for an entry that could not have come out of a PATH.
+    // Joining fails only for an entry that can't be part of a PATH.
     std::env::join_paths(entries).unwrap_or_default()
 }
 
 /// The error for a program that can't be started.
 fn not_started(program: &OsStr, why: &str) -> Problem {
     let message = format!("can't start {}", program.to_string_lossy());
-    Problem::new(Code::ToolNotStarted, message, why, "Check that it is there and can be executed.")
+    Problem::new(Code::ToolNotStarted, message, why, "Check that it exists and is executable.")
 }
 
-/// Starts a program that serves until it is dropped; what it prints goes to one file.
+/// Starts a server whose output goes to a log file.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be started or the file can't be written.
+/// A [`Problem`] if it can't be started or the log can't be written.
 pub fn start(mut command: Command, log: &Path) -> Result<Server> {
     watch_signals()?;
     let opened = std::fs::File::options().create(true).append(true).open(log);
@@ -134,23 +133,23 @@ pub fn start(mut command: Command, log: &Path) -> Result<Server> {
     Ok(Server(spawn(command)?))
 }
 
-/// A program that was started to serve: ended, with its children, when it is dropped. Its stdin stays open until then.
+/// A running server. Dropping it kills the process and its children; its stdin stays open until then.
 #[derive(Debug)]
 pub struct Server(Child);
 
 impl Server {
-    /// Its process id.
+    /// Returns its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// How it ended, if it did.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().ok().flatten()
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills it, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(group) = group(&self.0) {
             let _ = kill_process_group(group, Signal::KILL);
@@ -158,7 +157,7 @@ impl Server {
         let _ = self.0.wait();
     }
 
-    /// Asks it to end, and gives it as long as it may take; then it is made to. How it ended.
+    /// Sends SIGTERM, and SIGKILL after a time limit. Returns its exit status.
     pub fn stop(&mut self, patience: Duration) -> Option<ExitStatus> {
         stop(&mut self.0, patience);
         self.ended()
@@ -171,10 +170,10 @@ impl Drop for Server {
     }
 }
 
-/// Runs a program to its end and passes on each line of its stdout as it comes; its stderr is ours.
+/// Runs a program and passes each line of its stdout to `line` immediately; its stderr is inherited.
 ///
 /// # Errors
-/// As [`output`], and what `line` gives.
+/// As [`output`], and an error of `line`.
 pub fn lines(mut command: Command, mut line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
     watch_signals()?;
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -221,15 +220,15 @@ fn wait(child: &mut Child, patience: Option<Duration>) -> Result<ExitStatus> {
     }
 }
 
-/// How long a program may take to end when it is asked to.
+/// The time between SIGTERM and SIGKILL.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The process group of a program that we started: its own.
+/// Returns the process group of a child.
 fn group(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-/// Asks the program and its children to end, and makes them when it takes longer than it may.
+/// Sends SIGTERM to the program and its children, and SIGKILL after a time limit.
 fn stop(child: &mut Child, patience: Duration) {
     let group = group(child);
     let signal = |signal| group.map(|group| kill_process_group(group, signal));
@@ -245,26 +244,26 @@ fn stop(child: &mut Child, patience: Duration) {
     let _ = child.wait();
 }
 
-/// Runs a program that must succeed, and gives what it printed.
+/// Runs a program that must succeed and returns its stdout.
 ///
 /// # Errors
-/// A [`Problem`] with the end of its complaints where it fails, and as [`output`].
+/// A [`Problem`] with the end of its output if it fails, and as [`output`].
 pub fn stdout(command: Command, next: &str) -> Result<String> {
-    let shown = words(&command);
+    let described = description(&command);
     let output = output(command)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-    let message = format!("`{shown}` failed ({})", output.status);
-    if is_disk_full(said) {
-        return Err(files::disk_full(message, tail(said)).into());
+    let printed = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+    let message = format!("`{described}` failed ({})", output.status);
+    if is_disk_full(printed) {
+        return Err(files::disk_full(message, tail(printed)).into());
     }
-    Err(Problem::new(Code::ToolFailed, message, tail(said), next).into())
+    Err(Problem::new(Code::ToolFailed, message, tail(printed), next).into())
 }
 
-/// A command's program and first argument.
-fn words(command: &Command) -> String {
+/// Returns a command's program and first argument.
+fn description(command: &Command) -> String {
     let mut words: Vec<&OsStr> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     if words.get(1).is_some_and(|word| *word == TIED[0]) {
         words.drain(..=TIED.len());
@@ -273,19 +272,19 @@ fn words(command: &Command) -> String {
     shown.join(" ")
 }
 
-/// Whether a program's complaints say that the disk is full. Go writes the system's message in lower case.
+/// Whether a program reports that the disk is full. Go prints the system's message in lower case.
 #[must_use]
-pub fn is_disk_full(said: &str) -> bool {
-    said.to_lowercase().contains("no space left on device")
+pub fn is_disk_full(printed: &str) -> bool {
+    printed.to_lowercase().contains("no space left on device")
 }
 
-/// The last lines of a program's complaints.
+/// Returns the last lines of a program's output.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.trim().lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
 }
 
-/// The first program of this name on the PATH. Relative entries do not count: they lead into the current folder.
+/// Finds a program on the PATH. Relative entries are ignored, because they lead into the current folder.
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
@@ -298,7 +297,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(executable)
 }
 
-/// As [`on_path`], for a program that is needed.
+/// As [`on_path`], for a required program.
 ///
 /// # Errors
 /// A [`Problem`] if there is none.
@@ -307,18 +306,18 @@ pub fn needed(name: &str) -> Result<PathBuf> {
     Ok(on_path(name).ok_or_else(|| not_started(OsStr::new(name), why))?)
 }
 
-/// The arguments with which util-linux's `setpriv` starts a program that ends when its parent does.
+/// Arguments of util-linux's `setpriv` for a program that is terminated when its parent exits.
 const TIED: [&str; 3] = ["--pdeathsig", "TERM", "--"];
 
-/// A command of a program that works on files for long: it ends with this process even if that is killed outright. Only
-/// Linux's `setpriv` of util-linux can do that without unsafe code; without it the program goes on to its end.
+/// Builds a command for a program that modifies files for a long time: it is terminated with this process even after SIGKILL.
+/// Only util-linux's `setpriv` can do that without unsafe code; without it the program continues.
 #[must_use]
 pub fn tied(program: &Path) -> Command {
     static SETPRIV: OnceLock<Option<PathBuf>> = OnceLock::new();
     let setpriv = SETPRIV.get_or_init(|| {
         let found = on_path("setpriv")?;
         let mut trial = Command::new(&found);
-        // Busybox has a program of this name that can't do it.
+        // Busybox's `setpriv` lacks the option.
         trial.args(TIED).arg(&found).arg("--version");
         output(trial).is_ok_and(|output| output.status.success()).then_some(found)
     });
@@ -333,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_shows_the_end_of_what_was_said() {
+    fn stdout_failure_reports_the_end_of_stderr() {
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
@@ -342,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_takes_too_long_is_ended() {
+    fn output_within_terminates_after_the_time_limit() {
         let mut command = Command::new(needed("sleep").unwrap());
         command.arg("60");
         let start = Instant::now();
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_as_they_are_printed_and_an_error_ends_the_program() {
+    fn lines_are_passed_immediately_and_an_error_stops_the_program() {
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one; echo two; exec sleep 60"]);
         let mut seen = Vec::new();
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_gone_when_it_is_dropped() {
+    fn dropped_server_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo serving; exec sleep 60"]);
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_a_problem() {
+    fn missing_program_is_a_problem() {
         let missing = [needed("no-such-program-anywhere").map(drop), output(Command::new("/nonexistent/x")).map(drop)];
         for error in missing.map(Result::unwrap_err) {
             assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ToolNotStarted);
@@ -385,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_started_by_a_relative_path_or_finds_others_by_one() {
+    fn relative_paths_and_path_entries_are_not_used() {
         let error = output(Command::new("./sh")).unwrap_err();
         assert_eq!(error.downcast_ref::<Problem>().unwrap().why, "its path is relative");
         let mut command = Command::new(needed("sh").unwrap());

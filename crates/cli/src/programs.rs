@@ -1,5 +1,5 @@
-//! Our small Go programs. Each is compiled against the release that it works on, so a change of upstream's packages can break
-//! one of them; `cargo xtask programs` shows that without linking, for any release.
+//! Our small Go programs. Each is compiled with the release that it works on, so a change of upstream's packages can break
+//! one of them; `cargo xtask programs` checks them against any release without linking.
 
 use crate::process::Output;
 
@@ -12,7 +12,7 @@ pub struct Program {
     pub sources: &'static [(&'static str, &'static str)],
 }
 
-/// Prints what a release's registry declares.
+/// Prints a release's registry.
 pub const REGISTRY: Program =
     Program { name: "registry", sources: &[("main.go", include_str!("../go/registry/main.go"))] };
 

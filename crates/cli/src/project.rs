@@ -1,4 +1,4 @@
-//! Where the policy and its artefacts live.
+//! A policy file, its findings, and the folder of its artifacts.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -6,54 +6,38 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::facts::Facts;
 use featureset::finding::{Finding, Severity};
-use featureset::policy::{self, Policy, Reading};
-use featureset::registry::Registry;
-use featureset::release::Release;
+use featureset::policy::{self, Reading};
 use featureset::rules;
 
 use crate::cache::Cache;
 use crate::cli::Format;
+pub use crate::cli::POLICY_FILE;
 use crate::files;
+pub use crate::pinned::Pinned;
 use crate::problem::Problem;
 use crate::{limits, registries, render};
 use diagnostics::Code;
 
-/// The name of the policy's file.
-pub const POLICY_FILE: &str = "featureset.yaml";
-
-/// A policy that was read, and what is wrong with it.
+/// A policy and its findings.
 pub struct Project {
-    /// The file, as it is shown in findings.
+    /// The file, as findings name it.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
-    /// What reading gave.
+    /// The result of parsing.
     pub reading: Reading,
-    /// Everything that is wrong with it.
+    /// Every finding except notes.
     pub findings: Vec<Finding>,
-    /// What is known of upstream here.
+    /// The known data of upstream.
     pub facts: Cow<'static, Facts>,
-    /// The user's own cache: where tools come from, and what says which artefacts this program built.
+    /// The user's cache: provided tools, and the record of artifacts that this program built.
     pub cache: Cache,
 }
 
-/// A policy of which enough is known to plan with.
-#[derive(Clone, Copy)]
-pub struct Pinned<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The pinned release.
-    pub release: Release,
-    /// Its registry.
-    pub registry: &'a Registry,
-    /// What is known of upstream.
-    pub facts: &'a Facts,
-}
-
-/// Finds the policy: the file that was named, or the nearest featureset.yaml from the current folder upwards.
+/// Finds the policy: the named file, or the nearest featureset.yaml in the current folder or above.
 ///
 /// # Errors
-/// A [`Problem`] where there is none.
+/// A [`Problem`] if there is none.
 pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
@@ -73,13 +57,13 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
-            "Run it where the policy is, or name one with `--policy FILE`.",
+            "Run the command in the policy's folder, or name the file with `--policy FILE`.",
         )
     })?;
     Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
 }
 
-/// The folder that holds a policy, as an absolute path.
+/// Returns the absolute path of a policy's folder.
 #[must_use]
 pub fn root_of(policy: &Path) -> PathBuf {
     let folder = policy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -87,10 +71,10 @@ pub fn root_of(policy: &Path) -> PathBuf {
 }
 
 impl Project {
-    /// Finds, reads and judges the policy.
+    /// Finds, parses and judges the policy.
     ///
     /// # Errors
-    /// A [`Problem`] where there is no policy, or its file can't be read.
+    /// A [`Problem`] if there is no policy, or its file can't be read.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = find_policy(named)?;
         let text = files::read_text(&path, limits::POLICY)?;
@@ -102,19 +86,19 @@ impl Project {
         Ok(Self { path, text, reading, findings, facts, cache: Cache::of_user() })
     }
 
-    /// The folder that holds the policy.
+    /// Returns the policy's folder.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         root_of(&self.path)
     }
 
-    /// The folder for everything that is made: `target` beside the policy.
+    /// Returns the folder for build output: `target` next to the policy.
     #[must_use]
     pub fn target(&self) -> PathBuf {
         self.root().join("target")
     }
 
-    /// The policy with its release and registry, if nothing in the way of that is wrong.
+    /// Returns the policy with its release and registry, if it pins a known release.
     #[must_use]
     pub fn pinned(&self) -> Option<Pinned<'_>> {
         let policy = self.reading.policy.as_ref()?;
@@ -122,30 +106,49 @@ impl Project {
         Some(Pinned { policy, release, registry: self.facts.registry(release)?, facts: &self.facts })
     }
 
-    /// The policy to plan with, if it has no errors. Shows every finding otherwise, and gives nothing.
+    /// Returns the policy if it has no errors. Otherwise prints every finding and returns `None`.
     ///
     /// # Errors
-    /// Where the findings can't be printed.
+    /// If the findings can't be printed.
     pub fn clean(&self, format: Format) -> Result<Option<Pinned<'_>>> {
         let pinned = self.unless(format, |finding| finding.severity == Severity::Error)?;
-        // A warning is shown and stops nothing; as JSON it would be a second document.
+        // Warnings are printed, except as JSON: that would be a second document.
         if pinned.is_some() && format != Format::Json {
-            render::findings(self, &self.findings, format)?;
+            self.show(&self.findings, format)?;
         }
         Ok(pinned)
     }
 
-    /// The policy to plan with, if no finding holds it back. Shows those findings otherwise, and gives nothing.
+    /// Returns the policy if no finding matches `holds_back`. Otherwise prints these findings and returns `None`.
     ///
     /// # Errors
-    /// Where the findings can't be printed.
+    /// If the findings can't be printed.
     pub fn unless(&self, format: Format, holds_back: impl Fn(&Finding) -> bool) -> Result<Option<Pinned<'_>>> {
         let findings: Vec<Finding> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
         match self.pinned() {
             Some(pinned) if findings.is_empty() => Ok(Some(pinned)),
-            Some(_) => render::findings(self, &findings, format).map(|()| None),
-            // Without a release everything that was found is in the way.
-            None => render::findings(self, &self.findings, format).map(|()| None),
+            Some(_) => self.show(&findings, format).map(|()| None),
+            // Without a known release every finding is relevant.
+            None => self.show(&self.findings, format).map(|()| None),
         }
+    }
+
+    /// Prints findings about the policy: for people on stderr, for programs on stdout.
+    ///
+    /// # Errors
+    /// If they can't be written as JSON.
+    pub fn show(&self, findings: &[Finding], format: Format) -> Result<()> {
+        render::findings(&self.path, &self.text, findings, format)
+    }
+
+    /// Returns findings about the policy as a JSON document, to which a command may add.
+    #[must_use]
+    pub fn document(&self, findings: &[Finding]) -> serde_json::Value {
+        render::document(&self.path, &self.text, findings)
+    }
+
+    /// Returns the names of the policy's targets.
+    pub fn targets(&self) -> impl Iterator<Item = &String> {
+        self.reading.policy.iter().flat_map(|policy| policy.targets.keys())
     }
 }

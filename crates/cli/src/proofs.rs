@@ -1,4 +1,4 @@
-//! What `verify` showed, as files: `docs/proof/TARGET.json` beside the policy.
+//! Verification records: `docs/proof/TARGET.json` next to the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::invocation::generated_by;
-use crate::project::{Pinned, Project};
+use crate::pinned::Pinned;
 use crate::{files, limits, registries};
 
-/// Where the files are, from the policy's folder.
+/// The folder of the files, relative to the policy's folder.
 pub const FOLDER: &str = "docs/proof";
 
-/// What was shown on one target's binary.
+/// The verification record of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proofs {
@@ -25,31 +25,31 @@ pub struct Proofs {
     pub release: Release,
     /// The platform.
     pub platform: String,
-    /// What the policy kept.
+    /// The kept features.
     pub kept: BTreeSet<FeatureName>,
-    /// The checks that passed, each with the decisions that it proves: `keep dns`.
+    /// The passed checks, each with the decisions that it covers, such as `keep dns`.
     pub passed: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The file of a target.
+/// Returns the file of a target.
 #[must_use]
 pub fn path(root: &Path, target: &str) -> PathBuf {
     root.join(FOLDER).join(format!("{target}.json"))
 }
 
-/// What was shown of a target, if anything was and the file can be read.
+/// Reads the record of a target; `None` if there is none that can be read.
 #[must_use]
 pub fn read(root: &Path, target: &str) -> Option<Proofs> {
     serde_json::from_str(&files::read_text(&path(root, target), limits::MEASURED).ok()?).ok()
 }
 
-/// Lays what was shown now over what was: the same checks anew, and nothing of another release, platform or selection.
-/// `seen` has each check that ended, whether it passed, and the decisions that it proves.
+/// Merges new results into a target's record, and discards results of another release, platform or selection. `seen` has
+/// each check that ran, whether it passed, and the decisions that it covers.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where the file can't be written.
+/// A [`crate::problem::Problem`] if the file can't be written.
 pub fn record(
-    project: &Project,
+    root: &Path,
     pinned: Pinned<'_>,
     target: &str,
     seen: Vec<(String, bool, BTreeSet<String>)>,
@@ -57,13 +57,13 @@ pub fn record(
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
     let kept = pinned.registry.features.keys().filter(|name| pinned.policy.keeps(name)).cloned().collect();
     let mut proofs = Proofs {
-        generated_by: generated_by(registries::is_built_in(&project.root()), "verify"),
+        generated_by: generated_by(registries::is_built_in(root), "verify"),
         release: pinned.release,
         platform: platform.to_owned(),
         kept,
         passed: BTreeMap::new(),
     };
-    let known = read(&project.root(), target);
+    let known = read(root, target);
     if let Some(known) = known.filter(|known| Proofs { passed: BTreeMap::new(), ..known.clone() } == proofs) {
         proofs.passed = known.passed;
     }
@@ -74,27 +74,26 @@ pub fn record(
             proofs.passed.remove(&check);
         }
     }
-    if proofs.passed.is_empty() && !path(&project.root(), target).exists() {
+    if proofs.passed.is_empty() && !path(root, target).exists() {
         return Ok(());
     }
-    files::write(&path(&project.root(), target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
+    files::write(&path(root, target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
 }
 
-/// What was shown of a policy's targets.
+/// The verification records of a policy's targets.
 #[derive(Debug, Clone, Default)]
 pub struct Shown(BTreeMap<String, Proofs>);
 
 impl Shown {
-    /// Reads what was shown of the policy's targets, as far as it can be read.
+    /// Reads the records of these targets from the policy's folder; skips those that can't be read.
     #[must_use]
-    pub fn read(project: &Project) -> Self {
-        let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
-        Self(targets.filter_map(|target| Some((target.clone(), read(&project.root(), target)?))).collect())
+    pub fn read<'a>(root: &Path, targets: impl Iterator<Item = &'a String>) -> Self {
+        Self(targets.filter_map(|target| Some((target.clone(), read(root, target)?))).collect())
     }
 
-    /// Which checks proved a decision, in words: `` `dns` on 1.102.5, amd64 ``.
+    /// Describes the checks that passed for a decision: `` `dns` on 1.102.5, amd64 ``.
     #[must_use]
-    pub fn of(&self, verdict: &str, name: &FeatureName) -> Vec<String> {
+    pub fn passed_checks(&self, verdict: &str, name: &FeatureName) -> Vec<String> {
         let claim = format!("{verdict} {name}");
         let mut found = Vec::new();
         for (target, proofs) in &self.0 {

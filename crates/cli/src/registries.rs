@@ -1,4 +1,4 @@
-//! Registries as files: those of this repository, those beside a policy elsewhere, and how releases are read into them.
+//! Files of registries: in this repository and next to policies elsewhere; reads releases into them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,10 @@ use crate::upstream::{Declared, Upstream};
 use crate::{files, limits};
 use diagnostics::Code;
 
-/// Where the data live in this repository: they are built into the program.
+/// The folder of the data in this repository, which are built into the program.
 pub const BUILT_IN: &str = "crates/featureset/registry";
 
-/// Where the data live beside a policy elsewhere: they are laid over what is built in.
+/// The folder of the data next to a policy elsewhere, which extend the built-in ones.
 pub const BESIDE: &str = "registry";
 
 /// Whether a folder is the root of this repository, where the data are built into the program.
@@ -29,21 +29,21 @@ pub fn is_built_in(root: &Path) -> bool {
     root.join(BUILT_IN).is_dir()
 }
 
-/// The folder of registries that belongs to a policy's folder.
+/// Returns the folder of registries for a policy's folder.
 #[must_use]
 pub fn folder(root: &Path) -> PathBuf {
     root.join(if is_built_in(root) { BUILT_IN } else { BESIDE })
 }
 
-/// What is known of upstream where this policy lives: what is built in, and the registries beside the policy.
+/// Returns the known data of upstream: the built-in data, and the registries next to the policy.
 ///
 /// # Errors
-/// A [`Problem`] where a registry beside the policy can't be read or contradicts what is built in.
+/// A [`Problem`] if a registry next to the policy can't be read or contradicts the built-in data.
 pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
     let folder = root.join(BESIDE);
     let embedded = Facts::embedded();
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Cow::Borrowed(embedded)) };
-    // Other files are none of our business.
+    // Other files are ignored.
     let line = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".json")?.parse::<ReleaseLine>().ok();
     let mut lines: Vec<ReleaseLine> = entries.flatten().filter_map(|entry| line(&entry.path())).collect();
     lines.sort_unstable();
@@ -55,24 +55,24 @@ pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
     Ok(Cow::Owned(overlaid.map_err(contradicts)?))
 }
 
-/// What to say of a line's registry that differs from what is known already.
+/// Returns the problem of a line's registry that differs from the built-in one.
 #[must_use]
 pub fn contradicts(line: ReleaseLine) -> Problem {
-    let why = "the features of a line never changed between its patches, and here they differ from what is built in";
+    let why = "the features of a line never change between patch releases, but here they differ from the built-in ones";
     let next = "Delete the file: the program knows the line by now. If it happens again, report it.";
     Problem::new(Code::RegistryContradicts, format!("can't use {BESIDE}/{line}.json"), why, next)
 }
 
-/// The file of a line.
+/// Returns the file of a line.
 #[must_use]
 pub fn path(folder: &Path, line: ReleaseLine) -> PathBuf {
     folder.join(format!("{line}.json"))
 }
 
-/// The registry of a line, if the folder has one.
+/// Returns the registry of a line, if the folder has one.
 ///
 /// # Errors
-/// A [`Problem`] where the file is there and can't be read.
+/// A [`Problem`] if the file exists and can't be read.
 pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
     let path = path(folder, line);
     if !path.exists() {
@@ -86,17 +86,16 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
             Code::RegistryDamaged,
             format!("can't read {}", path.display()),
             why,
-            "Delete the file and read its releases anew.",
+            "Delete the file and read its releases again.",
         )
     };
     Ok(Some(parsed.map_err(problem)?))
 }
 
-/// Reads a release into its line's registry, by running upstream's own package. What is not among the lines yet begins with
-/// the folder's file.
+/// Adds a release to its line's registry by running upstream's own package. A new line starts with the folder's file.
 ///
 /// # Errors
-/// A [`Problem`] where the release can't be read, or declares other features than its line.
+/// A [`Problem`] if the release can't be read, or declares other features than its line.
 pub fn read<'a>(
     lines: &'a mut BTreeMap<ReleaseLine, Registry>,
     folder: &Path,
@@ -131,8 +130,8 @@ pub fn read<'a>(
     Ok(line)
 }
 
-/// What `--extra-small` keeps, from the text of upstream's `build_dist.sh`: the names that its branch gives to
-/// `featuretags --min --add=`. Nothing where the script has no such branch.
+/// Returns the features of `--extra-small` from the text of upstream's `build_dist.sh`: the names that its branch passes to
+/// `featuretags --min --add=`. Empty if the script has no such branch.
 #[must_use]
 pub fn extra_small(script: &str) -> Option<BTreeSet<FeatureName>> {
     let (_, branch) = script.split_once("--extra-small)\n")?;
@@ -143,7 +142,7 @@ pub fn extra_small(script: &str) -> Option<BTreeSet<FeatureName>> {
 
 fn unlike(release: Release) -> Problem {
     let why = "the audit of a recipe that calls it says what its line's script kept, which must be known";
-    let next = "See what the script does now, and whether the format must tell patches apart.";
+    let next = "Check what the script does now, and whether the format must distinguish patch releases.";
     Problem::new(
         Code::RegistryChanged,
         format!("Tailscale {release} has another `build_dist.sh --extra-small`"),
@@ -162,8 +161,9 @@ fn contradiction(release: Release, known: &Features, read: &Features) -> Problem
     let differing = [names(known, read), names(read, known)].concat().join(", ");
     let why = format!("differs in {differing}; a line's registry was never seen to change between patches");
     let line = release.line();
-    let next =
-        format!("Delete {line}.json to start the line anew, and see whether the format must tell patches apart.");
+    let next = format!(
+        "Delete {line}.json to start the line again, and see whether the format must distinguish patch releases."
+    );
     let message = format!("Tailscale {release} declares other features than its line");
     Problem::new(Code::RegistryChanged, message, why, next)
 }
@@ -184,7 +184,7 @@ fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {
         .collect()
 }
 
-/// Writes registries, each whole; gives the paths, relative to the policy's folder.
+/// Writes registries atomically; returns the paths relative to the policy's folder.
 ///
 /// # Errors
 /// A [`Problem`] that names the file.

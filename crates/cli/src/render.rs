@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod chart;
+mod found;
 mod github;
 mod human;
 mod json;
@@ -9,6 +10,8 @@ mod markdown;
 mod sarif;
 mod upgrade;
 mod verdict;
+use std::path::Path;
+
 use anyhow::Result;
 use featureset::finding::{Finding, Lines, Severity};
 
@@ -16,38 +19,23 @@ use crate::cli::Format;
 use crate::limits::{SHOWN, WRITTEN};
 use crate::output;
 use crate::problem::Problem;
-use crate::project::Project;
 
 pub use audit::{audit, audit_document, comparison};
+pub use found::Found;
 pub use human::{MOST_WIDTH, hanging, width, wrapped};
 pub use markdown::change;
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
 
-/// A text and what was found in it.
-#[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
-    /// What it is called for people.
-    pub name: &'a str,
-    /// The file that it is, or was found in; nothing where there is none.
-    pub file: Option<&'a str>,
-    /// Whether places in the text are places in the file.
-    pub has_places: bool,
-    /// The text.
-    pub text: &'a str,
-    /// What was found.
-    pub findings: &'a [Finding],
-}
-
 /// Shows findings: for people on stderr, for programs on stdout.
 ///
 /// # Errors
 /// Where a value can't be written as JSON.
-pub fn findings(project: &Project, findings: &[Finding], format: Format) -> Result<()> {
-    let path = project.path.to_string_lossy();
-    let found = Found { name: &path, file: Some(&path), has_places: true, text: &project.text, findings };
+pub fn findings(path: &Path, text: &str, findings: &[Finding], format: Format) -> Result<()> {
+    let name = path.to_string_lossy();
+    let found = Found { name: &name, file: Some(&name), has_places: true, text, findings };
     match format {
-        Format::Json => output::json(&document(project, findings)),
+        Format::Json => output::json(&document(path, text, findings)),
         _ => found_in(&[found], format),
     }
     Ok(())
@@ -96,8 +84,8 @@ fn more(count: usize) -> String {
 
 /// The findings as the document that programs get; a command may add to it.
 #[must_use]
-pub fn document(project: &Project, findings: &[Finding]) -> serde_json::Value {
-    json::findings(&project.path.to_string_lossy(), &project.text, findings)
+pub fn document(path: &Path, text: &str, findings: &[Finding]) -> serde_json::Value {
+    json::findings(&path.to_string_lossy(), text, findings)
 }
 
 /// One finding as it stands in a document for programs.

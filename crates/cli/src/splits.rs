@@ -1,4 +1,4 @@
-//! The source trees of two releases compared: is an added feature new, or split out of code that was always built?
+//! Compares the source of two releases: is an added feature new, or was it split out of existing code?
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,25 +12,25 @@ use crate::tools::go::Go;
 use crate::upstream::Upstream;
 use crate::{files, process, programs};
 
-/// What the program is asked.
+/// The input of the Go program.
 #[derive(Serialize)]
 struct Request<'a> {
     old: &'a Path,
     new: &'a Path,
     tags: &'a [String],
-    features: BTreeMap<&'a FeatureName, Asked<'a>>,
+    features: BTreeMap<&'a FeatureName, Query<'a>>,
 }
 
 #[derive(Serialize)]
-struct Asked<'a> {
+struct Query<'a> {
     symbol: &'a str,
     users: Vec<String>,
 }
 
-/// Where the code of each added feature was: in the build with these tags of the old release, and in a whole one.
+/// Returns where the code of each added feature was in the old release: in the build with these tags, and in a full build.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where the program does not build or can't read a tree.
+/// A [`crate::problem::Problem`] if the program does not build or can't read a source tree.
 pub fn origins(
     go: &Go,
     old: &Upstream,
@@ -42,7 +42,7 @@ pub fn origins(
     let (from, to) = (old.source(go)?, new.source(go)?);
     let features = || {
         let users = |one: &Added| one.needed_by.iter().chain(&one.needed_by_kept).map(FeatureName::build_tag).collect();
-        added.iter().map(|one| (&one.feature, Asked { symbol: &one.symbol, users: users(one) })).collect()
+        added.iter().map(|one| (&one.feature, Query { symbol: &one.symbol, users: users(one) })).collect()
     };
     let ask = |tags: &[String]| -> Result<BTreeMap<FeatureName, Vec<Evidence>>> {
         let request = Request { old: &from, new: &to, tags, features: features() };
@@ -52,9 +52,9 @@ pub fn origins(
         command.arg(file.path());
         let printed = process::stdout(
             command,
-            "Report this to tailscale-featureset: upstream's source may be laid out in another way now.",
+            "Report this to tailscale-featureset: the layout of upstream's source may have changed.",
         )?;
-        serde_json::from_str(&printed).context("reading what the comparison printed")
+        serde_json::from_str(&printed).context("reading the output of the comparison")
     };
     let (mut own, whole) = (ask(tags)?, ask(&[])?);
     let origin = |(name, in_a_whole_build): (FeatureName, Vec<Evidence>)| {

@@ -9,8 +9,8 @@ use diagnostics::Code;
 
 use crate::problem::{Interrupted, Problem};
 
-/// The numbers of a version in a tool's output: `go1.26.8` or `upx 4.2.2` give `[1, 26, 8]`, `[4, 2, 2]`.
-/// What follows the numbers (`rc1`) does not count; missing ones are zero.
+/// Returns the numbers of a version in a tool's output: `[1, 26, 8]` for `go1.26.8`, `[4, 2, 2]` for `upx 4.2.2`. A suffix
+/// such as `rc1` is ignored; missing numbers are zero.
 #[must_use]
 pub fn numbers(text: &str) -> Option<[u32; 3]> {
     let start = text.find(|c: char| c.is_ascii_digit())?;
@@ -19,7 +19,7 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
     Some(std::array::from_fn(|_| parts.next().unwrap_or(0)))
 }
 
-/// Whether trying another way to a tool would only hide what is wrong.
+/// Whether an error must be reported instead of trying another source of a tool.
 fn is_final(error: &anyhow::Error) -> bool {
     let codes = [Code::DiskFull, Code::CacheNotCreated, Code::CacheNotTrusted, Code::NoTemporaryFolder];
     error.is::<Interrupted>() || error.downcast_ref::<Problem>().is_some_and(|problem| codes.contains(&problem.code))

@@ -1,7 +1,7 @@
-//! Type-checking selections of a release from source, many in one run of a small Go program of ours.
+//! Type-checks many selections of a release in one run of a Go program.
 //!
-//! Seconds where a failing build takes half a minute, for any operating system and processor. The linker's errors
-//! are out of its sight, so what it says is confirmed by real builds where it matters.
+//! It takes seconds, while a failing build takes half a minute, and works for any operating system and processor. It does
+//! not find errors of the linker, so important results are confirmed by real builds.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::upstream::{self, Upstream};
 /// One selection to check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Job {
-    /// What the answer will be known by.
+    /// The id of the answer.
     pub id: String,
     /// The tag line.
     pub tags: String,
@@ -27,17 +27,17 @@ pub struct Job {
     pub goos: String,
     /// The processor, as Go names it.
     pub goarch: String,
-    /// The folder of a program of ours that is checked instead of the daemon.
+    /// The folder of one of our programs, to check it instead of the daemon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
 }
 
-/// What was found.
+/// The result of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The job's id.
     pub id: String,
-    /// How many packages were checked.
+    /// The number of checked packages.
     pub packages: usize,
     /// The complaints, `PATH:LINE:COLUMN: TEXT` with the path inside Tailscale's module or the program's folder.
     pub complaints: Vec<String>,
@@ -54,16 +54,16 @@ impl<'a> TypeChecker<'a> {
     /// Builds the program in the release's generated module, with the release's own Go and golang.org/x/tools.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where it does not build.
+    /// A [`crate::problem::Problem`] if it does not build.
     pub fn new(go: &'a Go, upstream: &'a Upstream) -> Result<Self> {
         let program = upstream.build_program(go, &programs::TYPECHECK)?;
         Ok(Self { go, upstream, program })
     }
 
-    /// Checks selections; the answers come in the order of the jobs.
+    /// Checks selections; the answers are in the order of the jobs.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where the packages can't be listed at all.
+    /// A [`crate::problem::Problem`] if the packages can't be listed.
     pub fn check(&self, jobs: &[Job]) -> Result<Vec<Answer>> {
         let lines: Result<Vec<String>, _> = jobs.iter().map(serde_json::to_string).collect();
         let list = files::private_file()?;

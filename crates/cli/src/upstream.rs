@@ -1,4 +1,4 @@
-//! A release of Tailscale: its module, fetched and checked, and the generated module that builds from it.
+//! A release of Tailscale: fetches and verifies its module, and generates the module that builds from it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,15 +26,15 @@ pub struct Upstream {
     pub module: PathBuf,
     /// The checksum of the release's module, `h1:…`.
     pub sum: String,
-    /// The commit that the release was made from, where the module's origin names it.
+    /// The commit of the release, if the module's origin names it.
     pub commit: Option<String>,
     /// The lowest Go that builds it.
     pub needs: GoVersion,
-    /// The value of GOTOOLCHAIN for commands that build no target.
+    /// The value of GOTOOLCHAIN for commands that do not build a target.
     toolchain: String,
 }
 
-/// What `go mod download -json` says of a module.
+/// The output of `go mod download -json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Download {
@@ -57,12 +57,12 @@ struct Origin {
     hash: Option<String>,
 }
 
-/// One feature as a release declares it, with upstream's own words.
+/// A feature in a release's registry, with upstream's description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// The suffix of its constant.
     pub symbol: String,
-    /// What it needs, one step.
+    /// Its direct dependencies.
     pub needs: Vec<String>,
     /// Whether it is an implementation detail.
     pub implementation_detail: bool,
@@ -70,18 +70,18 @@ pub struct Declared {
     pub description: String,
 }
 
-/// Fetches a release's module and writes the module that builds from it, in the user's cache: whatever else is in its
-/// folder is compiled with it.
+/// Fetches a release's module and writes the module that builds from it. It is in the user's cache, because Go compiles every
+/// file in its folder.
 ///
-/// The found Go does it if it is new enough for the release; else the `pinned` toolchain, or the one that the
-/// release asks for.
+/// The installed Go does this if it is new enough for the release; else the `pinned` toolchain, or the one that the
+/// release requires.
 ///
 /// # Errors
-/// A [`Problem`] where the release does not exist or can't be fetched.
+/// A [`Problem`] if the release does not exist or can't be fetched.
 pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
     let folder = module_folder(cache.folder()?, release);
     files::make_folder(&folder)?;
-    // Any Go can fetch a go.mod; the module itself only one that is new enough for it.
+    // Any Go can fetch a go.mod; only a Go that is new enough can fetch the module.
     let first = download(go, &folder, release, "local")?;
     let needs = needed_go(&first.go_mod)?;
     let toolchain = go::toolchain(go, needs, pinned);
@@ -95,10 +95,10 @@ pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>
     Ok(upstream)
 }
 
-/// Upstream's stable releases, oldest first, as the module proxy lists them. Odd lines and pre-releases are none.
+/// Returns upstream's stable releases, oldest first, from the module proxy, without odd lines and pre-releases.
 ///
 /// # Errors
-/// A [`Problem`] where they can't be listed.
+/// A [`Problem`] if they can't be listed.
 pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -120,17 +120,17 @@ pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
         listed.versions.iter().filter_map(version).filter(|release| release.is_stable()).collect();
     releases.sort_unstable();
     if releases.is_empty() {
-        return Err(problem(&format!("the list holds no stable release: {}", output.stderr)).into());
+        return Err(problem(&format!("the list has no stable release: {}", output.stderr)).into());
     }
     Ok(releases)
 }
 
-/// The folder of a release's generated module in a cache.
+/// Returns the folder of a release's generated module in a cache.
 pub(crate) fn module_folder(cache: &Path, name: impl std::fmt::Display) -> PathBuf {
     cache.join("modules").join(name.to_string())
 }
 
-/// Holds a generated module against other runs: all of the user's projects share it.
+/// Locks a generated module, which all of the user's projects share.
 fn lock(module: &Path) -> Result<std::fs::File> {
     files::lock(module, || progress::line("Waiting", "for another run that uses the same module"))
 }
@@ -143,7 +143,7 @@ fn unavailable(release: Release, why: &str) -> anyhow::Error {
 fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result<Download> {
     let module = format!("{MODULE}@{}", release.module_version());
     let mut command = go.command(&["mod", "download", "-json", &module], &go::plain(toolchain));
-    // Outside any module, or its go.mod would have a say. The parent folders may hold one.
+    // Runs outside other modules, because a go.mod in a parent folder would have an effect.
     command.env("GO111MODULE", "on").current_dir(neutral(folder)?);
     let output = process::output(command)?;
     let found: Download = serde_json::from_str(&output.stdout).map_err(|_| unavailable(release, &output.stderr))?;
@@ -153,30 +153,29 @@ fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result
     Ok(found)
 }
 
-/// A folder with an empty module of its own.
+/// Creates a folder with an empty module.
 fn neutral(folder: &Path) -> Result<PathBuf> {
     let neutral = folder.with_file_name("none");
     files::write(&neutral.join("go.mod"), "module featureset.invalid/none\n")?;
     Ok(neutral)
 }
 
-/// The `go` line of a go.mod. `go mod edit -json` would be the tool for it, but an older Go refuses to read a
-/// go.mod that uses directives which came later.
+/// Returns the `go` line of a go.mod. `go mod edit -json` can't be used, because an older Go rejects newer directives.
 fn needed_go(go_mod: &Path) -> Result<GoVersion> {
     let text = files::read(go_mod)?;
     let version = text.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default().trim();
     version.parse().with_context(|| format!("reading the `go` line of {}", go_mod.display()))
 }
 
-/// Upstream's own go.sum and the two lines for upstream itself: nothing is resolved anew, so the
-/// dependencies are those that upstream tested.
+/// Writes upstream's go.sum with two lines for upstream itself. Nothing is resolved again, so the dependencies are those that
+/// upstream tested.
 fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()> {
     let version = upstream.release.module_version();
     let go_mod = format!("module featureset.invalid/build\n\ngo {}\n\nrequire {MODULE} {version}\n", upstream.needs);
     let own = format!("{MODULE} {version} {}\n{MODULE} {version}/go.mod {go_mod_sum}\n", upstream.sum);
     let sums = files::read(&dir.join("go.sum"))? + &own;
     let _lock = lock(&upstream.module)?;
-    // The program is a module of its own: its imports add to its go.mod, and the build's stays as it is.
+    // Each program has its own module: its imports change its go.mod, and not the build's.
     let registry = upstream.module.join("registry");
     for folder in [&upstream.module, &registry] {
         files::write(&folder.join("go.mod"), &go_mod)?;
@@ -186,31 +185,31 @@ fn write_module(upstream: &Upstream, dir: &Path, go_mod_sum: &str) -> Result<()>
 }
 
 impl Upstream {
-    /// The value of GOTOOLCHAIN for commands that build no target.
+    /// The value of GOTOOLCHAIN for commands that do not build a target.
     #[must_use]
     pub fn toolchain(&self) -> &str {
         &self.toolchain
     }
 
-    /// The version of Go that runs such commands.
+    /// Returns the version of Go that runs such commands.
     ///
     /// # Errors
-    /// Where the found Go's own version is not a plain one.
+    /// If the installed Go's version can't be parsed.
     pub fn go_version(&self, go: &Go) -> Result<GoVersion> {
         let name = if self.toolchain == "local" { &go.version } else { &self.toolchain };
         Ok(name.trim_start_matches("go").parse()?)
     }
 
-    /// The folder of upstream's source in the module cache.
+    /// Returns the folder of upstream's source in the module cache.
     ///
     /// # Errors
-    /// Where Go has no module cache.
+    /// If Go has no module cache.
     pub fn source(&self, go: &Go) -> Result<PathBuf> {
         let cache = go.module_cache().context("Go has no module cache")?;
         Ok(cache.join(format!("{MODULE}@{}", self.release.module_version())))
     }
 
-    /// A Go command in the generated module.
+    /// Builds a Go command in the generated module.
     #[must_use]
     pub fn go(&self, go: &Go, arguments: &[&str], variables: &[(String, String)]) -> Command {
         let mut command = go.command(arguments, variables);
@@ -218,10 +217,10 @@ impl Upstream {
         command
     }
 
-    /// Upstream's own `featuretags` program, built beside the module: what our tag lines are compared with.
+    /// Builds upstream's `featuretags` program next to the module; tests compare our tag lists with its output.
     ///
     /// # Errors
-    /// A [`Problem`] where it does not build.
+    /// A [`Problem`] if it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
         let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
@@ -231,7 +230,7 @@ impl Upstream {
         })
     }
 
-    /// Writes a program of ours into its own module, which requires this release and nothing else. Returns the folder.
+    /// Writes one of our programs into its own module, which requires only this release. Returns the folder.
     ///
     /// # Errors
     /// An error if it can't be written.
@@ -246,10 +245,10 @@ impl Upstream {
         Ok(folder)
     }
 
-    /// Builds a program of ours, which uses the release's packages and modules.
+    /// Builds one of our programs, which uses the release's packages and modules.
     ///
     /// # Errors
-    /// A [`Problem`] if it does not build; it says whether that is our fault.
+    /// A [`Problem`] if it does not build, with the side that is at fault.
     pub fn build_program(&self, go: &Go, program: &Program) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
         self.write_program(program)?;
@@ -257,8 +256,7 @@ impl Upstream {
         built.map_err(|output| self.not_built(program, &output).into())
     }
 
-    /// Builds a program while the module is locked. Another run may be starting the one that is there, so it is replaced
-    /// as a whole.
+    /// Builds a program while the module is locked. The old one is replaced atomically, because another run may start it.
     fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<Result<PathBuf, Output>> {
         let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
@@ -272,7 +270,7 @@ impl Upstream {
         Ok(Ok(built))
     }
 
-    /// The problem of a program of ours that does not build.
+    /// Returns the problem of one of our programs that does not build.
     fn not_built(&self, program: &Program, output: &Output) -> Problem {
         let complaints = program.complaints(output);
         if complaints.is_empty() {
@@ -289,7 +287,7 @@ impl Upstream {
         )
     }
 
-    /// A program that runs `go` itself, in the generated module: it finds ours first.
+    /// Builds a command for a program that runs `go` in the generated module; it finds our Go first.
     #[must_use]
     pub fn go_program(&self, go: &Go, program: &Path) -> Command {
         let mut command = go.environment_of(program, &go::plain(&self.toolchain));
@@ -297,10 +295,10 @@ impl Upstream {
         command
     }
 
-    /// What the release's registry declares, by running upstream's package; kept beside the module.
+    /// Reads the release's registry by running upstream's package; the result is saved next to the module.
     ///
     /// # Errors
-    /// A [`Problem`] where the program does not build or run.
+    /// A [`Problem`] if the program does not build or run.
     pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
         if !self.source(go)?.join("feature/featuretags").is_dir() {
             return Err(Problem::new(
@@ -325,18 +323,18 @@ impl Upstream {
     }
 }
 
-/// The file in a generated module that keeps what the release's registry declares.
+/// Returns the file of the release's registry in a generated module.
 const DECLARED: &str = "registry.json";
 
-/// What a release's registry declares, if it was read before.
+/// Returns the release's registry, if it was read before.
 fn read_declared(module: &Path) -> Option<BTreeMap<String, Declared>> {
     serde_json::from_str(&std::fs::read_to_string(module.join(DECLARED)).ok()?).ok()
 }
 
-/// Upstream's own descriptions of a release's features, if its module was downloaded; nothing is fetched.
+/// Returns upstream's descriptions of a release's features, if its module was downloaded. Fetches nothing.
 ///
 /// # Errors
-/// Where a module that is there can't be asked.
+/// If a downloaded module can't be read.
 pub fn descriptions(cache: &Cache, release: Release) -> Result<Option<BTreeMap<String, Declared>>> {
     let known = cache.existing()?.and_then(|folder| read_declared(&module_folder(folder, release)));
     if known.is_some() {
@@ -347,6 +345,6 @@ pub fn descriptions(cache: &Cache, release: Release) -> Result<Option<BTreeMap<S
     if !source.is_some_and(|source| source.is_dir()) {
         return Ok(None);
     }
-    // The module is there; if what runs it is not, there is still nothing to show.
+    // The module was downloaded, but without the toolchain there is no description.
     Ok(fetch(&go, cache, release, None).and_then(|upstream| upstream.declared(&go)).ok())
 }

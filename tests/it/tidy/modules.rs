@@ -43,11 +43,14 @@ fn collect(folder: &Path, module: &mut Module, files: &mut BTreeMap<Module, syn:
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if stem == "tests" || stem == "main" {
+            continue;
+        }
         if path.is_dir() {
             module.push(stem);
             collect(&path, module, files);
             module.pop();
-        } else if path.extension().is_some_and(|extension| extension == "rs") && stem != "tests" && stem != "main" {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let own = if ["lib", "mod"].contains(&stem.as_str()) { None } else { Some(stem) };
             let text = std::fs::read_to_string(&path).unwrap();
             let file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

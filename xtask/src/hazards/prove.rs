@@ -94,7 +94,7 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
     let (first, second) = (judged(&answers[0].complaints)?, judged(&answers[1].complaints)?);
     let (mut how, mut said) = (Established::TypeChecked, first);
     if matches!(said, Said::Fails(_)) || (with.build && said == Said::Passes) {
-        step.say(&format!("{} on {}, by a real build", hazard.id, upstream.release));
+        step.update(&format!("{} on {}, by a real build", hazard.id, upstream.release));
         match built(with.go, upstream, &offending)? {
             Said::Nothing(why) => progress::warn(&format!("not built: {}", why.lines().last().unwrap_or_default())),
             seen => (how, said) = (Established::Built, seen),

@@ -21,6 +21,7 @@ use super::{Said, built, judged};
 use tailscale_featureset::commands::{Outcome, registry};
 use tailscale_featureset::problem::Problem;
 use tailscale_featureset::project::Project;
+use tailscale_featureset::shard::Shard;
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::typecheck::{Job, TypeChecker};
 use tailscale_featureset::upstream::{self, Upstream};
@@ -80,7 +81,7 @@ struct Sweep<'a> {
 }
 
 /// Runs the command; findings are failures that no hazard explains, and builds that say otherwise.
-pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<Outcome> {
+pub(super) fn run(policy: Option<&Path>, shard: Shard) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let project = Project::open(policy)?;
     let Some(pinned) = project.pinned() else {
@@ -98,8 +99,7 @@ pub(super) fn run(policy: Option<&Path>, (part, of): (usize, usize)) -> Result<O
         state: project.target().join("tailscale/.sweep").join(format!("{}.jsonl", pinned.release)),
     };
     let jobs = sweep.jobs();
-    let own: Vec<&Job> =
-        jobs.iter().enumerate().filter(|(index, _)| index % of == part - 1).map(|(_, job)| job).collect();
+    let own: Vec<&Job> = shard.select(&jobs).collect();
     sweep.check(&own)?;
     sweep.confirm(&own)?;
     sweep.report(&root, &jobs)
@@ -172,11 +172,13 @@ impl Sweep<'_> {
     fn check(&self, jobs: &[&Job]) -> Result<()> {
         let seen = self.seen();
         let open: Vec<Job> = jobs.iter().filter(|job| !seen.contains_key(&job.id)).map(|job| (*job).clone()).collect();
-        let step = progress::step("Checking", format!("{} of {} selections", open.len(), jobs.len()));
+        let known = jobs.len() - open.len();
+        let checked = |count: usize| format!("{} of {} selections", known + count, jobs.len());
+        let step = progress::step("Checking", checked(0));
         let checker = TypeChecker::new(self.go, self.upstream)?;
-        for (index, jobs) in open.chunks(AT_ONCE).enumerate() {
+        for (index, chunk) in open.chunks(AT_ONCE).enumerate() {
             let mut answers = Vec::new();
-            for answer in checker.check(jobs)? {
+            for answer in checker.check(chunk)? {
                 let complaint = match judged(&answer.complaints)? {
                     Said::Passes => None,
                     Said::Fails(complaint) => Some(complaint),
@@ -185,7 +187,7 @@ impl Sweep<'_> {
                 answers.push(Seen { id: answer.id, complaint, confirmed: None });
             }
             self.remember(&answers)?;
-            step.say(&format!("{} of {} selections", open.len().saturating_sub((index + 1) * AT_ONCE), open.len()));
+            step.update(&checked(index * AT_ONCE + chunk.len()));
         }
         step.done("Checked", "type-checked");
         Ok(())

@@ -11,34 +11,34 @@ use super::Deny;
 /// Flags of `audit`.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// What is audited.
+    /// The input.
     #[command(flatten)]
     pub what: What,
-    /// Where it will run. Without it, findings that depend on the device say so.
+    /// The device that runs the binary. Without it, findings that depend on the device say so.
     #[arg(long, value_name = "PROFILE", value_parser = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>())]
     pub device: Option<String>,
-    /// A hazard that is lived with; can be repeated.
+    /// A hazard to accept; can be repeated.
     #[arg(long = "accept", value_name = "ID")]
     pub accepted: Vec<String>,
-    /// An older version of it, a file or a tag line: tell which features came and went.
+    /// An older version, a file or a tag list: report the features that were added and removed.
     #[arg(long, value_name = "OTHER")]
     pub against: Option<String>,
-    /// Make findings of this severity a failure too.
+    /// Also fail on findings of this severity.
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub deny: Option<Deny>,
 }
 
-/// What `audit` and `import` look at.
+/// The input of `audit` and `import`.
 #[derive(Debug, Args)]
 pub struct What {
     /// A file: a build script, Dockerfile, Makefile, workflow or recipe in JSON, YAML or Nix, or a binary. Several files, or a
     /// folder, are read as one project.
     #[arg(value_name = "WHAT", required_unless_present = "tags")]
     pub files: Vec<PathBuf>,
-    /// A tag line in the place of a file, as `go build -tags` takes it.
+    /// A tag list instead of a file, as for `go build -tags`.
     #[arg(long, value_name = "TAGS", conflicts_with = "files")]
     pub tags: Option<String>,
-    /// The release that it builds [default: what the file says, else the newest that is known].
+    /// The release that it builds [default: the one in the file, else the newest known one].
     #[arg(long, value_name = "VERSION", value_parser = parse_release)]
     pub release: Option<Release>,
 }
@@ -54,10 +54,10 @@ fn parse_release(text: &str) -> Result<Release, String> {
 /// Flags of `import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// What the policy is made from.
+    /// The input.
     #[command(flatten)]
     pub what: What,
-    /// Which of the lists in it, by the line where it stands [default: the only one].
+    /// The line of the tag list in the file [default: the only list].
     #[arg(long, value_name = "LINE")]
     pub line: Option<usize>,
     /// The profile of the device that it runs on.
@@ -67,9 +67,9 @@ pub struct Import {
     #[arg(long, value_name = "FILE")]
     pub reasons_from: Option<PathBuf>,
     /// The policy to write; `-` is stdout.
-    #[arg(long, short, value_name = "FILE", default_value = crate::project::POLICY_FILE)]
+    #[arg(long, short, value_name = "FILE", default_value = super::POLICY_FILE)]
     pub output: PathBuf,
-    /// Replace the file if it is there.
+    /// Replace an existing file.
     #[arg(long)]
     pub force: bool,
 }

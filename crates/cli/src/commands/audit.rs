@@ -16,9 +16,9 @@ use serde_json::json;
 
 pub use source::{Opened, Source};
 
-use super::Outcome;
 use crate::cache::Cache;
 use crate::cli::{self, Deny, Format};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::root_of;
 use crate::{files, limits, outln, output, progress, registries, render};

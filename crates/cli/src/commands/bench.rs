@@ -1,10 +1,11 @@
-//! `bench`: what the binary that ships costs in processor time, throughput and memory, beside the same keeps as Go links them:
-//! unpacked, fully inlined, with the whole function table.
+//! `bench`: compares the shipped binary with the same features as linked by Go (unpacked, fully inlined, with the whole
+//! function table) in processor time, throughput and memory.
 //!
-//! Both carry traffic in turn in one world, pair after pair, each time with new daemons, and ratios are taken within a pair.
+//! Both carry traffic alternately in one test network. Each pair of runs starts new daemons, and ratios are computed within a pair.
 
 mod inside;
-mod paired;
+mod paired_stats;
+mod plan;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -14,79 +15,27 @@ use clap::ValueEnum;
 use featureset::policy::{Inlining, Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::selection::Selection;
-use serde::{Deserialize, Serialize};
 
 pub use inside::run as run_inside;
-pub use paired::{Ratio, Verdict};
+pub use paired_stats::{Ratio, Verdict};
 
 use super::build_tailscale::{self, Maker, Unmade};
-use super::{Outcome, verify};
-use crate::cli::{Bench, Format};
+use super::verify;
+use crate::cli::{Bench, Format, Load};
+use crate::netlab::sandbox;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::entrance;
-use crate::{files, progress, render};
+use crate::{files, progress};
 use diagnostics::Code;
+use plan::{Plan, Side};
 use report::{Event, Run};
-
-/// A kind of traffic through the tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Load {
-    /// One TCP connection.
-    OneStream,
-    /// Sixteen TCP connections.
-    ManyStreams,
-    /// UDP packets of 100 bytes there and back, 64 on their way at a time.
-    SmallPackets,
-}
-
-impl Load {
-    /// Its name on the command line.
-    fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-    }
-}
-
-/// A binary that is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Side {
-    /// Unpacked, fully inlined, with the whole function table.
-    Reference,
-    /// Packed as what ships is, but with the whole function table: its memory alone is of interest.
-    PackedAsLinked,
-    /// What ships.
-    Shipped,
-}
-
-impl Side {
-    const ALL: [Self; 3] = [Self::Reference, Self::PackedAsLinked, Self::Shipped];
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Reference => "reference: unpacked, as linked",
-            Self::PackedAsLinked => "packed, as linked",
-            Self::Shipped => "shipped",
-        }
-    }
-}
-
-/// What the process inside is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Plan {
-    lab: PathBuf,
-    platform: String,
-    binaries: Vec<(Side, PathBuf)>,
-    loads: Vec<Load>,
-    pairs: u64,
-}
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a binary can't be built, or its processor is not this machine's.
+/// A [`Problem`] if a binary can't be built, or is for another processor than this machine's.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -94,16 +43,16 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
     let platform = pinned.policy.targets.get(target).context("the target")?.platform;
     if runner(platform) != Runner::Native {
         let next = "Run it on a machine with that processor.";
-        let why = "what an emulator takes says nothing of the device";
+        let why = "measurements under an emulator do not apply to the device";
         return Err(Problem::new(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into());
     }
-    if let Some(why) = verify::lacking(pinned.policy, target) {
+    if let Some(why) = verify::missing_requirement(pinned.policy, target) {
         progress::warn(&format!("skipped: bench: {why}"));
         return Ok(if flags.require_all { Outcome::Findings } else { Outcome::Clean });
     }
     let findings = build_tailscale::ensure(&project, pinned, &[target])?;
     if !findings.is_empty() {
-        render::findings(&project, &findings, format)?;
+        project.show(&findings, format)?;
         return Ok(Outcome::Findings);
     }
     let maker = Maker::gather(&project, pinned, &[target])?;
@@ -118,13 +67,13 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
         loads,
         pairs: flags.pairs,
     };
-    let runs = enter(&plan)?;
-    let summary = report::Summary::of(&runs, flags.limit).context("the runs gave no figures")?;
+    let runs = run_plan(&plan)?;
+    let summary = report::Summary::new(&runs, flags.limit).context("there are no results")?;
     summary.print(&runs, (pinned.release, target), format);
     Ok(if summary.is_fine(flags.require_all) { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// What ships, and the others made for comparison: with the same keeps, of the same commit.
+/// Builds the binaries to compare with, from the same commit and features as the shipped one.
 fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) -> Result<Vec<(Side, PathBuf)>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
@@ -136,9 +85,9 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
         change(&mut recipe);
         let name = serde_json::to_value(side)?.as_str().unwrap_or_default().to_owned();
         let own = folder.join(".bench").join(target).join(name);
-        let step = progress::step("Building", format!("{target} to compare with ({})", side.words()));
+        let step = progress::step("Building", format!("{target} to compare with ({})", side.description()));
         if let Err(Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = maker.make(&recipe, &own)? {
-            let next = "Run `build-tailscale`: it says which decision is at fault.";
+            let next = "Run `build-tailscale`: it reports the decision that breaks the build.";
             return Err(Problem::new(Code::NotComparable, "the reference can't be built", why, next).into());
         }
         step.done("Built", "");
@@ -160,17 +109,17 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
     Ok(binaries)
 }
 
-/// Runs a plan inside a world of its own.
-fn enter(plan: &Plan) -> Result<Vec<Run>> {
+/// Runs a plan in a new test network.
+fn run_plan(plan: &Plan) -> Result<Vec<Run>> {
     let text = serde_json::to_string(plan)?;
     let (mut runs, mut step): (Vec<Run>, Option<progress::Step>) = (Vec::new(), None);
     let mut failed = None;
-    let status = entrance::enter(&["bench-inside", &text], |line| {
-        match serde_json::from_str(line).context("reading what the world's process says")? {
+    let status = sandbox::run_in_namespaces(&["bench-inside", &text], |line| {
+        match serde_json::from_str(line).context("reading an event of the test network")? {
             Event::Begins { pair } => {
                 let subject = format!("pair {} of {}", pair + 1, plan.pairs);
                 match &step {
-                    Some(step) => step.say(&subject),
+                    Some(step) => step.update(&subject),
                     None => step = Some(progress::step("Running", subject)),
                 }
             }
@@ -181,9 +130,9 @@ fn enter(plan: &Plan) -> Result<Vec<Run>> {
     })?;
     drop(step);
     if let Some(why) = failed {
-        let next = "Run `verify --check load`: it shows whether the binary carries traffic at all.";
+        let next = "Run `verify --check load` to test whether the binary carries traffic at all.";
         return Err(Problem::new(Code::BenchFailed, "a run did not end", why, next).into());
     }
-    anyhow::ensure!(status.success(), "the world's process ended ({status}) after {} runs", runs.len());
+    anyhow::ensure!(status.success(), "the process of the test network ended ({status}) after {} runs", runs.len());
     Ok(runs)
 }

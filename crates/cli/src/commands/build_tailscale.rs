@@ -1,7 +1,7 @@
-//! `build-tailscale`: Go builds, the binary's own build information is held against the recipe, UPX packs,
-//! the packed binary is run, and only then do the artefacts take their place.
+//! `build-tailscale`: builds with Go, compares the binary's build information with the recipe, packs, runs the packed binary,
+//! and only then replaces the artifacts.
 
-mod blame;
+mod compile_errors;
 mod execute;
 mod make;
 mod manifest;
@@ -21,22 +21,22 @@ use std::path::{Path, PathBuf};
 pub use make::{Made, Maker, Unmade};
 pub use manifest::{Artefact, Manifest};
 pub use plan::{command_line, document};
-pub use shrink::twin;
+pub use shrink::unstripped_path;
 
-use super::Outcome;
 use crate::cli::{BuildTailscale, Format};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
-use crate::{escape, files, output, process, progress, render};
+use crate::{escape, files, output, process, progress};
 use diagnostics::Code;
 
-/// The packed daemon; the command line is a link to it by the name that makes it one.
+/// The packed daemon. Called through the link `tailscale`, it is the command-line client.
 pub const PACKED: &str = "tailscaled";
 const LINK: &str = "tailscale";
-/// The binary as Go linked it: packing takes the build information away.
+/// The binary before packing, which removes the build information.
 pub const UNPACKED: &str = "tailscaled.unpacked";
 
-/// What one target's build needs.
+/// The inputs of one target's build.
 struct Job<'a> {
     project: &'a Project,
     pinned: Pinned<'a>,
@@ -47,8 +47,7 @@ struct Job<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a tool, the network or a file is in the way, or where the result is not what the
-/// recipe says.
+/// A [`Problem`] if a tool, a download or a file fails, or if the binary does not match the recipe.
 pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -62,8 +61,8 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// Builds the targets whose artefacts are not there, not whole or not made by the very recipe. Gives what is wrong with the
-/// policy: code that does not compile, a budget that is not held.
+/// Builds the targets without fresh artifacts. Returns findings about the policy: decisions that do not compile, and
+/// exceeded budgets.
 ///
 /// # Errors
 /// As [`run`].
@@ -79,7 +78,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
             }
             State::NotRecorded => {
                 let record = project.cache.describe();
-                let why = format!("its artifacts fit, but {record} has no record that this program built them");
+                let why = format!("its artifacts match, but {record} has no record that this program built them");
                 progress::line("Rebuilding", &format!("{target}: {why}"));
             }
             State::Stale => {}
@@ -91,13 +90,12 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
     Ok(findings)
 }
 
-/// The findings, for people; for programs one document with those, the policy's warnings and the manifests of what
-/// is built.
+/// Prints the findings; as JSON, one document with findings, warnings and the manifests of the artifacts.
 fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
     if format != Format::Json {
-        return render::findings(project, findings, format);
+        return project.show(findings, format);
     }
-    let mut document = render::document(project, &[&project.findings[..], findings].concat());
+    let mut document = project.document(&[&project.findings[..], findings].concat());
     let built = targets.iter().filter(|target| matches!(state(project, pinned, target), Ok(State::Fresh)));
     let manifests = built.filter_map(|target| {
         let folder = folder(project, target);
@@ -110,7 +108,7 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
     Ok(())
 }
 
-/// The targets to build: those named, or every one of the policy.
+/// Returns the named targets, or all of the policy.
 ///
 /// # Errors
 /// A [`Problem`] for a name that the policy does not have.
@@ -126,7 +124,7 @@ pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'
     Ok(known.iter().copied().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name)).collect())
 }
 
-/// Where a target's artefacts are.
+/// Returns the folder of a target's artifacts.
 #[must_use]
 pub fn folder(project: &Project, target: &str) -> PathBuf {
     project.target().join("tailscale").join(target)
@@ -134,16 +132,16 @@ pub fn folder(project: &Project, target: &str) -> PathBuf {
 
 /// Whether a target's artifacts are used as they are.
 enum State {
-    /// This program built them by the very recipe.
+    /// This program built them from this recipe.
     Fresh,
-    /// They say that they were built by the very recipe; the cache does not know of it. Another user or machine built
-    /// them, or they came with the policy. They are not run.
+    /// Their manifest has this recipe, but the cache has no record of them. Another user or machine built them, or they came
+    /// with the policy. They are not run.
     NotRecorded,
-    /// They are missing, damaged, or made by another recipe.
+    /// They are missing, damaged, or built from another recipe.
     Stale,
 }
 
-/// The state of a target's artifacts.
+/// Returns the state of a target's artifacts.
 fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
@@ -160,8 +158,8 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     })
 }
 
-/// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
-/// ends it, for the other targets have the same decisions.
+/// Builds targets one after another and returns findings. Stops at the first target that does not compile, because the others
+/// have the same decisions.
 fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
     let maker = Maker::gather(project, pinned, targets)?;
     for target in targets {
@@ -174,8 +172,8 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     Ok(Vec::new())
 }
 
-/// Builds one target. The inner error is code that does not compile.
-fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
+/// Builds one target. The inner error is a finding about code that does not compile.
+fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
@@ -191,17 +189,17 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let output = process::output(plan::go_command(&job.maker.go, &job.maker.upstream, &recipe, &unpacked))?;
     if !output.status.success() {
         drop(step);
-        return blame::explain(job, &recipe, &output.stderr).map(Err);
+        return compile_errors::explain(job, &recipe, &output.stderr).map(Err);
     }
     let linked = files::read_bytes(&unpacked)?;
-    verify::holds_what_the_recipe_says(&linked, &recipe, &job.maker.upstream)?;
+    verify::check_recipe(&linked, &recipe, &job.maker.upstream)?;
     step.done("Built", &format_size(linked.len() as u64));
     let unpacked_artefact = shrink(job, &recipe, &linked, &unpacked)?;
     let packed = work.join(PACKED);
     pack(job, &recipe, &unpacked, &packed)?;
     files::link(PACKED, &work.join(LINK))?;
     let executed = execute::both_names(&work, &recipe)?;
-    let binary = Artefact::of(&files::read_bytes(&packed)?);
+    let binary = Artefact::from_bytes(&files::read_bytes(&packed)?);
     let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed);
     // The manifest comes last: until it is there, the folder counts as not built.
     for name in [UNPACKED, PACKED] {
@@ -214,18 +212,18 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     Ok(Ok(()))
 }
 
-/// Rewrites the function table where the recipe says so, in the file's place; gives what goes on to the packer.
+/// Rewrites the function table in the file if the recipe requires it; returns the binary to pack.
 fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Result<Artefact> {
     if recipe.build.symbols == Symbols::All {
-        return Ok(Artefact::of(linked));
+        return Ok(Artefact::from_bytes(linked));
     }
     let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
-    let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::of(linked)) };
-    verify::holds_what_the_recipe_says(&shrunk, recipe, &job.maker.upstream)?;
-    shrink::keep_twin(&job.project.target(), linked, &job.maker.cache)?;
+    let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::from_bytes(linked)) };
+    verify::check_recipe(&shrunk, recipe, &job.maker.upstream)?;
+    shrink::save_unstripped(&job.project.target(), linked, &job.maker.cache)?;
     files::write_executable(unpacked, &shrunk)?;
     step.done("Shrunk", &format_size(shrunk.len() as u64));
-    Ok(Artefact::of(&shrunk))
+    Ok(Artefact::from_bytes(&shrunk))
 }
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
@@ -240,15 +238,15 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
     Ok(())
 }
 
-/// Holds every chosen target's binary against its budget, just built or not.
+/// Compares every chosen target's binary with its budget.
 fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
     let over = |name: &&str| {
         let budget = pinned.policy.targets.get(*name)?.budget?;
         let bytes = Manifest::read(&folder(project, name), &project.cache).ok()?.binary.bytes;
         (bytes > budget).then(|| {
-            let too_much = format!("{} too much", format_size(bytes - budget));
+            let too_much = format!("{} over the budget", format_size(bytes - budget));
             let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);
-            let message = format!("`{name}` weighs {}, over its budget of {}", format_size(bytes), format_size(budget));
+            let message = format!("`{name}` is {} large; its budget is {}", format_size(bytes), format_size(budget));
             let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
             rules::get("over-budget").finding(message, place, next)
         })

@@ -1,7 +1,6 @@
-//! `bump`: moves the pin of a policy to another release, and tells what that forces to be decided.
+//! `bump`: pins another release in a policy, and lists the decisions that this requires.
 //!
-//! Everything is fetched, read and judged before the first byte is written, so that an interrupted or offline run
-//! leaves the tree as it was.
+//! Everything is fetched and judged before the first write, so that an interrupted or offline run changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,8 +17,8 @@ use featureset::rules;
 use featureset::selection::Selection;
 use featureset::upgrade::{self, Unknown, Upgrade};
 
-use super::Outcome;
 use crate::cli::{Bump, Destination, Format};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::tools::go::{self, Go};
@@ -27,14 +26,14 @@ use crate::upstream::{self, Upstream};
 use crate::{files, outln, output, process, progress, registries, render, splits};
 use diagnostics::Code;
 
-/// Runs the command. A pin that was moved ends with 0, whatever must be decided now: `check` is there to fail.
+/// Runs the command. It exits with 0 even if decisions are required, because `check` reports them.
 ///
 /// # Errors
-/// A [`Problem`] where a release can't be had, the network is away, or the pin can't be moved.
+/// A [`Problem`] if a release is not available, the network fails, or the pin can't be changed.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.reading.policy.as_ref().and_then(|policy| policy.tailscale) else {
-        render::findings(&project, &project.findings, format)?;
+        project.show(&project.findings, format)?;
         return Ok(Outcome::Findings);
     };
     let go = go::find_or_provide(&project.cache)?;
@@ -48,7 +47,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
         return Ok(Outcome::Clean);
     }
     let step = Step::prepare(&project, &go, pinned, to)?;
-    // What is printed can fail; the files come first.
+    // Printing can fail, so the files are written first.
     if flags.dry_run {
         progress::line("Unchanged", "nothing was written: this was a dry run");
     } else {
@@ -61,12 +60,12 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
     Ok(Outcome::Clean)
 }
 
-/// The newest of the releases, or the pinned one where that is newer.
+/// Returns the newest release, or the pinned one if that is newer.
 fn newest(releases: &[Release], pinned: Release) -> Release {
     releases.iter().copied().max().map_or(pinned, |newest| newest.max(pinned))
 }
 
-/// Whether there is a newer release, as a finding at the pin.
+/// Reports a newer release as a finding at the pin.
 fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<Outcome> {
     let releases = upstream::releases(go, &project.cache)?;
     let latest = newest(&releases, pinned);
@@ -77,22 +76,22 @@ fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<
         let also = if patch > pinned && patch != latest { format!("; on its line, {patch}") } else { String::new() };
         let message = format!("Tailscale {pinned} is pinned, and {latest} is out{also}");
         let place = Label::new(project.reading.places.value(&["tailscale"]), "pinned here");
-        let next = "Run `bump latest`: it tells what the step forces to be decided.".to_owned();
+        let next = "Run `bump latest`: it lists the decisions that the upgrade requires.".to_owned();
         findings.push(rules::get("newer-release").finding(message, place, next));
     }
-    render::findings(project, &findings, format)?;
+    project.show(&findings, format)?;
     if findings.is_empty() && format == Format::Human {
         progress::line("Checked", &format!("Tailscale {pinned} is the newest stable release"));
     }
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// A step that is ready to be written.
+/// A prepared upgrade.
 struct Step {
     upgrade: Upgrade,
-    /// Upstream's own words on the features that come and go.
+    /// Upstream's descriptions of added and removed features.
     descriptions: BTreeMap<FeatureName, String>,
-    /// The registries that were read anew, by line.
+    /// The new registries, by line.
     registries: BTreeMap<ReleaseLine, Registry>,
 }
 
@@ -127,7 +126,7 @@ impl Step {
         Ok(Self { upgrade, descriptions, registries: read })
     }
 
-    /// The step as programs get it.
+    /// Returns the upgrade as JSON.
     fn document(&self, project: &Project, dry_run: bool) -> serde_json::Value {
         serde_json::json!({
             "schema": 1,
@@ -139,7 +138,7 @@ impl Step {
         })
     }
 
-    /// Writes the registries, then the policy: a registry without its policy harms nobody, the other way round it would.
+    /// Writes the registries, then the policy: an extra registry is harmless, a policy without its registry is not.
     fn write(&self, project: &Project) -> Result<()> {
         process::check_interrupt()?;
         let root = project.root();
@@ -156,7 +155,7 @@ impl Step {
         });
         let written = written.inspect_err(|_| {
             for (bytes, path) in &before {
-                // What went wrong first is what is told.
+                // The first error is reported.
                 let _ = match bytes {
                     Some(bytes) => std::fs::write(path, bytes),
                     None => std::fs::remove_file(path),
@@ -173,13 +172,13 @@ impl Step {
     }
 }
 
-/// The tags of the features that the policy leaves out of the old release.
+/// Returns the tags of the features that the policy omits in the old release.
 fn tags(project: &Project, facts: &Facts, from: Release) -> Vec<String> {
     let selection = project.reading.policy.as_ref().zip(facts.registry(from));
     selection.map(|(policy, registry)| Selection::of(policy, registry).tags()).unwrap_or_default()
 }
 
-/// Upstream's own words on the features that come and go.
+/// Returns upstream's descriptions of added and removed features.
 fn descriptions(go: &Go, old: &Upstream, new: &Upstream, upgrade: &Upgrade) -> Result<BTreeMap<FeatureName, String>> {
     let (mut come, mut gone) = (new.declared(go)?, old.declared(go)?);
     let added = upgrade.added.iter().map(|one| (&one.feature, come.remove(one.feature.as_str())));
@@ -192,11 +191,11 @@ fn immovable(project: &Project, unknown: Unknown) -> Problem {
         Unknown::Policy(Immovable(why)) => why,
         Unknown::Registry(release) => format!("no registry of Tailscale {release} is known"),
     };
-    let message = format!("the pin of {} can't be moved", project.path.display());
+    let message = format!("the pin of {} can't be changed", project.path.display());
     Problem::new(
         Code::PinNotEditable,
         message,
         why,
-        "Write `tailscale:` and `go:` on lines of their own, and run it again.",
+        "Write `tailscale:` and `go:` on separate lines, and run the command again.",
     )
 }

@@ -1,4 +1,4 @@
-//! `check`: every finding at once.
+//! `check`: reports every finding.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use anyhow::Result;
 use featureset::finding::Severity;
 use featureset::policy::edit;
 
-use super::Outcome;
 use crate::cli::{Check, Deny, Format};
+use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::{files, progress, render};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Where the policy can't be read or, with `--fix`, written.
+/// If the policy can't be read or, with `--fix`, written.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outcome> {
     let mut project = Project::open(policy)?;
     if flags.fix {
@@ -27,10 +27,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outco
                 progress::line("Fixed", &format!("{}: {}", project.path.display(), done.join(", ")));
                 project = Project::open(Some(&project.path))?;
             }
-            None => progress::line("Unchanged", &format!("{}: nothing that --fix can do", project.path.display())),
+            None => progress::line("Unchanged", &format!("{}: `--fix` has nothing to change", project.path.display())),
         }
     }
-    render::findings(&project, &project.findings, format)?;
+    project.show(&project.findings, format)?;
     if format == Format::Human {
         progress::line("Checked", &format!("{}: {}", project.path.display(), render::summary(&project.findings)));
     }

@@ -1,4 +1,4 @@
-//! `explain`: everything that is known of one feature or hazard, for a person or as JSON.
+//! `explain`: describes one feature or hazard, as text or JSON.
 
 mod hazard;
 
@@ -7,11 +7,11 @@ use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{Explain, Format};
 use crate::costs::{self, Known};
 use crate::escape;
 use crate::invocation::spelled;
+use crate::outcome::Outcome;
 use crate::output::{self, product};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
@@ -20,10 +20,10 @@ use crate::render::{hanging, wrapped};
 use crate::upstream;
 use diagnostics::Code;
 
-/// Runs the command. Findings about other features don't hold it back.
+/// Runs the command, even if there are findings.
 ///
 /// # Errors
-/// A [`Problem`] where no known release has the feature, with the nearest name.
+/// A [`Problem`] with the nearest name if no known release has the feature.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
@@ -34,10 +34,12 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     }
     let explanation =
         explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
-    let words = upstreams_words(&project, &explanation);
-    let costs = Known::read(&project)?;
+    let words = upstream_description(&project, &explanation);
+    let costs = Known::read(&project.root(), project.targets())?;
     let decision = pinned.policy.features.get(&explanation.feature);
-    let proved = decision.map(|decision| Shown::read(&project).of(decision.verdict.word(), &explanation.feature));
+    let proved = decision.map(|decision| {
+        Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
+    });
     let proved = proved.unwrap_or_default();
     match format {
         Format::Json => {
@@ -52,14 +54,17 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
         }
         _ => {
             let prices = prices(pinned, &costs, &explanation.feature);
-            product(format_args!("{}", told(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)));
+            product(format_args!(
+                "{}",
+                describe(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)
+            ));
         }
     }
     Ok(Outcome::Clean)
 }
 
-/// Upstream's own description, or a word on why it can't be shown.
-fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<String, String> {
+/// Returns upstream's description, or why there is none.
+fn upstream_description(project: &Project, explanation: &Explanation) -> Result<String, String> {
     if !explanation.in_release {
         return Err("not in the pinned release".to_owned());
     }
@@ -71,11 +76,11 @@ fn upstreams_words(project: &Project, explanation: &Explanation) -> Result<Strin
     features.remove(explanation.feature.as_str()).map(|found| found.description).ok_or_else(missing)
 }
 
-/// What the feature weighs on each target that was measured, and how well that fits the policy as it is.
+/// Describes the size of the feature on each measured target, and whether the measurement is stale.
 fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> {
     let mut lines = costs.phrases(name);
     let remarks = costs.iter().filter_map(|(target, known)| {
-        Some(format!("({target}: {})", costs::standing(pinned, target, known).remark()?))
+        Some(format!("({target}: {})", costs::staleness(pinned, target, known).remark()?))
     });
     if !lines.is_empty() {
         lines.extend(remarks);
@@ -86,18 +91,18 @@ fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> 
 fn unknown(name: &str, error: UnknownName) -> Problem {
     let next = match error.nearest {
         Some(near) => format!("Did you mean `{near}`?"),
-        None => "`list` shows every feature.".to_owned(),
+        None => "`list` prints every feature.".to_owned(),
     };
     Problem::new(
         Code::UnknownFeature,
-        format!("no known release has a feature `{name}`, and no hazard is called so"),
+        format!("there is no feature or hazard `{name}` in any known release"),
         "names are those of upstream's registry and of docs/hazards.md",
         next,
     )
 }
 
-/// The explanation as paragraphs. Colours are stripped where the terminal takes none.
-fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
+/// Formats the explanation as paragraphs. Colours are removed later if the terminal does not support them.
+fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let decision = match explanation.decision {
         Some("keep") => format!("\u{1b}[32mkept{plain}"),
@@ -123,7 +128,7 @@ fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String],
         Ok(words) => wrapped(&format!("“{words}”"), "  "),
         Err(reason) => wrapped(&format!("({reason})"), "  "),
     };
-    text += &format!("{bold}upstream says{plain}\n{upstream}\n\n");
+    text += &format!("{bold}upstream's description{plain}\n{upstream}\n\n");
     text += &format!("{bold}needs{plain}\n{}\n", related(&explanation.needs));
     text += &undeclared("needs (undeclared)", &explanation.needs_undeclared);
     text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
@@ -134,7 +139,7 @@ fn told(explanation: &Explanation, words: Result<&str, &str>, prices: &[String],
         text += &format!("{bold}weighs{plain}\n{lines}\n");
     }
     if explanation.in_release {
-        text += &format!("{bold}flipping it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
+        text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -148,7 +153,7 @@ fn facts_line(explanation: &Explanation) -> String {
 
 fn related(relations: &[Relation]) -> String {
     if relations.is_empty() {
-        return "  nothing that upstream declares\n".to_owned();
+        return "  none declared by upstream\n".to_owned();
     }
     let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
     let line = |relation: &Relation| {
@@ -159,7 +164,7 @@ fn related(relations: &[Relation]) -> String {
     relations.iter().map(line).collect()
 }
 
-/// Needs that only hazards tell of; nothing where there are none.
+/// Formats dependencies that only hazards record; empty if there are none.
 fn undeclared(title: &str, needs: &[Undeclared]) -> String {
     if needs.is_empty() {
         return String::new();
@@ -167,13 +172,13 @@ fn undeclared(title: &str, needs: &[Undeclared]) -> String {
     let width = needs.iter().map(|need| need.feature.as_str().len()).max().unwrap_or(0);
     let line = |need: &Undeclared| {
         let decision = if need.kept { "kept" } else { "omitted" };
-        let text = format!("{:width$}  {decision:7}  or else: {} ({})", need.feature, need.title, need.hazard);
+        let text = format!("{:width$}  {decision:7}  otherwise: {} ({})", need.feature, need.title, need.hazard);
         format!("{}\n", hanging(&text, width + 13))
     };
     format!("\u{1b}[1m{title}\u{1b}[0m\n{}\n", needs.iter().map(line).collect::<String>())
 }
 
-/// Every hazard that the decision has to do with.
+/// Formats every hazard of the decision.
 fn dangers(hazards: &[Danger]) -> String {
     if hazards.is_empty() {
         return String::new();
@@ -220,11 +225,11 @@ features:
 ";
 
     #[test]
-    fn a_feature_told_to_a_person() {
+    fn explanation_as_text() {
         let policy = read(POLICY).policy.unwrap();
-        let told = |name: &str, words: Result<&str, &str>| {
+        let text = |name: &str, words: Result<&str, &str>| {
             let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
-            anstream::adapter::strip_str(&told(
+            anstream::adapter::strip_str(&describe(
                 &explanation,
                 words,
                 &["arm64: +1.2 kB packed".to_owned()],
@@ -234,9 +239,9 @@ features:
         };
         insta::assert_snapshot!(
             [
-                told("advertiseroutes", Ok("upstream's own words")),
-                told("advertiseexitnode", Err("not downloaded")),
-                told("lazywg", Err("not in the pinned release"))
+                text("advertiseroutes", Ok("upstream's own words")),
+                text("advertiseexitnode", Err("not downloaded")),
+                text("lazywg", Err("not in the pinned release"))
             ]
             .join("\n=====\n")
         );

@@ -1,5 +1,5 @@
-//! `image`: what a router is given. The packed binary with a shell and an entrypoint, as the archive that RouterOS
-//! imports; a verdict on any archive; and the commands that install one.
+//! `image`: makes the archive that RouterOS imports (the packed binary with a shell and an entrypoint), lints any archive,
+//! and prints the commands that install one.
 
 mod lint;
 mod make;
@@ -10,13 +10,13 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Outcome;
 use crate::cli::{Format, Image, ImageAction};
+use crate::outcome::Outcome;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where a tool, the network or a file is in the way, or a value can't stand in its place.
+/// A [`crate::problem::Problem`] if a tool, a download or a file fails, or a value is invalid.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     match &flags.action {
         None => make::run(policy, format, flags),

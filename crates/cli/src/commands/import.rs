@@ -10,11 +10,11 @@ use featureset::import::{Import, Settings, import};
 use featureset::name::FeatureName;
 use featureset::policy::Policy;
 
-use super::Outcome;
 use super::audit::{Source, facts, unknown_line};
 use crate::cache::Cache;
 use crate::cli::{self, Format};
 use crate::costs::Known;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{escape, files, limits, outln, output, progress};
@@ -113,7 +113,10 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
 
 /// The costs that were measured for a policy that was named; none otherwise, as with [`facts`].
 fn costs(named: Option<&Path>) -> Result<Known> {
-    named.map_or_else(|| Ok(Known::default()), |policy| Known::read(&Project::open(Some(policy))?))
+    named.map_or_else(
+        || Ok(Known::default()),
+        |policy| Project::open(Some(policy)).and_then(|project| Known::read(&project.root(), project.targets())),
+    )
 }
 
 fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {

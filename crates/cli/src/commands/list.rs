@@ -1,4 +1,4 @@
-//! `list`: every feature of the pinned release, one a line.
+//! `list`: every feature of the pinned release, one per line.
 
 use crate::{escape, outln, output};
 use anyhow::Result;
@@ -9,37 +9,37 @@ use featureset::policy::Verdict;
 use serde::Serialize;
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{DecisionFilter, Format, List, Order};
 use crate::costs::{FOLDER, Known};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::{MOST_WIDTH, width};
 use diagnostics::Code;
 
-/// One line of the list.
+/// A line of the list.
 #[derive(Serialize)]
 struct Row<'a> {
     feature: &'a FeatureName,
     decision: Option<&'static str>,
     since: String,
     needs: Vec<&'a FeatureName>,
-    /// What it weighs as shipped, in bytes, with what moves along.
+    /// Its packed size in bytes, with the features that must follow it.
     packed: Option<i64>,
     reason: &'a str,
 }
 
-/// Runs the command. Findings don't hold it back: it shows what is decided and what is not.
+/// Runs the command, even if there are findings.
 ///
 /// # Errors
-/// Where the policy can't be read.
+/// If the policy can't be read.
 pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
-    let known = Known::read(&project)?;
+    let known = Known::read(&project.root(), project.targets())?;
     let costs = match &flags.target {
         Some(target) => Some(measured(&known, target)?),
-        None => known.shown(),
+        None => known.representative(),
     };
     if flags.by == Order::Cost && costs.is_none() {
         return Err(unmeasured("any target").into());
@@ -126,9 +126,9 @@ fn header(target: Option<&str>) -> Vec<&str> {
     ["", "feature", "since"].into_iter().chain(target).chain(["reason"]).collect()
 }
 
-/// The first sentence carries the decision; `explain` shows the rest.
+/// Returns the first sentence of a reason; `explain` prints the rest.
 fn first_sentence(reason: &str) -> &str {
     let first = reason.find(". ").map_or(reason, |end| &reason[..=end]);
-    // One line of it is shown, and a line is no longer than this.
+    // Only one line is printed.
     first.char_indices().nth(MOST_WIDTH).map_or(first, |(end, _)| &first[..end])
 }

@@ -1,5 +1,5 @@
-//! `registry`: reads what releases declare by running upstream's own package, and writes the data: those that are built into
-//! the program here, those beside the policy elsewhere.
+//! `registry`: reads the features of releases by running upstream's own package, and writes the data: in this repository
+//! those that are built into the program, elsewhere those next to the policy.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use anyhow::Result;
 use featureset::registry::Registry;
 use featureset::release::ReleaseLine;
 
-use super::Outcome;
 use crate::cache::Cache;
 use crate::cli;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
 use crate::registries::{self, BUILT_IN};
@@ -18,10 +18,10 @@ use crate::tools::go;
 use crate::{progress, upstream};
 use diagnostics::Code;
 
-/// Runs the command. Nothing is written before every release was read.
+/// Runs the command. It writes only after every release was read.
 ///
 /// # Errors
-/// A [`Problem`] where there is no policy, or where a release can't be read or contradicts its line.
+/// A [`Problem`] if there is no policy, or a release can't be read or contradicts its line.
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);
@@ -41,18 +41,19 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-/// The root of this repository: what is written there is built into the program.
+/// Returns the root of this repository, whose data are built into the program.
 ///
 /// # Errors
-/// A [`Problem`] where the policy is not that of a checkout.
+/// A [`Problem`] if the policy is not in a checkout of it.
 pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
     let root = root_of(&found);
     if registries::is_built_in(&root) {
         return Ok(root);
     }
-    let why = format!("there is no {BUILT_IN} beside {}", found.display());
+    let why = format!("there is no {BUILT_IN} next to {}", found.display());
     let next = "Run it in a checkout of tailscale-featureset: the data are built into the program. A policy elsewhere is judged \
          with `check --deny warnings`, its pages with `docs --check`.";
-    Err(Problem::new(Code::NotTheRepository, "this is for the program's own repository", why, next).into())
+    Err(Problem::new(Code::NotTheRepository, "this command works only in the program's own repository", why, next)
+        .into())
 }

@@ -1,4 +1,4 @@
-//! `tags`: the `-tags` value, or the whole `go build` line.
+//! `tags`: prints the value of `-tags`, or the whole `go build` command.
 
 use crate::{outln, output};
 use anyhow::Result;
@@ -7,18 +7,18 @@ use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
 use std::path::Path;
 
-use super::Outcome;
 use crate::cli::{Format, Tags};
 use crate::commands::build_tailscale::{chosen_targets, command_line, document};
+use crate::outcome::Outcome;
 use crate::project::Project;
 
-/// Runs the command. Only findings without which there is no tag line hold it back.
+/// Runs the command. It fails only for findings that make the tag list impossible.
 ///
 /// # Errors
-/// Where the policy can't be read, or has no such target.
+/// If the policy can't be read, or has no such target.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    // A target or a build line needs those sections to be readable too.
+    // A target or a build command also needs these sections.
     let whole = flags.go_build || flags.target.is_some();
     let Some(pinned) = project.unless(format, |finding| holds_back_tags(finding, &project.reading.places, whole))?
     else {

@@ -1,13 +1,14 @@
-//! `verify`: what the policy claims, shown on the daemon that ships, running in a world of its own.
+//! `verify`: runs the shipped daemon in a test network and checks it against the policy.
 
 pub mod checks;
+mod env;
 mod hazards;
 mod inside;
+mod logs;
 mod memory;
 mod mutants;
 mod report;
-mod stage;
-mod stagings;
+mod scenarios;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,27 +16,28 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use featureset::policy::Policy;
 
+pub(super) use env::{lab, missing_requirement};
 pub use inside::run as run_inside;
-pub(super) use memory::Prober;
+pub(super) use memory::MemoryProbe;
 pub use report::{Outcome as CheckOutcome, Report};
-pub(super) use stage::{lab, lacking};
 
 use self::checks::{CHECKS, Check};
-use self::stage::Stage;
-use super::{Outcome, build_tailscale};
+use self::env::TestEnv;
+use super::build_tailscale;
 use crate::cli::{Format, Verify};
+use crate::netlab::external_control::{self, EgressProxy};
+use crate::outcome::Outcome;
 use crate::outln;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
+use crate::proofs;
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::{self, Way};
-use crate::{files, progress, proofs, render};
 use diagnostics::Code;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where the binary or the world's program can't be built, or a name is unknown.
+/// A [`Problem`] if the binary or the program of the test network can't be built, or a name is unknown.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outcome> {
     if flags.list {
         list();
@@ -46,14 +48,14 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let target = chosen_target(pinned.policy, flags.target.as_deref())?;
     let checks = chosen_checks(&flags.checks)?;
     if flags.hazards || !flags.hazard.is_empty() {
-        return stage_hazards(&project, pinned, target, flags, format);
+        return run_scenarios(&project, pinned, target, flags, format);
     }
-    let elsewhere = flags.control.as_deref().map(|url| {
-        Way::leads_to(url)?;
-        Ok::<_, anyhow::Error>((url, elsewhere::auth_key(flags.auth_key_file.as_deref())?))
+    let external = flags.control.as_deref().map(|url| {
+        EgressProxy::check_url(url)?;
+        Ok::<_, anyhow::Error>((url, external_control::auth_key(flags.auth_key_file.as_deref())?))
     });
-    let elsewhere = elsewhere.transpose()?;
-    if let Some(why) = lacking(pinned.policy, target) {
+    let external = external.transpose()?;
+    if let Some(why) = missing_requirement(pinned.policy, target) {
         let skipped: Vec<Report> = checks.iter().map(|check| Report::skipped(check.name, &why)).collect();
         skipped.iter().for_each(Report::tell);
         report::print(&skipped, &[], (pinned.release, target), &[], format);
@@ -61,37 +63,37 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     }
     let findings = build_tailscale::ensure(&project, pinned, &[target])?;
     if !findings.is_empty() {
-        render::findings(&project, &findings, format)?;
+        project.show(&findings, format)?;
         return Ok(Outcome::Findings);
     }
     let daemon = build_tailscale::folder(&project, target).join(build_tailscale::PACKED);
-    let mut stage = Stage::new(&project, pinned, target)?;
-    let way = elsewhere.map(|(url, key)| Way::open(&stage.lab, url, &key)).transpose()?;
-    stage.elsewhere = way.as_ref().map(|way| way.elsewhere.clone());
-    let reports = stage.observe(&daemon, &checks, flags.soak)?;
-    way.as_ref().map_or(Ok(()), Way::tell)?;
+    let mut env = TestEnv::new(&project, pinned, target)?;
+    let egress = external.map(|(url, key)| EgressProxy::open(&env.lab, url, &key)).transpose()?;
+    env.external = egress.as_ref().map(|egress| egress.external.clone());
+    let reports = env.observe(&daemon, &checks, flags.soak)?;
+    egress.as_ref().map_or(Ok(()), EgressProxy::print_connections)?;
     let kept = keep_logs(&project.target().join("verify").join(target), &reports)?;
-    let mutants = if flags.mutants { mutants::run(&stage, &daemon, &checks, flags.shard)? } else { Vec::new() };
+    let mutants = if flags.mutants { mutants::run(&env, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
-    if way.is_none() {
-        proofs::record(&project, pinned, target, reports.iter().filter_map(shown).collect())?;
+    if egress.is_none() {
+        proofs::record(&project.root(), pinned, target, reports.iter().filter_map(record_entry).collect())?;
     }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// Runs the command for hazards in the place of checks.
-fn stage_hazards(
+/// Runs hazard scenarios instead of checks.
+fn run_scenarios(
     project: &Project,
     pinned: Pinned<'_>,
     target: &str,
     flags: &Verify,
     format: Format,
 ) -> Result<Outcome> {
-    let stagings = hazards::chosen(&flags.hazard)?;
-    let staged = match lacking(pinned.policy, target) {
-        Some(why) => hazards::skipped(&stagings, pinned.release, &why),
-        None => hazards::run(&Stage::new(project, pinned, target)?, &stagings, flags.shard)?,
+    let scenarios = hazards::chosen(&flags.hazard)?;
+    let staged = match missing_requirement(pinned.policy, target) {
+        Some(why) => hazards::skipped(&scenarios, pinned.release, &why),
+        None => hazards::run(&TestEnv::new(project, pinned, target)?, &scenarios, flags.shard)?,
     };
     let kept = hazards::keep_logs(&project.target().join("verify").join(target), &staged)?;
     report::print_hazards(&staged, target, &kept, format);
@@ -99,8 +101,8 @@ fn stage_hazards(
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// What a report says for the record; nothing where nothing was looked at.
-fn shown(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
+/// Returns a check's entry in the verification record, or `None` if it did not run.
+fn record_entry(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
     let passed = match report.outcome {
         CheckOutcome::Passed { .. } => true,
         CheckOutcome::Failed { .. } => false,
@@ -110,11 +112,11 @@ fn shown(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
     Some((report.check.clone(), passed, proves))
 }
 
-/// The target to verify: the one that was named, or the first whose processor is this machine's.
+/// Returns the named target, or the first one for this machine's processor.
 pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Result<&'a str> {
     if let Some(name) = named {
         let chosen = build_tailscale::chosen_targets(policy, &[name.to_owned()])?;
-        return chosen.first().copied().context("the target was just found");
+        return chosen.first().copied().context("the target exists");
     }
     let native = policy.targets.iter().find(|(_, target)| runner(target.platform) == Runner::Native);
     let none = || {
@@ -124,7 +126,7 @@ pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Resu
     Ok(native.ok_or_else(none)?.0)
 }
 
-/// The checks that were named, or all.
+/// Returns the named checks, or all.
 fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     if let Some(name) = named.iter().find(|name| checks::find(name).is_none()) {
         let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
@@ -136,31 +138,12 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
 }
 
-/// Writes the logs of failed checks, each in a folder of its check; those folders.
+/// Saves the logs of failed checks, each in a folder of its check, and returns these folders.
 fn keep_logs(folder: &Path, reports: &[Report]) -> Result<Vec<PathBuf>> {
-    keep(folder, reports.iter().map(|report| (report.check.clone(), report.logs.clone())))
+    logs::save(folder, reports.iter().map(|report| (report.check.clone(), report.logs.clone())))
 }
 
-/// Writes logs, each in a folder below that has its name; those folders. What an earlier run left there goes.
-fn keep(folder: &Path, logs: impl Iterator<Item = (String, Vec<(String, String)>)>) -> Result<Vec<PathBuf>> {
-    let mut kept = Vec::new();
-    for (of, logs) in logs {
-        let own = folder.join(&of);
-        if own.exists() {
-            files::empty_folder(&own)?;
-        }
-        for (name, text) in &logs {
-            files::write(&own.join(name), text)?;
-        }
-        if !logs.is_empty() {
-            progress::line("Kept", &format!("the logs of {of} in {}", own.display()));
-            kept.push(own);
-        }
-    }
-    Ok(kept)
-}
-
-/// The checks, for people.
+/// Lists the checks.
 fn list() {
     for check in CHECKS {
         outln!("{:<12} {}", check.name, check.claim);

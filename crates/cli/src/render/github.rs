@@ -2,7 +2,7 @@
 
 use featureset::finding::{Finding, Lines, Severity};
 
-use super::Found;
+use super::found::Found;
 use crate::escape;
 use crate::invocation::spelled;
 use crate::problem::Problem;

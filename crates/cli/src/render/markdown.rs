@@ -90,7 +90,7 @@ fn decision(one: &DecisionChange, costs: &Known, shown: &Shown) -> String {
 /// What a running daemon showed of a decision as it was and as it is. Of most, nothing can be shown, and nothing is said.
 fn proofs(one: &DecisionChange, shown: &Shown) -> String {
     let of = |stated: &Option<Stated>| {
-        stated.as_ref().map(|stated| shown.of(stated.verdict, &one.feature)).unwrap_or_default()
+        stated.as_ref().map(|stated| shown.passed_checks(stated.verdict, &one.feature)).unwrap_or_default()
     };
     match (of(&one.from), of(&one.to)) {
         (was, now) if was.is_empty() && now.is_empty() => String::new(),

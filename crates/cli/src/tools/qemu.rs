@@ -1,4 +1,4 @@
-//! Running a target's binary here: natively where the processor is this machine's, else under user-mode QEMU.
+//! Runs a target's binary: natively on this machine's processor, else under user-mode QEMU.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,18 +7,18 @@ use featureset::platform::Platform;
 
 use crate::process;
 
-/// A way to run a target's binary.
+/// How a target's binary can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Runner {
-    /// On this machine's own processor.
+    /// On this machine's processor.
     Native,
-    /// Under an emulator, asked for a processor where its default would run too much.
+    /// Under an emulator, with a processor model if the default would support too many instructions.
     Emulated(PathBuf, Option<&'static str>),
-    /// Not at all; why.
+    /// Not at all, with the reason.
     Unavailable(String),
 }
 
-/// The way to run binaries of a platform on this machine.
+/// Returns how this machine runs binaries of a platform.
 #[must_use]
 pub fn runner(platform: &Platform) -> Runner {
     let native = match (std::env::consts::OS, std::env::consts::ARCH) {
@@ -39,9 +39,9 @@ pub fn runner(platform: &Platform) -> Runner {
 }
 
 impl Runner {
-    /// A command that runs `program`; nothing where it can't be run.
+    /// Builds a command that runs `program`; `None` if it can't be run.
     ///
-    /// The environment is empty: neither a variable of Tailscale's nor one of Go's may change what it says.
+    /// The environment is empty, so that no variable of Tailscale or Go changes the output.
     #[must_use]
     pub fn command(&self, program: &Path, arguments: &[&str]) -> Option<Command> {
         let mut command = match self {
@@ -49,7 +49,7 @@ impl Runner {
             Self::Emulated(emulator, processor) => {
                 let mut command = Command::new(emulator);
                 command.args(processor.iter().flat_map(|processor| ["-cpu", processor]));
-                // The name by which it is called decides between the daemon and the command line.
+                // Its name decides between the daemon and the command line.
                 command.arg("-0").arg(program).arg(program);
                 command
             }
@@ -59,7 +59,7 @@ impl Runner {
         Some(command)
     }
 
-    /// The way in words, for the manifest.
+    /// Describes it for the manifest.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {

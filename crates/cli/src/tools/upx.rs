@@ -1,4 +1,4 @@
-//! UPX: the packer, found on the PATH if it is fit, else provided from the distribution's own packages.
+//! UPX: the packer, found on the PATH if it is compatible, else provided from the distribution's packages.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::{files, process, progress};
 use diagnostics::Code;
 
-/// A UPX that is fit to pack what ships.
+/// A UPX that can pack shipped binaries.
 #[derive(Debug, Clone)]
 pub struct Upx {
     /// The program.
@@ -21,7 +21,7 @@ pub struct Upx {
     pub version: String,
 }
 
-/// The arguments that pack smallest. No filter or brute force is smaller in bearable time.
+/// The arguments with the smallest result. No filter or brute force is smaller in acceptable time.
 const ARGUMENTS: &[&str] = &["--lzma", "--best"];
 
 /// The same for processors whose instructions are four bytes long: LZMA then does better with contexts that know the position
@@ -49,10 +49,10 @@ const FIRST_DOUBTFUL: [u32; 3] = [5, 0, 0];
 /// The name of the provided UPX in the cache.
 const PROVIDED: &str = "upx-debian";
 
-/// Finds a fit UPX, or provides one.
+/// Finds a compatible UPX, or provides one.
 ///
 /// # Errors
-/// A [`Problem`] that says how to install it.
+/// A [`Problem`] if there is none.
 pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
     let on_path =
         ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name)).and_then(|program| inspect(&program));
@@ -75,10 +75,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
     drop(step);
     match doubtful {
         Some((upx, version)) if version >= FIRST_DOUBTFUL => {
-            progress::warn(&format!(
-                "UPX {} packs, but its loader is known to crash on some kernels; 4.2 is the safe one",
-                upx.version
-            ));
+            progress::warn(&format!("UPX {} packs, but its loader crashes on some kernels; 4.2 is safe", upx.version));
             Ok(upx)
         }
         old => {
@@ -88,12 +85,12 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
             let why = format!("{found}, and none could be provided: apt-get: {error}");
             let next =
                 "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
-            Err(Problem::new(Code::UpxMissing, "there is no fit UPX", why, next).into())
+            Err(Problem::new(Code::UpxMissing, "there is no compatible UPX", why, next).into())
         }
     }
 }
 
-/// Any UPX that is there, on the PATH or provided before: what was packed by one is unpacked by another that is not fit to pack.
+/// Finds any UPX, on the PATH or provided earlier. A version that must not pack can still unpack.
 ///
 /// # Errors
 /// A [`Problem`] if the cache can't be trusted.
@@ -123,7 +120,7 @@ fn provide(cache: &Cache) -> Result<Upx> {
     Ok(inspect(&program).context("the provided UPX does not run")?.0)
 }
 
-/// The arguments that pack a binary for a processor, by the value of `GOARCH`.
+/// Returns the arguments for a processor, by the value of `GOARCH`.
 #[must_use]
 pub fn arguments(goarch: &str) -> &'static [&'static str] {
     match goarch {
@@ -163,14 +160,13 @@ impl Upx {
         process::stdout(command, "Set `pack: none` for this target, or try another UPX.").map(drop)
     }
 
-    /// Unpacks what someone else packed, however much it says it will be: within so much memory, and into a file of so many
-    /// bytes at most.
+    /// Unpacks an untrusted file, with limits on memory and on the size of the result.
     ///
     /// # Errors
     /// A [`Problem`] if there is no `sh`, which sets the limits.
     pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Result<Command> {
         let mut command = process::tied(&process::needed("sh")?);
-        // POSIX counts files in blocks of 512 bytes, and every shell counts memory in KiB.
+        // `ulimit` counts file sizes in blocks of 512 bytes and memory in KiB.
         let limits = format!("ulimit -v {} && ulimit -f {} && exec \"$@\"", memory >> 10, largest >> 9);
         command.args(["-c", &limits, "sh"]).arg(&self.program).args(["-q", "-q", "-d", "-o"]).arg(raw).arg(packed);
         Ok(command)
@@ -189,7 +185,7 @@ impl Upx {
 mod tests {
     use super::*;
 
-    /// A program for 32-bit arm with one executable segment of this size: headers only.
+    /// Returns the headers of a program for 32-bit arm with one executable segment of this size.
     fn program(size: u32) -> Vec<u8> {
         let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
         let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0".to_vec();

@@ -12,9 +12,9 @@ use featureset::facts::Facts;
 use featureset::release::Release;
 
 use super::source::{Opened, Source, nothing};
+use crate::artifact;
 use crate::cache::Cache;
 use crate::files;
-use crate::foreign;
 use crate::problem::Problem;
 
 /// The most files that are looked at.
@@ -44,7 +44,7 @@ pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, f
     for path in paths {
         if path.is_dir() {
             walk(path, path, &mut found)?;
-        } else if foreign::is_text(path)? {
+        } else if artifact::is_text(path)? {
             found.push((path.to_string_lossy().into_owned(), path.clone()));
         } else {
             let opened = Source::of_file(path, cache, release, facts)?;

@@ -11,9 +11,9 @@ use featureset::rules;
 use gobinary::tailscale::{Role, Source as Told};
 
 use super::project;
+use crate::artifact::{self, Binary};
 use crate::cache::Cache;
 use crate::cli::What;
-use crate::foreign::{self, Binary};
 use crate::problem::Problem;
 use crate::{files, limits, progress};
 use diagnostics::Code;
@@ -71,8 +71,8 @@ impl Source {
 
     pub(super) fn of_file(path: &Path, cache: &Cache, release: Option<Release>, facts: &Facts) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
-        if !foreign::is_text(path)? {
-            let opened = foreign::open(path, cache)?;
+        if !artifact::is_text(path)? {
+            let opened = artifact::open(path, cache)?;
             opened.others.iter().for_each(|other| progress::warn(&format!("{}: {}", other.message, other.why)));
             let sources = opened.binaries.iter().map(|binary| Self::of_binary(&name, binary)).collect();
             return Ok(Opened { sources, not_judged: opened.others });

@@ -1,16 +1,16 @@
-//! What the runs gave, and what that says: a Markdown table, JSON, annotations.
+//! Results of a benchmark, as a Markdown table, JSON and annotations.
 
 use featureset::policy::format_size;
 use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
-use super::paired::{Ratio, Verdict, middle};
-use super::{Load, Side};
-use crate::cli::Format;
+use super::paired_stats::{Ratio, Verdict, middle};
+use super::plan::Side;
+use crate::cli::{Format, Load};
 use crate::render::annotate;
 use crate::{outln, output};
 
-/// What the process inside says as it goes on, one to a line.
+/// An event of the process inside, one per line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum Event {
@@ -21,14 +21,14 @@ pub(super) enum Event {
     },
     /// A run has ended.
     Ended(Run),
-    /// A run could not be made.
+    /// A run failed.
     Failed {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
-/// One run of one binary's daemons.
+/// A run of one binary's daemons.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
     pub(super) pair: u64,
@@ -37,11 +37,11 @@ pub(super) struct Run {
     pub(super) memory: Memory,
 }
 
-/// What one kind of traffic took.
+/// The result of one load.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Taken {
     pub(super) load: Load,
-    /// What arrived.
+    /// Bytes that arrived.
     pub(super) bytes: f64,
     pub(super) seconds: f64,
     /// Processor time of both daemons, in seconds.
@@ -49,7 +49,7 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// The same traffic once more.
+    /// Adds another run of the same load.
     pub(super) fn add(&mut self, more: Self) {
         self.bytes += more.bytes;
         self.seconds += more.seconds;
@@ -66,7 +66,7 @@ pub(super) struct Memory {
     pub(super) loaded: u64,
 }
 
-/// A figure of both binaries, medians of all runs, and how they compare pair by pair.
+/// A quantity of both binaries: medians of all runs, and the comparison by pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Compared {
     reference: f64,
@@ -91,7 +91,7 @@ pub(super) struct Anonymous {
     loaded: f64,
 }
 
-/// What all runs say.
+/// The summary of all runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Summary {
     pairs: usize,
@@ -101,8 +101,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Compares; nothing where a load has too few pairs.
-    pub(super) fn of(runs: &[Run], limit: f64) -> Option<Self> {
+    /// Compares the runs; `None` if a load has too few pairs.
+    pub(super) fn new(runs: &[Run], limit: f64) -> Option<Self> {
         let of = |side: Side| runs.iter().filter(move |run| run.side == side);
         let loads: Vec<Load> = of(Side::Shipped).next()?.taken.iter().map(|taken| taken.load).collect();
         let figures = loads.into_iter().map(|load| {
@@ -118,8 +118,8 @@ impl Summary {
             let speed = pairs(|taken| taken.bytes / 1e6 / taken.seconds);
             Some(Figures {
                 load,
-                cpu_seconds_per_gb: Compared::of(&cpu, |ratio| ratio.at_most(limit))?,
-                megabytes_per_second: Compared::of(&speed, |ratio| ratio.inverse().at_most(limit))?,
+                cpu_seconds_per_gb: Compared::new(&cpu, |ratio| ratio.at_most(limit))?,
+                megabytes_per_second: Compared::new(&speed, |ratio| ratio.inverse().at_most(limit))?,
             })
         });
         let memory = Side::ALL.into_iter().filter_map(|binary| {
@@ -134,13 +134,13 @@ impl Summary {
         })
     }
 
-    /// Whether nothing is slower than it may be; what is not known counts where everything must be.
+    /// Whether every load is within the limit. An unclear result fails only with `require_all`.
     pub(super) fn is_fine(&self, require_all: bool) -> bool {
         let fine = |verdict| verdict == Verdict::Within || (verdict == Verdict::TooNoisy && !require_all);
         self.loads.iter().all(|one| fine(one.cpu_seconds_per_gb.verdict) && fine(one.megabytes_per_second.verdict))
     }
 
-    /// Prints the product.
+    /// Prints the results.
     pub(super) fn print(&self, runs: &[Run], (release, target): (Release, &str), format: Format) {
         match format {
             Format::Human => outln!("{}", self.markdown(release, target)),
@@ -160,8 +160,8 @@ impl Summary {
                         Verdict::Beyond => "error",
                         Verdict::TooNoisy => "warning",
                     };
-                    let said = one.cpu_seconds_per_gb.words(self.limit);
-                    annotate(level, &format!("bench {}", one.load.name()), &format!("CPU per GB {said}"));
+                    let comparison = one.cpu_seconds_per_gb.describe(self.limit);
+                    annotate(level, &format!("bench {}", one.load.name()), &format!("CPU per GB {comparison}"));
                 }
             }
         }
@@ -181,24 +181,24 @@ impl Summary {
                     compared.reference,
                     compared.shipped,
                     compared.interval(),
-                    compared.verdict.words()
+                    compared.verdict.text()
                 );
             }
         }
         text += "\n| RssAnon of one daemon | idle | after the traffic |\n|---|---|---|\n";
         for one in &self.memory {
             let size = |bytes: f64| format_size(bytes as u64);
-            // What only started has carried nothing.
+            // `PackedAsLinked` carries no load.
             let loaded = if one.binary == Side::PackedAsLinked { "–".to_owned() } else { size(one.loaded) };
-            text += &format!("| {} | {} | {loaded} |\n", one.binary.words(), size(one.idle));
+            text += &format!("| {} | {} | {loaded} |\n", one.binary.description(), size(one.idle));
         }
         text.trim_end().to_owned()
     }
 }
 
 impl Compared {
-    fn of(pairs: &[(f64, f64)], verdict: impl Fn(Ratio) -> Verdict) -> Option<Self> {
-        let ratio = Ratio::of(pairs)?;
+    fn new(pairs: &[(f64, f64)], verdict: impl Fn(Ratio) -> Verdict) -> Option<Self> {
+        let ratio = Ratio::from_pairs(pairs)?;
         let reference = middle(pairs.iter().map(|(reference, _)| *reference))?;
         let shipped = middle(pairs.iter().map(|(_, shipped)| *shipped))?;
         Some(Self { reference, shipped, ratio, verdict: verdict(ratio) })
@@ -209,13 +209,13 @@ impl Compared {
         format!("{estimate:.3} ({low:.3} to {high:.3})")
     }
 
-    fn words(&self, limit: f64) -> String {
-        format!("{} of the reference's, at most {limit}: {}", self.interval(), self.verdict.words())
+    fn describe(&self, limit: f64) -> String {
+        format!("{} of the reference's, at most {limit}: {}", self.interval(), self.verdict.text())
     }
 }
 
 impl Verdict {
-    fn words(self) -> &'static str {
+    fn text(self) -> &'static str {
         match self {
             Self::Within => "yes",
             Self::Beyond => "NO",
@@ -228,7 +228,7 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    /// Runs in which what ships takes so many times as much on one stream; on small packets nobody can tell.
+    /// Runs in which the shipped binary takes `ratio` times as much on one stream, and small packets are too noisy.
     fn runs(slower: f64) -> Vec<Run> {
         let sides = (0..20).flat_map(|pair| Side::ALL.map(|side| (pair, side)));
         let run = |(pair, side): (u64, Side)| {
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_bench_as_markdown() {
-        let shown = |slower| Summary::of(&runs(slower), 1.05).unwrap().markdown("1.102.5".parse().unwrap(), "amd64");
+        let shown = |slower| Summary::new(&runs(slower), 1.05).unwrap().markdown("1.102.5".parse().unwrap(), "amd64");
         insta::assert_snapshot!(format!("{}\n\n{}", shown(1.02), shown(1.22)));
     }
 
@@ -261,7 +261,7 @@ mod tests {
             for run in runs.iter_mut().filter(|_| !noisy) {
                 run.taken.retain(|taken| taken.load == Load::OneStream);
             }
-            Summary::of(&runs, 1.05).unwrap().is_fine(all)
+            Summary::new(&runs, 1.05).unwrap().is_fine(all)
         };
         assert!(fine(1.02, false, true) && fine(0.9, false, true) && fine(1.02, true, false));
         assert!(!fine(1.22, false, false) && !fine(1.02, true, true));
@@ -280,6 +280,6 @@ mod tests {
     #[test]
     fn too_few_pairs_give_nothing() {
         let few: Vec<Run> = runs(1.0).into_iter().filter(|run| run.pair < 5).collect();
-        assert_eq!(Summary::of(&few, 1.05), None);
+        assert_eq!(Summary::new(&few, 1.05), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The binary that ships, run by both of its names.
+//! Runs the shipped binary under both of its names.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ use crate::tools::qemu::{Runner, runner};
 use crate::{process, progress};
 use diagnostics::Code;
 
-/// How the binary was run, and what it called itself.
+/// How the binary was run, and its reported version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
-    /// `natively`, `under qemu-arm -cpu arm926`, or why it was not.
+    /// `natively`, `under qemu-arm -cpu arm926`, or why it was not run.
     pub how: String,
-    /// The first line of `tailscaled --version`; nothing where it was not run.
+    /// The first line of `tailscaled --version`; `None` if it was not run.
     pub tailscaled: Option<String>,
-    /// The first line of `tailscale version`; nothing where it was not run, or has no command line.
+    /// The first line of `tailscale version`; `None` if it was not run, or has no command-line client.
     pub tailscale: Option<String>,
 }
 
-/// Runs `tailscaled --version` and, through the link, `tailscale version`; both must say the recipe's version.
+/// Runs `tailscaled --version` and, through the link, `tailscale version`; both must report the recipe's version.
 pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
     let runner = runner(recipe.platform);
     if let Runner::Unavailable(why) = &runner {
@@ -33,11 +33,11 @@ pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
     }
     let step = progress::step("Running", format!("{} {}", recipe.platform, runner.describe()));
     let executed = run(folder, recipe, &runner)?;
-    step.done("Ran", &format!("says {}", executed.tailscaled.clone().unwrap_or_default()));
+    step.done("Ran", &format!("reports {}", executed.tailscaled.clone().unwrap_or_default()));
     Ok(executed)
 }
 
-/// The same with a runner at hand, and without a word to the terminal.
+/// As [`both_names`], with a known runner and without output.
 pub(super) fn run(folder: &Path, recipe: &Recipe, runner: &Runner) -> Result<Executed> {
     let tailscaled = version(runner, &folder.join(PACKED), "--version", recipe)?;
     let has_cli = recipe.tags.iter().any(|tag| tag == INCLUDE_CLI);
@@ -57,6 +57,6 @@ fn version(runner: &Runner, program: &Path, argument: &str, recipe: &Recipe) -> 
     let why =
         format!("{} ended with {} and printed:\n{}{}", runner.describe(), output.status, output.stdout, output.stderr);
     let next = "Nothing was replaced. Set `pack: none` to see whether the packer is at fault, and report this.";
-    let message = format!("`{name} {argument}` does not say {}", recipe.stamp.long);
+    let message = format!("`{name} {argument}` does not report {}", recipe.stamp.long);
     Err(Problem::new(Code::BinaryDoesNotRun, message, why.trim(), next).into())
 }

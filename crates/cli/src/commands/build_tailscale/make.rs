@@ -1,6 +1,6 @@
-//! One binary from one recipe, for those that don't ship: a decision flipped to see what it weighs.
+//! Builds one binary from one recipe, for `measure`, `verify` and `bench`.
 //!
-//! Nothing is said on the terminal, so that several can be made side by side, and nothing is replaced.
+//! It prints nothing, so that several builds can run in parallel, and replaces no artifact.
 
 use std::path::Path;
 
@@ -19,35 +19,35 @@ use crate::upstream::{self, Upstream};
 use crate::{files, process, progress};
 use diagnostics::Code;
 
-/// What makes binaries of a release.
+/// The tools and the module that build binaries of a release.
 pub struct Maker {
-    /// Where the tools come from, and what it made is recorded.
+    /// The cache with the tools and the record of built artifacts.
     pub cache: Cache,
     /// Go.
     pub go: Go,
-    /// The packer, where a target asks for one.
+    /// The packer, if a target needs it.
     pub upx: Option<Upx>,
     /// The release's module.
     pub upstream: Upstream,
 }
 
-/// What was made.
+/// The sizes and the contents of a binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// Bytes before packing.
     pub raw: u64,
-    /// Bytes as shipped.
+    /// Bytes of the packed binary.
     pub packed: u64,
-    /// The paths of the modules in it.
+    /// The paths of its modules.
     pub modules: Vec<String>,
 }
 
-/// Why a binary was not made: upstream's code is at fault, or our decisions.
+/// The reason why a selection has no working binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unmade {
-    /// Go's complaints.
+    /// The output of the compiler.
     DoesNotCompile(String),
-    /// What the binary said instead of its version.
+    /// The output of the binary instead of its version.
     DoesNotStart(String),
 }
 
@@ -55,7 +55,7 @@ impl Maker {
     /// Finds or provides the tools for some targets of a policy, and fetches its release.
     ///
     /// # Errors
-    /// A [`Problem`] where a tool or the release can't be had.
+    /// A [`Problem`] if a tool or the release is not available.
     pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
         let cache = project.cache.clone();
         let go = go::find_or_provide(&cache)?;
@@ -67,7 +67,7 @@ impl Maker {
         Ok(Self { cache, go, upx, upstream })
     }
 
-    /// As [`Maker::make`], unless the binary is there already, and one at a time.
+    /// As [`Maker::make`], unless the folder already has the binary. Waits for other runs.
     ///
     /// # Errors
     /// As [`Maker::make`].
@@ -84,18 +84,18 @@ impl Maker {
         Ok(made.map(drop))
     }
 
-    /// Whether a folder holds what this program made for the recipe. Other bytes are never run.
+    /// Whether a folder holds a binary that this program built from the recipe. Other binaries are never run.
     fn was_made(&self, recipe: &Recipe, folder: &Path) -> Result<bool> {
         let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
         let Some(digest) = digest(recipe, folder).filter(|_| linked) else { return Ok(false) };
-        let holds = |bytes: &[u8]| verify::holds_what_the_recipe_says(bytes, recipe, &self.upstream).is_ok();
+        let holds = |bytes: &[u8]| verify::check_recipe(bytes, recipe, &self.upstream).is_ok();
         Ok(self.cache.has_made(&digest)? && std::fs::read(folder.join(UNPACKED)).is_ok_and(|bytes| holds(&bytes)))
     }
 
-    /// Makes a binary in a folder that is emptied first; it is left there.
+    /// Builds a binary in a folder, which is emptied first.
     ///
     /// # Errors
-    /// A [`Problem`] where a tool or a file is in the way, or the binary is not what the recipe says.
+    /// A [`Problem`] if a tool or a file fails, or the binary does not match the recipe.
     pub fn make(&self, recipe: &Recipe, folder: &Path) -> Result<Result<Made, Unmade>> {
         files::empty_folder(folder)?;
         let (unpacked, packed) = (folder.join(UNPACKED), folder.join(PACKED));
@@ -104,7 +104,7 @@ impl Maker {
             return Ok(Err(Unmade::DoesNotCompile(output.stderr)));
         }
         let mut bytes = files::read_bytes(&unpacked)?;
-        verify::holds_what_the_recipe_says(&bytes, recipe, &self.upstream)?;
+        verify::check_recipe(&bytes, recipe, &self.upstream)?;
         if let Some(shrunk) = shrink::shrunk(&bytes, recipe)? {
             files::write_executable(&unpacked, &shrunk)?;
             bytes = shrunk;

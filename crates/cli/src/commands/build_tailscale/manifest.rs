@@ -1,4 +1,4 @@
-//! `manifest.json`: what a target's binary is, how it was made, and how it was shown to run.
+//! `manifest.json`: a target's binary, how it was built, and the result of running it.
 
 use std::path::Path;
 
@@ -21,33 +21,33 @@ const FILE: &str = "manifest.json";
 /// The record of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of this form: 1.
+    /// The version of the format: 1.
     pub schema: u32,
     /// The release.
     pub release: Release,
     /// The toolchain.
     pub go: GoVersion,
-    /// The packer's version; nothing where the binary is not packed.
+    /// The packer's version; `None` if the binary is not packed.
     pub upx: Option<String>,
-    /// The processor.
+    /// The platform.
     pub platform: String,
-    /// Where the source comes from.
+    /// The module of the source.
     pub module: Module,
-    /// What the binary has.
+    /// The kept features.
     pub kept: Vec<FeatureName>,
-    /// The tag line.
+    /// The tag list.
     pub tags: Vec<String>,
     /// The build settings of the policy.
     pub inlining: String,
-    /// What a traceback can still name.
+    /// The level of detail in tracebacks.
     pub symbols: String,
-    /// The binary before it was packed: as Go linked it, or with the function table rewritten.
+    /// The binary before packing: as Go linked it, or with a rewritten function table.
     pub unpacked: Artefact,
-    /// The binary that ships.
+    /// The shipped binary.
     pub binary: Artefact,
-    /// How the binary that ships was run.
+    /// The result of running the shipped binary.
     pub executed: Executed,
-    /// The digest of everything that decides the binary, by which a second run knows that nothing changed.
+    /// The digest of every input of the build, which decides whether the artifact is fresh.
     pub recipe: String,
 }
 
@@ -56,7 +56,7 @@ pub struct Manifest {
 pub struct Module {
     /// Its checksum, `h1:…`.
     pub sum: String,
-    /// The commit, where its origin names it.
+    /// The commit, if the module's origin names it.
     pub commit: Option<String>,
 }
 
@@ -70,17 +70,17 @@ pub struct Artefact {
 }
 
 impl Artefact {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         Self { bytes: bytes.len() as u64, sha256: files::sha256(bytes) }
     }
 
-    /// Whether a file holds exactly this.
+    /// Whether a file has this size and digest.
     pub(super) fn is_in(&self, path: &Path) -> bool {
         std::fs::read(path).is_ok_and(|bytes| files::sha256(&bytes) == self.sha256)
     }
 }
 
-/// The digest of a recipe, and of how the function table is rewritten for it.
+/// Returns the digest of a recipe and of the revision of the function table's rewriting.
 pub(super) fn digest(recipe: &Recipe) -> String {
     let parts = [
         format!("{:?}", recipe.environment()),
@@ -125,7 +125,7 @@ impl Manifest {
         }
     }
 
-    /// Reads a target's manifest, if this program wrote it for this user: anyone can put one there.
+    /// Reads a target's manifest, if this program wrote it for this user, because anyone can put a file there.
     ///
     /// # Errors
     /// If there is none, it has another form, or the cache has no record of it.
@@ -135,7 +135,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads a target's manifest, and whether this program wrote it for this user.
+    /// Reads a target's manifest; returns whether this program wrote it for this user.
     pub(super) fn read_any(folder: &Path, cache: &Cache) -> Result<(Self, bool)> {
         let text = files::read(&folder.join(FILE))?;
         let manifest: Self = serde_json::from_str(&text).context("reading the manifest")?;
@@ -143,7 +143,7 @@ impl Manifest {
         Ok((manifest, cache.has_made(&files::sha256(text.as_bytes()))?))
     }
 
-    /// Writes the manifest, and records that this program did. It holds the digests of the binaries.
+    /// Writes the manifest and records it in the cache. It contains the digests of the binaries.
     pub(super) fn write(&self, folder: &Path, cache: &Cache) -> Result<()> {
         let (path, text) = (folder.join(FILE), serde_json::to_string_pretty(self)? + "\n");
         cache.record_made(&files::sha256(text.as_bytes()), &path)?;

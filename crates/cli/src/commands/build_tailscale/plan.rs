@@ -1,4 +1,4 @@
-//! What would run: the Go command as a value, as a line to read, and the dry run.
+//! The Go command as a value and as a shell line, and the dry run.
 
 use crate::cli::Format;
 use crate::{outln, output};
@@ -15,14 +15,14 @@ use crate::tools::qemu::runner;
 use crate::tools::upx;
 use crate::upstream::{self, Upstream};
 
-/// The Go command of a recipe, in the generated module.
+/// Builds the Go command of a recipe, in the generated module.
 pub(super) fn go_command(go: &Go, upstream: &Upstream, recipe: &Recipe, output: &Path) -> Command {
     let arguments = recipe.arguments(&output.to_string_lossy());
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     upstream.go(go, &arguments, &recipe.environment())
 }
 
-/// The Go command as one line for a shell.
+/// Formats the Go command as a shell line.
 #[must_use]
 pub fn command_line(recipe: &Recipe, go: &str, output: &str) -> String {
     let variables = recipe.environment().into_iter().map(|(name, value)| format!("{name}={}", quoted(&value)));
@@ -39,9 +39,9 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Prints what would run for each target, and touches nothing.
+/// Prints the commands for each target without running them.
 ///
-/// A commit is stamped where an earlier build learned it; a real build asks the module's origin.
+/// The commit is included only if an earlier build recorded it; a real build reads it from the module's origin.
 pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) {
     let recipes = recipes(project, pinned, targets);
     if format == Format::Json {
@@ -66,14 +66,14 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         let runner = runner(recipe.platform);
         for (program, argument) in [(&packed, "--version"), (&link, "version")] {
             match runner.command(Path::new(program), &[argument]) {
-                Some(command) => outln!("{}", shown(&command)),
+                Some(command) => outln!("{}", shell_line(&command)),
                 None => outln!("# {} {argument}: {}", quoted(program), runner.describe()),
             }
         }
     }
 }
 
-/// Each target's recipe, with the commit that an earlier build learned.
+/// Returns each target's recipe, with the commit that an earlier build recorded.
 fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
     let selection = Selection::of(pinned.policy, pinned.registry);
     let recipe = |target: &'a str| {
@@ -86,7 +86,7 @@ fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Ve
     targets.iter().copied().filter_map(recipe).collect()
 }
 
-/// Recipes for programs.
+/// Formats recipes as JSON.
 #[must_use]
 pub fn document(recipes: &[(&str, Recipe)]) -> serde_json::Value {
     let one = |recipe: &Recipe| {
@@ -100,7 +100,7 @@ pub fn document(recipes: &[(&str, Recipe)]) -> serde_json::Value {
     serde_json::json!({ "schema": 1, "targets": targets })
 }
 
-fn shown(command: &Command) -> String {
+fn shell_line(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Between the linker and the packer: the function table without what only tracebacks show, as `build.symbols` says.
+//! Rewrites the function table without data that only tracebacks use, according to `build.symbols`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::files;
 use crate::problem::Problem;
 use diagnostics::Code;
 
-/// The binary that goes on to the packer; nothing where it goes on as it was linked.
+/// Returns the rewritten binary; `None` if the policy keeps the table.
 ///
 /// # Errors
-/// A [`Problem`] where the table is not understood: then nothing is guessed.
+/// A [`Problem`] if the table has an unknown layout.
 pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
     let names = match recipe.build.symbols {
         Symbols::All => return Ok(None),
@@ -26,25 +26,25 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Ok(rewritten) => Ok(Some(rewritten.bytes)),
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
-            let next = "Write `symbols: all` for it, or pin a Go whose layout is known.";
+            let next = "Set `symbols: all` for this target, or pin a Go release with a known layout.";
             Err(Problem::new(Code::RewriteFailed, message, refused.to_string(), next).into())
         }
     }
 }
 
-/// Where a binary is kept as it was linked, by the build ID that the one that ships has too: what reads its tracebacks.
+/// Returns the path of the binary as linked, by the build ID that it shares with the shipped one. `symbolize` reads it.
 #[must_use]
-pub fn twin(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
+pub fn unstripped_path(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
     let id = gobinary::build_id(bytes)?;
     Some(target_folder.join("tailscale/.linked").join(id))
 }
 
-/// Keeps the binary as it was linked, and records that this program made it.
+/// Saves the binary as linked, and records that this program built it.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be written.
-pub(super) fn keep_twin(target_folder: &Path, bytes: &[u8], cache: &Cache) -> Result<()> {
-    let Some(path) = twin(target_folder, bytes) else { return Ok(()) };
+/// A [`Problem`] if it can't be written.
+pub(super) fn save_unstripped(target_folder: &Path, bytes: &[u8], cache: &Cache) -> Result<()> {
+    let Some(path) = unstripped_path(target_folder, bytes) else { return Ok(()) };
     cache.record_made(&files::sha256(bytes), &path)?;
     files::write_bytes(&path, bytes)
 }

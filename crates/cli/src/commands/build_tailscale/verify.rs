@@ -1,4 +1,4 @@
-//! The binary's own build information, held against the recipe: exactly that, and no more.
+//! Compares the binary's build information with the recipe; they must be equal.
 
 use anyhow::Result;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::upstream::Upstream;
 use diagnostics::Code;
 
-/// Fails if the binary is not what the recipe says.
-pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
+/// Fails if the binary does not match the recipe.
+pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
     let unreadable = |error: gobinary::Unreadable| mismatch(vec![error.to_string()]);
     let info = build_info(bytes).map_err(unreadable)?;
     let identity = identify(bytes).map_err(unreadable)?;
@@ -30,7 +30,7 @@ pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream
 fn mismatch(differences: Vec<String>) -> Problem {
     let next =
         "Nothing was replaced. Run `build-tailscale --dry-run` and compare; if the recipe is right, report this.";
-    Problem::new(Code::BuildMismatch, "the binary is not what the recipe says", differences.join("\n"), next)
+    Problem::new(Code::BuildMismatch, "the binary does not match the recipe", differences.join("\n"), next)
 }
 
 fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
@@ -55,7 +55,7 @@ fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
         compare(key, is, "");
     }
     let replaced = info.dependencies.iter().chain(main).filter(|module| module.replaced);
-    found.extend(replaced.map(|module| format!("another module stands in the place of {}", module.path)));
+    found.extend(replaced.map(|module| format!("another module replaces {}", module.path)));
     found
 }
 
@@ -90,13 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn the_recipe_s_own_binary_has_no_difference() {
+    fn binary_of_the_recipe_has_no_differences() {
         let recipe = recipe();
         assert_eq!(differences(&info(&recipe), &recipe, "h1:sum="), Vec::<String>::new());
     }
 
     #[test]
-    fn every_difference_is_named() {
+    fn every_difference_is_reported() {
         let recipe = recipe();
         let mut other = info(&recipe);
         other.go = "go1.26.7".to_owned();

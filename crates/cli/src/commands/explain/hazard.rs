@@ -1,25 +1,25 @@
-//! One hazard in full.
+//! Describes one hazard.
 use anyhow::Result;
 use featureset::hazard::Hazard;
 use featureset::proof::{Established, Observation};
 use featureset::rules;
 
 use crate::cli::Format;
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::output::{self, product};
 use crate::project::Project;
 use crate::render::wrapped;
 
-/// Tells a hazard and whether it applies to the policy.
+/// Prints a hazard and whether it applies to the policy.
 pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<Outcome> {
     let applying = rules::hazards(&project.text, &project.reading, &project.facts);
     let here = applying.iter().find(|one| one.hazard.id == hazard.id);
     let accepted = project.reading.policy.as_ref().and_then(|policy| policy.accepted.get(&hazard.id));
     let state = match (here, accepted) {
         (None, _) => "does not apply to this policy",
-        (Some(one), _) if one.targets.is_empty() => "depends on what the policy does not state of the device",
-        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy, which accepts it",
-        (Some(_), Some(_)) => "applies to this policy, and can't be accepted",
+        (Some(one), _) if one.targets.is_empty() => "depends on a device fact that the policy does not set",
+        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy and is accepted",
+        (Some(_), Some(_)) => "applies to this policy and can't be accepted",
         (Some(one), None) if one.hazard.is_note() => {
             "applies to this policy; the decision's own reason is its acceptance"
         }
@@ -37,19 +37,19 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
         });
         output::json(&document);
     } else {
-        product(format_args!("{}", told(hazard, state, accepted.map(String::as_str))));
+        product(format_args!("{}", describe(hazard, state, accepted.map(String::as_str))));
     }
     Ok(Outcome::Clean)
 }
 
-fn told(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
+fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let record = &hazard.record;
     let mut text = format!("{bold}{}{plain}  {}\n{dim}{} · {state}{plain}\n\n", hazard.id, record.effect, record.title);
     text += &format!("{}\n\n", wrapped(&record.because, "  "));
     let mut section = |title: &str, body: &str| text += &format!("{bold}{title}{plain}\n{body}\n\n");
     if let Some(symptom) = &record.symptom {
-        section("seen as", &format!("  {symptom}"));
+        section("symptom", &format!("  {symptom}"));
     }
     section("when", &wrapped(&record.when.to_string(), "  "));
     section("in", &wrapped(&hazard.ranges(), "  "));
@@ -59,7 +59,7 @@ fn told(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
         section("accepted", &wrapped(reason, "  "));
     }
     let evidence: Vec<String> = record.evidence.iter().map(|evidence| format!("  {evidence}")).collect();
-    section("known from", &evidence.join("\n"));
+    section("evidence", &evidence.join("\n"));
     section("established", &established(hazard));
     text.trim_end().to_owned() + "\n"
 }
@@ -79,7 +79,7 @@ fn established(hazard: &Hazard) -> String {
         Some(proof) if hazard.established() > Established::Read => {
             proof.observations.iter().map(seen).collect::<Vec<_>>().join("\n")
         }
-        _ => "  read in upstream's source or in reports; no proof of this project's own yet".to_owned(),
+        _ => "  from upstream's source or reports; not yet reproduced by this project".to_owned(),
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_hazard_told_to_a_person() {
         let hazard = Facts::embedded().hazard("unixsocketidentity-cli").unwrap();
-        let text = anstream::adapter::strip_str(&told(hazard, "does not apply to this policy", None)).to_string();
+        let text = anstream::adapter::strip_str(&describe(hazard, "does not apply to this policy", None)).to_string();
         insta::assert_snapshot!(text);
     }
 }

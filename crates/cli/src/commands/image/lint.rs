@@ -1,4 +1,4 @@
-//! `image lint`: reads an archive as if it were made to hurt, and says what is wrong with it.
+//! `image lint`: reads an archive, which may be hostile, and reports its faults.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use image::lint::{Expected, Program, Verdict, judge};
 use image::platform::Platform;
 
 use crate::cli::{Format, ImageLint};
-use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::{files, progress, render};
@@ -19,7 +19,7 @@ use diagnostics::Code;
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where the file can't be read or is larger than any router takes, or the target is unknown or not built.
+/// A [`Problem`] if the file can't be read or is larger than any router accepts, or the target is unknown or not built.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageLint) -> Result<Outcome> {
     let expected = flags.target.as_deref().map(|target| expected(policy, target)).transpose()?;
     // The archive is let go of before anything is written about it.
@@ -32,7 +32,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageLint) -> R
     Ok(if verdict.findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// Tells an executable by its ELF header and, where it is one of Go's that was not packed, by its build information.
+/// Identifies an executable by its ELF header and, for an unpacked Go binary, by its build information.
 pub(super) fn identify(bytes: &[u8]) -> Option<Program> {
     let identity = gobinary::identify(bytes).ok()?;
     // Go sets the same flags for every level of arm.
@@ -41,7 +41,7 @@ pub(super) fn identify(bytes: &[u8]) -> Option<Program> {
     Some(Program { architecture: identity.goarch, beyond_v5: identity.is_hard_float || later })
 }
 
-/// What a target's image should be, by the policy and the manifest of its build.
+/// Returns the expected image of a target, from the policy and the manifest of its build.
 fn expected(policy: Option<&Path>, target: &str) -> Result<Expected> {
     let project = Project::open(policy)?;
     let Some(policy) = &project.reading.policy else {

@@ -1,5 +1,5 @@
-//! Making images: the binaries are built if they are not there, the root is put together, and the archive is held to
-//! the linter before it takes its place.
+//! Making images: builds the binaries unless they are fresh, assembles the root file system, and lints the archive before
+//! it replaces an older one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::{lint, shell};
 use crate::cli::{Format, Image};
-use crate::commands::Outcome;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, outln, output, progress, render};
@@ -29,13 +29,13 @@ const NAME: &str = "tailscale-routeros";
 /// Tailscale's own licence.
 const LICENCE: &str = "BSD-3-Clause";
 
-/// Where the source of what is inside is.
+/// The URL of the source.
 const SOURCE: &str = "https://github.com/tailscale/tailscale";
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a tool, the network or a file is in the way, or a target is for no router.
+/// A [`Problem`] if a tool, a download or a file fails, or a target is not for a router.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -51,7 +51,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     }
     let findings = build_tailscale::ensure(&project, pinned, &targets)?;
     if !findings.is_empty() {
-        render::findings(&project, &findings, format)?;
+        project.show(&findings, format)?;
         return Ok(Outcome::Findings);
     }
     let made = platforms.iter().map(|(target, platform)| {
@@ -64,7 +64,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     Ok(Outcome::Clean)
 }
 
-/// The platform of a target, if RouterOS runs containers on it.
+/// Returns the platform of a target, if RouterOS runs containers on it.
 fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
     let name = pinned.policy.targets.get(target).map_or("", |target| target.platform.name);
     Platform::find(name).ok_or_else(|| {
@@ -81,7 +81,7 @@ fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
     })
 }
 
-/// What one target's image needs.
+/// The inputs of one target's image.
 struct Job<'a> {
     project: &'a Project,
     pinned: Pinned<'a>,
@@ -90,7 +90,7 @@ struct Job<'a> {
     shell_file: Option<&'a Path>,
 }
 
-/// One image that was made.
+/// A finished image.
 struct Made {
     target: String,
     path: PathBuf,
@@ -136,7 +136,7 @@ impl Job<'_> {
         Ok(Made { target: self.target.to_owned(), path, digest: files::sha256(&archive.bytes), verdict })
     }
 
-    /// The binary that ships, and what its unpacked twin says of itself: packing takes the build information away.
+    /// The shipped binary, and the build information of the unpacked one, because packing removes it.
     fn binary(&self) -> Result<(Manifest, Vec<u8>, BuildInfo)> {
         let folder = build_tailscale::folder(self.project, self.target);
         let manifest = Manifest::read(&folder, &self.project.cache)?;
@@ -161,7 +161,7 @@ impl Job<'_> {
         Ok((manifest, program, info))
     }
 
-    /// Holds our own archive to the linter. A missing shell is what the policy asked for; nothing else is expected.
+    /// Lints our own archive. Only a missing shell is accepted, because the policy can choose it.
     fn judged(&self, archive: &Archive, manifest: &Manifest, has_shell: bool) -> Result<Verdict> {
         let expected = Expected { platform: Some(self.platform), binary: Some(manifest.binary.sha256.clone()) };
         let mut verdict = judge(&archive.bytes, &expected, &lint::identify);
@@ -183,7 +183,7 @@ impl Job<'_> {
         Ok(verdict)
     }
 
-    /// Puts the archive, its list of components and, last, its digest into their place.
+    /// Writes the archive, its list of components and, last, its digest.
     fn write(&self, archive: &Archive, list: &Value, manifest: &Manifest) -> Result<PathBuf> {
         let folder = self.project.target().join("image").join(self.target);
         let name = format!("tailscale-{}-{}", manifest.release, self.target);
@@ -211,7 +211,7 @@ fn all_of(other: &str) -> String {
     licences.into_iter().collect::<Vec<_>>().join(" AND ")
 }
 
-/// What the image says of itself.
+/// Returns the labels of the image.
 fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut say = |name: &str, value: String| drop(labels.insert(name.to_owned(), value));
@@ -229,7 +229,7 @@ fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// What was made: for people what each part costs, for programs one document.
+/// Prints the finished images: for people the size of each part, for programs one document.
 fn report(made: &[Made], format: Format) {
     if format == Format::Json {
         let one = |made: &Made| {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use image::routeros::{FIRST, LAST, Request, script};
 
 use crate::cli::{Format, ImageScript};
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::{outln, output, progress};
 use diagnostics::Code;
@@ -12,7 +12,7 @@ use diagnostics::Code;
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] for a version below the known ones, or a value that can't stand in its place.
+/// A [`Problem`] for a version below the known ones, or an invalid value.
 pub(super) fn run(format: Format, flags: &ImageScript) -> Result<Outcome> {
     let request = Request {
         interface: flags.interface.clone(),

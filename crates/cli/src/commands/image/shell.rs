@@ -25,10 +25,10 @@ pub(super) struct Provided {
     pub(super) pin: Option<Pin>,
 }
 
-/// The shell that the policy chooses, or the file that was named.
+/// Returns the shell of the policy, or the named file.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be had, is not the pinned one, or is not for the platform.
+/// A [`Problem`] if it is not available, is not the pinned one, or is not for the platform.
 pub(super) fn provide(
     cache: &Cache,
     choice: Choice,
@@ -65,15 +65,15 @@ pub(super) fn provide(
     Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
 }
 
-/// The table of pinned shells.
+/// Returns the table of pinned shells.
 ///
 /// # Errors
-/// Where the file that was built in is not one; a test shows that it is.
+/// If the built-in file can't be parsed; a test proves that it can.
 pub fn read_table() -> Result<Table> {
     table().map_err(|error| anyhow::anyhow!("reading the table of shells: {error}"))
 }
 
-/// A program that fits the platform and stands alone.
+/// Checks that a program is for the platform and statically linked.
 fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
     let why = match gobinary::identify(bytes) {
         Err(error) => error.to_string(),
@@ -90,7 +90,7 @@ fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
     Err(Problem::new(Code::ShellUnfit, format!("{name} can't be the shell of this image"), why, next).into())
 }
 
-/// The pinned program's file, fetched if it was not before.
+/// Returns the pinned program's file, and fetches it if necessary.
 fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
     let place = cache.folder()?.join("shells").join(&pin.sha256);
     if std::fs::read(&place).is_ok_and(|bytes| files::sha256(&bytes) == pin.sha256) {
@@ -110,16 +110,16 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The program of a package of Debian, and the package's version.
+/// Returns the program of a Debian package and the package's version.
 ///
 /// # Errors
-/// A [`Problem`] where there is no way to Debian's packages, [`Interrupted`] where the command is stopped.
+/// A [`Problem`] if Debian's packages can't be fetched, [`Interrupted`] after a signal.
 pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
     let shells = cache.folder()?.join("shells");
     let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
     let fetch = || -> Result<(Vec<u8>, String)> {
         let _lock = files::lock(&shells, || progress::line("Waiting", "for another run that fetches a shell"))?;
-        let apt = Apt::of(cache, suite, &pin.architecture)?;
+        let apt = Apt::for_suite(cache, suite, &pin.architecture)?;
         let version = apt.version(&pin.package)?;
         apt.unpack(std::slice::from_ref(&pin.package), &unpacked)?;
         let bytes = files::read_bytes(&unpacked.join(&pin.file))?;
@@ -136,12 +136,12 @@ pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)>
     })
 }
 
-/// The program packed, and run to see that it survived it.
+/// Packs the program and runs it as a test.
 fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     use std::os::unix::fs::PermissionsExt;
     let upx = upx::find_or_provide(cache)?;
     let work = files::private_folder("packing-")?;
-    // Busybox looks at the name by which it is called; UPX packs nothing but programs.
+    // Busybox depends on the name that it is called by; UPX packs only programs.
     let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
@@ -150,16 +150,16 @@ fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),
-        Some(command) => tried(process::stdout(command, next)?.trim(), &runner)?,
+        Some(command) => check_output(process::stdout(command, next)?.trim(), &runner)?,
     }
     files::read_bytes(&packed)
 }
 
-fn tried(said: &str, runner: &Runner) -> Result<()> {
-    if said == "it runs" {
+fn check_output(printed: &str, runner: &Runner) -> Result<()> {
+    if printed == "it runs" {
         return Ok(());
     }
-    let why = format!("{} it printed `{said}`", runner.describe());
+    let why = format!("{} it printed `{printed}`", runner.describe());
     Err(Problem::new(Code::ShellUnfit, "the packed shell does not run", why, "Set `pack: none` for this target.")
         .into())
 }

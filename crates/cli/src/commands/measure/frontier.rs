@@ -1,4 +1,4 @@
-//! `measure frontier`: what would have to go so that a target fits a budget, from what was measured.
+//! `measure frontier`: finds the features to omit so that a target fits a budget, from measured costs.
 
 use anyhow::Result;
 use featureset::cost::frontier::{Way, ways};
@@ -8,14 +8,14 @@ use featureset::policy::{Verdict, format_size};
 use featureset::rules;
 
 use crate::cli::Format;
-use crate::commands::Outcome;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::wrapped;
 use crate::{costs, escape, outln, output, progress};
 use diagnostics::Code;
 
-/// Tells for each target that was measured how to fit; a target that can't fit is a finding.
+/// Prints the alternatives for each measured target; a target that can't fit is a finding.
 pub(super) fn run(
     project: &Project,
     pinned: Pinned<'_>,
@@ -30,7 +30,7 @@ pub(super) fn run(
     for target in targets {
         let Some(known) = costs::read(&project.root(), target)? else { continue };
         measured = true;
-        if let Some(remark) = costs::standing(pinned, target, &known).remark() {
+        if let Some(remark) = costs::staleness(pinned, target, &known).remark() {
             progress::warn(&format!("the costs of {target} are {remark}"));
         }
         let found = ways(&known, budget, |name| drops.bearable(name));
@@ -41,7 +41,7 @@ pub(super) fn run(
             document.insert((*target).to_owned(), as_json(found.as_deref()));
         } else {
             let weight = format_size(known.whole.packed);
-            outln!("{}", drops.told(&format!("{}, {weight}", escape::line(target)), budget, found.as_deref()));
+            outln!("{}", drops.describe(&format!("{}, {weight}", escape::line(target)), budget, found.as_deref()));
         }
     }
     if !measured {
@@ -60,11 +60,11 @@ pub(super) fn run(
     Ok(outcome)
 }
 
-/// What dropping features would bring.
+/// The effects of omitting features.
 struct Drops<'a> {
     project: &'a Project,
     pinned: Pinned<'a>,
-    /// The hazards that the policy has as it stands.
+    /// The hazards of the current policy.
     before: Vec<String>,
 }
 
@@ -74,12 +74,12 @@ impl<'a> Drops<'a> {
         Self { project, pinned, before: before.into_iter().map(|one| one.hazard.id.clone()).collect() }
     }
 
-    /// Whether dropping a feature leaves something that can be used.
+    /// Whether the daemon is still usable without a feature.
     fn bearable(&self, name: &FeatureName) -> bool {
         !self.gained(name).iter().any(|(_, effect, _)| effect.leaves_nothing())
     }
 
-    /// The hazards that dropping a feature, and what needs it, would bring: id, effect and title.
+    /// Returns the new hazards without a feature and what needs it: id, effect and title.
     fn gained(&self, name: &FeatureName) -> Vec<(String, Effect, String)> {
         let mut reading = self.project.reading.clone();
         let Some(policy) = &mut reading.policy else { return Vec::new() };
@@ -91,13 +91,13 @@ impl<'a> Drops<'a> {
         new.map(|one| (one.hazard.id.clone(), one.hazard.record.effect, one.hazard.record.title.clone())).collect()
     }
 
-    fn told(&self, target: &str, budget: u64, ways: Option<&[Way]>) -> String {
+    fn describe(&self, target: &str, budget: u64, alternatives: Option<&[Way]>) -> String {
         let budget = format_size(budget);
-        let ways = match ways {
-            // What leaves nothing usable is not proposed.
+        let alternatives = match alternatives {
+            // An unusable daemon is not proposed.
             None => return format!("{target}: it can't be brought under {budget} and stay usable.\n"),
             Some([]) => return format!("{target}: fits into {budget} as it is.\n"),
-            Some(ways) => ways,
+            Some(alternatives) => alternatives,
         };
         let one = |way: &Way| {
             let about = if way.drops.len() > 1 { "about " } else { "" };
@@ -108,10 +108,10 @@ impl<'a> Drops<'a> {
             }
             text
         };
-        format!("{target}: under {budget} by one of\n{}", ways.iter().map(one).collect::<String>())
+        format!("{target}: under {budget} by one of\n{}", alternatives.iter().map(one).collect::<String>())
     }
 
-    /// What a drop would break: the reason for which it is kept, and the hazards that it brings.
+    /// Describes the loss: the reason for keeping the feature, and the new hazards.
     fn lost(&self, drop: &featureset::cost::frontier::Drop) -> String {
         let reason = |name: &FeatureName| {
             self.pinned

@@ -1,4 +1,4 @@
-//! The builds of a sweep: type-checked first, then made two at a time, each result kept as it comes.
+//! The builds of a sweep: type-checks all jobs first, then builds two at a time and saves each result.
 
 use diagnostics::Code;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,15 +17,15 @@ use featureset::selection::Selection;
 
 use super::state::{State, Whole};
 use crate::commands::build_tailscale::{Made, Maker, PACKED, Unmade};
-use crate::commands::verify::Prober;
+use crate::commands::verify::MemoryProbe;
 use crate::project::{Pinned, Project};
 use crate::typecheck::{Job, TypeChecker};
 use crate::{process, progress};
 
-/// How many are made at a time: Go's link and the packer each leave cores idle.
+/// The number of parallel builds: Go's linker and the packer do not use every core.
 const AT_ONCE: usize = 2;
 
-/// An interruption of the type-check loses at most so many answers.
+/// The number of jobs per run of the type-checker; an interruption loses at most this many answers.
 const CHECKED_AT_ONCE: usize = 12;
 
 /// The sweep of one target.
@@ -36,17 +36,18 @@ pub(super) struct Sweep<'a> {
     pub(super) selection: Selection<'a>,
     pub(super) maker: &'a Maker,
     pub(super) state: &'a State,
-    /// What tells the memory of daemons, where that is asked for and can be told.
-    pub(super) prober: Option<Prober>,
+    /// Measures the memory of daemons, if requested and possible.
+    pub(super) memory_probe: Option<MemoryProbe>,
 }
 
 impl Sweep<'_> {
-    /// The policy's own binary; made anew unless it was made on this basis and the sweep goes on.
+    /// Returns the policy's own binary. It is built unless a resumed run has it.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where it can't be made: then `build-tailscale` says why.
+    /// A [`crate::problem::Problem`] if it can't be built.
     pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
-        let known = self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.prober.is_none()));
+        let known =
+            self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.memory_probe.is_none()));
         if let Some(whole) = known {
             return Ok(whole);
         }
@@ -64,20 +65,20 @@ impl Sweep<'_> {
             let next = "Run `verify --check login`: it says why.";
             crate::problem::Problem::new(Code::NotMeasurable, format!("`{}` can't log in", self.target), why, next)
         })?;
-        let whole = Whole::of(&made, memory, self.packages(&recipe)?);
+        let whole = Whole::new(&made, memory, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;
         step.done("Built", &format_size(whole.weight.packed));
         Ok(whole)
     }
 
-    /// Measures features, each result kept as it comes.
+    /// Measures features and saves each result.
     ///
     /// # Errors
-    /// The first that is no fault of a selection.
+    /// The first error that is not caused by a selection.
     pub(super) fn run(&self, features: &[FeatureName], whole: &Whole, resume: bool) -> Result<()> {
         let known = if resume { self.state.results() } else { BTreeMap::new() };
         let unseen = |cost: &Cost| matches!(cost, Cost::Measured { memory: None, without_memory: None, .. });
-        let done = |cost: &Cost| self.prober.is_none() || !unseen(cost);
+        let done = |cost: &Cost| self.memory_probe.is_none() || !unseen(cost);
         let open: Vec<&FeatureName> = features.iter().filter(|name| !known.get(*name).is_some_and(done)).collect();
         let open = self.type_check(&open)?;
         let queue = Mutex::new(open.iter());
@@ -89,7 +90,7 @@ impl Sweep<'_> {
                 let Some(name) = next else { return Ok(()) };
                 let cost = self.measure(name, whole, worker)?;
                 self.state.keep(name, &cost)?;
-                bar.one_more("Measured", &format!("{name}: {}", told(&cost)));
+                bar.one_more("Measured", &format!("{name}: {}", describe(&cost)));
             }
         };
         std::thread::scope(|scope| {
@@ -105,7 +106,7 @@ impl Sweep<'_> {
         })
     }
 
-    /// Records what does not compile; gives what is left to build.
+    /// Records the features that do not compile; returns those to build.
     fn type_check<'n>(&self, features: &[&'n FeatureName]) -> Result<Vec<&'n FeatureName>> {
         let checker = TypeChecker::new(&self.maker.go, &self.maker.upstream)?;
         let step = progress::step("Checking", format!("the types of each flip for {}", self.target));
@@ -139,10 +140,10 @@ impl Sweep<'_> {
         self.maker.make(recipe, &self.work(folder))
     }
 
-    /// What memory the daemon takes that was just made in that folder; the inner error is why it can't log in.
+    /// Measures the memory of the daemon in a folder; the inner error is the reason why it can't log in.
     fn memory(&self, recipe: &Recipe, folder: &str) -> Result<Option<Result<Memory, String>>> {
         let daemon = self.work(folder).join(PACKED);
-        self.prober.as_ref().map(|prober| prober.idle(&daemon, recipe.platform)).transpose()
+        self.memory_probe.as_ref().map(|memory_probe| memory_probe.idle(&daemon, recipe.platform)).transpose()
     }
 
     fn work(&self, folder: &str) -> PathBuf {
@@ -153,14 +154,14 @@ impl Sweep<'_> {
         let recipe = self.recipe(&self.selection.flipped(name))?;
         let made = match self.make(&recipe, &worker.to_string())? {
             Ok(made) => made,
-            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &complaint(&said))),
+            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &first_error(&said))),
             Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
         };
         let (memory, without_memory) = match self.memory(&recipe, &worker.to_string())? {
             Some(Err(why)) => (None, Some(why)),
             seen => (seen.and_then(Result::ok), None),
         };
-        let flipped = Whole::of(&made, memory, self.packages(&recipe)?);
+        let flipped = Whole::new(&made, memory, self.packages(&recipe)?);
         let (with, without) = if self.selection.kept.contains(name) { (whole, &flipped) } else { (&flipped, whole) };
         let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
         Ok(Cost::Measured {
@@ -174,7 +175,7 @@ impl Sweep<'_> {
         })
     }
 
-    /// The packages of a recipe's binary, as Go lists them.
+    /// Lists the packages of a recipe's binary.
     fn packages(&self, recipe: &Recipe) -> Result<BTreeSet<String>> {
         let tags = format!("-tags={}", recipe.tags.join(","));
         let arguments = ["list", "-deps", &tags, PACKAGE];
@@ -187,7 +188,7 @@ impl Sweep<'_> {
         Cost::DoesNotCompile { said: said.to_owned(), hazard: self.hazard(name) }
     }
 
-    /// The hazard that tells that the flipped selection does not compile.
+    /// Returns the hazard that explains why the inverted selection does not compile.
     fn hazard(&self, name: &FeatureName) -> Option<String> {
         let mut reading = self.project.reading.clone();
         let policy = reading.policy.as_mut()?;
@@ -202,18 +203,19 @@ impl Sweep<'_> {
     }
 }
 
-/// The first complaint of a failed build.
-fn complaint(said: &str) -> String {
-    said.lines()
+/// Returns the first compiler error in the output of a failed build.
+fn first_error(output: &str) -> String {
+    output
+        .lines()
         .find(|line| line.contains(".go:"))
-        .or_else(|| said.lines().next())
+        .or_else(|| output.lines().next())
         .unwrap_or_default()
         .trim()
         .to_owned()
 }
 
-/// A result in a few words.
-fn told(cost: &Cost) -> String {
+/// Describes a result.
+fn describe(cost: &Cost) -> String {
     match cost {
         Cost::Measured { packed, .. } => format_difference(*packed),
         Cost::DoesNotCompile { .. } => "does not compile".to_owned(),

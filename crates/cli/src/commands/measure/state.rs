@@ -1,5 +1,5 @@
-//! What was measured so far of one target: a file for each result under target/, so that shards add up by copying and an
-//! interruption loses what was under way alone.
+//! The measurements of one target: one file per result under target/, so that results of shards can be copied together and an
+//! interruption loses only unfinished builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,28 +12,28 @@ use crate::commands::build_tailscale::Made;
 use crate::invocation::generated_by;
 use crate::{costs, files, progress, registries};
 
-/// The results of one target that belong to one basis.
+/// The results of one target for one basis.
 pub(super) struct State {
-    /// Where they are.
+    /// The folder of the results.
     pub(super) folder: PathBuf,
     basis: Basis,
 }
 
-/// A result and what it belongs to.
+/// A result and its basis.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Kept<T> {
     basis: Basis,
     result: T,
 }
 
-/// The file of the policy's own binary. No feature is called so.
+/// The file of the policy's own binary. No feature has this name.
 const WHOLE: &str = ".whole";
 
-/// A binary, and what is in it.
+/// A binary and its contents.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Whole {
     pub(super) weight: Weight,
-    /// Why the daemon's memory is not known is said once, and not kept.
+    /// The reason for a missing memory measurement, which is reported once and not saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) memory: Option<Memory>,
     pub(super) packages: BTreeSet<String>,
@@ -41,7 +41,7 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    pub(super) fn of(made: &Made, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
+    pub(super) fn new(made: &Made, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
         let weight = Weight { raw: made.raw, packed: made.packed };
         Self { weight, memory, packages, modules: made.modules.iter().cloned().collect() }
     }
@@ -63,7 +63,7 @@ impl State {
         files::write(&self.folder.join(format!("{name}.json")), &(serde_json::to_string_pretty(&kept)? + "\n"))
     }
 
-    /// The policy's own binary, if it was made on this basis.
+    /// Returns the policy's own binary, if it has this basis.
     pub(super) fn whole(&self) -> Option<Whole> {
         self.read(WHOLE)
     }
@@ -76,18 +76,18 @@ impl State {
         self.write(name.as_str(), cost)
     }
 
-    /// Every result that belongs to this basis.
+    /// Returns every result with this basis.
     pub(super) fn results(&self) -> BTreeMap<FeatureName, Cost> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let name = |entry: std::fs::DirEntry| FeatureName::new(entry.file_name().to_str()?.strip_suffix(".json")?).ok();
         entries.filter_map(name).filter_map(|name| Some((name.clone(), self.read(name.as_str())?))).collect()
     }
 
-    /// Writes the costs of the target once every wanted feature has one: those that were measured now, and those of the
-    /// file that is there if they belong to the same basis. Says how far it is otherwise.
+    /// Writes the target's costs once every wanted feature has one: new results, and those of the existing file with the same
+    /// basis. Otherwise reports the progress.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where the file can't be written.
+    /// A [`crate::problem::Problem`] if the file can't be written.
     pub(super) fn publish(&self, root: &Path, target: &str, wanted: &BTreeSet<FeatureName>) -> Result<()> {
         let path = costs::path(root, target);
         let Some(Whole { weight, memory, .. }) = self.whole() else { return Ok(()) };
@@ -161,7 +161,7 @@ mod tests {
             std::fs::copy(entry.path(), states[1].folder.join(entry.file_name())).unwrap();
         }
         assert_eq!(published(1).unwrap(), one_run);
-        // One of them anew, with nothing else under target/: the file that is there has the others.
+        // A single new result: the others come from the existing file.
         std::fs::remove_dir_all(&states[0].folder).unwrap();
         states[0].keep_whole(&whole()).unwrap();
         states[0].keep(&name("dns"), &cost(77)).unwrap();
@@ -178,7 +178,7 @@ mod tests {
         let new = state(folder.path(), "1.26.8");
         assert_eq!((new.whole(), new.results().len()), (None, 0));
         assert_eq!((old.whole(), old.results().len()), (Some(whole()), 1));
-        // A damaged file is one that is not there.
+        // A damaged file counts as missing.
         std::fs::write(old.folder.join("dns.json"), "{").unwrap();
         assert_eq!(old.results().len(), 0);
     }

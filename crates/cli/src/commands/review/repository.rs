@@ -1,7 +1,7 @@
 //! The policy at a revision of its Git repository.
 //!
-//! A revision without the policy and a revision that Git can't read (a damaged object, a partial clone without its server)
-//! are different things: the first is an answer, the second a [`Problem`] with what Git says.
+//! A revision without the policy is a valid result. A revision that Git can't read (a damaged object, a partial clone
+//! without its server) is a [`Problem`] with Git's output.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,7 +16,7 @@ use crate::progress;
 use crate::project::Project;
 use diagnostics::Code;
 
-/// How many links are followed to a policy, as many as Linux follows.
+/// The most symbolic links that are followed, as in Linux.
 const MOST_LINKS: usize = 40;
 
 /// The largest policy that is read, in bytes.
@@ -26,7 +26,7 @@ const LARGEST: u64 = 1_000_000;
 pub(super) struct Repository {
     /// The top of its working tree.
     top: PathBuf,
-    /// The policy's path from there.
+    /// The policy's path relative to it.
     policy: PathBuf,
 }
 
@@ -52,13 +52,13 @@ impl Repository {
     ///
     /// # Errors
     /// A [`Problem`] if there is none.
-    pub(super) fn of(project: &Project) -> Result<Self> {
+    pub(super) fn find(project: &Project) -> Result<Self> {
         let folder = project.root();
-        // From the folder up: unlike a path from the top, this is never a name.
+        // A relative path upwards: unlike an absolute path, it never contains a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
         let outside = |why: &str| {
-            let message = format!("{} is in no Git repository", project.path.display());
-            Problem::new(Code::NoRepository, message, why, "Run it where the policy is under version control.")
+            let message = format!("{} is not in a Git repository", project.path.display());
+            Problem::new(Code::NoRepository, message, why, "Run the command where the policy is under version control.")
         };
         if !up.status.success() {
             return Err(outside(up.stderr.trim()).into());
@@ -75,16 +75,16 @@ impl Repository {
         git(&self.top, arguments)
     }
 
-    /// The text of the policy at a revision; `None` if the revision has none.
+    /// Returns the text of the policy at a revision; `None` if the revision has none.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no such revision, or Git can't read what it has there.
+    /// A [`Problem`] if there is no such revision, or Git can't read it.
     pub(super) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
         let name = format!("{revision}^{{commit}}");
         let options = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
         let commit = self.run(&options.map(OsStr::new))?;
         if !commit.status.success() {
-            // An unknown name is passed over quietly.
+            // Git prints nothing for an unknown name.
             let unknown = commit.stderr.trim().is_empty();
             return Err(if unknown { self.unknown(revision)? } else { unreadable(revision, &commit) }.into());
         }
@@ -119,7 +119,7 @@ fn git(folder: &Path, arguments: &[&OsStr]) -> Result<Output> {
     process::output(command)
 }
 
-/// The problem of an object that must be there and that Git can't read.
+/// Returns the problem of an object that exists and that Git can't read.
 fn unreadable(revision: &str, output: &Output) -> Problem {
     let why = match output.stderr.trim() {
         "" => format!("git ended with {}", output.status),
@@ -148,21 +148,20 @@ impl Revision<'_> {
         self.read(&["cat-file", "blob", object].map(OsStr::new))
     }
 
-    /// The text of a file, through links within the repository; `None` if there is none.
+    /// Returns the text of a file, through links within the repository; `None` if there is none.
     fn text(&self, path: &Path) -> Result<Option<String>> {
         match self.file(path)? {
             Some(Entry { kind: Kind::File { bytes }, .. }) if bytes > LARGEST => {
                 let message = format!("the policy at `{}` has more than 1 MB", self.name);
                 let next = "Check that it is the right file.";
-                Err(Problem::new(Code::InputTooLarge, message, "no policy is that long, so it is not read", next)
-                    .into())
+                Err(Problem::new(Code::InputTooLarge, message, "this exceeds the size limit for policies", next).into())
             }
             Some(entry) => Ok(Some(String::from_utf8_lossy(&self.blob(&entry.object)?).into_owned())),
             None => Ok(None),
         }
     }
 
-    /// The file that a path leads to, component by component, as the file system would follow it.
+    /// Resolves a path component by component, as the file system does.
     fn file(&self, path: &Path) -> Result<Option<Entry>> {
         let mut left: Vec<OsString> = components(path);
         let mut folder = PathBuf::new();
@@ -199,7 +198,7 @@ impl Revision<'_> {
 
     fn out_of_it(&self, path: &Path) -> Problem {
         let message = format!("{} at `{}` leads out of the repository", path.display(), self.name);
-        let why = "it is a link, or lies in a module, and what that had in it at this revision is not known here";
+        let why = "it is a link or in a submodule, whose content at this revision is unknown";
         Problem::new(
             Code::UnreadableRevision,
             message,
@@ -240,7 +239,7 @@ impl Revision<'_> {
     }
 }
 
-/// The names in a path, the last one first.
+/// Returns the names in a path, last first.
 fn components(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter(|part| *part != Component::CurDir);
     names.map(|part| part.as_os_str().to_owned()).collect()

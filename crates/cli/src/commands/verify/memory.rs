@@ -1,4 +1,4 @@
-//! What memory an idle daemon takes, for those that compare binaries.
+//! Memory use of an idle daemon, for `measure`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,37 +6,38 @@ use anyhow::Result;
 use featureset::cost::Memory;
 use featureset::platform::Platform;
 
+use super::env::{Plan, events, lab};
 use super::report::Event;
-use super::stage::{Plan, events, lab};
 use crate::commands::build_tailscale::Maker;
+use crate::netlab::sandbox;
 use crate::tools::qemu::{Runner, runner};
-use crate::world::entrance;
 
-/// How often a daemon is started: when the collector runs is chance.
+/// The number of starts of a daemon, because the time of a garbage collection is random.
 const STARTS: usize = 3;
 
-/// Starts daemons to see what memory they take.
-pub(in crate::commands) struct Prober {
+/// Starts daemons to measure their memory.
+pub(in crate::commands) struct MemoryProbe {
     lab: PathBuf,
 }
 
-impl Prober {
-    /// The inner error is why this machine can't tell what a platform's daemon takes: an emulator has memory of its own.
+impl MemoryProbe {
+    /// Builds the program of the test network. The inner error is the reason why this machine can't measure the platform: an
+    /// emulator uses memory too.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where the world's program can't be built.
+    /// A [`crate::problem::Problem`] if the program can't be built.
     pub(in crate::commands) fn new(maker: &Maker, platform: &Platform) -> Result<Result<Self, String>> {
-        match (runner(platform), entrance::lacking()) {
+        match (runner(platform), sandbox::missing_requirement()) {
             (Runner::Native, None) => Ok(Ok(Self { lab: lab(maker)? })),
             (Runner::Native, Some(why)) => Ok(Err(why)),
             _ => Ok(Err(format!("{platform} is not this machine's processor"))),
         }
     }
 
-    /// What a daemon takes that has logged in and rests; the inner error is why it can't.
+    /// Measures an idle daemon after its login. The inner error is the reason why the daemon did not get there.
     ///
     /// # Errors
-    /// Where no world can be made.
+    /// If the test network can't be created.
     pub(in crate::commands) fn idle(&self, daemon: &Path, platform: &Platform) -> Result<Result<Memory, String>> {
         let plan = Plan { starts: STARTS, ..Plan::new(&self.lab, daemon, platform)? };
         let (mut seen, mut failed) = (Vec::new(), None);
@@ -46,7 +47,7 @@ impl Prober {
                 failed = if anonymous.is_none() { Some(why) } else { failed.take() };
             }
         })?;
-        anyhow::ensure!(status.success(), "the world's process ended ({status})");
+        anyhow::ensure!(status.success(), "the process of the test network ended ({status})");
         Ok(Memory::of(seen).ok_or_else(|| failed.unwrap_or_default()))
     }
 }

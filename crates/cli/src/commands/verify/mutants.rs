@@ -1,7 +1,5 @@
-//! Mutants: each check is run on a binary with a decision turned round that it claims to prove, or on a daemon that is
-//! started so that what it looks for is broken, and must fail.
-//!
-//! Only a check that can fail shows something when it passes.
+//! Mutation test of the checks: each check runs on a binary with one of its decisions inverted, or on a daemon with an
+//! injected fault, and must fail. A check that can't fail proves nothing when it passes.
 
 use std::path::{Path, PathBuf};
 
@@ -10,75 +8,72 @@ use featureset::name::FeatureName;
 use featureset::policy::Verdict;
 use featureset::selection::Selection;
 
-use super::checks::{Broken, Check, Claim};
+use super::checks::{Check, Claim, Fault};
+use super::env::{Plan, TestEnv, run_plan};
 use super::report::{Mutant, Outcome};
-use super::stage::{Plan, Stage, enter};
 use crate::commands::build_tailscale::Unmade;
+use crate::netlab::FaultInjection;
 use crate::problem::Problem;
 use crate::progress;
-use crate::world::Sabotage;
+use crate::shard::Shard;
 use diagnostics::Code;
 
-/// What is wrong with a mutant.
-enum Wrong {
+/// The difference between a mutant and the binary under test.
+enum Mutation {
     Decision(Claim),
-    Start(Broken),
+    Fault(Fault),
 }
 
-/// Builds and tries every mutant of these checks that falls into the shard; those that the policy does not claim have
-/// none.
-pub(super) fn run(
-    stage: &Stage<'_>,
-    daemon: &Path,
-    checks: &[&Check],
-    (part, of): (usize, usize),
-) -> Result<Vec<Mutant>> {
-    let claimed = checks.iter().filter(|check| check.unclaimed_by(stage.pinned.policy).is_none());
+/// Builds and tests the shard's mutants. Checks that do not apply to the policy have none.
+pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Shard) -> Result<Vec<Mutant>> {
+    let claimed = checks.iter().filter(|check| check.unclaimed_by(env.pinned.policy).is_none());
     let all = claimed.flat_map(|check| {
-        let decisions = check.proves.iter().map(|claim| Wrong::Decision(*claim));
-        decisions.chain(check.sabotage.map(Wrong::Start)).map(move |wrong| (*check, wrong))
+        let decisions = check.proves.iter().map(|claim| Mutation::Decision(*claim));
+        decisions.chain(check.fault.map(Mutation::Fault)).map(move |mutation| (*check, mutation))
     });
-    let tried = all.skip(part - 1).step_by(of).map(|(check, wrong)| match wrong {
-        Wrong::Decision(claim) => {
-            let (binary, with, along) = built(stage, check, claim)?;
-            observed(stage, check, &binary, Sabotage::default(), (with, along))
+    let tried = shard.select(all).map(|(check, mutation)| match mutation {
+        Mutation::Decision(claim) => {
+            let (binary, with, along) = built(env, check, claim)?;
+            observed(env, check, &binary, FaultInjection::default(), (with, along))
         }
-        Wrong::Start(broken) => observed(stage, check, daemon, broken.sabotage(), (broken.with.to_owned(), Vec::new())),
+        Mutation::Fault(broken) => {
+            observed(env, check, daemon, broken.injection(), (broken.with.to_owned(), Vec::new()))
+        }
     });
     tried.collect()
 }
 
-/// Builds the binary with one decision turned round; where it is, and its decisions in words.
-fn built(stage: &Stage<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
+/// Builds the binary with one decision inverted. Returns its path, the decision, and the features that had to follow.
+fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
     let name = FeatureName::new(claim.feature).context("a check names a feature")?;
-    let selection = Selection::of(stage.pinned.policy, stage.pinned.registry);
+    let selection = Selection::of(env.pinned.policy, env.pinned.registry);
     let along = selection.flipping(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
     let what = format!("{}: {with}", check.name);
-    let built = stage.binary(&stage.maker, stage.pinned.policy, &selection.flipped(&name), &what)?;
+    let built = env.binary(&env.maker, env.pinned.policy, &selection.flipped(&name), &what)?;
     let binary = built.map_err(|unmade| {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
-        let next = "Check the selection: `hazards` tells which pairs don't compile.";
+        let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
         Problem::new(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
     })?;
     Ok((binary, with, along))
 }
 
-/// Runs a check that must fail.
+/// Runs a check, which must fail.
 fn observed(
-    stage: &Stage<'_>,
+    env: &TestEnv<'_>,
     check: &Check,
     binary: &Path,
-    sabotage: Sabotage,
+    fault: FaultInjection,
     (with, along): (String, Vec<String>),
 ) -> Result<Mutant> {
-    let plan = Plan { sabotage, ..stage.plan(binary, vec![check.name.to_owned()])? };
-    let report = enter(&plan, |_| ())?.pop().context("the check gave no report")?;
+    let plan = Plan { fault, ..env.plan(binary, vec![check.name.to_owned()])? };
+    let report = run_plan(&plan, |_| ())?.pop().context("the check sent no report")?;
     let caught = matches!(report.outcome, Outcome::Failed { .. });
-    let seen = report.words().1.to_owned();
+    let seen = report.summary().1.to_owned();
     let mutant = Mutant { check: report.check, with, along, caught, seen, seconds: report.seconds };
-    let line = format!("{} with {} in {:.1} s: {}", mutant.check, mutant.words(), mutant.seconds, mutant.seen);
+    let line = format!("{} with {} in {:.1} s: {}", mutant.check, mutant.decisions(), mutant.seconds, mutant.seen);
     if caught {
         progress::line("Caught", &line)
     } else {

@@ -1,4 +1,4 @@
-//! What a check gave, and how it is told: a line as it ends, a Markdown table, JSON, annotations.
+//! Results of checks and scenarios, as status lines, a Markdown table, JSON and annotations.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::cli::Format;
 use crate::render::annotate;
 use crate::{outln, output, progress};
 
-/// What the process inside says as it goes on, one to a line.
+/// An event of the process inside, one per line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum Event {
@@ -21,104 +21,104 @@ pub(super) enum Event {
     },
     /// A check has ended.
     Ended(Report),
-    /// A daemon that has logged in rests.
+    /// A daemon was measured.
     Rested {
-        /// Its `RssAnon`, in bytes; nothing where it did not get so far.
+        /// Its `RssAnon` in bytes, or `None` if it did not become idle.
         anonymous: Option<u64>,
-        /// Why not.
+        /// The reason, if it did not become idle.
         why: String,
     },
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It saw what is claimed.
+    /// The property holds.
     Passed {
-        /// What that was.
+        /// The observation.
         observed: String,
     },
-    /// It saw something else.
+    /// The property does not hold.
     Failed {
-        /// What that was.
+        /// The observation.
         why: String,
     },
-    /// The machine lacks something.
+    /// The machine does not meet a requirement.
     Skipped {
-        /// What that is.
+        /// The missing requirement.
         why: String,
     },
-    /// The policy does not claim it.
+    /// The check does not apply to the policy.
     NotClaimed {
-        /// The decision that says so.
+        /// The reason.
         why: String,
     },
 }
 
-/// What a check gave.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Its name.
     pub check: String,
-    /// How it ended.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
-    /// The logs of everything that ran in it, by file name; kept only where it failed.
+    /// The logs of its hosts, by file name; empty unless it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<(String, String)>,
 }
 
-/// What a check gave on a binary with one decision turned round.
+/// The result of a check on a mutant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Mutant {
     /// The check that names the decision.
     pub check: String,
-    /// The decision of the mutant: `omit ipnbus`.
+    /// The inverted decision, such as `omit ipnbus`, or the fault.
     pub with: String,
-    /// Features whose decision had to move along.
+    /// Features that had to follow, because of dependencies.
     pub along: Vec<String>,
     /// Whether the check failed, as it must.
     pub caught: bool,
-    /// What it saw.
+    /// The observation.
     pub seen: String,
-    /// How long the check took; the build not counted.
+    /// The duration of the check, without the build.
     pub seconds: f64,
 }
 
-/// What staging a hazard gave.
+/// The result of a hazard scenario.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Staged {
+pub(super) struct ScenarioResult {
     /// The hazard's id.
     pub hazard: String,
-    /// The release that it was staged on.
+    /// The release.
     pub release: Release,
-    /// Whether the symptom was seen on the offending binary, and not on the remedied one.
+    /// Whether the symptom appeared on the offending binary, and not on the remedied one.
     pub shown: bool,
-    /// Why it was not staged.
+    /// The reason why it did not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// The symptom, or what was seen in its place.
+    /// The symptom, or the observation without it.
     pub offending: String,
-    /// What the remedied binary did; nothing where the decision changes nothing.
+    /// The observation on the remedied binary; `None` if the decision has no effect.
     pub remedied: Option<String>,
-    /// How long both took; the builds not counted.
+    /// The duration of both runs, without the builds.
     pub seconds: f64,
-    /// The logs of both, kept only where nothing was shown.
+    /// The logs of both runs; saved only if it failed.
     #[serde(skip)]
     pub logs: Vec<(String, String)>,
 }
 
-impl Staged {
+impl ScenarioResult {
     pub(super) fn skipped(hazard: &str, release: Release, why: &str) -> Self {
         let (hazard, skipped) = (hazard.to_owned(), Some(why.to_owned()));
         let (offending, logs) = Default::default();
         Self { hazard, release, shown: false, skipped, offending, remedied: None, seconds: 0.0, logs }
     }
 
-    /// Whether it is no failure.
+    /// Whether it counts as a success.
     pub(super) fn is_fine(&self, require_all: bool) -> bool {
         self.shown || (self.skipped.is_some() && !require_all)
     }
@@ -131,7 +131,7 @@ impl Staged {
         }
     }
 
-    /// One line of status.
+    /// Prints a status line.
     pub(super) fn tell(&self) {
         let (hazard, release) = (&self.hazard, self.release);
         if let Some(why) = &self.skipped {
@@ -143,8 +143,8 @@ impl Staged {
     }
 }
 
-/// Prints what stagings gave.
-pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], format: Format) {
+/// Prints the results of scenarios.
+pub(super) fn print_hazards(staged: &[ScenarioResult], target: &str, kept: &[PathBuf], format: Format) {
     match format {
         Format::Human => outln!("{}", hazards_markdown(staged, target)),
         Format::Json => {
@@ -160,8 +160,8 @@ pub(super) fn print_hazards(staged: &[Staged], target: &str, kept: &[PathBuf], f
     }
 }
 
-/// The summary of stagings.
-fn hazards_markdown(staged: &[Staged], target: &str) -> String {
+/// Returns the Markdown table of scenarios.
+fn hazards_markdown(staged: &[ScenarioResult], target: &str) -> String {
     let mut text = format!(
         "## Hazards on {target}, running\n\n| hazard | release | | seconds | offending | remedied |\n|---|---|---|---|---|---|\n"
     );
@@ -175,10 +175,10 @@ fn hazards_markdown(staged: &[Staged], target: &str) -> String {
 }
 
 impl Mutant {
-    /// The decisions in words.
-    pub(super) fn words(&self) -> String {
+    /// Returns the decision and the features that follow it.
+    pub(super) fn decisions(&self) -> String {
         let along = self.along.join(", ");
-        if along.is_empty() { self.with.clone() } else { format!("{} ({along} along)", self.with) }
+        if along.is_empty() { self.with.clone() } else { format!("{} (with {along})", self.with) }
     }
 }
 
@@ -193,7 +193,7 @@ impl Report {
         Self { check: check.to_owned(), outcome, seconds: 0.0, logs: Vec::new() }
     }
 
-    /// Whether it is no failure.
+    /// Whether it counts as a success.
     #[must_use]
     pub fn is_fine(&self, require_all: bool) -> bool {
         match self.outcome {
@@ -203,8 +203,8 @@ impl Report {
         }
     }
 
-    /// The word for how it ended, and what goes with it.
-    pub(super) fn words(&self) -> (&'static str, &str) {
+    /// Returns a word for the outcome, and the observation or the reason.
+    pub(super) fn summary(&self) -> (&'static str, &str) {
         match &self.outcome {
             Outcome::Passed { observed } => ("passed", observed),
             Outcome::Failed { why } => ("FAILED", why),
@@ -213,9 +213,9 @@ impl Report {
         }
     }
 
-    /// One line of status.
+    /// Prints a status line.
     pub(super) fn tell(&self) {
-        let (word, detail) = self.words();
+        let (word, detail) = self.summary();
         let line = format!("{} in {:.1} s: {detail}", self.check, self.seconds);
         match self.outcome {
             Outcome::Passed { .. } => progress::line("Passed", &line),
@@ -225,7 +225,7 @@ impl Report {
     }
 }
 
-/// Prints the product: a Markdown table, one JSON document, or annotations.
+/// Prints the results: a Markdown table, one JSON document, or annotations.
 pub(super) fn print(
     reports: &[Report],
     mutants: &[Mutant],
@@ -248,7 +248,7 @@ pub(super) fn print(
         }
         Format::Github | Format::Sarif => {
             for report in reports {
-                let (word, detail) = report.words();
+                let (word, detail) = report.summary();
                 let level = match report.outcome {
                     Outcome::Failed { .. } => "error",
                     Outcome::Skipped { .. } => "warning",
@@ -258,7 +258,7 @@ pub(super) fn print(
             }
             for mutant in mutants.iter().filter(|mutant| !mutant.caught) {
                 let (title, message) =
-                    (format!("verify {} blind", mutant.check), format!("It passes with {}.", mutant.words()));
+                    (format!("verify {} blind", mutant.check), format!("It passes with {}.", mutant.decisions()));
                 annotate("error", &title, &message);
             }
         }
@@ -272,22 +272,22 @@ fn value(report: &Report) -> serde_json::Value {
     value
 }
 
-/// The summary of a run.
+/// Returns the Markdown tables of a run.
 pub(super) fn markdown(reports: &[Report], mutants: &[Mutant], release: Release, target: &str) -> String {
     let mut text = format!(
-        "## Tailscale {release} on {target}, running\n\n| check | | seconds | seen | proves |\n|---|---|---|---|---|\n"
+        "## Tailscale {release} on {target}, running\n\n| check | | seconds | observed | proves |\n|---|---|---|---|---|\n"
     );
     for report in reports {
-        let (word, detail) = report.words();
+        let (word, detail) = report.summary();
         let detail = cell(detail);
         let claims = checks::find(&report.check).map(|check| check.claims()).unwrap_or_default();
         text += &format!("| {} | {word} | {:.1} | {detail} | {claims} |\n", report.check, report.seconds);
     }
     if !mutants.is_empty() {
-        text += "\n### With one decision turned round\n\n| check | with | | seconds | seen |\n|---|---|---|---|---|\n";
+        text += "\n### With one decision inverted\n\n| check | with | | seconds | observed |\n|---|---|---|---|---|\n";
     }
     for mutant in mutants {
-        let (word, with) = (if mutant.caught { "caught" } else { "NOT CAUGHT" }, mutant.words());
+        let (word, with) = (if mutant.caught { "caught" } else { "NOT CAUGHT" }, mutant.decisions());
         let (check, seconds, seen) = (&mutant.check, mutant.seconds, cell(&mutant.seen));
         text += &format!("| {check} | {with} | {word} | {seconds:.1} | {seen} |\n");
     }
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_as_markdown() {
+    fn results_as_markdown() {
         let mutant = |caught, along: &[&str]| Mutant {
             check: "dns".to_owned(),
             with: "omit netstack".to_owned(),
@@ -328,14 +328,14 @@ mod tests {
     }
 
     #[test]
-    fn a_skipped_check_is_a_failure_only_where_everything_must_run() {
+    fn skipped_check_fails_only_with_require_all() {
         let fine = |all| reports().iter().map(|report| report.is_fine(all)).collect::<Vec<_>>();
         assert_eq!(fine(false), [true, false, true, true]);
         assert_eq!(fine(true), [true, false, false, true]);
     }
 
     #[test]
-    fn events_survive_the_way_out() {
+    fn events_round_trip_as_json() {
         for report in reports() {
             let event = Event::Ended(report);
             let text = serde_json::to_string(&event).unwrap();

@@ -1,31 +1,31 @@
-//! Names: the daemon's own resolver answers for the tailnet and for everything else.
+//! DNS: the daemon's resolver answers for names of the tailnet and forwards others.
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Check, keep};
+use super::check::{Check, keep};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::{CONTROL, DOMAIN, OUTSIDE, Programs, World, until};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::{CONTROL, DOMAIN, Netlab, OUTSIDE, Programs, until};
 
-/// Where every node answers for names.
+/// The address of every node's resolver.
 pub(super) const QUAD100: &str = "100.100.100.100";
 
 pub(super) const CHECK: Check = Check {
     name: "dns",
-    claim: "100.100.100.100 answers for the tailnet's names and forwards others, over UDP and TCP, and the daemon lives on.",
+    claim: "100.100.100.100 answers for the tailnet's names and forwards others, over UDP and TCP, and the daemon does not crash.",
     proves: &[keep("dns"), keep("netstack")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
     node.join(&[])?;
     let resolv = node.host.folder.join("etc/resolv.conf");
-    // A name is asked for only once the daemon has put itself into the place of the resolver, as a program would.
+    // Names are looked up only after the daemon has replaced the resolver, as a program would do.
     let pointed = until(PATIENCE, "/etc/resolv.conf to name 100.100.100.100", || {
         Ok(files::read(&resolv)?.contains(QUAD100).then_some(()))
     });
@@ -36,7 +36,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     for (name, address) in expected {
         for protocol in ["udp", "tcp"] {
             let answered = node.host.lab(&["resolve", QUAD100, protocol, name]);
-            node.alive().with_context(|| format!("after the question for {name} over {protocol}"))?;
+            node.alive().with_context(|| format!("after the query for {name} over {protocol}"))?;
             let answered = answered.with_context(|| format!("{name} over {protocol}"))?;
             ensure!(answered.lines().any(|line| line == address), "{name} over {protocol} is {}", answered.trim());
         }
@@ -44,6 +44,6 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     pointed?;
     node.stop()?;
     let left = files::read(&resolv)?;
-    ensure!(left.contains(CONTROL), "after the daemon has ended, /etc/resolv.conf says: {}", left.trim());
-    Ok(format!("{own}, {extra} and {} over UDP and TCP; resolv.conf taken and given back", OUTSIDE.0))
+    ensure!(left.contains(CONTROL), "after the daemon has stopped, /etc/resolv.conf contains: {}", left.trim());
+    Ok(format!("{own}, {extra} and {} over UDP and TCP; resolv.conf replaced and restored", OUTSIDE.0))
 }

@@ -1,4 +1,4 @@
-//! Flash: what is written where the daemon keeps its state.
+//! Flash: writes to the daemon's state directory.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,41 +6,41 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Check, omit};
+use super::check::{Check, omit};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::silent_except;
+use crate::netlab::{Netlab, Programs, until};
 use crate::process::check_interrupt;
-use crate::world::host::PATIENCE;
-use crate::world::node::silent_but_for;
-use crate::world::{Programs, World, until};
 
 pub(super) const CHECK: Check = Check {
     name: "flash",
-    claim: "Nothing is written under the state directory in an idle minute, nor when peers change on a tailnet that caches network maps; nor is a log, though no variable forbids it.",
+    claim: "The daemon writes nothing to its state directory in an idle minute or when peers change on a tailnet with cached network maps, and no log, even without the variable that disables logs.",
     proves: &[omit("cachenetmap"), omit("logtail")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
-/// How long nothing may be written.
+/// The time without writes.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How many peers appear.
+/// The number of new peers.
 const PEERS: usize = 5;
 
-/// Where the daemon logs to, whatever its state directory is; on the device that is the same folder.
+/// The folder of the daemon's logs, which does not depend on its state directory; on the device both are the same.
 const LOGS: &str = "/var/lib/tailscale";
 
-/// Every file and folder, with what changes when it is written: its number, size and time.
+/// Every file and folder, with its inode number, size and modification time.
 type Tree = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
 pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
-    node.join_with(&silent_but_for("TS_NO_LOGS_NO_SUPPORT"), &[])?;
-    world.control("/lab/capabilities?node=router&names=cache-network-maps")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
+    node.join_with(&silent_except("TS_NO_LOGS_NO_SUPPORT"), &[])?;
+    netlab.control("/lab/capabilities?node=router&names=cache-network-maps")?;
     // The capability comes with the next map, and a new node writes for a while.
-    world.control("/lab/peer")?;
+    netlab.control("/lab/peer")?;
     peers(&node, 1)?;
     let state = node.state();
     let folders = [state.as_path(), Path::new(LOGS)];
@@ -53,15 +53,15 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
         std::thread::sleep(Duration::from_millis(200));
     }
     let idle = written(&before, &tree(folders)?);
-    ensure!(idle.is_empty(), "in an idle minute were written: {}", idle.join(", "));
+    ensure!(idle.is_empty(), "written in an idle minute: {}", idle.join(", "));
 
     for number in 2..=PEERS + 1 {
-        world.control("/lab/peer")?;
+        netlab.control("/lab/peer")?;
         peers(&node, number)?;
     }
     let after = settled(folders)?;
     let changed = written(&before, &after);
-    ensure!(changed.is_empty(), "for {PEERS} new peers were written: {}", changed.join(", "));
+    ensure!(changed.is_empty(), "written for {PEERS} new peers: {}", changed.join(", "));
     node.alive()?;
     Ok(format!(
         "{first} files and folders after the login; nothing written in {} s, nothing for {PEERS} new peers",
@@ -69,17 +69,17 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ))
 }
 
-/// Waits until the node knows that many peers.
-fn peers(node: &crate::world::node::Node, count: usize) -> Result<()> {
+/// Waits until the node has this number of peers.
+fn peers(node: &crate::netlab::node::Node, count: usize) -> Result<()> {
     until(PATIENCE, &format!("{count} peers"), || {
         Ok(node.status()?["Peer"].as_object().is_some_and(|peers| peers.len() >= count).then_some(()))
     })
 }
 
-/// The state once nothing was written for three seconds.
+/// Waits until nothing was written for three seconds, and returns the files.
 fn settled(folders: [&Path; 2]) -> Result<Tree> {
     let mut last = (tree(folders)?, Instant::now());
-    until(PATIENCE, "the state directory to come to rest", || {
+    until(PATIENCE, "a state directory without writes", || {
         let now = tree(folders)?;
         if now != last.0 {
             last = (now, Instant::now());
@@ -92,7 +92,7 @@ fn tree(folders: [&Path; 2]) -> Result<Tree> {
     use std::os::unix::fs::MetadataExt;
     let (mut found, mut open) = (Tree::new(), folders.map(Path::to_owned).to_vec());
     while let Some(path) = open.pop() {
-        // What is renamed away between two looks is seen in its folder.
+        // A file that is renamed meanwhile changes its folder.
         let Ok(data) = std::fs::symlink_metadata(&path) else { continue };
         if data.is_dir() {
             open.extend(std::fs::read_dir(&path)?.filter_map(|entry| Some(entry.ok()?.path())));
@@ -102,7 +102,7 @@ fn tree(folders: [&Path; 2]) -> Result<Tree> {
     Ok(found)
 }
 
-/// What is other than it was, was not there, or is gone.
+/// Returns the names of changed, new and deleted files.
 fn written(before: &Tree, after: &Tree) -> Vec<String> {
     let all = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
     let changed = all.filter(|path| before.get(*path) != after.get(*path));
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_is_seen() {
+    fn every_kind_of_write_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("deep")).unwrap();

@@ -1,42 +1,38 @@
-//! Load: bursts of traffic through the tunnel; what memory the daemon takes before and after is told.
+//! Load: bursts of traffic through the tunnel; reports the memory of the daemon before and after.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Broken, Check};
+use super::check::{Check, Fault};
+use crate::netlab::memory::Memory;
+use crate::netlab::{Netlab, Programs, wait_until_reachable};
 use crate::process::check_interrupt;
-use crate::world::memory::Memory;
-use crate::world::{Programs, World, reached};
 
 pub(super) const CHECK: Check = Check {
     name: "load",
-    claim: "Bursts through the tunnel arrive byte for byte, and no daemon dies.",
+    claim: "Bursts through the tunnel arrive unchanged, and no daemon crashes.",
     proves: &[],
-    sabotage: Some(Broken {
-        with: "no device in the kernel",
-        variables: &[],
-        arguments: &["--tun=userspace-networking"],
-    }),
+    fault: Some(Fault { with: "no TUN device", variables: &[], arguments: &["--tun=userspace-networking"] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
 };
 
-/// How many bursts there are at least, of how many connections with how many bytes each.
+/// The minimum number of bursts, and the connections and bytes of each.
 const BURSTS: usize = 3;
 const CONNECTIONS: usize = 4;
 const BYTES: u64 = 20_000_000;
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (mut router, mut client) = (world.node("router")?, world.node("client")?);
+    let netlab = Netlab::new(programs)?;
+    let (mut router, mut client) = (netlab.node("router")?, netlab.node("client")?);
     router.join(&[])?;
     client.join(&[])?;
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
-    reached(&client.host, &at)?;
-    let idle = Memory::of(&router)?;
+    wait_until_reachable(&client.host, &at)?;
+    let idle = Memory::current(&router)?;
     let (mut taken, begun) = (Vec::new(), Instant::now());
     while taken.len() < BURSTS || begun.elapsed() < programs.soak {
         check_interrupt()?;
@@ -53,10 +49,10 @@ fn run(programs: &Programs) -> Result<String> {
         for one in sent {
             one.with_context(|| format!("burst {burst}"))?;
         }
-        taken.push(Memory::of(&router)?);
+        taken.push(Memory::current(&router)?);
     }
     for node in [&router, &client] {
-        let log = node.logged()?;
+        let log = node.log_text()?;
         let panic = log.lines().find(|line| line.contains("panic: "));
         ensure!(panic.is_none(), "{} logged {}", node.host.name, panic.unwrap_or_default());
     }

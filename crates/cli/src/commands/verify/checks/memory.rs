@@ -1,76 +1,76 @@
-//! Memory: what the daemon takes at rest, and after use, as it ships and before it was packed.
+//! Memory use of the daemon, idle and after use, packed and unpacked.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use featureset::policy::format_size;
 
-use super::{Broken, Check};
-use crate::world::memory::Memory;
-use crate::world::{Programs, World, reached};
+use super::check::{Check, Fault};
+use crate::netlab::memory::Memory;
+use crate::netlab::{Netlab, Programs, wait_until_reachable};
 
 pub(super) const CHECK: Check = Check {
     name: "memory",
-    claim: "At rest the daemon takes no more than 12 MB beside its own code, often asked for its status 80 MB, after traffic 80 MB.",
+    claim: "The idle daemon uses at most 12 MB in addition to its code, and at most 80 MB after many status requests or traffic.",
     proves: &[],
-    sabotage: Some(Broken { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
+    fault: Some(Fault { with: "GOGC=off", variables: &[("GOGC", "off")], arguments: &[] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
 };
 
-/// The most that may not be given back, beside the program's own code where that is packed.
+/// The limits of anonymous memory, in addition to the code of a packed program.
 const AT_REST: u64 = 12_000_000;
 const ASKED: u64 = 80_000_000;
 const AFTER_TRAFFIC: u64 = 80_000_000;
 
-/// What is sent, and comes back.
+/// Bytes sent and echoed.
 const BYTES: &str = "50000000";
 
-/// How often it is asked for its status: as often as what watches a router does in a day. Before the traffic, for that takes
-/// its buffers from a pool, which the collector counts whole and therefore runs so seldom that its absence would not be seen.
+/// The number of status requests: as many as a router's monitoring makes in a day. They come before the traffic. Traffic takes
+/// its buffers from a pool that the garbage collector counts as a whole, so it would run too rarely to notice its absence.
 const QUESTIONS: &str = "8000";
 
-/// How long either may take.
+/// The time limit of the requests and of the traffic.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn run(programs: &Programs) -> Result<String> {
-    let packed = one(programs)?;
+    let packed = measure(programs)?;
     let Some(unpacked) = &programs.unpacked else { return Ok(packed) };
-    let unpacked = one(&programs.with_daemon(unpacked))?;
+    let unpacked = measure(&programs.with_daemon(unpacked))?;
     Ok(format!("{packed}; unpacked {unpacked}"))
 }
 
-/// Looks at one daemon.
-fn one(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (mut router, mut client) = (world.node("router")?, world.node("client")?);
+/// Measures one daemon.
+fn measure(programs: &Programs) -> Result<String> {
+    let netlab = Netlab::new(programs)?;
+    let (mut router, mut client) = (netlab.node("router")?, netlab.node("client")?);
     router.join(&[])?;
     client.join(&[])?;
     let rest = Memory::at_rest(&router)?;
     let own = code(programs)?;
-    held("at rest", rest, own + AT_REST)?;
+    check_limit("idle", rest, own + AT_REST)?;
     router.host.lab_within(&["ask", &router.socket(), QUESTIONS], PATIENCE)?;
     let asked = Memory::at_rest(&router)?;
-    held("often asked for its status", asked, own + ASKED)?;
+    check_limit("after status requests", asked, own + ASKED)?;
     let _echo = router.host.serve("echo", &["echo", "[::]:7000"])?;
     let at = format!("{}:7000", router.addresses()?.0);
-    reached(&client.host, &at)?;
+    wait_until_reachable(&client.host, &at)?;
     client.host.lab_within(&["send", &at, BYTES], PATIENCE)?;
     let after = Memory::at_rest(&router)?;
     router.alive()?;
-    held("after traffic", after, own + AFTER_TRAFFIC)?;
-    Ok(format!("at rest {rest}, asked {asked}, after traffic {after}"))
+    check_limit("after traffic", after, own + AFTER_TRAFFIC)?;
+    Ok(format!("idle {rest}, after status requests {asked}, after traffic {after}"))
 }
 
-/// What a packed program's own code takes: all of it, for no file is behind it that the kernel could read again.
+/// Returns the size of a packed program's code, which is anonymous memory: the kernel can't read it from a file again.
 fn code(programs: &Programs) -> Result<u64> {
     let size = |path: &std::path::Path| std::fs::metadata(path).map(|data| data.len()).context("the daemon's size");
     programs.unpacked.as_ref().filter(|path| **path != programs.tailscaled).map_or(Ok(0), |path| size(path))
 }
 
-fn held(when: &str, memory: Memory, most: u64) -> Result<()> {
-    let most_said = format_size(most);
-    ensure!(memory.anonymous <= most, "{when} the daemon takes {memory}; no more than {most_said} were expected");
+fn check_limit(when: &str, memory: Memory, most: u64) -> Result<()> {
+    let limit = format_size(most);
+    ensure!(memory.anonymous <= most, "{when}, the daemon uses {memory}; the limit is {limit}");
     Ok(())
 }

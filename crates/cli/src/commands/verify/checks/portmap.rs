@@ -1,55 +1,55 @@
-//! Port mapping: the router next to the node is asked for a port, and peers come in by it.
+//! Port mapping: the node requests a port from its router, and peers reach it there.
 
 use anyhow::{Context, Result, ensure};
 
+use super::check::{Check, keep};
 use super::direct::{Nat, behind_nat, path};
-use super::{Check, keep};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::node::silent_but_for;
-use crate::world::{Programs, World, until, until_told};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::silent_except;
+use crate::netlab::{Netlab, Programs, until, wait_for_result};
 
 pub(super) const CHECK: Check = Check {
     name: "portmap",
-    claim: "Behind a router that speaks NAT-PMP the node asks for a port, tells its peers, and is reached directly by it, where without it no direct path is.",
+    claim: "Behind a router with NAT-PMP the node maps a port, announces it to its peers, and is reached directly there; without the mapping there is no direct path.",
     proves: &[keep("portmapper")],
-    sabotage: None,
+    fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: false,
     run,
 };
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (left, mut mapped) = behind_nat(&world, "left", "mapped", (1, Nat::Hard))?;
+    let netlab = Netlab::new(programs)?;
+    let (left, mut mapped) = behind_nat(&netlab, "left", "mapped", (1, Nat::Hard))?;
     let _natpmp = left.serve("natpmp", &["natpmp", "eth0"])?;
-    let (_right, mut peer) = behind_nat(&world, "right", "peer", (2, Nat::Hard))?;
+    let (_right, mut peer) = behind_nat(&netlab, "right", "peer", (2, Nat::Hard))?;
 
-    mapped.join_with(&silent_but_for("TS_DISABLE_PORTMAPPER"), &[])?;
-    let (outside, inside) = until(PATIENCE, "the node to ask its router for a port", || {
-        let said = files::read(&left.log("natpmp"))?;
-        let mapped = said.lines().filter_map(|line| line.strip_prefix("mapped "));
+    mapped.join_with(&silent_except("TS_DISABLE_PORTMAPPER"), &[])?;
+    let (outside, inside) = until(PATIENCE, "the node's request for a port mapping", || {
+        let log = files::read(&left.log("natpmp"))?;
+        let mapped = log.lines().filter_map(|line| line.strip_prefix("mapped "));
         let mut ends = mapped.filter_map(|line| line.split_once(' '));
         Ok(ends
             .next_back()
             .map(|(outside, rest)| (outside.to_owned(), rest.split(' ').next().unwrap_or("").to_owned())))
     })?;
-    until_told(PATIENCE, &format!("{outside} among what the node tells its peers"), || {
-        let told = endpoints(&world, "mapped")?;
-        Ok(if told.contains(&outside) { Ok(()) } else { Err(told.join(", ")) })
+    wait_for_result(PATIENCE, &format!("{outside} in the node's endpoints"), || {
+        let announced = endpoints(&netlab, "mapped")?;
+        Ok(if announced.contains(&outside) { Ok(()) } else { Err(announced.join(", ")) })
     })?;
 
-    // From behind a second such router, whose own ports nobody can know.
+    // The peer is behind a second such router, whose ports are unpredictable.
     peer.join(&[])?;
     let found = path(&peer, &mapped)?;
     ensure!(found.contains(&format!("via {outside} ")), "{outside} is mapped, but the path is {found}");
     mapped.alive()?;
-    Ok(format!("{outside} given for {inside} and told to control; a peer behind another such router is {found}"))
+    Ok(format!("{outside} mapped to {inside} and announced; a peer behind another such router is {found}"))
 }
 
-/// Where a node says that it can be reached.
-fn endpoints(world: &World, name: &str) -> Result<Vec<String>> {
-    let nodes: Vec<serde_json::Value> = serde_json::from_str(&world.control("/lab/nodes")?)?;
+/// Returns the endpoints that a node has announced.
+fn endpoints(netlab: &Netlab, name: &str) -> Result<Vec<String>> {
+    let nodes: Vec<serde_json::Value> = serde_json::from_str(&netlab.control("/lab/nodes")?)?;
     let node = nodes.iter().find(|node| node["Hostinfo"]["Hostname"] == name);
     let endpoints = node.with_context(|| format!("control knows no node {name}"))?["Endpoints"].as_array();
     Ok(endpoints.into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect())

@@ -1,41 +1,41 @@
-//! Power cuts: the daemon is killed at any moment, and is the same node afterwards.
+//! Power cuts: the daemon is killed at random times, and is the same node afterwards.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Broken, Check};
+use super::check::{Check, Fault};
 use crate::files;
-use crate::world::host::PATIENCE;
-use crate::world::node::Node;
-use crate::world::{Programs, World, until};
+use crate::netlab::host::PATIENCE;
+use crate::netlab::node::Node;
+use crate::netlab::{Netlab, Programs, until};
 
 pub(super) const CHECK: Check = Check {
     name: "restart",
-    claim: "Killed at any moment the daemon comes back as the same node without a login, its state file never corrupt.",
+    claim: "After being killed at any time the daemon is the same node without a login, and its state file is never corrupt.",
     proves: &[],
-    sabotage: Some(Broken { with: "the state in memory", variables: &[], arguments: &["--state=mem:"] }),
+    fault: Some(Fault { with: "the state in memory", variables: &[], arguments: &["--state=mem:"] }),
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
     anywhere: true,
     run,
 };
 
-/// How often the power is cut.
+/// The number of power cuts.
 const CUTS: u64 = 6;
 
 fn run(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
     node.join(&[])?;
     let before = identity(&node)?;
     let mut moments = Vec::new();
     for cut in 0..CUTS {
-        // From the first write to long after the last one.
+        // Between the first write and long after the last one.
         let moment = RandomState::new().hash_one(cut) % 1500;
         moments.push(moment.to_string());
         std::thread::sleep(Duration::from_millis(moment));
-        // A change on its way to the file.
+        // Starts a write to the file.
         let _ = node.cli(&["set", if cut % 2 == 0 { "--accept-routes=true" } else { "--accept-routes=false" }]);
         node.kill();
         whole(&node).with_context(|| format!("cut {cut}, after {moment} ms"))?;
@@ -48,14 +48,14 @@ fn run(programs: &Programs) -> Result<String> {
     Ok(format!("{CUTS} cuts {} ms after the start: always the node {}", moments.join(", "), before.0))
 }
 
-/// Who the node is: its name in the tailnet and its key.
+/// Returns the node's ID in the tailnet and its key.
 fn identity(node: &Node) -> Result<(String, String)> {
     let status = node.status()?;
     let text = |name: &str| status["Self"][name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
     Ok((text("ID")?, text("PublicKey")?))
 }
 
-/// Fails unless the state file is whole.
+/// Fails if the state file is corrupt.
 fn whole(node: &Node) -> Result<()> {
     let text = files::read(&node.state().join("tailscaled.state"))?;
     let state: serde_json::Value = serde_json::from_str(&text).context("the state file is corrupt")?;

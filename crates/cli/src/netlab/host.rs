@@ -1,4 +1,4 @@
-//! A host: a process that keeps a network and a mount namespace, and commands that run in them.
+//! A host: a process that holds a network and a mount namespace, and commands that run in them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::{CONTROL, until};
+use super::address::CONTROL;
+use super::poll::until;
 use crate::process::{self, Output, Server};
 use crate::{files, process::output_within};
 
-/// How long a small step may take on a busy machine.
+/// The time limit of a small step on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The user that is not root.
+/// The user id of `nobody`.
 pub const NOBODY: &str = "65534";
 
-/// Namespaces with a name. They are gone when it is dropped.
+/// Named namespaces. Dropping the host removes them.
 pub struct Host {
     /// Its name.
     pub name: String,
-    /// Where its files are.
+    /// The folder of its files.
     pub folder: PathBuf,
     lab: PathBuf,
     nsenter: PathBuf,
@@ -40,17 +41,17 @@ impl Host {
         command.arg(format!("{}=/etc", etc.display()));
         let log = folder.join("hold.log");
         let mut holder = process::start(command, &log)?;
-        serving(&mut holder, &log)?;
+        wait_until_ready(&mut holder, &log)?;
         Ok(Self { name: name.to_owned(), folder, lab: lab.to_owned(), nsenter: process::needed("nsenter")?, holder })
     }
 
-    /// The log of one of its servers.
+    /// Returns the log file of a server on this host.
     #[must_use]
     pub fn log(&self, server: &str) -> PathBuf {
         self.folder.join(format!("{server}.log"))
     }
 
-    /// A command in its namespaces, as root and in an empty environment.
+    /// Builds a command that runs in its namespaces, as root and with an empty environment.
     #[must_use]
     pub fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = self.entering(&[]);
@@ -58,7 +59,7 @@ impl Host {
         command
     }
 
-    /// As [`Host::command`], for a command that was made elsewhere, and as another user if one is given.
+    /// As [`Host::command`], for an existing command, and as another user if `user` is set.
     #[must_use]
     pub fn inside(&self, inner: &Command, user: Option<&str>) -> Command {
         let user: Vec<&str> = user.map(|id| vec!["--setuid", id, "--setgid", id]).unwrap_or_default();
@@ -70,20 +71,20 @@ impl Host {
     fn entering(&self, options: &[&str]) -> Command {
         let mut command = Command::new(&self.nsenter);
         command.args(["--net", "--mount", "--target", &self.holder.id().to_string()]).args(options).arg("--");
-        // No program of the machine is found by what runs here: the device has none either.
+        // Only the machine's standard folders are searched for programs.
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command
     }
 
-    /// Runs our own program in it, and gives what it prints.
+    /// Runs our helper program on this host and returns its stdout.
     ///
     /// # Errors
-    /// What it says where it fails.
+    /// Its output, if it fails.
     pub fn lab(&self, arguments: &[&str]) -> Result<String> {
         self.lab_within(arguments, PATIENCE)
     }
 
-    /// As [`Host::lab`], for what takes longer.
+    /// As [`Host::lab`], with another time limit.
     ///
     /// # Errors
     /// As [`Host::lab`].
@@ -92,24 +93,24 @@ impl Host {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        bail!("{}: `{}`: {}", self.name, arguments.join(" "), complaint(&output))
+        bail!("{}: `{}`: {}", self.name, arguments.join(" "), failure_output(&output))
     }
 
-    /// Starts one of our servers in it, and waits until it serves. Its output is in [`Host::log`].
+    /// Starts a server of our helper program on this host and waits until it is ready. Its output goes to [`Host::log`].
     ///
     /// # Errors
-    /// What it says where it ends.
+    /// Its output, if it ends.
     pub fn serve(&self, name: &str, arguments: &[&str]) -> Result<Server> {
         let log = self.log(name);
         let mut server = process::start(self.command(&self.lab, arguments), &log)?;
-        serving(&mut server, &log)?;
+        wait_until_ready(&mut server, &log)?;
         Ok(server)
     }
 
-    /// Connects it with another host: an interface here, one there, each with its addresses.
+    /// Connects it with another host by a pair of interfaces, each with its addresses.
     ///
     /// # Errors
-    /// Where a name is taken or an address is none.
+    /// If a name is taken or an address is invalid.
     pub fn connect(
         &self,
         name: &str,
@@ -124,28 +125,36 @@ impl Host {
     }
 }
 
-/// Waits for the word of a server that it serves.
-pub(super) fn serving(server: &mut Server, log: &Path) -> Result<()> {
-    until(PATIENCE, "a server of the world", || {
-        let said = files::read(log)?;
-        if said.lines().any(|line| line == "ready") {
+/// Waits until an echo server answers. Without a relay, the first packets wait for a direct path.
+///
+/// # Errors
+/// As [`until`].
+pub fn wait_until_reachable(from: &Host, at: &str) -> Result<()> {
+    until(PATIENCE, "the first bytes through the tunnel", || Ok(from.lab(&["send", at, "1000"]).ok().map(drop)))
+}
+
+/// Waits until a server logs `ready`.
+pub(super) fn wait_until_ready(server: &mut Server, log: &Path) -> Result<()> {
+    until(PATIENCE, "a server of the test network", || {
+        let log = files::read(log)?;
+        if log.lines().any(|line| line == "ready") {
             return Ok(Some(()));
         }
         match server.ended() {
-            Some(status) => bail!("a server of the world ended ({status}): {}", said.trim()),
+            Some(status) => bail!("a server of the test network ended ({status}): {}", log.trim()),
             None => Ok(None),
         }
     })
 }
 
-/// What a program that failed has to say.
+/// Returns the output of a failed program and how it ended.
 #[must_use]
-pub fn complaint(output: &Output) -> String {
-    let said = [output.stderr.trim(), output.stdout.trim()].join("\n");
-    format!("{} ({})", said.trim(), ended(output.status))
+pub fn failure_output(output: &Output) -> String {
+    let printed = [output.stderr.trim(), output.stdout.trim()].join("\n");
+    format!("{} ({})", printed.trim(), ended(output.status))
 }
 
-/// How a program ended, in words.
+/// Describes an exit status.
 #[must_use]
 pub fn ended(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
@@ -156,10 +165,10 @@ pub fn ended(status: ExitStatus) -> String {
     }
 }
 
-/// The first line that has a word in it, of a text.
+/// Returns the first line that contains a word.
 ///
 /// # Errors
-/// The text, where no line has it.
+/// The text, if no line contains it.
 pub fn line_with<'a>(text: &'a str, word: &str) -> Result<&'a str> {
     text.lines().find(|line| line.contains(word)).with_context(|| format!("no `{word}` in: {}", text.trim()))
 }

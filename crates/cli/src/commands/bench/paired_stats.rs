@@ -1,19 +1,21 @@
-//! How two things compare that were measured in turn: the ratio, and the interval that it is in.
+//! Compares two variants measured alternately: the ratio and its confidence interval (Hodges–Lehmann, Wilcoxon).
 //!
-//! What disturbs a measurement on a shared machine multiplies it, comes and goes, and is sometimes enormous. So each pair of
-//! neighbouring runs gives one ratio, in which what lasts longer than a pair cancels; logarithms of ratios are taken, for twice
-//! and half are equally far from the same; and the estimate is by ranks: the median of the means of every two of them
-//! (Hodges and Lehmann), with the exact interval that Wilcoxon's signed-rank test leaves standing. One wild pair moves it by a
-//! rank; with means and Student's t it would move it by its size. The only assumption is that a log ratio is as likely above
-//! its centre as below, which taking turns at being first sees to. Nothing is drawn at random: the same runs give the same
-//! interval.
+//! Noise on a shared machine multiplies a measurement, comes and goes, and is sometimes enormous. Therefore:
+//!
+//! - Each pair of neighbouring runs yields one ratio, in which noise that lasts longer than a pair cancels.
+//! - Logarithms of the ratios are used, because a factor of two and a half are equally far from one.
+//! - The estimate is the median of the means of every two of them (Hodges and Lehmann), with the exact interval of Wilcoxon's
+//!   signed-rank test. An outlier moves it by one rank; it would move a mean with Student's t by its size.
+//!
+//! The only assumption is that a log ratio is as likely above its centre as below, which the alternating order ensures. There
+//! is no random sampling: the same runs yield the same interval.
 
 use serde::Serialize;
 
-/// A ratio and its interval of 95 %.
+/// A ratio and its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratio {
-    /// The best guess.
+    /// The estimate.
     pub estimate: f64,
     /// The lower end.
     pub low: f64,
@@ -21,26 +23,26 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// What an interval says of a limit.
+/// The position of an interval relative to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// All of it is within.
+    /// The interval is below the limit.
     Within,
-    /// All of it is beyond.
+    /// The interval is above the limit.
     Beyond,
-    /// It is on both sides: more pairs, or a quieter machine.
+    /// The interval contains the limit: more pairs or a quieter machine are needed.
     TooNoisy,
 }
 
-/// How likely an interval may miss on one side.
+/// The probability that an interval misses on one side.
 const MISSED: f64 = 0.025;
 
 impl Ratio {
-    /// The second of each pair in terms of the first. Nothing where there are fewer than six pairs, for which no interval is
-    /// that sure, or where a number is not positive.
+    /// Estimates the ratio of the second to the first of each pair. Returns `None` for fewer than six pairs, which have no 95 %
+    /// interval, or if a number is not positive.
     #[must_use]
-    pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
+    pub fn from_pairs(pairs: &[(f64, f64)]) -> Option<Self> {
         let fine = |number: f64| number.is_finite() && number > 0.0;
         if !pairs.iter().all(|(first, second)| fine(*first) && fine(*second)) {
             return None;
@@ -54,7 +56,7 @@ impl Ratio {
         Some(Self { estimate: median(&means)?.exp(), low: low.exp(), high: high.exp() })
     }
 
-    /// Whether it is at most so large.
+    /// Compares it with a limit.
     #[must_use]
     pub fn at_most(self, limit: f64) -> Verdict {
         match (self.low, self.high) {
@@ -64,32 +66,32 @@ impl Ratio {
         }
     }
 
-    /// The same seen from the other: what was twice as much is half as much.
+    /// Returns the inverse ratio.
     #[must_use]
     pub fn inverse(self) -> Self {
         Self { estimate: 1.0 / self.estimate, low: 1.0 / self.high, high: 1.0 / self.low }
     }
 }
 
-/// The middle of numbers that are sorted.
+/// Returns the median of sorted numbers.
 fn median(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     let high = *sorted.get(middle)?;
     Some(if sorted.len().is_multiple_of(2) { f64::midpoint(high, *sorted.get(middle.checked_sub(1)?)?) } else { high })
 }
 
-/// The middle of numbers.
+/// Returns the median of numbers.
 pub(super) fn middle(numbers: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = numbers.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
     median(&sorted)
 }
 
-/// How many of the sorted means lie outside of the interval at each end: the largest sum of ranks that so many pairs reach or
-/// fall below by chance with at most [`MISSED`].
+/// Returns how many of the sorted means are outside the interval at each end: the largest sum of ranks with a probability of
+/// at most [`MISSED`] for this sum or less.
 fn outside(pairs: usize) -> Option<usize> {
     let most = pairs * (pairs + 1) / 2;
-    // How likely each sum of the ranks 1..=pairs is where each counts or not by the toss of a coin.
+    // The probability of each sum of the ranks 1..=pairs if each rank counts with probability one half.
     let mut likely = vec![0.0; most + 1];
     likely[0] = 1.0;
     for rank in 1..=pairs {
@@ -112,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_ranks_are_those_of_the_printed_tables() {
+    fn critical_ranks_equal_published_tables() {
         // Two-sided 5 %, as every table of Wilcoxon's signed-rank test has it.
         for (pairs, critical) in [(6, 0), (7, 2), (8, 3), (10, 8), (15, 25), (20, 52), (25, 89), (30, 137), (50, 434)] {
             assert_eq!(outside(pairs), Some(critical), "{pairs} pairs");
@@ -121,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_each_time_has_an_interval_of_no_width() {
-        let ratio = Ratio::of(&[(2.0, 3.0); 12]).unwrap();
+    fn equal_ratios_have_an_interval_without_width() {
+        let ratio = Ratio::from_pairs(&[(2.0, 3.0); 12]).unwrap();
         for end in [ratio.estimate, ratio.low, ratio.high] {
             assert!((end - 1.5).abs() < 1e-12, "{ratio:?}");
         }
@@ -131,27 +133,27 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_too_little() {
-        assert_eq!(Ratio::of(&[(1.0, 1.0); 5]), None);
+    fn too_few_pairs_have_no_interval() {
+        assert_eq!(Ratio::from_pairs(&[(1.0, 1.0); 5]), None);
         for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let mut pairs = vec![(1.0, 1.0); 10];
             pairs[3].1 = wrong;
-            assert_eq!(Ratio::of(&pairs), None, "{wrong}");
+            assert_eq!(Ratio::from_pairs(&pairs), None, "{wrong}");
         }
     }
 
     #[test]
-    fn an_interval_on_both_sides_of_a_limit_is_no_answer() {
+    fn interval_that_contains_the_limit_is_unclear() {
         let pairs: Vec<(f64, f64)> = (0..20_u8).map(|i| (1.0, if i % 2 == 0 { 0.8 } else { 1.3 })).collect();
-        assert_eq!(Ratio::of(&pairs).unwrap().at_most(1.05), Verdict::TooNoisy);
+        assert_eq!(Ratio::from_pairs(&pairs).unwrap().at_most(1.05), Verdict::TooNoisy);
     }
 
     #[test]
-    fn one_wild_pair_in_twenty_hardly_matters() {
+    fn outlier_hardly_moves_the_estimate() {
         let mut pairs: Vec<(f64, f64)> = (0..20_u8).map(|i| (1.0, 1.0 + f64::from(i % 5) / 500.0)).collect();
-        let calm = Ratio::of(&pairs).unwrap();
+        let calm = Ratio::from_pairs(&pairs).unwrap();
         pairs[7].1 = 50.0;
-        let ratio = Ratio::of(&pairs).unwrap();
+        let ratio = Ratio::from_pairs(&pairs).unwrap();
         assert!((ratio.estimate - calm.estimate).abs() < 0.002 && ratio.high < 1.01, "{calm:?} {ratio:?}");
     }
 
@@ -170,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn nineteen_of_twenty_intervals_hold_the_truth() {
+    fn intervals_contain_the_true_ratio_in_95_percent() {
         let (mut disturbed, trials, truth) = (noise(7), 1000, 1.08);
         let held = (0..trials).filter(|_| {
             let pairs: Vec<(f64, f64)> = (0..20).map(|_| (disturbed(), truth * disturbed())).collect();
-            let ratio = Ratio::of(&pairs).unwrap();
+            let ratio = Ratio::from_pairs(&pairs).unwrap();
             (ratio.low..=ratio.high).contains(&truth)
         });
         let held = held.count();
@@ -183,24 +185,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_other_way_round_is_the_inverse(pairs in prop::collection::vec((0.1_f64..10.0, 0.1_f64..10.0), 6..40)) {
-            let ratio = Ratio::of(&pairs).unwrap();
+        fn swapped_pairs_have_the_inverse_ratio(pairs in prop::collection::vec((0.1_f64..10.0, 0.1_f64..10.0), 6..40)) {
+            let ratio = Ratio::from_pairs(&pairs).unwrap();
             prop_assert!(ratio.low <= ratio.estimate && ratio.estimate <= ratio.high);
             let swapped: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
-            let (swapped, inverse) = (Ratio::of(&swapped).unwrap(), ratio.inverse());
+            let (swapped, inverse) = (Ratio::from_pairs(&swapped).unwrap(), ratio.inverse());
             for (a, b) in [(swapped.low, inverse.low), (swapped.estimate, inverse.estimate), (swapped.high, inverse.high)] {
                 prop_assert!((a / b - 1.0).abs() < 1e-9);
             }
         }
 
         #[test]
-        fn the_order_of_pairs_and_the_unit_don_t_matter(
+        fn order_and_unit_do_not_change_the_ratio(
             pairs in prop::collection::vec((0.1_f64..10.0, 0.1_f64..10.0), 6..40),
             unit in 0.01_f64..100.0,
         ) {
-            let ratio = Ratio::of(&pairs).unwrap();
+            let ratio = Ratio::from_pairs(&pairs).unwrap();
             let other: Vec<(f64, f64)> = pairs.iter().rev().map(|(a, b)| (a * unit, b * unit)).collect();
-            let other = Ratio::of(&other).unwrap();
+            let other = Ratio::from_pairs(&other).unwrap();
             prop_assert!((other.low / ratio.low - 1.0).abs() < 1e-9 && (other.high / ratio.high - 1.0).abs() < 1e-9);
         }
     }

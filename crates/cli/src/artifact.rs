@@ -1,10 +1,10 @@
-//! What others ship, opened: the programs of Go's in it that hold Tailscale, and what each says of itself.
+//! Third-party artifacts: finds the Go programs with Tailscale in a file and reads their build information.
 //!
-//! The file may come from anywhere and be made to hurt. Archives are read as a stream and nothing of them is written; only what
-//! UPX packed goes to a private folder, where UPX unpacks it under limits.
+//! The file may be hostile. Archives are read as a stream and not written to the disk; only programs that UPX packed go to a
+//! private folder, where UPX unpacks them with limits.
 
-mod packed;
-mod said;
+mod errors;
+mod upx;
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -21,65 +21,65 @@ use crate::process::check_interrupt;
 use crate::{files, limits};
 use diagnostics::Code;
 
-/// How much of a file is looked at to tell whether it is text.
+/// The bytes of a file that decide whether it is text.
 const BEGINNING: u64 = 8 << 10;
 
 /// A file that was opened.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// What the file as a whole is.
+    /// The format of the file.
     pub format: Format,
-    /// The programs in it that hold Tailscale; at least one.
+    /// The programs with Tailscale; at least one.
     pub binaries: Vec<Binary>,
-    /// The other things in it, and those that can't be read: each as the problem that is reported if nothing was found. The last
-    /// one counts those that are not listed.
+    /// Other and unreadable members, each as the problem that is reported if no Tailscale is found. The last problem counts
+    /// the members that are not listed.
     pub others: Vec<Problem>,
 }
 
-/// A program that holds Tailscale.
+/// A program with Tailscale.
 #[derive(Debug, Clone)]
 pub struct Binary {
     /// Where it was found: `image.tar: layer sha256:…: usr/local/bin/tailscaled`.
     pub place: String,
-    /// Its length in bytes, as it was found.
+    /// Its size in bytes before unpacking.
     pub size: u64,
-    /// The SHA-256 of it, as it was found.
+    /// Its SHA-256 before unpacking.
     pub sha256: String,
-    /// What unpacked it, such as `UPX 4.2.2`, if it was packed.
+    /// The unpacker, such as `UPX 4.2.2`, if it was packed.
     pub unpacked_by: Option<String>,
-    /// The processor that it is for.
+    /// Its platform.
     pub identity: Identity,
-    /// What it says of its build.
+    /// Its build information.
     pub info: BuildInfo,
-    /// Which Tailscale it holds.
+    /// The Tailscale that it contains.
     pub tailscale: Tailscale,
 }
 
 impl Binary {
-    /// A setting of the build, such as `-tags` or `GOARCH`; nothing where the record has none.
+    /// Returns a build setting, such as `-tags` or `GOARCH`.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.info.settings.get(name).map(String::as_str)
     }
 
-    /// The value of `-tags`; empty where the binary was built with none.
+    /// Returns the value of `-tags`; empty if there is none.
     #[must_use]
     pub fn tags(&self) -> &str {
         self.setting("-tags").unwrap_or_default()
     }
 }
 
-/// Whether a file is text, a recipe perhaps: its beginning is UTF-8 and holds no control characters.
+/// Whether a file is text: its beginning is UTF-8 without control characters.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be read or is no file.
+/// A [`Problem`] if it can't be read or is not a regular file.
 pub fn is_text(path: &Path) -> Result<bool> {
     let mut beginning = Vec::new();
     let read = regular(path)?.take(BEGINNING).read_to_end(&mut beginning);
     read.map_err(|error| unreadable(path, &error))?;
     let text = match std::str::from_utf8(&beginning) {
         Ok(text) => text,
-        // The end may cut a character.
+        // The limit may split a character.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&beginning[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -88,11 +88,10 @@ pub fn is_text(path: &Path) -> Result<bool> {
     Ok(!text.chars().any(|letter| letter.is_control() && !letter.is_whitespace() && letter != '\x1b'))
 }
 
-/// Opens a program, a package or an image. What is packed is unpacked by UPX of the PATH, or one that was provided in the
-/// cache.
+/// Opens a program, a package or an image. Packed programs are unpacked by UPX from the PATH or the cache.
 ///
 /// # Errors
-/// A [`Problem`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
+/// A [`Problem`] that describes the file if no program in it contains Tailscale, or if it can't be read.
 pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let file = regular(path)?;
     let go_on = || check_interrupt().is_ok();
@@ -106,38 +105,38 @@ pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     if let Some(error) = found.failure {
         return Err(error);
     }
-    found.others.extend(looked.faults.iter().map(|(at, fault)| said::fault(&place(&name, at), fault)));
+    found.others.extend(looked.faults.iter().map(|(at, fault)| errors::fault(&place(&name, at), fault)));
     found.more += looked.more_faults;
     match looked.format {
         Some(format) if !found.binaries.is_empty() => {
-            found.others.extend((found.more > 0).then(|| said::more(&name, found.more)));
+            found.others.extend((found.more > 0).then(|| errors::more(&name, found.more)));
             Ok(Opened { format, binaries: found.binaries, others: found.others })
         }
-        format => Err(said::nothing(&name, format, found.others, found.more).into()),
+        format => Err(errors::nothing(&name, format, found.others, found.more).into()),
     }
 }
 
-/// The finds in a file so far.
+/// The members of a file that were examined so far.
 #[derive(Default)]
 struct Found {
     binaries: Vec<Binary>,
     others: Vec<Problem>,
-    /// How many more others there are than are listed.
+    /// The number of members that are not listed.
     more: usize,
-    /// How many packed programs were unpacked.
+    /// The number of unpacked programs.
     unpacked: usize,
-    /// An error that is not the file's.
+    /// An error that is not caused by the file.
     failure: Option<anyhow::Error>,
 }
 
 impl Found {
-    /// Looks at one more program.
+    /// Examines one program.
     fn look(&mut self, place: &str, program: Program<'_>, cache: &Cache) {
         if self.failure.is_some() {
             return;
         }
         let looked = look(place, program, cache, &mut self.unpacked).and_then(|binary| match self.binaries.len() {
-            limits::BINARIES => Err(said::not_judged(place).into()),
+            limits::BINARIES => Err(errors::not_judged(place).into()),
             _ => {
                 self.binaries.push(binary);
                 Ok(())
@@ -152,7 +151,7 @@ impl Found {
     }
 }
 
-/// A file that has an end.
+/// Opens a regular file.
 fn regular(path: &Path) -> Result<std::fs::File> {
     files::open_regular(path).map_err(|error| unreadable(path, &error).into())
 }
@@ -166,22 +165,22 @@ fn place(name: &str, within: &[String]) -> String {
     std::iter::once(name).chain(within.iter().map(String::as_str)).collect::<Vec<_>>().join(": ")
 }
 
-/// Looks at one program, unpacked where it was packed. `unpacked` counts those.
+/// Examines one program, after unpacking it if it is packed. `unpacked` counts unpacked programs.
 fn look(place: &str, program: Program<'_>, cache: &Cache, unpacked: &mut usize) -> Result<Binary> {
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match classify(&found) {
-        FileKind::Packed if *unpacked == limits::PACKED => return Err(said::not_unpacked(place).into()),
+        FileKind::Packed if *unpacked == limits::PACKED => return Err(errors::not_unpacked(place).into()),
         FileKind::Packed => {
             *unpacked += 1;
-            let (bytes, upx) = packed::unpack(place, &found, cache)?;
+            let (bytes, upx) = upx::unpack(place, &found, cache)?;
             let what = classify(&bytes);
             (bytes, what, Some(format!("UPX {upx}")))
         }
         other => (found, other, None),
     };
-    let FileKind::Go(info) = what else { return Err(said::not_go(place, &what).into()) };
-    let Some(tailscale) = tailscale(&bytes, &info) else { return Err(said::not_tailscale(place, &info).into()) };
+    let FileKind::Go(info) = what else { return Err(errors::not_go(place, &what).into()) };
+    let Some(tailscale) = tailscale(&bytes, &info) else { return Err(errors::not_tailscale(place, &info).into()) };
     let identity = identify(&bytes)?;
     Ok(Binary { place: place.to_owned(), size, sha256, unpacked_by, identity, info: *info, tailscale })
 }

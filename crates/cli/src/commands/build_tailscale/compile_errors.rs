@@ -1,8 +1,8 @@
-//! Code that does not compile: Go's output trimmed to the cause, and the decisions behind it.
+//! Code that does not compile: the relevant compiler output, and the decisions that cause it.
 //!
-//! A name is missing because the file that declares it is left out: its build constraint names the feature that
-//! is omitted. The code that wants the name is there because a kept feature brings in its package: Go itself
-//! says whether the package is still listed with that feature omitted.
+//! A name is missing because the file that declares it is not built: its build constraint names an omitted feature. The
+//! code that uses the name is built because a kept feature imports its package: `go list` reports whether the package is
+//! still built without that feature.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use diagnostics::Code;
 pub(super) struct Failure {
     /// The compiler's lines, with paths inside the module.
     pub(super) compiler: String,
-    /// The decisions behind them.
+    /// The decisions that cause them.
     pub(super) finding: Finding,
 }
 
@@ -40,13 +40,13 @@ struct Complaint {
     missing: Option<String>,
 }
 
-/// More lines than these tell nothing new.
+/// The most lines of compiler output; further lines add no information.
 const SHOWN: usize = 10;
 
 /// Explains why a build failed.
 ///
 /// # Errors
-/// A [`Problem`] where it was not the compiler that failed: then it is no finding about the policy.
+/// A [`Problem`] if something other than the compiler failed, which is not a finding about the policy.
 pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Failure> {
     let complaints = complaints(stderr)?;
     if complaints.is_empty() {
@@ -158,7 +158,7 @@ fn brought_in_by_kept(
     Ok(found)
 }
 
-/// Every package that a tag line brings in. Nothing is compiled.
+/// Lists every package of a tag list. Nothing is compiled.
 fn listed_packages(job: &Job<'_>, recipe: &Recipe, tags: &[String]) -> Result<BTreeSet<String>> {
     let tags = format!("-tags={}", tags.join(","));
     let command = job.maker.upstream.go(&job.maker.go, &["list", "-deps", &tags, PACKAGE], &recipe.environment());
@@ -176,7 +176,7 @@ fn finding(
     };
     let mut labels: Vec<Label> = Vec::new();
     let mut add = |span: Span, text: String| {
-        // Several names or packages can lead to one decision: the first says enough.
+        // Several names or packages can lead to the same decision; one label is enough.
         if labels.iter().all(|label| label.span != span) {
             labels.push(Label::new(span, text));
         }
@@ -191,14 +191,14 @@ fn finding(
         let names: BTreeSet<String> = found.iter().map(|(name, _)| format!("{verb} `{name}`")).collect();
         names.into_iter().collect::<Vec<_>>()
     };
-    let ways = [names(omitted, "keep"), names(kept, "omit")].concat();
-    let next = if ways.is_empty() {
-        "Flip the decision that changed last.".to_owned()
+    let alternatives = [names(omitted, "keep"), names(kept, "omit")].concat();
+    let next = if alternatives.is_empty() {
+        "Invert the decision that changed last.".to_owned()
     } else {
-        format!("Either {}.", ways.join(" or "))
+        format!("Either {}.", alternatives.join(" or "))
     };
     let message = format!("Tailscale {} does not compile with these decisions", job.pinned.release);
-    let whole = Label::new(job.project.reading.places.key(&["features"]), "no decision could be told to be behind it");
+    let whole = Label::new(job.project.reading.places.key(&["features"]), "no decision was found to be the cause");
     let mut labels = labels.into_iter();
     let mut finding = rules::get("does-not-compile").finding(message, labels.next().unwrap_or(whole), next);
     finding.related = labels.collect();
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compiler_s_lines_are_trimmed_to_the_module() {
+    fn compiler_output_is_reduced_to_paths_in_the_module() {
         let output = "go: downloading x v1\n# tailscale.com/feature/acme\n\
             ../../../go/pkg/mod/tailscale.com@v1.102.5/feature/acme/refresh.go:85:11: b.ServeConfig undefined (type *ipnlocal.LocalBackend has no field or method ServeConfig)\n\
             /x/tailscale.com@v1.102.5/util/m/metrics.go:76:20: undefined: clientmetric.TypeGauge\n\
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constraint_names_the_features_that_it_needs() {
+    fn build_constraint_names_the_required_features() {
         let found = gates("// Copyright\n\n//go:build !ios && !ts_omit_acme && !ts_omit_serve\n\npackage x\n");
         assert_eq!(found.iter().map(FeatureName::as_str).collect::<Vec<_>>(), ["acme", "serve"]);
         assert!(gates("//go:build ts_omit_acme\npackage x\n").is_empty());

@@ -1,16 +1,16 @@
-//! Stagings that are seen by what a daemon does with packets.
+//! Scenarios whose symptom is the daemon's handling of packets.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::netlab::{Netlab, Programs};
 use crate::process::check_interrupt;
-use crate::world::{Programs, World};
 
-/// A peer's ping, which the daemon itself answers, does not end it.
+/// Checks that a peer's TSMP ping does not crash the daemon.
 pub(super) fn pinged_by_tsmp(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let (mut node, mut peer) = (world.node("router")?, world.partner("peer")?);
+    let netlab = Netlab::new(programs)?;
+    let (mut node, mut peer) = (netlab.node("router")?, netlab.partner("peer")?);
     node.join(&[])?;
     peer.join(&[])?;
     let (v4, _) = node.addresses()?;
@@ -20,13 +20,13 @@ pub(super) fn pinged_by_tsmp(programs: &Programs) -> Result<String> {
     Ok("it answers a peer's `tailscale ping --tsmp`".to_owned())
 }
 
-/// How long is watched for a socket that is opened anew.
+/// The duration of the observation.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// Nothing makes the daemon take its socket for broken.
+/// Checks that the daemon does not reopen its socket.
 pub(super) fn without_rebinding(programs: &Programs) -> Result<String> {
-    let world = World::new(programs)?;
-    let mut node = world.node("router")?;
+    let netlab = Netlab::new(programs)?;
+    let mut node = netlab.node("router")?;
     node.join(&[])?;
     let begun = Instant::now();
     while begun.elapsed() < WATCHED {
@@ -34,9 +34,9 @@ pub(super) fn without_rebinding(programs: &Programs) -> Result<String> {
         std::thread::sleep(Duration::from_millis(200));
     }
     node.alive()?;
-    let log = node.logged()?;
+    let log = node.log_text()?;
     let times = log.lines().filter(|line| line.contains("Rebinding.")).count();
     let line = log.lines().find(|line| line.contains("Rebinding.")).unwrap_or_default();
-    ensure!(times == 0, "in {} s the socket was opened anew {times} times: {line}", WATCHED.as_secs());
+    ensure!(times == 0, "in {} s the socket was reopened {times} times: {line}", WATCHED.as_secs());
     Ok(format!("the socket stays open for {} s", WATCHED.as_secs()))
 }

@@ -1,8 +1,8 @@
-//! Another control server than ours: the way to it, which is the only one out of a world.
+//! Access to an external control server, the only egress from the test network.
 //!
-//! Inside, the host that plays the internet takes every TCP connection of the nodes. What each asks for by name goes
-//! through a socket to a helper outside, which connects to the names on a list and to no others: the control server, and
-//! the relays that it named. Nothing of the machine's routes or firewall takes part.
+//! Inside, the host `internet` accepts every TCP connection of the nodes and reads the requested name. It forwards the
+//! connection through a Unix socket to a helper outside, which connects only to names on a list: the control server and
+//! its relays. The machine's routes and firewall are not changed.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -13,28 +13,28 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::CONTROL;
-use super::host::serving;
+use super::address::CONTROL;
+use super::host::wait_until_ready;
 use crate::problem::Problem;
 use crate::process::{self, Server};
 use crate::{files, progress};
 use diagnostics::Code;
 
-/// The files of the way.
+/// Files in the folder of [`EgressProxy`].
 const SOCKET: &str = "socket";
 const ALLOWED: &str = "allowed";
 const KEY: &str = "key";
 
-/// The variable with a key.
+/// The environment variable with the auth key.
 const KEY_VARIABLE: &str = "TS_AUTHKEY";
 
-/// Where the key is inside of a world: in memory.
+/// The file with the auth key inside the test network, on a tmpfs.
 pub const KEY_INSIDE: &str = "/run/authkey";
 
-/// The key for another control server: out of a file, or the variable that upstream's programs know.
+/// Reads the auth key for an external control server from a file, or from the variable that upstream's programs use.
 ///
 /// # Errors
-/// A [`Problem`] where there is none.
+/// A [`Problem`] if there is no key.
 pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let found = match file {
         Some(file) => files::read(file)?,
@@ -42,37 +42,37 @@ pub fn auth_key(file: Option<&Path>) -> Result<String> {
     };
     let place =
         file.map_or_else(|| format!("{KEY_VARIABLE} is not set"), |file| format!("{} is empty", file.display()));
-    let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
+    let next = format!("Create a reusable key there and pass it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
     let key = found.trim();
     if key.is_empty() {
-        return Err(Problem::new(Code::NoAuthKey, "`--control` takes a key to log in with", place, next).into());
+        return Err(Problem::new(Code::NoAuthKey, "`--control` needs an auth key", place, next).into());
     }
     Ok(key.to_owned())
 }
 
-/// Where nodes log in, and how they get there.
+/// An external control server and the connection to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Elsewhere {
-    /// What the nodes are told.
+pub struct ExternalControl {
+    /// The URL that the nodes use.
     pub login_server: String,
-    /// Where the socket and the list of names are, and the key until a world has taken it.
+    /// The folder with the socket, the list of names, and the auth key until [`take_key`] removes it.
     pub folder: PathBuf,
 }
 
-impl Elsewhere {
-    /// The socket to the helper outside.
+impl ExternalControl {
+    /// Returns the path of the socket to the helper outside.
     #[must_use]
     pub fn socket(&self) -> String {
         self.folder.join(SOCKET).display().to_string()
     }
 
-    /// Puts the relays of a node's map on the list, as soon as the node has kept one beside its state.
+    /// Adds the relays of a node's DERP map to the list, once the node has written the map to its state folder.
     ///
     /// # Errors
-    /// Where the list can't be written, or the map can't be read.
+    /// If the list can't be written, or the map can't be read.
     pub fn allow_relays(&self, state: &Path) -> Result<()> {
         let Ok(map) = std::fs::read(state.join("derpmap.cached.json")) else { return Ok(()) };
-        let map: serde_json::Value = serde_json::from_slice(&map).context("reading the map of relays")?;
+        let map: serde_json::Value = serde_json::from_slice(&map).context("reading the DERP map")?;
         let allowed = self.folder.join(ALLOWED);
         let before = files::read(&allowed)?;
         let named = relays(&map).into_iter().map(|(name, port)| format!("{name} {port}"));
@@ -82,77 +82,77 @@ impl Elsewhere {
     }
 }
 
-/// Inside, takes the key into the world's memory and off the disk.
+/// Inside, moves the auth key from the disk to a tmpfs.
 ///
 /// # Errors
-/// Where it can't be read or written.
+/// If it can't be read or written.
 pub(super) fn take_key(folder: &Path) -> Result<()> {
     let on_disk = folder.join(KEY);
     write_secret(Path::new(KEY_INSIDE), &files::read_bytes(&on_disk)?)?;
-    std::fs::remove_file(on_disk).context("taking the key off the disk")
+    std::fs::remove_file(on_disk).context("removing the auth key from the disk")
 }
 
-/// Writes a file that only its owner reads.
+/// Writes a file that only its owner can read.
 fn write_secret(path: &Path, secret: &[u8]) -> Result<()> {
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     opened.and_then(|mut file| file.write_all(secret)).context("writing the key")
 }
 
-/// The relays of a map, with the port of each.
+/// Returns the relays of a DERP map, each with its port.
 fn relays(map: &serde_json::Value) -> Vec<(String, u64)> {
     let regions = map["Regions"].as_object().into_iter().flatten();
     let nodes = regions.flat_map(|(_, region)| region["Nodes"].as_array().into_iter().flatten());
-    // No port means the usual one.
+    // 0 or no port means 443.
     let port = |node: &serde_json::Value| node["DERPPort"].as_u64().filter(|port| *port != 0).unwrap_or(443);
     let named = nodes.filter_map(|node| Some((node["HostName"].as_str()?.to_owned(), port(node))));
     named.filter(|(name, _)| is_plain(name)).collect()
 }
 
-/// Whether a host is written as names and addresses of version 4 are.
+/// Whether a host has only characters of DNS names and IPv4 addresses.
 fn is_plain(host: &str) -> bool {
     !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
 }
 
-/// The way out, as long as it is open.
-pub struct Way {
-    /// What a world must know of it.
-    pub elsewhere: Elsewhere,
+/// The open connection to an external control server. Dropping it closes the connection.
+pub struct EgressProxy {
+    /// The values that the test network needs.
+    pub external: ExternalControl,
     folder: tempfile::TempDir,
     _helper: Server,
 }
 
-impl Way {
-    /// Whether a way can lead there: it is looked at before anything is built.
+impl EgressProxy {
+    /// Checks the URL of a control server, before anything is built.
     ///
     /// # Errors
-    /// A [`Problem`] where the address is none of a control server.
-    pub fn leads_to(url: &str) -> Result<()> {
+    /// A [`Problem`] if it is not the URL of a control server.
+    pub fn check_url(url: &str) -> Result<()> {
         ControlServer::parse(url).map(drop)
     }
 
-    /// Opens the way to a control server.
+    /// Starts the helper that connects to a control server.
     ///
     /// # Errors
-    /// A [`Problem`] where the address is none, or the helper does not start.
+    /// A [`Problem`] if the URL is invalid or the helper does not start.
     pub fn open(lab: &Path, url: &str, key: &str) -> Result<Self> {
         let server = ControlServer::parse(url)?;
-        let folder = files::private_folder("way-out-")?;
+        let folder = files::private_folder("egress-")?;
         files::write(&folder.path().join(ALLOWED), &server.allowed())?;
         write_secret(&folder.path().join(KEY), key.as_bytes())?;
         let log = folder.path().join("log");
         let mut command = Command::new(lab);
         command.arg("egress-dial").arg(folder.path().join(SOCKET)).arg(folder.path().join(ALLOWED));
         let mut helper = process::start(command, &log)?;
-        serving(&mut helper, &log)?;
-        let elsewhere = Elsewhere { login_server: server.for_nodes(), folder: folder.path().to_owned() };
-        Ok(Self { elsewhere, folder, _helper: helper })
+        wait_until_ready(&mut helper, &log)?;
+        let external = ExternalControl { login_server: server.for_nodes(), folder: folder.path().to_owned() };
+        Ok(Self { external, folder, _helper: helper })
     }
 
-    /// Tells what was reached, refused and not found.
+    /// Prints which hosts were reached, refused and not found.
     ///
     /// # Errors
-    /// Where the helper's log can't be read.
-    pub fn tell(&self) -> Result<()> {
+    /// If the helper's log can't be read.
+    pub fn print_connections(&self) -> Result<()> {
         let log = files::read(&self.folder.path().join("log"))?;
         let lines = |word: &str| -> Vec<String> {
             log.lines().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect()
@@ -188,23 +188,24 @@ impl<'a> ControlServer<'a> {
             is_plain(host).then_some(Self { scheme, host, port })
         });
         let next = "Write it as https://control.example or http://192.0.2.1:8080, without a path.";
-        let wrong = || Problem::new(Code::NotAControlServer, format!("`{url}` is no control server"), "", next);
+        let wrong =
+            || Problem::new(Code::NotAControlServer, format!("`{url}` is not the URL of a control server"), "", next);
         Ok(parsed.ok_or_else(wrong)?)
     }
 
-    /// Whether the machine itself is meant, which no node reaches by that name.
+    /// Whether the URL names this machine. Nodes can't reach it by that name.
     fn is_this_machine(&self) -> bool {
         self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
-    /// What nodes are told: the same, but where the machine itself is meant, an address that leads there.
+    /// Returns the URL for nodes. If it names this machine, an address that leads to it replaces the name.
     fn for_nodes(&self) -> String {
         let host = if self.is_this_machine() { CONTROL } else { self.host };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}://{host}{port}", self.scheme)
     }
 
-    /// What is reached of it: its port, or both of the usual ones, for a node upgrades its connection on either.
+    /// Returns the lines of the list: the URL's port, or 80 and 443, because a node can upgrade its connection on either.
     fn allowed(&self) -> String {
         let ports = self.port.map_or_else(|| vec![80, 443], |port| vec![port]);
         let name = if self.is_this_machine() { CONTROL } else { self.host };
@@ -217,15 +218,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_control_server_and_what_is_reached_of_it() {
-        let of = |url| {
+    fn control_server_url_parses_to_node_url_and_allowed_hosts() {
+        let parsed = |url| {
             let server = ControlServer::parse(url).unwrap();
             (server.for_nodes(), server.allowed())
         };
-        let server = of("https://control.example/");
+        let server = parsed("https://control.example/");
         assert_eq!(server.0, "https://control.example");
         assert_eq!(server.1, "control.example 80 control.example\ncontrol.example 443 control.example\n");
-        let server = of("http://127.0.0.1:8080");
+        let server = parsed("http://127.0.0.1:8080");
         assert_eq!(server, ("http://10.90.0.1:8080".into(), "10.90.0.1 8080 127.0.0.1\n".into()));
         for wrong in
             ["control.example", "ftp://x", "https://", "https://a:b", "https://a/b", "https://u@a", "http://a b"]
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_relays_of_a_map() {
+    fn relays_of_a_derp_map_have_ports() {
         let map = serde_json::json!({"Regions": {
             "1": {"Nodes": [{"HostName": "one.example"}, {"HostName": "two.example", "DERPPort": 8443}]},
             "2": {"Nodes": null},

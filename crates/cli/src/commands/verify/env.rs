@@ -1,4 +1,4 @@
-//! What checks, mutants and hazards are run with: the world's program, the binaries, and the way in.
+//! The environment of checks, mutants and scenarios: the program of the test network, the binaries, and the plan.
 
 use std::path::{Path, PathBuf};
 
@@ -12,34 +12,34 @@ use serde::{Deserialize, Serialize};
 use super::checks::Check;
 use super::report::{Event, Report};
 use crate::commands::build_tailscale::{self, Maker, Unmade};
+use crate::netlab::external_control::ExternalControl;
+use crate::netlab::{FaultInjection, sandbox};
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
-use crate::world::elsewhere::Elsewhere;
-use crate::world::{Sabotage, entrance};
 use crate::{files, programs, progress, registries};
 
-/// What the process inside is told.
+/// The plan for the process inside the test network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) lab: PathBuf,
     pub(super) daemon: PathBuf,
     pub(super) platform: String,
-    /// The daemon of the other nodes, where it is another one.
+    /// The daemon of the other nodes, if it differs.
     pub(super) partner: Option<PathBuf>,
     /// The daemon before it was packed.
     pub(super) unpacked: Option<PathBuf>,
     pub(super) checks: Vec<String>,
-    /// Hazards to stage, after the checks.
-    pub(super) stagings: Vec<String>,
-    pub(super) sabotage: Sabotage,
-    pub(super) elsewhere: Option<Elsewhere>,
+    /// Hazards to provoke after the checks.
+    pub(super) scenarios: Vec<String>,
+    pub(super) fault: FaultInjection,
+    pub(super) external: Option<ExternalControl>,
     pub(super) soak_minutes: u64,
-    /// How often the daemon is started to see what memory it takes.
+    /// The number of starts of the daemon to measure its memory.
     pub(super) starts: usize,
 }
 
 impl Plan {
-    /// A plan with nothing to do.
+    /// Creates an empty plan.
     pub(super) fn new(lab: &Path, daemon: &Path, platform: &Platform) -> Result<Self> {
         Ok(Self {
             lab: lab.to_owned(),
@@ -48,58 +48,58 @@ impl Plan {
             partner: None,
             unpacked: None,
             checks: Vec::new(),
-            stagings: Vec::new(),
-            sabotage: Sabotage::default(),
-            elsewhere: None,
+            scenarios: Vec::new(),
+            fault: FaultInjection::default(),
+            external: None,
             soak_minutes: 0,
             starts: 0,
         })
     }
 }
 
-/// What this machine lacks to run a target's daemon in a world.
-pub(in crate::commands) fn lacking(policy: &Policy, target: &str) -> Option<String> {
+/// Returns the first missing requirement for a target's daemon, or `None` if this machine can run it.
+pub(in crate::commands) fn missing_requirement(policy: &Policy, target: &str) -> Option<String> {
     match policy.targets.get(target).map(|target| runner(target.platform)) {
         Some(Runner::Unavailable(why)) => Some(why),
-        _ => entrance::lacking(),
+        _ => sandbox::missing_requirement(),
     }
 }
 
-/// What checks are run with: the pinned release, its module, and the world's program.
-pub(super) struct Stage<'a> {
+/// The pinned release, its module, and the program of the test network.
+pub(super) struct TestEnv<'a> {
     pub(super) folder: PathBuf,
     pub(super) pinned: Pinned<'a>,
     pub(super) target: &'a str,
-    /// Of mutants, which are not packed: that changes nothing of what they do.
+    /// Builds mutants. They are not packed, because packing does not change their behaviour.
     pub(super) maker: Maker,
     pub(super) lab: PathBuf,
-    /// Where the data of hazards can be written, if this is the repository that has them.
+    /// The root of the repository with the data of hazards, if the policy is in it.
     pub(super) repository: Option<PathBuf>,
-    pub(super) elsewhere: Option<Elsewhere>,
+    pub(super) external: Option<ExternalControl>,
 }
 
-impl<'a> Stage<'a> {
-    /// Builds the world's program in the generated module of the pinned release.
+impl<'a> TestEnv<'a> {
+    /// Builds the program of the test network in the generated module of the pinned release.
     pub(super) fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
         let maker = Maker::gather(project, pinned, &[])?;
         let lab = lab(&maker)?;
         let repository = Some(project.root()).filter(|root| registries::is_built_in(root));
-        Ok(Self { folder, pinned, target, maker, lab, repository, elsewhere: None })
+        Ok(Self { folder, pinned, target, maker, lab, repository, external: None })
     }
 
-    /// Runs those checks on a daemon that the policy claims, and tells of each as it ends.
+    /// Runs the checks that apply to the policy, and reports each as it ends.
     pub(super) fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
             let unclaimed = check.unclaimed_by(self.pinned.policy);
-            match unclaimed.or_else(|| self.elsewhere.as_ref().and_then(|_| check.only_with_ours())) {
+            match unclaimed.or_else(|| self.external.as_ref().and_then(|_| check.only_with_ours())) {
                 None => claimed.push(check.name.to_owned()),
                 Some(why) => reports.push(Report::not_claimed(check.name, &why)),
             }
         }
         reports.iter().for_each(Report::tell);
-        reports.extend(enter(&Plan { soak_minutes, ..self.plan(daemon, claimed)? }, Report::tell)?);
+        reports.extend(run_plan(&Plan { soak_minutes, ..self.plan(daemon, claimed)? }, Report::tell)?);
         Ok(reports)
     }
 
@@ -111,10 +111,10 @@ impl<'a> Stage<'a> {
     pub(super) fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
         let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
         let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
-        Ok(Plan { checks, unpacked, elsewhere: self.elsewhere.clone(), ..plan })
+        Ok(Plan { checks, unpacked, external: self.external.clone(), ..plan })
     }
 
-    /// A binary of a selection, built unless it is there; where it is.
+    /// Builds a binary of a selection, unless it exists, and returns its path.
     pub(super) fn binary(
         &self,
         maker: &Maker,
@@ -135,7 +135,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Builds the world's program in the generated module of a release.
+/// Builds the program of the test network in the generated module of a release.
 pub(in crate::commands) fn lab(maker: &Maker) -> Result<PathBuf> {
     let step = progress::step("Building", "the control server");
     let lab = maker.upstream.build_program(&maker.go, &programs::CONTROL)?;
@@ -143,16 +143,16 @@ pub(in crate::commands) fn lab(maker: &Maker) -> Result<PathBuf> {
     std::path::absolute(lab).context("the current folder")
 }
 
-/// Runs a plan inside a world of its own, and passes on what happens there.
+/// Runs a plan in a new test network and passes each event to `happens`.
 pub(super) fn events(plan: &Plan, mut happens: impl FnMut(Event)) -> Result<std::process::ExitStatus> {
-    entrance::enter(&["verify-inside", &serde_json::to_string(plan)?], |line| {
-        happens(serde_json::from_str(line).context("reading what the world's process says")?);
+    sandbox::run_in_namespaces(&["verify-inside", &serde_json::to_string(plan)?], |line| {
+        happens(serde_json::from_str(line).context("reading an event of the test network")?);
         Ok(())
     })
 }
 
 /// Runs the checks of a plan.
-pub(super) fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
+pub(super) fn run_plan(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> {
     let (mut reports, mut step): (Vec<Report>, Option<progress::Step>) = (Vec::new(), None);
     let status = events(plan, |event| match event {
         Event::Begins { check } => step = Some(progress::step("Checking", check)),
@@ -165,10 +165,10 @@ pub(super) fn enter(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report>> 
     })?;
     drop(step);
     anyhow::ensure!(
-        status.success() && reports.len() == plan.checks.len() + plan.stagings.len(),
-        "the world's process ended ({status}) after {} of {} checks",
+        status.success() && reports.len() == plan.checks.len() + plan.scenarios.len(),
+        "the process of the test network ended ({status}) after {} of {} checks",
         reports.len(),
-        plan.checks.len() + plan.stagings.len()
+        plan.checks.len() + plan.scenarios.len()
     );
     Ok(reports)
 }

@@ -1,4 +1,4 @@
-//! A node: a host with a daemon, and its command line.
+//! A node: a host with a daemon and its command-line client.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::elsewhere::{Elsewhere, KEY_INSIDE};
-use super::host::{Host, NOBODY, PATIENCE, complaint, ended};
-use super::{Programs, World, until, until_told};
+use super::address::login_server;
+use super::external_control::{ExternalControl, KEY_INSIDE};
+use super::host::{Host, NOBODY, PATIENCE, ended, failure_output};
+use super::poll::{until, wait_for_result};
+use super::programs::Programs;
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
 use crate::tools::qemu::Runner;
@@ -16,20 +18,20 @@ use crate::tools::qemu::Runner;
 /// Makes the daemon panic when it asks upstream's own control server.
 const NOT_UPSTREAM: &str = "TS_PANIC_IF_HIT_MAIN_CONTROL";
 
-/// What keeps the daemon from asking for the world outside, in every check but the one that looks for that.
+/// Variables that keep the daemon from contacting upstream's servers. Every check sets them, except the one that tests for such contacts.
 pub const SILENT: [(&str, &str); 3] =
     [(NOT_UPSTREAM, "1"), ("TS_DISABLE_PORTMAPPER", "1"), ("TS_NO_LOGS_NO_SUPPORT", "1")];
 
-/// The same but for one.
+/// Returns [`SILENT`] without one variable.
 #[must_use]
-pub fn silent_but_for(name: &str) -> Vec<(&'static str, &'static str)> {
+pub fn silent_except(name: &str) -> Vec<(&'static str, &'static str)> {
     SILENT.into_iter().filter(|(silencing, _)| *silencing != name).collect()
 }
 
-/// Where the image has its programs, and every node that runs them natively.
+/// The folder of the programs in the image, and on every node that runs them natively.
 pub const PLACE: &str = "/usr/local/bin";
 
-/// How long the daemon may take to end by itself.
+/// The time limit for the daemon to exit after SIGTERM.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// A host with a daemon.
@@ -40,9 +42,9 @@ pub struct Node {
     daemon: Option<Server>,
 }
 
-/// `tailscale up` on its way: it printed the login URL and waits.
+/// A running `tailscale up` that has printed the login URL.
 pub struct Login {
-    /// Where the user is sent.
+    /// The login URL.
     pub url: String,
     up: Server,
     log: PathBuf,
@@ -52,7 +54,7 @@ impl Node {
     pub(super) fn new(host: Host, mut programs: Programs) -> Result<Self> {
         files::make_folder(&host.folder.join("state"))?;
         if programs.runner == Runner::Native {
-            // The entrypoint becomes the daemon of this place, and a daemon looks for its command line there.
+            // The entrypoint executes the daemon of this folder, and the daemon looks for `tailscale` there.
             let from = programs.tailscaled.parent().context("the daemon's folder")?;
             host.lab(&["bind", &format!("{}={PLACE}", from.display())])?;
             programs.tailscaled = Path::new(PLACE).join("tailscaled");
@@ -61,13 +63,13 @@ impl Node {
         Ok(Self { host, programs, daemon: None })
     }
 
-    /// Where the daemon keeps what it keeps.
+    /// Returns the daemon's state folder.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.host.folder.join("state")
     }
 
-    /// The socket on which the daemon takes commands.
+    /// Returns the socket of the daemon's local API.
     #[must_use]
     pub fn socket(&self) -> String {
         self.host.folder.join("tailscaled.sock").display().to_string()
@@ -82,24 +84,24 @@ impl Node {
             format!("--statedir={folder}"),
             "--tun=tailscale0".to_owned(),
         ];
-        let arguments = arguments.iter().chain(&self.programs.sabotage.arguments);
+        let arguments = arguments.iter().chain(&self.programs.fault.arguments);
         let arguments: Vec<&str> = arguments.map(String::as_str).collect();
         let inner = self.programs.runner.command(&self.programs.tailscaled, &arguments);
         let mut command = self.host.inside(&inner.context("nothing runs this processor's programs")?, None);
         // As on the device, no iptables is found.
         command.env("PATH", "/nonexistent").envs(variables.iter().copied());
-        if self.programs.elsewhere.is_some() {
-            // Upstream's own control server may be the one that is meant.
+        if self.programs.external.is_some() {
+            // The external control server may be upstream's.
             command.env_remove(NOT_UPSTREAM);
         }
-        command.envs(self.programs.sabotage.variables.iter().cloned());
+        command.envs(self.programs.fault.variables.iter().cloned());
         Ok(command)
     }
 
-    /// Starts the daemon with the variables that keep it silent, and waits until it answers.
+    /// Starts the daemon with [`SILENT`] and waits until it answers.
     ///
     /// # Errors
-    /// The end of its log where it ends, or does not answer in time.
+    /// A line of its log, if it ends or does not answer in time.
     pub fn start(&mut self) -> Result<()> {
         self.start_with(&SILENT)
     }
@@ -115,58 +117,63 @@ impl Node {
         command.args(planned.get_args()).env_clear();
         command.envs(planned.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.daemon = Some(process::start(command, &log)?);
-        until_told(PATIENCE, "the daemon to answer `tailscale status`", || {
+        wait_for_result(PATIENCE, "the daemon to answer `tailscale status`", || {
             self.alive()?;
             Ok(self.try_status()?.map(drop))
         })
     }
 
-    /// Fails if the daemon does not run, with the end of its log.
+    /// Checks that the daemon is running.
     ///
     /// # Errors
-    /// How it ended.
+    /// Its exit status and a line of its log.
     pub fn alive(&mut self) -> Result<()> {
         let Some(daemon) = &mut self.daemon else { bail!("the daemon of {} was not started", self.host.name) };
         let Some(status) = daemon.ended() else { return Ok(()) };
-        bail!("the daemon of {} ended ({}): {}", self.host.name, ended(status), self.last_words()?)
+        bail!("the daemon of {} ended ({}): {}", self.host.name, ended(status), self.failure_line()?)
     }
 
-    /// What the daemon has logged.
+    /// Reads the daemon's log.
     ///
     /// # Errors
-    /// Where the log can't be read.
-    pub fn logged(&self) -> Result<String> {
+    /// If the log can't be read.
+    pub fn log_text(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&files::read_bytes(&self.host.log("daemon"))?).into_owned())
     }
 
-    /// The line of the log that tells best why the daemon ended.
-    fn last_words(&self) -> Result<String> {
-        let log = self.logged()?;
-        let telling = ["panic: ", "fatal error: ", "SIGSEGV"];
-        let panic = log.lines().find(|line| telling.iter().any(|word| line.contains(word)));
+    /// Returns the log line with the reason of a crash, or the last line.
+    fn failure_line(&self) -> Result<String> {
+        let log = self.log_text()?;
+        let reasons = ["panic: ", "fatal error: ", "SIGSEGV"];
+        let panic = log.lines().find(|line| reasons.iter().any(|word| line.contains(word)));
         Ok(panic.or_else(|| log.lines().last()).unwrap_or_default().to_owned())
     }
 
-    /// The daemon's process.
+    /// Returns the daemon's process id.
     ///
     /// # Errors
-    /// Where it was not started.
+    /// If it was not started.
     pub fn process(&self) -> Result<u32> {
         self.daemon.as_ref().map(Server::id).context("the daemon was not started")
     }
 
-    /// Asks the daemon to end.
+    /// Stops the daemon with SIGTERM.
     ///
     /// # Errors
-    /// Where it does not by itself.
+    /// If it does not exit in time.
     pub fn stop(&mut self) -> Result<()> {
         let Some(mut daemon) = self.daemon.take() else { return Ok(()) };
-        let status = daemon.stop(SHUTDOWN).context("the daemon's status is not known")?;
-        ensure!(status.code().is_some(), "the daemon of {} did not end by itself: {}", self.host.name, ended(status));
+        let status = daemon.stop(SHUTDOWN).context("the daemon's exit status is unknown")?;
+        ensure!(
+            status.code().is_some(),
+            "the daemon of {} did not exit after SIGTERM: {}",
+            self.host.name,
+            ended(status)
+        );
         Ok(())
     }
 
-    /// Ends the daemon as a power cut would.
+    /// Kills the daemon, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.kill();
@@ -179,47 +186,47 @@ impl Node {
         Ok(self.host.inside(&inner.context("nothing runs this processor's programs")?, user))
     }
 
-    /// Runs the command line as root, however it ends.
+    /// Runs `tailscale` as root and returns its output, even if it fails.
     ///
     /// # Errors
-    /// Where it can't be run.
+    /// If it can't be started.
     pub fn cli(&self, arguments: &[&str]) -> Result<Output> {
         output_within(self.cli_command(arguments, None)?, Some(PATIENCE))
     }
 
-    /// Runs the command line as a user who is not root.
+    /// As [`Node::cli`], as a user without privileges.
     ///
     /// # Errors
-    /// Where it can't be run.
+    /// If it can't be started.
     pub fn cli_as_nobody(&self, arguments: &[&str]) -> Result<Output> {
         output_within(self.cli_command(arguments, Some(NOBODY))?, Some(PATIENCE))
     }
 
-    /// Runs the command line, which must end with 0; gives what it printed.
+    /// Runs `tailscale`, which must exit with 0, and returns its stdout.
     ///
     /// # Errors
-    /// What it says where it fails.
+    /// Its output, if it fails.
     pub fn tailscale(&self, arguments: &[&str]) -> Result<String> {
         let output = self.cli(arguments)?;
-        ensure!(output.status.success(), "`tailscale {}`: {}", arguments.join(" "), complaint(&output));
+        ensure!(output.status.success(), "`tailscale {}`: {}", arguments.join(" "), failure_output(&output));
         Ok(output.stdout)
     }
 
-    /// `tailscale status --json`; the inner error is what it says instead.
+    /// Runs `tailscale status --json`; the inner error is its output if that is not JSON.
     fn try_status(&self) -> Result<Result<serde_json::Value, String>> {
         let output = self.cli(&["status", "--json"])?;
-        Ok(serde_json::from_str(&output.stdout).map_err(|_| complaint(&output)))
+        Ok(serde_json::from_str(&output.stdout).map_err(|_| failure_output(&output)))
     }
 
-    /// What the daemon says of itself and its peers.
+    /// Returns the status of the daemon and its peers.
     ///
     /// # Errors
-    /// What it says instead.
+    /// The output of `tailscale status --json`, if it is not JSON.
     pub fn status(&self) -> Result<serde_json::Value> {
         self.try_status()?.map_err(|said| anyhow::anyhow!("`tailscale status --json`: {said}"))
     }
 
-    /// The daemon's state: `NeedsLogin`, `Running`.
+    /// Returns the daemon's state, such as `NeedsLogin` or `Running`.
     ///
     /// # Errors
     /// As [`Node::status`].
@@ -227,10 +234,10 @@ impl Node {
         Ok(self.status()?["BackendState"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Its addresses in the tailnet: v4, then v6.
+    /// Returns its addresses in the tailnet: IPv4, then IPv6.
     ///
     /// # Errors
-    /// Where it has not both.
+    /// If one of them is missing.
     pub fn addresses(&self) -> Result<(String, String)> {
         let status = self.status()?;
         let address = |at: usize| status["TailscaleIPs"][at].as_str().map(str::to_owned);
@@ -240,9 +247,9 @@ impl Node {
     /// Starts `tailscale up` and waits for its login URL.
     ///
     /// # Errors
-    /// What `up` says where it ends without a URL, or prints none in time.
+    /// The output of `tailscale up`, if it prints no URL.
     pub fn begin_login(&mut self, arguments: &[&str]) -> Result<Login> {
-        let (server, name) = (World::login_server(), format!("--hostname={}", self.host.name));
+        let (server, name) = (login_server(), format!("--hostname={}", self.host.name));
         let fixed = ["up", "--login-server", &server, &name, "--timeout=60s"];
         let log = self.host.log("up");
         let mut up = process::start(self.cli_command(&[&fixed, arguments].concat(), None)?, &log)?;
@@ -262,10 +269,10 @@ impl Node {
         Ok(Login { url, up, log })
     }
 
-    /// Visits the login URL and waits for `up`, which must end with 0, and for the state Running; gives what `up` said.
+    /// Visits the login URL, then waits for `tailscale up` to exit with 0 and for the state Running. Returns the output.
     ///
     /// # Errors
-    /// What is not so.
+    /// If one of these does not happen.
     pub fn finish_login(&mut self, mut login: Login) -> Result<String> {
         self.host.lab(&["call", &login.url])?;
         let status = until(PATIENCE, "`tailscale up` to end after the login", || Ok(login.up.ended()))?;
@@ -275,7 +282,7 @@ impl Node {
         Ok(said)
     }
 
-    /// Starts the daemon and logs in; gives what `tailscale up` said.
+    /// Starts the daemon and logs in; returns the output of `tailscale up`.
     ///
     /// # Errors
     /// As [`Node::start`], [`Node::begin_login`] and [`Node::finish_login`].
@@ -288,30 +295,30 @@ impl Node {
     /// # Errors
     /// As [`Node::join`].
     pub fn join_with(&mut self, variables: &[(&str, &str)], arguments: &[&str]) -> Result<String> {
-        if let Some(elsewhere) = self.programs.elsewhere.clone() {
-            return self.join_elsewhere(&elsewhere, variables, arguments);
+        if let Some(external) = self.programs.external.clone() {
+            return self.join_external(&external, variables, arguments);
         }
         self.start_with(variables)?;
         let login = self.begin_login(arguments)?;
         self.finish_login(login)
     }
 
-    /// Logs in at another control server than ours, with the key.
-    fn join_elsewhere(
+    /// Logs in at an external control server with the auth key.
+    fn join_external(
         &mut self,
-        elsewhere: &Elsewhere,
+        external: &ExternalControl,
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> Result<String> {
         self.start_with(variables)?;
-        let server = format!("--login-server={}", elsewhere.login_server);
+        let server = format!("--login-server={}", external.login_server);
         let (name, key) = (format!("--hostname={}", self.host.name), format!("--auth-key=file:{KEY_INSIDE}"));
         let fixed = ["up", &server, &name, &key, "--timeout=60s"];
         let log = self.host.log("up");
         let mut up = process::start(self.cli_command(&[&fixed, arguments].concat(), None)?, &log)?;
         let status = until(Duration::from_secs(75), "`tailscale up` to end with the key", || {
             self.alive()?;
-            elsewhere.allow_relays(&self.state())?;
+            external.allow_relays(&self.state())?;
             Ok(up.ended())
         })?;
         let said = files::read(&log)?;
@@ -322,8 +329,8 @@ impl Node {
 }
 
 impl Login {
-    /// Whether `up` still waits.
-    pub fn waits(&mut self) -> bool {
+    /// Whether `tailscale up` still waits for the login.
+    pub fn is_waiting(&mut self) -> bool {
         self.up.ended().is_none()
     }
 }
