@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::planted::{PACKED, Planted, TAG};
-use crate::common::{Ran, finish, full, root, skip};
+use crate::common::{RELEASE, Ran, finish, full, root, skip};
 use serde_json::Value;
 use tailscale_featureset::process::on_path;
 
@@ -225,7 +225,11 @@ fn audit_judges_what_is_built_by_other_means() {
         "build.sh",
         "TAGS=ts_include_cli,ts_omit_ipnbuss\ngo build -tags \"$TAGS\" tailscale.com/cmd/tailscaled\n",
     );
-    let inputs = [("command", "audit"), ("what", "build.sh"), ("arguments", "--release=1.102.5\n--device\nopenwrt\n")];
+    let inputs = [
+        ("command", "audit"),
+        ("what", "build.sh"),
+        ("arguments", &format!("--release={RELEASE}\n--device\nopenwrt\n")),
+    ];
     let ran = runner.act(&inputs);
     let found = "::error file=build.sh,line=1,col=21,title=misspelled-tag::`ts_omit_ipnbuss` does nothing";
     assert!(ran.status == 1 && ran.stdout.contains(found), "{}", ran.shown());
@@ -241,7 +245,7 @@ fn nothing_that_a_checkout_brings_is_run_or_believed() {
     runner.git("add --all --force");
     runner.git("commit --quiet --message planted");
     for what in [PACKED, "target/tailscale/one/tailscaled", "registry/1.200.json"] {
-        let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", "--release=1.102.5")]);
+        let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", &format!("--release={RELEASE}"))]);
         assert!([1, 2].contains(&ran.status), "{}", ran.shown());
         planted.nothing_ran(what);
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::common::{finish, folder, full, policy, root, run, skip};
+use crate::common::{finish, folder, full, policy, router, run, skip};
 use tailscale_featureset::world::entrance::lacking;
 
 #[test]
@@ -45,7 +45,7 @@ fn both_are_run_in_turn_and_the_rewritten_daemon_takes_less_memory_than_the_pack
         return skip(&why);
     }
     // The limit is no matter here: a busy machine may be off by any factor in few pairs.
-    let ran = run(root(), &["bench", "--pairs", "6", "--load", "one-stream", "--limit", "10", "--format", "json"]);
+    let ran = run(router(), &["bench", "--pairs", "6", "--load", "one-stream", "--limit", "10", "--format", "json"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let (figures, runs) = (&document["loads"][0], document["runs"].as_array().unwrap());

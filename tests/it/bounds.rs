@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Ran, policy, run, skip};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, policy, run, skip};
 use nix::sys::resource::{UsageWho, getrusage};
 use tailscale_featureset::limits;
 use tailscale_featureset::process::on_path;
@@ -84,7 +84,7 @@ fn tags(count: usize) -> String {
 }
 
 fn daemon(tags: &str) -> Vec<u8> {
-    crate::common::binary::binary("go1.26.8", &crate::common::binary::daemon("1.102.5", tags))
+    crate::common::binary::binary(TOOLCHAIN, &crate::common::binary::daemon(RELEASE, tags))
 }
 
 /// The most memory, in MB, that a command took that has ended.
@@ -143,8 +143,8 @@ fn small(folder: &Folder) -> Vec<Vec<&'static str>> {
 fn large(folder: &Folder) -> Vec<Vec<&'static str>> {
     let modules = "dep\n".repeat(8 << 20);
     let program = crate::common::binary::binary(
-        "go1.26.8",
-        &format!("{}{modules}", crate::common::binary::daemon("1.102.5", "ts_omit_aws")),
+        TOOLCHAIN,
+        &format!("{}{modules}", crate::common::binary::daemon(RELEASE, "ts_omit_aws")),
     );
     folder.write("modules.elf", &program);
     folder.write("modules.tar", image(&[("bin/sh", &program)]));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crate::common::{Ran, command, finish};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, command, finish};
 use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::recipe::Recipe;
@@ -27,7 +27,7 @@ impl World {
     fn new() -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap(), policy: crate::common::policy(KEEPS, TARGET) };
         world.decide(&world.policy);
-        let upstream = world.place("modules/tailscale.com@v1.102.5");
+        let upstream = world.place(&format!("modules/tailscale.com@v{RELEASE}"));
         std::fs::create_dir_all(&upstream).unwrap();
         std::fs::write(upstream.join("go.sum"), "go4.org/mem v0.1.0 h1:x=\n").unwrap();
         std::fs::write(world.place("go.mod"), "module tailscale.com\n\ngo 1.26.6\n\ntool example.com/x\n").unwrap();
@@ -63,8 +63,8 @@ impl World {
             r#"#!/bin/sh
 echo "$@" >> {at}/calls
 case "$1 $2" in
-"env -json") echo '{{"GOCACHE":"{at}/cache","GOMODCACHE":"{at}/modules","GOPROXY":"https://proxy.example","GOSUMDB":"'${{FAKE_SUMDB-sums.example}}'","GOVERSION":"'${{FAKE_GO-go1.26.8}}'"}}' ;;
-"mod download") echo '{{"GoMod":"{at}/go.mod","Dir":"{at}/modules/tailscale.com@v1.102.5","Sum":"h1:sum=","GoModSum":"h1:mod=","Origin":{{"Hash":"0123456789abcdef"}}}}' ;;
+"env -json") echo '{{"GOCACHE":"{at}/cache","GOMODCACHE":"{at}/modules","GOPROXY":"https://proxy.example","GOSUMDB":"'${{FAKE_SUMDB-sums.example}}'","GOVERSION":"'${{FAKE_GO-{TOOLCHAIN}}}'"}}' ;;
+"mod download") echo '{{"GoMod":"{at}/go.mod","Dir":"{at}/modules/tailscale.com@v{RELEASE}","Sum":"h1:sum=","GoModSum":"h1:mod=","Origin":{{"Hash":"0123456789abcdef"}}}}' ;;
 "list -deps") case "$3" in *ts_omit_portlist*) ;; *) echo tailscale.com/feature/portlist ;; esac ;;
 build*)
   /usr/bin/env > {at}/environment
@@ -141,8 +141,8 @@ esac
 fn binary(recipe: &Recipe) -> Vec<u8> {
     let settings: String =
         recipe.build_settings().iter().map(|(key, value)| format!("build\t{key}={value}\n")).collect();
-    let record = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv1.102.5\th1:sum=\n{settings}");
-    crate::common::binary::binary("go1.26.8", &record)
+    let record = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv{RELEASE}\th1:sum=\n{settings}");
+    crate::common::binary::binary(TOOLCHAIN, &record)
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_binary_that_is_not_what_the_recipe_says_replaces_nothing() {
 #[test]
 fn code_that_does_not_compile_names_the_decisions_behind_it() {
     let world = World::new();
-    let upstream = world.place("modules/tailscale.com@v1.102.5");
+    let upstream = world.place(&format!("modules/tailscale.com@v{RELEASE}"));
     let write = |name: &str, text: &str| {
         std::fs::create_dir_all(upstream.join(name).parent().unwrap()).unwrap();
         std::fs::write(upstream.join(name), text).unwrap();
@@ -300,7 +300,10 @@ fn code_that_does_not_compile_names_the_decisions_behind_it() {
         "//go:build !ts_omit_serve\n\npackage ipnlocal\n\nfunc (b *LocalBackend) ServeConfig() int {\n",
     );
     write("ipn/ipnlocal/other.go", "//go:build !ts_omit_ssh\n\npackage ipnlocal\n\nfunc Other() {\n");
-    let complaint = "# tailscale.com/feature/portlist\\ntailscale.com@v1.102.5/feature/portlist/poll.go:85:11: b.ServeConfig undefined (type *ipnlocal.LocalBackend has no field or method ServeConfig)";
+    let complaint = format!(
+        "# tailscale.com/feature/portlist\\ntailscale.com@v{RELEASE}/feature/portlist/poll.go:85:11: b.ServeConfig undefined \
+         (type *ipnlocal.LocalBackend has no field or method ServeConfig)"
+    );
     world.go(&format!("printf '{complaint}\\n' >&2; exit 1"));
     let ran = world.build();
     insta::assert_snapshot!(world.shown(&ran));
@@ -372,5 +375,5 @@ fn programs_get_one_document_with_findings_and_manifests() {
     let ran = finish(world.command(&["build-tailscale", "--format", "json"]));
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, &document["findings"][0]["code"]), (1, &"over-budget".into()));
-    assert_eq!(document["targets"]["one"]["manifest"]["release"], "1.102.5");
+    assert_eq!(document["targets"]["one"]["manifest"]["release"], RELEASE);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::common::{cache, command, finish, folder, policy, policy_of, run, skip};
+use crate::common::{GO, RELEASE, cache, command, finish, folder, policy, policy_of, run, skip};
 use serde_json::Value;
 use tailscale_featureset::tools::go;
 use tailscale_featureset::upstream;
@@ -62,7 +62,7 @@ fn every_step_since_features_were_declared() {
     let keeps: Vec<&str> = keeps.iter().map(String::as_str).collect();
     let folder = folder(&policy_of("1.90.9", "1.25.5", &keeps, TARGET));
     let mut told = String::new();
-    for release in ["1.92.5", "1.94.2", "1.96.5", "1.98.10", "1.100.0", "1.102.5", "1.104.5"] {
+    for release in ["1.92.5", "1.94.2", "1.96.5", "1.98.10", "1.100.0", RELEASE, "1.104.5"] {
         let before = read(folder.path());
         let ran = run(folder.path(), &["bump", release, "--format", "json"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
@@ -120,7 +120,7 @@ fn the_step_that_takes_direct_connections_out_of_the_core() {
         // Upstream's own words are shown, and are not ours to keep.
         assert_eq!(words.find_iter(&ran.stdout).count(), 7);
         insta::assert_snapshot!(name, words.replace_all(&ran.stdout, "upstream says: “…”"));
-        let expected = text.replace("tailscale: 1.102.5", "tailscale: 1.104.5").replace("go: 1.26.8", "go: 1.27.3");
+        let expected = text.replace(RELEASE, "1.104.5").replace(GO, "1.27.3");
         assert_eq!(read(folder.path()), expected);
         // Nothing is decided in silence: check insists, and says who needs what.
         let check = run(folder.path(), &["check"]);
@@ -139,17 +139,17 @@ fn comments_in_odd_places_survive() {
     }
     let text = policy(&[], TARGET)
         .replace(
-            "tailscale: 1.102.5\n",
-            "# tailscale: 1.102.5\n\"tailscale\" : '1.102.4' # 1.102.4, not go: 1.26.8\n\n",
+            &format!("tailscale: {RELEASE}\n"),
+            &format!("# tailscale: {RELEASE}\n\"tailscale\" : '1.102.4' # 1.102.4, not go: {GO}\n\n"),
         )
-        .replace("features:\n", "features:   # 1.102.4\n\n# go: 1.26.8\n")
+        .replace("features:\n", &format!("features:   # 1.102.4\n\n# go: {GO}\n"))
         .replace("  ace:\n", "\t# a tab\n  ace: # ü\n")
         + "# the end";
     let folder = folder(&text);
-    let ran = run(folder.path(), &["bump", "1.102.5"]);
+    let ran = run(folder.path(), &["bump", RELEASE]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert_eq!(read(folder.path()), text.replace("'1.102.4'", "'1.102.5'"));
-    let again = run(folder.path(), &["bump", "1.102.5"]);
+    assert_eq!(read(folder.path()), text.replace("'1.102.4'", &format!("'{RELEASE}'")));
+    let again = run(folder.path(), &["bump", RELEASE]);
     assert!(again.status == 0 && again.stderr.contains("Unchanged") && again.stdout.is_empty(), "{}", again.shown());
 }
 
@@ -163,7 +163,7 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
         upstream::releases(&go, &cache()).unwrap().pop().unwrap().to_string()
     };
     for (release, status) in [("1.102.4", 1), (newest.as_str(), 0)] {
-        let text = policy(&[], TARGET).replace("1.102.5", release);
+        let text = policy(&[], TARGET).replace(RELEASE, release);
         let folder = folder(&text);
         let ran = run(folder.path(), &["bump", "--check", "--format", "json"]);
         assert_eq!(ran.status, status, "{}", ran.shown());
@@ -192,7 +192,7 @@ fn what_can_t_be_done_is_said_and_nothing_changes() {
         assert_eq!(read(lone.path()), text);
         assert!(!lone.path().join("registry").exists());
     }
-    let unpinned = crate::common::folder(&text.replace("tailscale: 1.102.5\n", ""));
+    let unpinned = crate::common::folder(&text.replace(&format!("tailscale: {RELEASE}\n"), ""));
     let ran = run(unpinned.path(), &["bump", "latest"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("missing-key"), "{}", ran.stderr);

@@ -1,10 +1,9 @@
 //! The command line as people and programs see it: help, output in every format, exit status.
 
-use crate::common::{folder, policy, root, run};
+use crate::common::{GO, RELEASE, folder, policy, root, run};
 
-/// Small, and wrong in many ways at once.
+/// A short policy with many errors, but for its first line.
 const WRONG: &str = "\
-tailscale: 1.102.5
 go: 1.26.5
 device: { profile: routeros-container, storage: flsh }
 build: { inlining: hot-paths }
@@ -21,6 +20,11 @@ features:
   lazywg:
     omit: Peers are set up at once here.
 ";
+
+/// The short policy with many errors.
+fn wrong() -> String {
+    format!("tailscale: {RELEASE}\n{WRONG}")
+}
 
 /// The findings on one policy but for those on the many features that it leaves out.
 fn without_undecided(text: &str) -> String {
@@ -54,7 +58,7 @@ fn help() {
 
 #[test]
 fn check_reports_everything_at_once() {
-    let folder = folder(WRONG);
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     insta::assert_snapshot!(without_undecided(&ran.stderr));
@@ -62,7 +66,7 @@ fn check_reports_everything_at_once() {
 
 #[test]
 fn check_for_programs() {
-    let folder = folder(WRONG);
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
@@ -74,7 +78,7 @@ fn check_for_programs() {
 
 #[test]
 fn check_for_github() {
-    let folder = folder(WRONG);
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check", "--format", "github"]);
     let shown: String = ran.stdout.split_inclusive('\n').filter(|line| !line.contains("undecided-feature")).collect();
     insta::assert_snapshot!(shown);
@@ -193,8 +197,8 @@ fn no_text_makes_it_panic() {
         "[",
         "features: 1",
         "- - -",
-        "\u{feff}tailscale: 1.102.5",
-        "tailscale: 1.102.5\r\ngo: 1.26.8\r\n",
+        &format!("\u{feff}tailscale: {RELEASE}"),
+        &format!("tailscale: {RELEASE}\r\ngo: {GO}\r\n"),
     ] {
         let folder = folder(text);
         for arguments in

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{Ran, command, folder, policy, skip};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, command, folder, policy, skip};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
 
@@ -69,21 +69,25 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
     let place = tempfile::tempdir().unwrap();
     let one_line = HOSTILE.replace(['\n', '\r'], "");
     let records = [
-        ("go", HOSTILE.to_owned(), crate::common::binary::daemon("1.102.5", "ts_omit_aws")),
+        ("go", HOSTILE.to_owned(), crate::common::binary::daemon(RELEASE, "ts_omit_aws")),
         (
             "path",
-            "go1.26.8".to_owned(),
+            TOOLCHAIN.to_owned(),
             format!(
-                "path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv1.102.5\th1:sum=\nbuild\t-tags=ts_omit_aws\n"
+                "path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv{RELEASE}\th1:sum=\nbuild\t-tags=ts_omit_aws\n"
             ),
         ),
-        ("module", "go1.26.8".to_owned(), crate::common::binary::daemon(&format!("1.102.5-{one_line}"), "ts_omit_aws")),
-        ("tags", "go1.26.8".to_owned(), crate::common::binary::daemon("1.102.5", &format!("ts_omit_aws,{one_line}"))),
+        (
+            "module",
+            TOOLCHAIN.to_owned(),
+            crate::common::binary::daemon(&format!("{RELEASE}-{one_line}"), "ts_omit_aws"),
+        ),
+        ("tags", TOOLCHAIN.to_owned(), crate::common::binary::daemon(RELEASE, &format!("ts_omit_aws,{one_line}"))),
         (
             "stamp",
-            "go1.26.8".to_owned(),
-            crate::common::binary::daemon("1.102.5", "ts_omit_aws")
-                + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp=1.102.5-{one_line}\"\n"),
+            TOOLCHAIN.to_owned(),
+            crate::common::binary::daemon(RELEASE, "ts_omit_aws")
+                + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp={RELEASE}-{one_line}\"\n"),
         ),
     ];
     for (name, go, record) in records {
@@ -94,7 +98,7 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
     // Next to another program what is not Tailscale's is a warning.
     let mut archive = tar::Builder::new(Vec::new());
     for (name, bytes) in [
-        ("a", crate::common::binary::binary("go1.26.8", &crate::common::binary::daemon("1.102.5", "ts_omit_aws"))),
+        ("a", crate::common::binary::binary(TOOLCHAIN, &crate::common::binary::daemon(RELEASE, "ts_omit_aws"))),
         ("b", crate::common::binary::binary(HOSTILE, "path\texample.test/other\n")),
     ] {
         let mut header = tar::Header::new_ustar();
@@ -123,7 +127,7 @@ fn a_policy_s_text_reaches_no_terminal_and_no_log() {
         format!("{hostile}: 1\n"),
         clean.replace("platform: linux/amd64", &format!("platform: {hostile}")),
         clean.replace("  one:", &format!("  {hostile}:")),
-        clean.replace("tailscale: 1.102.5", &format!("tailscale: {hostile}")),
+        clean.replace(&format!("tailscale: {RELEASE}"), &format!("tailscale: {hostile}")),
         clean.replace("  ace:\n", &format!("  {hostile}:\n    omit: {hostile}\n  ace:\n")),
         // As they are: YAML takes no controls, and what it says of them is shown too.
         format!("# {HOSTILE}\n{clean}"),

@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{cache, full, skip};
+use crate::common::{RELEASE, TOOLCHAIN, cache, full, skip};
 use gobinary::pclntab::{Names, rewrite};
 use tailscale_featureset::files;
 use tailscale_featureset::process::output_within;
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::upstream;
-
-/// The toolchain that the policy pins, whatever Go is at hand.
-const PINNED: &str = "go1.26.8";
 
 /// A package, and its tests that compare source positions, lines of a traceback or inlined frames, each with the reason.
 struct Package {
@@ -80,7 +77,7 @@ fn built(go: &Go, package: &str, goarch: &str, folder: &Path) -> Vec<u8> {
     let foreign = package.contains('.');
     let mut arguments = vec!["test", "-c", "-ldflags=-s -w", "-o", output.to_str().unwrap()];
     arguments.extend(foreign.then_some("-mod=mod").into_iter().chain([package]));
-    let mut variables = go::plain(PINNED);
+    let mut variables = go::plain(TOOLCHAIN);
     variables.extend((!goarch.is_empty()).then(|| ("GOARCH".to_owned(), goarch.to_owned())));
     let mut command = go.command(&arguments, &variables);
     // The module with the program that reads the registry: its go.mod may gain what a test needs.
@@ -92,7 +89,7 @@ fn built(go: &Go, package: &str, goarch: &str, folder: &Path) -> Vec<u8> {
 
 /// The generated module of a release.
 fn module(go: &Go) -> PathBuf {
-    upstream::fetch(go, &cache(), "1.102.5".parse().unwrap(), None).unwrap().module
+    upstream::fetch(go, &cache(), RELEASE.parse().unwrap(), None).unwrap().module
 }
 
 /// Where a package's tests expect to run: beside its source.
@@ -100,13 +97,13 @@ fn place(go: &Go, package: &str) -> PathBuf {
     if !package.contains('.') {
         return source(go).join(package);
     }
-    let mut command = go.command(&["list", "-mod=mod", "-f", "{{.Dir}}", package], &go::plain(PINNED));
+    let mut command = go.command(&["list", "-mod=mod", "-f", "{{.Dir}}", package], &go::plain(TOOLCHAIN));
     command.current_dir(module(go).join("registry"));
     Path::new(String::from_utf8(command.output().unwrap().stdout).unwrap().trim()).to_owned()
 }
 
 fn source(go: &Go) -> PathBuf {
-    let output = go.command(&["env", "GOROOT"], &go::plain(PINNED)).output().unwrap();
+    let output = go.command(&["env", "GOROOT"], &go::plain(TOOLCHAIN)).output().unwrap();
     Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("src")
 }
 
@@ -195,7 +192,8 @@ fn go_s_own_programs_that_crash_end_as_they_did() {
     }
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("linked");
-    let mut command = go.command(&["build", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."], &go::plain(PINNED));
+    let mut command =
+        go.command(&["build", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."], &go::plain(TOOLCHAIN));
     let built = command.current_dir(&place).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let linked = std::fs::read(&output).unwrap();

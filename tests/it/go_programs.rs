@@ -1,7 +1,7 @@
 //! Our small Go programs compile with the newest release of every supported line. Type-checked from the real modules, without
 //! linking; needs the network once.
 
-use crate::common::{cache, skip};
+use crate::common::{RELEASE, cache, skip};
 use featureset::facts::Facts;
 use tailscale_featureset::programs::{CONTROL, Program};
 use tailscale_featureset::tools::go::{self, Go};
@@ -41,7 +41,7 @@ const OUTDATED: Program = Program {
 fn a_changed_package_is_a_complaint_at_its_line_and_a_fault_of_ours() {
     let Some(go) = go() else { return };
     let fetch = |release: &str| upstream::fetch(&go, &cache(), release.parse().unwrap(), None);
-    let (Ok(before), Ok(after)) = (fetch("1.102.5"), fetch("1.104.5")) else {
+    let (Ok(before), Ok(after)) = (fetch(RELEASE), fetch("1.104.5")) else {
         return skip("the releases can't be fetched");
     };
     let check = |upstream| TypeChecker::new(&go, upstream).unwrap().check_program(&OUTDATED).unwrap();

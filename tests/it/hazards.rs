@@ -1,6 +1,6 @@
 //! Hazards on whole policies: the right finding or none, on a release that has it and on one that differs.
 
-use crate::common::{folder, policy, run};
+use crate::common::{GO, RELEASE, folder, policy, run};
 
 /// The codes of the errors of `check` on a policy moved to a release.
 fn errors(text: &str, release: &str, go: &str) -> Vec<String> {
@@ -19,8 +19,8 @@ fn at_release(text: &str, release: &str, go: &str) -> String {
     use featureset::facts::Facts;
     let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
     let text = text
-        .replace("tailscale: 1.102.5", &format!("tailscale: {release}"))
-        .replace("go: 1.26.8", &format!("go: {go}"));
+        .replace(&format!("tailscale: {RELEASE}"), &format!("tailscale: {release}"))
+        .replace(&format!("go: {GO}"), &format!("go: {go}"));
     let (head, features) = text.split_once("features:\n").unwrap();
     let mut decisions: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     let mut name = String::new();
@@ -47,13 +47,13 @@ const TARGET: &str = "{ platform: linux/arm64 }";
 fn each_hazard_is_found_on_the_releases_that_have_it() {
     let clean = policy(&[], TARGET);
     for (change, code, has, has_not) in [
-        (flipped(&clean, "unixsocketidentity"), "unixsocketidentity-cli", ("1.102.5", "1.26.8"), ("1.104.5", "1.27.3")),
-        (flipped(&clean, "ipnbus"), "ipnbus-up", ("1.102.5", "1.26.8"), ("1.96.5", "1.26.8")),
+        (flipped(&clean, "unixsocketidentity"), "unixsocketidentity-cli", (RELEASE, GO), ("1.104.5", "1.27.3")),
+        (flipped(&clean, "ipnbus"), "ipnbus-up", (RELEASE, GO), ("1.96.5", GO)),
         (flipped(&clean, "netstack"), "dns-netstack-quad100", ("1.104.5", "1.27.3"), ("", "")),
-        (flipped(&clean, "netstack"), "invertgso-netstack", ("1.102.5", "1.26.8"), ("1.104.5", "1.27.3")),
-        (flipped(&clean, "syspolicy"), "clientmetrics-syspolicy", ("1.90.9", "1.26.8"), ("", "")),
-        (flipped(&clean, "acme"), "serve-acme", ("1.102.5", "1.26.8"), ("1.98.10", "1.26.8")),
-        (clean.clone(), "clientmetrics-netstack", ("1.96.5", "1.26.8"), ("1.98.10", "1.26.8")),
+        (flipped(&clean, "netstack"), "invertgso-netstack", (RELEASE, GO), ("1.104.5", "1.27.3")),
+        (flipped(&clean, "syspolicy"), "clientmetrics-syspolicy", ("1.90.9", GO), ("", "")),
+        (flipped(&clean, "acme"), "serve-acme", (RELEASE, GO), ("1.98.10", GO)),
+        (clean.clone(), "clientmetrics-netstack", ("1.96.5", GO), ("1.98.10", GO)),
     ] {
         let found = errors(&change, has.0, has.1);
         assert!(found.iter().any(|found| found == code), "{code} on {}: {found:?}", has.0);
@@ -85,7 +85,7 @@ fn a_hazard_shows_its_places_the_edit_and_the_evidence() {
 fn what_can_not_start_can_not_be_accepted() {
     let text = flipped(&policy(&[], TARGET), "osrouter");
     let accepted = text.replace("accepted:\n", "accepted:\n  osrouter-tun: It starts some other way.\n");
-    let found = errors(&accepted, "1.102.5", "1.26.8");
+    let found = errors(&accepted, RELEASE, GO);
     assert!(
         found.contains(&"osrouter-tun".to_owned()) && found.contains(&"unacceptable-hazard".to_owned()),
         "{found:?}"

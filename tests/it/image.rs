@@ -224,10 +224,10 @@ fn what_keeps_an_image_from_being_made() {
         run(mips.path(), &["image"]),
         run(mips.path(), &["image", "--target", "two"]),
         run(mips.path(), &["image", "lint", "featureset.yaml", "--target", "one"]),
-        run(root(), &["image", "--shell-file", "/bin/sh"]),
-        run(root(), &["image", "script", "--routeros", "7.14"]),
-        run(root(), &["image", "script", "--routeros", "7.21", "--interface", "x; /system/reboot"]),
-        run(root(), &["image", "script", "--routeros", "new"]),
+        run(mips.path(), &["image", "--shell-file", "/bin/sh"]),
+        run(mips.path(), &["image", "script", "--routeros", "7.14"]),
+        run(mips.path(), &["image", "script", "--routeros", "7.21", "--interface", "x; /system/reboot"]),
+        run(mips.path(), &["image", "script", "--routeros", "new"]),
     ]
     .map(|ran| ran.shown().replace(mips.path().to_str().unwrap(), "[FOLDER]"));
     insta::assert_snapshot!(shown.join("\n"));
@@ -236,10 +236,11 @@ fn what_keeps_an_image_from_being_made() {
 #[test]
 fn a_script_goes_to_stdout_and_its_warning_to_stderr() {
     let arguments = ["image", "script", "--routeros", "7.30.1", "--routes", "10.0.0.0/8,fd00::/8", "--env", "A=b=c"];
-    let ran = run(root(), &arguments);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), &arguments);
     assert!(ran.status == 0 && ran.stderr.contains("newer than what is known here"), "{}", ran.shown());
     assert!(ran.stdout.contains("--advertise-routes=10.0.0.0/8,fd00::/8") && ran.stdout.contains("value=\"b=c\""));
-    let mut json = crate::common::command(root(), &arguments);
+    let mut json = crate::common::command(folder.path(), &arguments);
     json.args(["--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&finish(json).stdout).unwrap();
     assert_eq!(document["script"].as_str().unwrap(), ran.stdout);

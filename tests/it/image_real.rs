@@ -1,4 +1,4 @@
-//! The images of the policy, made with real Go, UPX and Debian's shells, and run: `cargo xtask ci --full` runs them.
+//! Images of a router, made with real Go, UPX and Debian's shells, and run: `cargo xtask ci --full` runs them.
 
 #![allow(clippy::print_stderr, reason = "it reports measurements")]
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::container::{Foreign, Root, Setting, obstacle, stdout};
-use crate::common::{cache, command, finish, folder, full, root, run, skip, target};
+use crate::common::{RELEASE, cache, command, finish, folder, full, root, router, router_policy, run, skip};
 use image::archive::{self, Image};
 use image::platform::Platform;
 use image::root::{Contents, Shell};
@@ -25,9 +25,9 @@ fn debian() -> bool {
     debian
 }
 
-/// Makes the image of a target of this repository's policy; gives the archive and what the command says of it.
+/// Makes the image of a target of the router; returns the archive and the command's description of it.
 fn made(name: &str) -> (PathBuf, serde_json::Value) {
-    let ran = run(root(), &["image", "--target", name, "--format", "json"]);
+    let ran = run(router(), &["image", "--target", name, "--format", "json"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let image = document["images"][name].clone();
@@ -57,7 +57,7 @@ fn works(name: &str, environment: &[&str]) {
     let numbers = status.lines().find(|line| line.starts_with("NSpid:")).unwrap();
     assert!(numbers.ends_with("\t1"), "{numbers}");
     let (status, said) = container.exec(&["/usr/local/bin/tailscale", "version"]);
-    assert!(status == 0 && said.starts_with("1.102.5\n"), "{status}: {said}");
+    assert!(status == 0 && said.starts_with(&format!("{RELEASE}\n")), "{status}: {said}");
     let asked = ["/bin/sh", "-c", "tailscale --socket='/var/run/tailscale/two words.sock' status"];
     let (_, said) = container.exec(&asked);
     assert!(said.contains("Logged out."), "the command line reaches the daemon: {said}");
@@ -96,7 +96,9 @@ fn works_under_qemu(name: &str, architecture: &str, environment: &[&str]) {
                 return skip(why);
             }
             let program = unpacked.path().join("usr/local/bin/tailscaled");
-            assert!(stdout(&mut runner.command(&program, &["--version"]).unwrap()).starts_with("1.102.5\n"));
+            assert!(
+                stdout(&mut runner.command(&program, &["--version"]).unwrap()).starts_with(&format!("{RELEASE}\n"))
+            );
         }
     }
 }
@@ -117,7 +119,7 @@ fn a_binary_for_arm_v7_in_an_image_for_v5_is_found() {
     let place = tempfile::tempdir().unwrap();
     for (name, status) in [("arm", 1), ("armv5", 0)] {
         made(name);
-        let unpacked = target().join("tailscale").join(name).join("tailscaled.unpacked");
+        let unpacked = router().join("target/tailscale").join(name).join("tailscaled.unpacked");
         let shell = Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None });
         let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
@@ -138,19 +140,18 @@ fn the_root_of_arm64_is_smaller_than_the_closest_peer_s() {
     assert!(on_flash < 3_600_000, "{on_flash}");
 }
 
-/// A policy of this repository's own decisions with another shell, and the artefacts that are there already.
+/// A project with the router's policy and another shell, and the artifacts that are built already.
 fn with_shell(shell: &str, name: &str) -> tempfile::TempDir {
     made(name);
-    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
-    let project = folder(&text.replace("shell: mksh", &format!("shell: {shell}")));
+    let project = folder(&router_policy().replace("shell: mksh", &format!("shell: {shell}")));
     let place = project.path().join("target/tailscale");
     std::fs::create_dir_all(&place).unwrap();
-    stdout(Command::new("cp").arg("-a").arg(target().join("tailscale").join(name)).arg(&place));
+    stdout(Command::new("cp").arg("-a").arg(router().join("target/tailscale").join(name)).arg(&place));
     project
 }
 
 fn archive_of(project: &Path, name: &str) -> PathBuf {
-    project.join("target/image").join(name).join(format!("tailscale-1.102.5-{name}.tar"))
+    project.join("target/image").join(name).join(format!("tailscale-{RELEASE}-{name}.tar"))
 }
 
 #[test]
@@ -259,7 +260,10 @@ fn the_pinned_shells_are_debian_s_own() {
     }
     let table = root().join("crates/image/shells.json");
     let before = std::fs::read_to_string(&table).unwrap();
-    let ran = finish(crate::common::command(root(), &["image", "pin"]));
+    let mut pin = Command::new(env!("CARGO"));
+    pin.args(["run", "--quiet", "--locked", "--package", "xtask", "--", "image", "pin"]).current_dir(root());
+    crate::common::use_test_cache(&mut pin);
+    let ran = finish(pin);
     let after = std::fs::read_to_string(&table).unwrap();
     std::fs::write(&table, &before).unwrap();
     assert_eq!(ran.status, 0, "{}", ran.shown());

@@ -1,9 +1,9 @@
 //! The program in a home of its own: installed, run in a folder that is no checkout of this repository.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{Ran, finish, full, root, skip};
+use crate::common::{RELEASE, Ran, finish, full, root, router_policy, skip};
 use tailscale_featureset::tools::go;
 
 /// A project elsewhere, and the program as it is installed.
@@ -13,9 +13,8 @@ struct Home {
 }
 
 impl Home {
-    /// With this repository's own policy.
     fn new() -> Self {
-        Self::with(&std::fs::read_to_string(root().join("featureset.yaml")).unwrap())
+        Self::with(&router_policy())
     }
 
     fn with(policy: &str) -> Self {
@@ -63,14 +62,13 @@ fn the_policy_is_found_upwards_or_named() {
         assert!(ran.stderr.contains("featureset.yaml: no findings"), "{}", ran.shown());
     }
     let tags = home.run("deep", &["tags"]);
-    assert_eq!(tags.stdout, crate::common::run(root(), &["tags"]).stdout);
+    assert_eq!(tags.stdout, home.run("", &["tags"]).stdout);
     insta::assert_snapshot!(home.shown(&home.run("..", &["check"])));
 }
 
 #[test]
 fn the_next_step_names_the_program_as_it_was_called() {
-    let policy = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
-    let home = Home::with(&policy.replace("tailscale: 1.102.5", "tailscale: 1.102.99"));
+    let home = Home::with(&router_policy().replace(RELEASE, "1.102.99"));
     let ran = home.run("", &["check"]);
     assert!(ran.stderr.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.shown());
     let ran = home.run("", &["check", "--format", "json"]);
@@ -89,9 +87,9 @@ fn what_is_made_lies_beside_the_policy() {
     let names = ["device.md", "features.md", "featureset.schema.json", "findings.md", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
-    let page = |folder: &Path| std::fs::read_to_string(folder.join("docs/features.md")).unwrap();
-    assert!(page(&home.path("")).contains("| `ipnbus` |"));
-    std::fs::write(home.path("docs/features.md"), page(root()).replace("ipnbus", "bus")).unwrap();
+    let page = std::fs::read_to_string(home.path("docs/features.md")).unwrap();
+    assert!(page.contains("| `ipnbus` |"));
+    std::fs::write(home.path("docs/features.md"), page.replace("ipnbus", "bus")).unwrap();
     let ran = home.run("", &["docs", "--check"]);
     assert!(ran.status == 1 && ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
     let plan = home.run("deep", &["build-tailscale", "--dry-run", "--target", "amd64"]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{command, finish, folder, full, policy, run};
+use crate::common::{GO, command, finish, folder, full, policy, run};
 use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
@@ -96,9 +96,10 @@ fn a_flip_in_review_names_its_price_and_stale_costs_are_said_to_be() {
     insta::assert_snapshot!(page);
     let drifted = run(folder.path(), &["explain", "dns"]).stdout;
     assert!(drifted.contains("(one: measured with 1 decision different)"), "{drifted}");
-    std::fs::write(folder.path().join("featureset.yaml"), text.replace("1.26.8", "1.26.9")).unwrap();
+    std::fs::write(folder.path().join("featureset.yaml"), text.replace(GO, "1.26.9")).unwrap();
     let stale = run(folder.path(), &["explain", "dns"]).stdout;
-    assert!(stale.contains("(one: stale, measured with Go 1.26.8, now 1.26.9)"), "{stale}");
+    let expected = format!("(one: stale, measured with Go {GO}, now 1.26.9)");
+    assert!(stale.contains(&expected), "{stale}");
 }
 
 #[test]

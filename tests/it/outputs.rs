@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{Ran, command, finish, folder, policy, run, skip};
+use crate::common::{RELEASE, Ran, command, finish, folder, policy, run, skip};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
@@ -21,7 +21,7 @@ fn unsorted() -> String {
 }
 
 fn import<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["import", "--tags", "ts_omit_aws", "--release", "1.102.5", "-o", output], more].concat()
+    [&["import", "--tags", "ts_omit_aws", "--release", RELEASE, "-o", output], more].concat()
 }
 
 /// Runs the command, which must end by itself within a minute: one that hangs is killed and fails the test.

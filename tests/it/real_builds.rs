@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::{Ran, cache, command, finish, folder, full, root, run};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, cache, command, finish, folder, full, router_policy, run};
 use object::{Object, ObjectSection};
 use tailscale_featureset::commands::build_tailscale;
 use tailscale_featureset::process;
@@ -24,14 +24,14 @@ fn two_folders_and_two_empty_caches_give_the_same_bytes() {
     if !full() {
         return;
     }
-    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
+    let text = router_policy();
     let digests: Vec<serde_json::Value> = (0..2)
         .map(|_| {
             let (project, cache) = (folder(&text), tempfile::tempdir().unwrap());
             let ran = build(project.path(), "amd64", cache.path());
             assert_eq!(ran.status, 0, "{}", ran.shown());
             let manifest = manifest(project.path(), "amd64");
-            assert_eq!(manifest["executed"]["tailscale"], "1.102.5");
+            assert_eq!(manifest["executed"]["tailscale"], RELEASE);
             serde_json::json!([manifest["unpacked"], manifest["binary"]])
         })
         .collect();
@@ -46,8 +46,8 @@ fn peers_packed_size(tags: &str, variables: &[(&str, &str)]) -> u64 {
     let (tags, output) = (format!("-tags={tags}"), format!("-o={}", raw.display()));
     let arguments = ["build", "-trimpath", "-ldflags=-s -w", "-gcflags=all=-l", &tags, &output, "./cmd/tailscaled"];
     let platform = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
-    let mut command = go.command(&arguments, &[go::plain("go1.26.8"), platform].concat());
-    command.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
+    let mut command = go.command(&arguments, &[go::plain(TOOLCHAIN), platform].concat());
+    command.current_dir(go.module_cache().unwrap().join(format!("tailscale.com@v{RELEASE}")));
     process::stdout(command, "").unwrap();
     // The peer's own arguments, not ours.
     let mut pack = std::process::Command::new(&upx.program);
@@ -85,7 +85,7 @@ fn with_all_inlining_and_names_the_packed_binaries_are_smaller_than_the_closest_
     if !full() {
         return;
     }
-    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
+    let text = router_policy();
     assert!(text.contains("  inlining: full\n  symbols: functions\n"));
     let (named, nameless) = (folder(&text), folder(&text.replace("symbols: functions", "symbols: none")));
     for project in [&named, &nameless] {

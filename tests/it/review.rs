@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{folder, policy, root, run};
+use crate::common::{RELEASE, folder, policy, root, run};
 
 fn git(folder: &Path, arguments: &[&str]) {
     let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
@@ -61,8 +61,10 @@ fn a_change_of_a_pull_request_s_size() {
 fn a_flip_says_what_was_shown_of_the_decision_on_a_daemon() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
-    let proofs = r#"{ "generated_by": "x", "release": "1.102.5", "platform": "linux/amd64", "kept": [],
-        "passed": { "dns": ["keep dns", "keep netstack"], "flash": ["omit cachenetmap"], "login": ["omit gro"] } }"#;
+    let passed = r#"{ "dns": ["keep dns", "keep netstack"], "flash": ["omit cachenetmap"], "login": ["omit gro"] }"#;
+    let proofs = format!(
+        r#"{{ "generated_by": "x", "release": "{RELEASE}", "platform": "linux/amd64", "kept": [], "passed": {passed} }}"#
+    );
     std::fs::create_dir_all(repository.path().join("docs/proof")).unwrap();
     std::fs::write(repository.path().join("docs/proof/one.json"), proofs).unwrap();
     let flipped = [("netstack", "keep", "omit"), ("gro", "omit", "keep"), ("ssh", "omit", "keep")];
@@ -75,14 +77,15 @@ fn a_flip_says_what_was_shown_of_the_decision_on_a_daemon() {
     let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
     let shown: Vec<&str> = page.lines().filter(|line| line.contains("running daemon")).collect();
     let not_yet = |check: &str| {
-        format!("  - as it was, it was shown on a running daemon by `{check}` on 1.102.5, one; as it is, not yet")
+        format!("  - as it was, it was shown on a running daemon by `{check}` on {RELEASE}, one; as it is, not yet")
     };
     assert_eq!(shown, [not_yet("login"), not_yet("dns")], "{page}");
     // And back: what is recorded is said of the decision as it is now.
     git(repository.path(), &["commit", "--quiet", "--all", "--message=flipped"]);
     write(repository.path(), &policy(&[], TARGET));
     let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
-    assert!(page.contains("  - shown on a running daemon by `dns` on 1.102.5, one\n"), "{page}");
+    let proved = format!("  - shown on a running daemon by `dns` on {RELEASE}, one\n");
+    assert!(page.contains(&proved), "{page}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::common::planted::{PACKED, Planted, TAG};
-use crate::common::{Ran, command, finish, policy};
+use crate::common::{RELEASE, Ran, command, finish, policy};
 use tailscale_featureset::process::on_path;
 
 /// A planted checkout, a PATH that leads into it, and an empty cache.
@@ -116,7 +116,7 @@ fn a_registry_and_costs_are_believed_only_next_to_a_policy_that_was_named() {
     let named = visit.run(&[&audit[..], &["--policy", "featureset.yaml"]].concat());
     assert!(!named.stderr.contains("[misspelled-tag]"), "{}", named.shown());
     let output = visit.path("new.yaml");
-    let import = ["import", "--tags", "ts_omit_aws", "--release", "1.102.5", "-o", output.to_str().unwrap()];
+    let import = ["import", "--tags", "ts_omit_aws", "--release", RELEASE, "-o", output.to_str().unwrap()];
     let ran = visit.run(&import);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let named = visit.run(&[&import[..], &["--force", "--policy", "featureset.yaml"]].concat());

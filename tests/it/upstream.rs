@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{cache, skip};
+use crate::common::{RELEASE, cache, skip};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::release::Release;
@@ -29,7 +29,7 @@ fn fetched(release: Release) -> Option<(Go, Upstream)> {
 
 #[test]
 fn the_tag_line_is_that_of_featuretags_for_random_closed_selections() {
-    for release in ["1.90.9", "1.96.5", "1.98.10", "1.102.5"] {
+    for release in ["1.90.9", "1.96.5", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -59,7 +59,7 @@ fn featuretags(program: &Path, keeps: &BTreeSet<FeatureName>) -> String {
 
 #[test]
 fn the_embedded_registry_is_what_upstream_declares_today() {
-    for release in ["1.92.5", "1.102.5"] {
+    for release in ["1.92.5", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let declared = upstream.declared(&go).unwrap();
@@ -87,13 +87,13 @@ fn listed(mut command: Command) -> BTreeSet<String> {
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
-        .map(|line| line.replace("tailscale.com@v1.102.5", "tailscale.com@"))
+        .map(|line| line.replace(&format!("tailscale.com@v{RELEASE}"), "tailscale.com@"))
         .collect()
 }
 
 #[test]
 fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
-    let release: Release = "1.102.5".parse().unwrap();
+    let release: Release = RELEASE.parse().unwrap();
     let Some((go, upstream)) = fetched(release) else { return };
     let registry = Facts::embedded().registry(release).unwrap();
     let keeps = ["cli", "dns", "netstack", "gro", "osrouter"].map(|name| FeatureName::new(name).unwrap());
@@ -105,7 +105,7 @@ fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
             .concat();
     let outside = listed(upstream.go(&go, &arguments, &variables));
     let mut inside = go.command(&arguments, &variables);
-    inside.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
+    inside.current_dir(go.module_cache().unwrap().join(format!("tailscale.com@v{RELEASE}")));
     let inside = listed(inside);
     assert!(inside.len() > 300, "{}", inside.len());
     assert_eq!(outside, inside);
@@ -128,7 +128,7 @@ fn audited(script: &str, release: Release) -> Option<String> {
 
 #[test]
 fn calls_of_featuretags_come_to_what_the_program_prints() {
-    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+    for release in ["1.90.9", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -162,7 +162,7 @@ fn calls_of_featuretags_come_to_what_the_program_prints() {
 
 #[test]
 fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
-    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+    for release in ["1.90.9", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -210,7 +210,7 @@ fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
 
 #[test]
 fn what_extra_small_keeps_is_what_the_script_names() {
-    for release in ["1.90.9", "1.102.5", "1.104.5"] {
+    for release in ["1.90.9", RELEASE, "1.104.5"] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let script = std::fs::read_to_string(upstream.source(&go).unwrap().join("build_dist.sh")).unwrap();

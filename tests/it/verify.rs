@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{cache, command, finish, folder, full, policy, root, run, skip};
+use crate::common::{RELEASE, cache, command, finish, folder, full, policy, router, run, skip};
 use tailscale_featureset::world::entrance::lacking;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
@@ -45,8 +45,8 @@ fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
         return skip(&why);
     }
     let before = machine();
-    let beside = std::thread::spawn(|| run(root(), &["verify", "--check", "login", "--format", "json"]));
-    let ran = run(root(), &["verify", "--check", "cli", "--check", "login", "--format", "json", "--require-all"]);
+    let beside = std::thread::spawn(|| run(router(), &["verify", "--check", "login", "--format", "json"]));
+    let ran = run(router(), &["verify", "--check", "cli", "--check", "login", "--format", "json", "--require-all"]);
     let beside = beside.join().unwrap();
     assert_eq!((ran.status, beside.status), (0, 0), "{}\n{}", ran.shown(), beside.shown());
     let passed: Vec<(String, String)> = outcomes(&ran.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
@@ -60,7 +60,7 @@ fn an_interrupted_run_leaves_nothing() {
         return skip(&why);
     }
     let before = machine();
-    let mut command = command(root(), &["verify", "--check", "cli"]);
+    let mut command = command(router(), &["verify", "--check", "cli"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(stderr.any(|line| line.contains("Checking cli")));
@@ -125,13 +125,13 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
         let file = place.path().join("key");
         std::fs::write(&file, key).unwrap();
         let fixed = ["verify", "--format", "json", "--control", &url, "--auth-key-file", file.to_str().unwrap()];
-        run(root(), &[&fixed, checks].concat())
+        run(router(), &[&fixed, checks].concat())
     };
     // This also builds the program whose control server then runs on the machine itself.
     let ran = verify("right", &["--check", "dns"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.shown());
-    let lab = cache().folder().unwrap().join("modules/1.102.5/control.program");
+    let lab = cache().folder().unwrap().join(format!("modules/{RELEASE}/control.program"));
     let mut server = Command::new(lab);
     server.args(["control", "127.0.0.1", &port.to_string(), "tailnet.example"]).env("TS_AUTHKEY", "right");
     let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use super::RELEASE;
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 
@@ -33,9 +34,10 @@ impl Planted {
         }
         symlink("tailscaled", folder.join("target/tailscale/one/tailscale")).unwrap();
         planted.write("target/tailscale/one/manifest.json", "{\"schema\": 1}");
-        planted.program("target/tailscale/.module/1.102.5/control.program");
-        planted.write("target/tailscale/.module/1.102.5/registry.json", &declared());
-        planted.write("target/tailscale/.module/1.102.5/registry/planted.go", "package main\n");
+        let module = format!("target/tailscale/.module/{RELEASE}");
+        planted.program(&format!("{module}/control.program"));
+        planted.write(&format!("{module}/registry.json"), &declared());
+        planted.write(&format!("{module}/registry/planted.go"), "package main\n");
         planted.write("registry/1.200.json", &registry());
         // It can't be read: whoever tries says so.
         planted.write("docs/costs/one.json", "{");
