@@ -6,9 +6,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
-use crate::common::{RELEASE, Ran, TOOLCHAIN, command, finish};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, command, finish, wait_until};
 use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::recipe::Recipe;
@@ -94,11 +93,7 @@ esac
         let mut command = self.command(&["build-tailscale"]);
         let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
         let pid = self.place("project/target/tailscale/one/.work/pid");
-        let start = Instant::now();
-        while std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(60));
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("go has started", || !std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty());
         (child, std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap())
     }
 
@@ -243,11 +238,7 @@ fn go_ends_when_the_command_is_killed() {
     let (mut child, go) = world.started();
     child.kill().unwrap();
     child.wait().unwrap();
-    let start = Instant::now();
-    while Path::new(&format!("/proc/{go}")).exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "go goes on");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("go has ended", || !Path::new(&format!("/proc/{go}")).exists());
 }
 
 #[test]

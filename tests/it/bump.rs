@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::common::{GO, RELEASE, cache, command, finish, folder, policy, policy_of, run, skip};
+use crate::common::{GO, RELEASE, cache, command, finish, folder, policy, policy_of, run, skip, wait_until};
 use serde_json::Value;
 use tailscale_featureset::tools::go;
 use tailscale_featureset::upstream;
@@ -206,11 +206,12 @@ fn an_interrupted_run_leaves_everything_as_it_was() {
     let text = policy(&[], TARGET);
     let (folder, caches) = (folder(&text), tempfile::tempdir().unwrap());
     let mut bump = command(folder.path(), &["bump", "1.104.5"]);
-    // A cache without modules: the program that reads the registry is built again, which takes seconds.
+    // A cache without modules: the program that reads the registry is built again, which takes long enough.
     bump.env("XDG_CACHE_HOME", caches.path());
     bump.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = bump.spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let has_started = || std::fs::read_dir(caches.path()).unwrap().next().is_some();
+    wait_until("the command has written to its cache", has_started);
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));

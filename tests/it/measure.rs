@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{GO, command, finish, folder, full, policy, run};
+use crate::common::{GO, command, finish, folder, full, policy, run, wait_until};
 use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
@@ -155,10 +155,7 @@ fn a_sweep_that_was_killed_goes_on_and_says_what_two_shards_say() {
     let [killed, first, second] = folders.each_ref().map(tempfile::TempDir::path);
 
     let mut child = measure(killed, &[]).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let waited = std::time::Instant::now();
-    while results(killed).len() < 3 && waited.elapsed().as_secs() < 900 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    wait_until("three results are written", || results(killed).len() >= 3);
     child.kill().unwrap();
     child.wait().unwrap();
     let before = results(killed);

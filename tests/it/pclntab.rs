@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::{TOOLCHAIN, cache, root, skip};
+use crate::common::{TOOLCHAIN, cache, root, skip, wait_until};
 use gobinary::Refused;
 use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
@@ -147,6 +147,12 @@ fn rewrite_keeps_the_behaviour_of_programs_on_arm() {
     }
 }
 
+/// Returns whether every thread of a process sleeps, so that the main goroutine does too.
+fn is_sleeping(process: u32) -> bool {
+    let mut threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|thread| thread.unwrap().path());
+    threads.all(|thread| std::fs::read_to_string(thread.join("stat")).is_ok_and(|stat| stat.contains(") S ")))
+}
+
 #[test]
 fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
     let Some(go) = go() else { return };
@@ -157,8 +163,7 @@ fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
         let mut child = run_when_not_busy(start);
         let mut ready = [0; 6];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
-        // The time from printing the line to sleeping.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        wait_until("the program sleeps", || is_sleeping(child.id()));
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
         let output = child.wait_with_output().unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{RELEASE, cache, command, finish, folder, full, policy, router, run, skip};
+use crate::common::{RELEASE, cache, command, finish, folder, full, policy, router, run, skip, wait_until};
 use tailscale_featureset::world::entrance::lacking;
 
 /// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
@@ -64,10 +64,13 @@ fn an_interrupted_run_leaves_nothing() {
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(stderr.any(|line| line.contains("Checking cli")));
-    // Long enough for the namespaces and the daemon to be there.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let is_daemon =
+        |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("tailscaled"));
+    wait_until("hosts, servers and a daemon run", || {
+        let inside = below(child.id());
+        inside.len() >= 5 && inside.iter().any(is_daemon)
+    });
     let inside = below(child.id());
-    assert!(inside.len() >= 5, "hosts, servers and a daemon run: {inside:?}");
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));

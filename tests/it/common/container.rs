@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
+use super::wait_until;
 use serde_json::{Value, json};
 use tailscale_featureset::process::on_path;
 
@@ -133,13 +133,12 @@ impl Running {
 
     /// Waits until this is printed.
     pub(crate) fn wait_for(&mut self, text: &str) {
-        let start = Instant::now();
-        while !self.said().contains(text) {
+        wait_until(&format!("the container prints `{text}`"), || {
+            let printed = self.said().contains(text);
             let ended = self.child.try_wait().unwrap();
-            let late = start.elapsed() > Duration::from_secs(60);
-            assert!(ended.is_none_or(|status| status.success()) && !late, "no `{text}` in:\n{}", self.said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            assert!(printed || ended.is_none(), "the container ended without `{text}`:\n{}", self.said());
+            printed
+        });
     }
 
     /// The first process of the container, as this machine counts.

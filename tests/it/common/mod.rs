@@ -9,6 +9,7 @@ mod skips;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use featureset::facts::Facts;
 use tailscale_featureset::cache::Cache;
@@ -71,6 +72,17 @@ pub(crate) fn finish(mut command: Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Polls until the condition holds; fails if it does not hold after 18,000 polls, which take at least a quarter of an hour.
+pub(crate) fn wait_until(condition: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..18_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("this never happened: {condition}");
 }
 
 /// The root of the repository.
