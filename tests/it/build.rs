@@ -1,4 +1,4 @@
-//! `build-tailscale` with a fake `go`: what is asked of it, what is believed, and what an accident leaves behind.
+//! `build-tailscale` with a fake `go`: its arguments and environment, the checks of its output, and interrupted builds.
 //!
 //! The fake serves a binary that holds build information and nothing else, for a processor that no emulator on
 //! its PATH runs. Real Go and real UPX are in `real_builds.rs` and in the `build` step of `cargo xtask ci`.
@@ -141,7 +141,7 @@ fn binary(recipe: &Recipe) -> Vec<u8> {
 }
 
 #[test]
-fn a_build_leaves_its_artefacts_and_a_second_one_does_nothing() {
+fn build_repeated_without_changes_starts_no_tool() {
     let world = World::new();
     let first = world.build();
     assert_eq!(first.status, 0, "{}", first.stderr);
@@ -158,7 +158,7 @@ fn a_build_leaves_its_artefacts_and_a_second_one_does_nothing() {
 }
 
 #[test]
-fn a_changed_decision_or_a_damaged_file_is_built_anew() {
+fn build_after_a_changed_decision_or_damaged_file_runs_again() {
     let mut world = World::new();
     assert_eq!(world.build().status, 0);
     std::fs::write(world.place("project/target/tailscale/one/tailscaled"), "damaged").unwrap();
@@ -171,7 +171,7 @@ fn a_changed_decision_or_a_damaged_file_is_built_anew() {
 }
 
 #[test]
-fn an_altered_byte_of_any_artefact_is_built_anew() {
+fn build_after_an_altered_byte_runs_again() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     let whole = world.artefacts();
@@ -187,7 +187,7 @@ fn an_altered_byte_of_any_artefact_is_built_anew() {
 }
 
 #[test]
-fn artefacts_that_this_user_did_not_build_are_built_again() {
+fn build_with_artifacts_of_another_user_runs_again() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     // As on another machine, or where they came with the policy: they fit in every way, and nothing is known of them.
@@ -195,12 +195,13 @@ fn artefacts_that_this_user_did_not_build_are_built_again() {
     let ran = world.build();
     let told = world.shown(&ran).lines().filter(|line| line.contains("Rebuilding")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(told);
-    assert!(ran.status == 0 && ran.stderr.contains("Building one"), "{}", ran.stderr);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("Building one"), "{}", ran.stderr);
     assert!(world.build().stderr.contains("Fresh one"));
 }
 
 #[test]
-fn a_lock_that_is_a_link_is_refused_and_what_it_links_to_is_left_alone() {
+fn build_with_a_linked_lock_is_refused() {
     let world = World::new();
     let lock = world.place("project/target/tailscale/.lock");
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
@@ -213,24 +214,26 @@ fn a_lock_that_is_a_link_is_refused_and_what_it_links_to_is_left_alone() {
 }
 
 #[test]
-fn a_full_disk_is_said_to_be_full() {
+fn build_on_a_full_disk_reports_it() {
     let world = World::new();
     world.go("echo 'go: writing archive: no space left on device' >&2; exit 1");
     let ran = world.build();
-    assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
     // It is so while UPX is provided, too.
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/arm/v5 }"));
     for name in ["apt-get", "apt-cache", "dpkg-deb"] {
         world.program(name, "echo 'x: No space left on device' >&2; exit 100");
     }
     let ran = world.build();
-    assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
 }
 
 #[test]
-fn go_ends_when_the_command_is_killed() {
+fn build_killed_ends_go() {
     let Some(setpriv) = tailscale_featureset::process::on_path("setpriv") else {
-        return crate::common::skip("there is no setpriv");
+        return crate::common::skip("setpriv is not installed");
     };
     let world = World::new();
     std::os::unix::fs::symlink(setpriv, world.place("bin/setpriv")).unwrap();
@@ -242,7 +245,7 @@ fn go_ends_when_the_command_is_killed() {
 }
 
 #[test]
-fn the_environment_is_made_from_nothing() {
+fn build_passes_a_clean_environment_to_go() {
     let world = World::new();
     let meddling = [
         ("GOFLAGS", "-mod=vendor"),
@@ -255,7 +258,7 @@ fn the_environment_is_made_from_nothing() {
     let ran = world.build_with(&meddling);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let environment = std::fs::read_to_string(world.place("environment")).unwrap();
-    // What the machine may have set and is passed through, and what the shell sets itself, is not of interest here.
+    // Variables that are passed through from this machine or set by the shell are left out.
     let foreign = ["PATH=", "TMPDIR=", "PWD=", "SHLVL=", "_=", "OLDPWD=", "SSL_CERT_"];
     let mut lines: Vec<&str> = environment
         .lines()
@@ -266,19 +269,20 @@ fn the_environment_is_made_from_nothing() {
 }
 
 #[test]
-fn a_binary_that_is_not_what_the_recipe_says_replaces_nothing() {
+fn build_with_unexpected_build_information_replaces_nothing() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
     world.decide(&crate::common::policy(&[], TARGET));
     let ran = world.build();
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("build-mismatch") && ran.stderr.contains("-tags is `"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("build-mismatch"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-tags is `"), "{}", ran.stderr);
     assert_eq!(world.artefacts(), before);
 }
 
 #[test]
-fn code_that_does_not_compile_names_the_decisions_behind_it() {
+fn build_that_does_not_compile_names_the_decisions() {
     let world = World::new();
     let upstream = world.place(&format!("modules/tailscale.com@v{RELEASE}"));
     let write = |name: &str, text: &str| {
@@ -302,16 +306,17 @@ fn code_that_does_not_compile_names_the_decisions_behind_it() {
 }
 
 #[test]
-fn a_go_that_fails_without_the_compiler_is_no_finding() {
+fn build_with_failing_go_reports_its_output() {
     let world = World::new();
     world.go("echo 'dial tcp: no route to host' >&2; exit 1");
     let ran = world.build();
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("go-failed") && ran.stderr.contains("no route to host"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("go-failed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no route to host"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_interrupted_build_leaves_what_was_there() {
+fn build_interrupted_keeps_the_old_artifacts() {
     let mut world = World::new();
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
@@ -332,7 +337,7 @@ fn an_interrupted_build_leaves_what_was_there() {
 }
 
 #[test]
-fn a_disabled_checksum_database_is_refused() {
+fn build_without_checksum_database_is_refused() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_SUMDB", "off")]);
     assert_eq!(ran.status, 2);
@@ -340,7 +345,7 @@ fn a_disabled_checksum_database_is_refused() {
 }
 
 #[test]
-fn an_old_go_and_no_way_to_another_says_what_to_install() {
+fn build_with_old_go_says_what_to_install() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_GO", "go1.19.8")]);
     assert_eq!(ran.status, 2);
@@ -348,7 +353,7 @@ fn an_old_go_and_no_way_to_another_says_what_to_install() {
 }
 
 #[test]
-fn over_budget_is_a_finding_though_the_binary_is_there() {
+fn build_over_budget_keeps_the_binary_and_reports_it() {
     let world = World::new();
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
     for _ in 0..2 {
@@ -360,7 +365,7 @@ fn over_budget_is_a_finding_though_the_binary_is_there() {
 }
 
 #[test]
-fn programs_get_one_document_with_findings_and_manifests() {
+fn build_json_has_findings_and_manifests() {
     let world = World::new();
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
     let ran = finish(world.command(&["build-tailscale", "--format", "json"]));
