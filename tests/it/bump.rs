@@ -1,5 +1,4 @@
-//! `bump` on the real modules: every step since features were declared, both kinds of policy, and what keeps it from
-//! running. Needs the network once.
+//! `bump` on the real modules: every step since features were declared, and steps that fail. Needs the network once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +14,7 @@ fn read(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("featureset.yaml")).unwrap()
 }
 
-/// Whether upstream's releases can be listed; says so where they can't.
+/// Returns whether upstream's releases can be listed; reports a skipped test if not.
 fn online() -> bool {
     let listed = go::find_or_provide(&cache()).and_then(|go| upstream::releases(&go, &cache()));
     if let Err(error) = &listed {
@@ -24,7 +23,7 @@ fn online() -> bool {
     listed.is_ok()
 }
 
-/// What a step says of each added feature, as far as it is known to be: `split-out`, `split-out-of-omitted` or `new`.
+/// Returns the origin of each added feature: `split-out`, `split-out-of-omitted` or `new`.
 fn novelties(document: &Value) -> BTreeMap<String, &'static str> {
     let count = |added: &Value, side: &str| added["origin"][side].as_array().unwrap().len();
     let kind = |added: &Value| match (count(added, "in_this_build"), count(added, "in_a_whole_build")) {
@@ -51,7 +50,7 @@ fn decide(folder: &Path, word: &str) {
 }
 
 #[test]
-fn every_step_since_features_were_declared() {
+fn bump_through_every_line_lists_the_changes() {
     if !online() {
         return;
     }
@@ -93,7 +92,7 @@ fn every_step_since_features_were_declared() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_keep_the_pin() {
+fn bump_with_unread_output_moves_the_pin() {
     if !online() {
         return;
     }
@@ -101,11 +100,12 @@ fn a_reader_that_goes_away_does_not_keep_the_pin() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = command(folder.path(), &["bump", "1.104.5"]).stdout(writer).status().unwrap();
-    assert!(status.success() && read(folder.path()).contains("tailscale: 1.104.5\n"), "{status}");
+    assert!(status.success(), "{status}");
+    assert!(read(folder.path()).contains("tailscale: 1.104.5\n"), "{status}");
 }
 
 #[test]
-fn the_step_that_takes_direct_connections_out_of_the_core() {
+fn bump_to_1_104_asks_for_the_new_features() {
     if !online() {
         return;
     }
@@ -127,13 +127,13 @@ fn the_step_that_takes_direct_connections_out_of_the_core() {
         assert_eq!(check.status, 1);
         assert!(check.stderr.contains("`udptransport` is not decided"), "{}", check.stderr);
         assert_eq!(check.stderr.contains("needed by `listenrawdisco`, `portmapper`, kept here"), name == "keeps_both");
-        // The embedded data know the release: nothing is laid beside the policy.
+        // The release is embedded, so no registry is written next to the policy.
         assert!(!folder.path().join("registry").exists());
     }
 }
 
 #[test]
-fn comments_in_odd_places_survive() {
+fn bump_keeps_comments() {
     if !online() {
         return;
     }
@@ -150,11 +150,13 @@ fn comments_in_odd_places_survive() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(read(folder.path()), text.replace("'1.102.4'", &format!("'{RELEASE}'")));
     let again = run(folder.path(), &["bump", RELEASE]);
-    assert!(again.status == 0 && again.stderr.contains("Unchanged") && again.stdout.is_empty(), "{}", again.shown());
+    assert_eq!(again.status, 0, "{}", again.shown());
+    assert!(again.stderr.contains("Unchanged"), "{}", again.shown());
+    assert!(again.stdout.is_empty(), "{}", again.shown());
 }
 
 #[test]
-fn a_newer_release_is_a_finding_and_changes_nothing() {
+fn bump_check_with_newer_release_reports_it_and_changes_nothing() {
     if !online() {
         return;
     }
@@ -173,7 +175,7 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
 }
 
 #[test]
-fn what_can_t_be_done_is_said_and_nothing_changes() {
+fn bump_that_fails_changes_nothing() {
     let text = policy(&[], TARGET);
     let folder = folder(&text);
     for arguments in [&["bump"][..], &["bump", "1.103.0"], &["bump", "1.104"], &["bump", "latest", "--check"]] {
@@ -199,7 +201,7 @@ fn what_can_t_be_done_is_said_and_nothing_changes() {
 }
 
 #[test]
-fn an_interrupted_run_leaves_everything_as_it_was() {
+fn bump_interrupted_changes_nothing() {
     if !online() {
         return;
     }
