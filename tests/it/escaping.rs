@@ -36,7 +36,8 @@ fn harmless(folder: &Path, arguments: &[&str]) -> Ran {
             let ours = github
                 && (line.starts_with("::error ") || line.starts_with("::warning ") || line.starts_with("::notice "));
             let command = line.trim_start().starts_with("::") && (!ours || line.starts_with("::error title=PWN"));
-            assert!(!command && !line.contains("##["), "{arguments:?}: {line:?} in {shown}");
+            assert!(!command, "{arguments:?}: {line:?} in {shown}");
+            assert!(!line.contains("##["), "{arguments:?}: {line:?} in {shown}");
         }
     }
     ran
@@ -52,7 +53,8 @@ fn in_every_format(folder: &Path, arguments: &[&str]) -> String {
             let document: serde_json::Value = serde_json::from_str(&ran.stdout)
                 .unwrap_or_else(|error| panic!("{arguments:?} {format}: {error}: {}", ran.shown()));
             let whole = document.to_string();
-            assert!(!whole.contains("u{1b}") && !whole.contains("u{9b}"), "the value must be the true one: {whole}");
+            assert!(!whole.contains("u{1b}"), "the value must be the true one: {whole}");
+            assert!(!whole.contains("u{9b}"), "the value must be the true one: {whole}");
         }
         ran.shown()
     });
@@ -65,7 +67,7 @@ fn quoted(text: &str) -> String {
 }
 
 #[test]
-fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
+fn audit_of_hostile_build_information_is_escaped() {
     let place = tempfile::tempdir().unwrap();
     let one_line = HOSTILE.replace(['\n', '\r'], "");
     let records = [
@@ -112,7 +114,7 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
 }
 
 #[test]
-fn a_policy_s_text_reaches_no_terminal_and_no_log() {
+fn commands_on_hostile_policies_are_escaped() {
     let hostile = quoted(HOSTILE);
     let clean = policy(&["cli"], TARGET);
     let reason = clean
@@ -160,7 +162,7 @@ fn in_every_format_of(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
-fn a_review_of_hostile_text_reaches_no_terminal_and_no_log() {
+fn review_of_hostile_policies_is_escaped() {
     let clean = policy(&["cli"], TARGET);
     let place = folder(&clean);
     let git = |arguments: &[&str]| {
@@ -184,7 +186,7 @@ fn a_review_of_hostile_text_reaches_no_terminal_and_no_log() {
 }
 
 #[test]
-fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
+fn commands_with_hostile_arguments_are_escaped() {
     let place = folder(&policy(&["cli"], TARGET));
     std::fs::write(place.path().join(HOSTILE_NAME), "go build -tags ts_omit_aws,ts_omit_serv ./cmd/tailscaled\n")
         .unwrap();
@@ -215,17 +217,19 @@ fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
     }
     // And what is written of it.
     let ran = harmless(place.path(), &["import", HOSTILE_NAME, "-o", "-"]);
-    assert!(ran.status == 0 && serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.shown());
     assert!(!ran.stdout.lines().any(|line| line.starts_with("::") || line.contains("PWN") && !line.starts_with('#')));
 }
 
 #[test]
-fn a_traceback_reaches_no_terminal_and_no_log() {
+fn symbolize_of_hostile_traceback_is_escaped() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("trace"), format!("{HOSTILE}\n")).unwrap();
     let Some(linked) = go_binary(place.path()) else { return skip("Go is not installed") };
     let ran = harmless(place.path(), &["symbolize", "trace", "--binary", &linked]);
-    assert!(ran.status == 0 && ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
 }
 
 /// A small binary as Go links it, if there is a Go.

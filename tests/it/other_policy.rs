@@ -20,7 +20,7 @@ fn copy_repository(copy: &Path) {
     for entry in std::fs::read_dir(copy).unwrap().map(Result::unwrap) {
         let is_folder = entry.file_type().unwrap().is_dir();
         match entry.file_name().to_str() {
-            // What an earlier run compiled is used again.
+            // Reuses the results of earlier compilations.
             Some("target") => {}
             _ if is_folder => std::fs::remove_dir_all(entry.path()).unwrap(),
             _ => std::fs::remove_file(entry.path()).unwrap(),

@@ -169,7 +169,8 @@ fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
         let output = child.wait_with_output().unwrap();
         let dump = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{dump}");
-        assert!(dump.contains("SIGQUIT: quit") && dump.contains("[sleep]:"), "{dump}");
+        assert!(dump.contains("SIGQUIT: quit"), "{dump}");
+        assert!(dump.contains("[sleep]:"), "{dump}");
         assert_eq!(dump.contains("main.wait"), names == Names::All, "{dump}");
         assert!(dump.contains("?:0 +0x"), "an offset instead of a line: {dump}");
         assert!(!dump.contains("main.go:"), "{dump}");
@@ -201,7 +202,8 @@ fn rewrite_is_deterministic_smaller_and_not_repeatable() {
         let linked = build_behaviour(&go, goarch, TOOLCHAIN);
         let (all, runtime) = (rewrite(&linked, Names::All).unwrap(), rewrite(&linked, Names::Runtime).unwrap());
         assert_eq!(rewrite(&linked, Names::All).unwrap(), all, "{goarch}");
-        assert!(runtime.pclntab_after < all.pclntab_after && all.bytes.len() < linked.len(), "{goarch}");
+        assert!(runtime.pclntab_after < all.pclntab_after, "{goarch}");
+        assert!(all.bytes.len() < linked.len(), "{goarch}");
         assert!(
             all.pclntab_after * 10 < all.pclntab_before * 8,
             "{goarch}: {} of {}",
@@ -420,5 +422,6 @@ fn symbolize_restores_the_traceback_of_the_linked_binary() {
     assert!(ran.stderr.contains("no frame of this binary"), "{}", ran.stderr);
     std::fs::write(&binary, &small).unwrap();
     let ran = crate::common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
-    assert!(ran.status == 2 && ran.stderr.contains("error[no-symbols]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[no-symbols]"), "{}", ran.stderr);
 }

@@ -19,7 +19,7 @@ pub(crate) use pins::{GO, RELEASE, TOOLCHAIN};
 
 use pins::ACCEPTED;
 
-/// What a run printed and how it ended.
+/// The output and the exit status of a run.
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) stdout: String,
