@@ -1,7 +1,7 @@
 //! Reports the integration tests that were skipped in this run, after all of them.
 //!
 //! The test harness hides what a passing test prints, so a skipped test records its reason in a file of the cargo
-//! process that runs the tests (see `skip` in `tests/it/common`). Cargo starts this program last.
+//! process that runs the tests (see `skip` in `tests/it/common`). Cargo starts this program last: it is the last test of the last package.
 
 #![allow(clippy::print_stdout, reason = "this is the report")]
 
@@ -21,5 +21,8 @@ fn main() {
     for (reason, count) in &reasons {
         println!("SKIPPED {count}: {reason}");
     }
-    println!("{} tests were skipped", reasons.values().sum::<usize>());
+    match reasons.values().sum::<usize>() {
+        0 => println!("No integration test was skipped"),
+        count => println!("{count} integration tests were skipped for the reasons above"),
+    }
 }

@@ -1,5 +1,5 @@
-//! The GitHub Action, as far as it can be tried without GitHub: its structure, and its steps run in a repository of their own with
-//! the variables that GitHub sets.
+//! The GitHub Action without GitHub: its structure, and its steps, run in a temporary repository with the variables that
+//! GitHub sets.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::common::planted::{PACKED, Planted, TAG};
-use crate::common::{Ran, finish, full, root, skip};
+use crate::common::{RELEASE, Ran, finish, full, root, skip};
 use serde_json::Value;
 use tailscale_featureset::process::on_path;
 
@@ -34,11 +34,12 @@ fn scripts() -> Vec<String> {
 }
 
 #[test]
-fn the_structure_is_that_of_a_composite_action() {
+fn action_yml_is_a_composite_action() {
     let action = action();
     assert_eq!(action["runs"]["using"], "composite");
     for (name, input) in action["inputs"].as_object().unwrap() {
-        assert!(input["description"].is_string() && input["default"].is_string(), "{name}");
+        assert!(input["description"].is_string(), "{name}");
+        assert!(input["default"].is_string(), "{name}");
     }
     for step in steps() {
         // An action needs a shell named for each script.
@@ -49,11 +50,12 @@ fn the_structure_is_that_of_a_composite_action() {
 }
 
 #[test]
-fn nothing_that_a_caller_gives_is_put_into_a_script() {
+fn scripts_contain_no_expressions_of_inputs() {
     assert_eq!(scripts().len(), 3);
     for script in scripts() {
         assert!(!script.contains("${{"), "{script}");
-        assert!(!script.contains("eval") && !script.contains("http"), "{script}");
+        assert!(!script.contains("eval"), "{script}");
+        assert!(!script.contains("http"), "{script}");
     }
     let given: String = steps().iter().map(|step| step["env"].to_string()).collect();
     for name in action()["inputs"].as_object().unwrap().keys() {
@@ -62,7 +64,7 @@ fn nothing_that_a_caller_gives_is_put_into_a_script() {
 }
 
 #[test]
-fn shellcheck_has_nothing_to_say() {
+fn scripts_pass_shellcheck() {
     if on_path("shellcheck").is_none() {
         return skip("shellcheck is not installed");
     }
@@ -76,7 +78,7 @@ fn shellcheck_has_nothing_to_say() {
 }
 
 #[test]
-fn the_examples_use_inputs_that_there_are() {
+fn examples_in_docs_use_declared_inputs() {
     let page = std::fs::read_to_string(root().join("docs/action.md")).unwrap();
     let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 3);
@@ -99,7 +101,7 @@ fn the_examples_use_inputs_that_there_are() {
         }
     }
     for name in known["inputs"].as_object().unwrap().keys() {
-        assert!(page.contains(&format!("| `{name}` |")), "{name} is not told of");
+        assert!(page.contains(&format!("| `{name}` |")), "{name} is not documented");
     }
 }
 
@@ -173,7 +175,7 @@ impl Runner {
         self.script(step["run"].as_str().unwrap(), &environment.collect())
     }
 
-    /// Runs the scripts of the action one after another; gives how the last one ended.
+    /// Runs the scripts of the action one after another; returns the output and status of the last one.
     fn act(&self, inputs: &[(&str, &str)]) -> Ran {
         let (last, first) = own_steps();
         for step in first {
@@ -189,7 +191,7 @@ impl Runner {
 }
 
 #[test]
-fn check_annotates_and_fails_as_the_command_does() {
+fn check_of_a_policy_with_errors_annotates_and_fails() {
     let runner = Runner::new();
     let policy = crate::common::policy(&[], "{ platform: linux/amd64 }");
     runner.commit("featureset.yaml", &policy);
@@ -204,7 +206,7 @@ fn check_annotates_and_fails_as_the_command_does() {
 }
 
 #[test]
-fn review_leaves_a_page_a_summary_and_annotations() {
+fn review_of_a_changed_policy_writes_page_summary_and_annotations() {
     let runner = Runner::new();
     let policy = crate::common::policy(&["portlist"], "{ platform: linux/amd64 }");
     runner.commit("featureset.yaml", &policy);
@@ -215,40 +217,47 @@ fn review_leaves_a_page_a_summary_and_annotations() {
     let page = runner.path("temp/featureset-review.md");
     assert!(runner.file("output").contains(&format!("page={}\n", page.display())));
     let page = std::fs::read_to_string(page).unwrap();
-    assert!(page.contains("`portlist`") && runner.file("summary").ends_with(&page), "{page}");
+    assert!(page.contains("`portlist`"), "{page}");
+    assert!(runner.file("summary").ends_with(&page), "{page}");
 }
 
 #[test]
-fn audit_judges_what_is_built_by_other_means() {
+fn audit_of_a_script_annotates_it() {
     let runner = Runner::new();
     runner.commit(
         "build.sh",
         "TAGS=ts_include_cli,ts_omit_ipnbuss\ngo build -tags \"$TAGS\" tailscale.com/cmd/tailscaled\n",
     );
-    let inputs = [("command", "audit"), ("what", "build.sh"), ("arguments", "--release=1.102.5\n--device\nopenwrt\n")];
+    let inputs = [
+        ("command", "audit"),
+        ("what", "build.sh"),
+        ("arguments", &format!("--release={RELEASE}\n--device\nopenwrt\n")),
+    ];
     let ran = runner.act(&inputs);
     let found = "::error file=build.sh,line=1,col=21,title=misspelled-tag::`ts_omit_ipnbuss` does nothing";
-    assert!(ran.status == 1 && ran.stdout.contains(found), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert!(ran.stdout.contains(found), "{}", ran.shown());
     let ran = runner.act(&[("command", "audit")]);
     assert_eq!(ran.status, 2, "{}", ran.shown());
 }
 
 #[test]
-fn nothing_that_a_checkout_brings_is_run_or_believed() {
+fn action_in_a_hostile_checkout_runs_nothing_of_it() {
     let runner = Runner::new();
     runner.commit("featureset.yaml", &crate::common::policy(&[], "{ platform: linux/amd64 }"));
     let planted = Planted::new(&runner.path("work"), &runner.path("ran"));
     runner.git("add --all --force");
     runner.git("commit --quiet --message planted");
     for what in [PACKED, "target/tailscale/one/tailscaled", "registry/1.200.json"] {
-        let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", "--release=1.102.5")]);
+        let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", &format!("--release={RELEASE}"))]);
         assert!([1, 2].contains(&ran.status), "{}", ran.shown());
         planted.nothing_ran(what);
     }
     let tags = format!("go build -tags {TAG} tailscale.com/cmd/tailscaled\n");
     std::fs::write(runner.path("work/build.sh"), tags).unwrap();
     let ran = runner.act(&[("command", "audit"), ("what", "build.sh")]);
-    assert!(ran.status == 1 && ran.stdout.contains("title=misspelled-tag"), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert!(ran.stdout.contains("title=misspelled-tag"), "{}", ran.shown());
     for command in ["check", "review"] {
         runner.act(&[("command", command)]);
         planted.nothing_ran(command);
@@ -256,7 +265,7 @@ fn nothing_that_a_checkout_brings_is_run_or_believed() {
 }
 
 #[test]
-fn what_a_caller_gives_is_never_run() {
+fn hostile_inputs_are_never_run() {
     let runner = Runner::new();
     runner.commit("featureset.yaml", &crate::common::policy(&[], "{ platform: linux/amd64 }"));
     runner.act(&[]);
@@ -276,7 +285,7 @@ fn what_a_caller_gives_is_never_run() {
 }
 
 #[test]
-fn the_program_is_built_from_the_source_of_the_action() {
+fn action_without_a_binary_builds_it_from_source() {
     if !full() {
         return;
     }

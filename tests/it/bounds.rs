@@ -1,4 +1,4 @@
-//! Input that is made to hurt: small files that would take much memory or never end, and files that have no end.
+//! Hostile input: small files that would take much memory or endless work, and endless files.
 //!
 //! No test reads a clock: without a bound, these would run for hours. Counted work is tested in the
 //! tests of the crates. Memory is the maximum resident set size of the command, as the kernel counts it.
@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Ran, policy, run, skip};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, policy, run, skip};
 use nix::sys::resource::{UsageWho, getrusage};
 use tailscale_featureset::limits;
 use tailscale_featureset::process::on_path;
@@ -84,7 +84,7 @@ fn tags(count: usize) -> String {
 }
 
 fn daemon(tags: &str) -> Vec<u8> {
-    crate::common::binary::binary("go1.26.8", &crate::common::binary::daemon("1.102.5", tags))
+    crate::common::binary::binary(TOOLCHAIN, &crate::common::binary::daemon(RELEASE, tags))
 }
 
 /// The most memory, in MB, that a command took that has ended.
@@ -143,8 +143,8 @@ fn small(folder: &Folder) -> Vec<Vec<&'static str>> {
 fn large(folder: &Folder) -> Vec<Vec<&'static str>> {
     let modules = "dep\n".repeat(8 << 20);
     let program = crate::common::binary::binary(
-        "go1.26.8",
-        &format!("{}{modules}", crate::common::binary::daemon("1.102.5", "ts_omit_aws")),
+        TOOLCHAIN,
+        &format!("{}{modules}", crate::common::binary::daemon(RELEASE, "ts_omit_aws")),
     );
     folder.write("modules.elf", &program);
     folder.write("modules.tar", image(&[("bin/sh", &program)]));
@@ -167,11 +167,11 @@ fn large(folder: &Folder) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn no_input_takes_more_memory_than_it_may() {
+fn hostile_inputs_stay_within_the_memory_limit() {
     // The kernel counts the memory of all children of a process together, so the test runs in a separate process.
     if std::env::var_os("FEATURESET_MEMORY_TEST").is_none() {
         let mut own = Command::new(std::env::current_exe().unwrap());
-        own.args(["bounds::no_input_takes_more_memory_than_it_may", "--exact"]);
+        own.args(["bounds::hostile_inputs_stay_within_the_memory_limit", "--exact"]);
         let output = own.env("FEATURESET_MEMORY_TEST", "1").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
@@ -194,7 +194,7 @@ fn no_input_takes_more_memory_than_it_may() {
 }
 
 #[test]
-fn the_first_hundred_findings_are_shown_and_all_are_counted() {
+fn check_with_many_findings_prints_a_hundred_and_counts_all() {
     let folder = Folder::new();
     let entries = |count: usize| (0..count).map(|n| format!("a{n}: b")).collect::<Vec<_>>().join(",");
     folder.write("many.yaml", format!("features: {{{}}}", entries(50_000)));
@@ -206,9 +206,11 @@ fn the_first_hundred_findings_are_shown_and_all_are_counted() {
     assert_eq!(github.lines().filter(|line| line.starts_with("::error ")).count(), limits::SHOWN);
     let json = folder.json(&["check", "--policy", "many.yaml"]);
     let errors = json["errors"].as_u64().unwrap();
-    assert!(errors > 50_000 && total.contains(&format!("{errors} errors")), "{total}");
+    assert!(errors > 50_000, "{total}");
+    assert!(total.contains(&format!("{errors} errors")), "{total}");
     let more = format!("and {} more findings", errors - limits::SHOWN as u64);
-    assert!(human.stderr.contains(&more) && github.contains(&more), "{}", github.lines().last().unwrap());
+    assert!(human.stderr.contains(&more), "{}", github.lines().last().unwrap());
+    assert!(github.contains(&more), "{}", github.lines().last().unwrap());
     let written = json["findings"].as_array().unwrap().len() as u64;
     assert_eq!((written, json["findings_left_out"].as_u64().unwrap()), (limits::WRITTEN as u64, errors - written));
     let sarif: serde_json::Value =
@@ -223,7 +225,7 @@ fn the_first_hundred_findings_are_shown_and_all_are_counted() {
 }
 
 #[test]
-fn an_audit_that_stopped_early_says_so() {
+fn audit_of_too_large_input_reports_that_it_is_incomplete() {
     let folder = Folder::new();
     folder.write(
         "nested.sh",
@@ -231,9 +233,13 @@ fn an_audit_that_stopped_early_says_so() {
     );
     folder.write("tags.sh", format!("go build -tags \"{}\" tailscale.com/cmd/tailscaled\n", tags(8000)));
     folder.write("programs.tar", member("p", b'0', &daemon("ts_omit_aws")).repeat(100));
-    let shown =
-        [&["audit", "nested.sh"][..], &["audit", "nested.sh", "--format", "json"], &["import", "tags.sh", "-o", "x"]];
-    insta::assert_snapshot!(shown.map(|arguments| folder.run(arguments).shown()).join("=====\n"));
+    for (case, arguments) in [
+        ("audit_too_deep", &["audit", "nested.sh"][..]),
+        ("audit_too_deep_json", &["audit", "nested.sh", "--format", "json"]),
+        ("import_too_many_tags", &["import", "tags.sh", "-o", "x"]),
+    ] {
+        insta::assert_snapshot!(case, folder.run(arguments).shown());
+    }
     let list = folder.json(&["audit", "tags.sh"])["sources"][0]["lists"][0].clone();
     let codes = |list: &serde_json::Value| -> Vec<String> {
         list["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
@@ -248,21 +254,21 @@ fn an_audit_that_stopped_early_says_so() {
 }
 
 #[test]
-fn sparse_members_are_named_by_audit_and_lint() {
+fn audit_and_lint_of_sparse_members_report_them() {
     let folder = Folder::new();
     let program = daemon("ts_omit_aws");
     let other = member("clean", b'0', &program);
     folder.write("sparse.tar", [member("tailscaled", b'S', &program), other.clone()].concat());
     folder.write("only.tar", member("tailscaled", b'S', &program));
-    let shown = [&["audit", "only.tar"][..], &["image", "lint", "only.tar"]];
-    insta::assert_snapshot!(shown.map(|arguments| folder.run(arguments).shown()).join("=====\n"));
+    insta::assert_snapshot!("audit_sparse_member", folder.run(&["audit", "only.tar"]).shown());
+    insta::assert_snapshot!("lint_sparse_member", folder.run(&["image", "lint", "only.tar"]).shown());
     let others = folder.run(&["audit", "sparse.tar"]).stderr;
     assert!(others.contains("sparse.tar: tailscaled is a sparse file, which is not read"), "{others}");
     assert_eq!(folder.json(&["audit", "sparse.tar"])["not_judged"][0]["code"], "unread-member");
 }
 
 #[test]
-fn only_regular_files_are_read_as_policies_registries_and_costs() {
+fn check_list_and_explain_read_only_regular_files() {
     let clean = policy(&[], "{ platform: linux/amd64 }");
     for (name, command) in [
         ("featureset.yaml", &["check", "--policy", "featureset.yaml"][..]),
@@ -284,19 +290,20 @@ fn only_regular_files_are_read_as_policies_registries_and_costs() {
                 _ => std::fs::File::create(&path).unwrap().set_len((1 << 20) + 1).unwrap(),
             }
             let ran = folder.run(command);
-            // What was shown of a binary is no part of a policy: a file that can't be read is none.
+            // Proofs are not part of a policy: a file that can't be read is ignored.
             if name.starts_with("docs/proof") {
                 assert_eq!(ran.status, 0, "{name} {what}: {}", ran.shown());
                 continue;
             }
             let why = if what == "large" { "is larger than 1.05 MB" } else { "it is not a regular file" };
-            assert!(ran.status == 2 && ran.stderr.contains(why), "{name} {what}: {}", ran.shown());
+            assert_eq!(ran.status, 2, "{name} {what}: {}", ran.shown());
+            assert!(ran.stderr.contains(why), "{name} {what}: {}", ran.shown());
         }
     }
 }
 
 #[test]
-fn no_more_packed_programs_are_unpacked_than_any_image_has() {
+fn audit_of_many_packed_programs_unpacks_a_few() {
     let Some(upx) = ["upx", "upx-ucl"].iter().find_map(|name| on_path(name)) else {
         skip("UPX is not installed");
         return;
@@ -318,9 +325,10 @@ fn no_more_packed_programs_are_unpacked_than_any_image_has() {
 }
 
 #[test]
-fn a_length_of_no_network_is_refused() {
+fn image_script_with_prefix_length_0_is_refused() {
     for address in [["--address6", "::2/0"], ["--address", "10.0.0.2/0"]] {
         let ran = run(Path::new("/"), &[&["image", "script", "--routeros", "7.21"], &address[..]].concat());
-        assert!(ran.status == 2 && ran.stderr.contains("with a length of 1 to"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        assert!(ran.stderr.contains("with a length of 1 to"), "{}", ran.shown());
     }
 }

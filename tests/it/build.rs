@@ -1,4 +1,4 @@
-//! `build-tailscale` with a fake `go`: what is asked of it, what is believed, and what an accident leaves behind.
+//! `build-tailscale` with a fake `go`: its arguments and environment, the checks of its output, and interrupted builds.
 //!
 //! The fake serves a binary that holds build information and nothing else, for a processor that no emulator on
 //! its PATH runs. Real Go and real UPX are in `real_builds.rs` and in the `build` step of `cargo xtask ci`.
@@ -6,9 +6,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
-use crate::common::{Ran, command, finish};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, command, finish, wait_until};
 use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::recipe::Recipe;
@@ -27,7 +26,7 @@ impl World {
     fn new() -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap(), policy: crate::common::policy(KEEPS, TARGET) };
         world.decide(&world.policy);
-        let upstream = world.place("modules/tailscale.com@v1.102.5");
+        let upstream = world.place(&format!("modules/tailscale.com@v{RELEASE}"));
         std::fs::create_dir_all(&upstream).unwrap();
         std::fs::write(upstream.join("go.sum"), "go4.org/mem v0.1.0 h1:x=\n").unwrap();
         std::fs::write(world.place("go.mod"), "module tailscale.com\n\ngo 1.26.6\n\ntool example.com/x\n").unwrap();
@@ -63,8 +62,8 @@ impl World {
             r#"#!/bin/sh
 echo "$@" >> {at}/calls
 case "$1 $2" in
-"env -json") echo '{{"GOCACHE":"{at}/cache","GOMODCACHE":"{at}/modules","GOPROXY":"https://proxy.example","GOSUMDB":"'${{FAKE_SUMDB-sums.example}}'","GOVERSION":"'${{FAKE_GO-go1.26.8}}'"}}' ;;
-"mod download") echo '{{"GoMod":"{at}/go.mod","Dir":"{at}/modules/tailscale.com@v1.102.5","Sum":"h1:sum=","GoModSum":"h1:mod=","Origin":{{"Hash":"0123456789abcdef"}}}}' ;;
+"env -json") echo '{{"GOCACHE":"{at}/cache","GOMODCACHE":"{at}/modules","GOPROXY":"https://proxy.example","GOSUMDB":"'${{FAKE_SUMDB-sums.example}}'","GOVERSION":"'${{FAKE_GO-{TOOLCHAIN}}}'"}}' ;;
+"mod download") echo '{{"GoMod":"{at}/go.mod","Dir":"{at}/modules/tailscale.com@v{RELEASE}","Sum":"h1:sum=","GoModSum":"h1:mod=","Origin":{{"Hash":"0123456789abcdef"}}}}' ;;
 "list -deps") case "$3" in *ts_omit_portlist*) ;; *) echo tailscale.com/feature/portlist ;; esac ;;
 build*)
   /usr/bin/env > {at}/environment
@@ -94,11 +93,7 @@ esac
         let mut command = self.command(&["build-tailscale"]);
         let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
         let pid = self.place("project/target/tailscale/one/.work/pid");
-        let start = Instant::now();
-        while std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(60));
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("go has started", || !std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty());
         (child, std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap())
     }
 
@@ -141,12 +136,12 @@ esac
 fn binary(recipe: &Recipe) -> Vec<u8> {
     let settings: String =
         recipe.build_settings().iter().map(|(key, value)| format!("build\t{key}={value}\n")).collect();
-    let record = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv1.102.5\th1:sum=\n{settings}");
-    crate::common::binary::binary("go1.26.8", &record)
+    let record = format!("path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv{RELEASE}\th1:sum=\n{settings}");
+    crate::common::binary::binary(TOOLCHAIN, &record)
 }
 
 #[test]
-fn a_build_leaves_its_artefacts_and_a_second_one_does_nothing() {
+fn build_repeated_without_changes_starts_no_tool() {
     let world = World::new();
     let first = world.build();
     assert_eq!(first.status, 0, "{}", first.stderr);
@@ -163,7 +158,7 @@ fn a_build_leaves_its_artefacts_and_a_second_one_does_nothing() {
 }
 
 #[test]
-fn a_changed_decision_or_a_damaged_file_is_built_anew() {
+fn build_after_a_changed_decision_or_damaged_file_runs_again() {
     let mut world = World::new();
     assert_eq!(world.build().status, 0);
     std::fs::write(world.place("project/target/tailscale/one/tailscaled"), "damaged").unwrap();
@@ -176,7 +171,7 @@ fn a_changed_decision_or_a_damaged_file_is_built_anew() {
 }
 
 #[test]
-fn an_altered_byte_of_any_artefact_is_built_anew() {
+fn build_after_an_altered_byte_runs_again() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     let whole = world.artefacts();
@@ -192,7 +187,7 @@ fn an_altered_byte_of_any_artefact_is_built_anew() {
 }
 
 #[test]
-fn artefacts_that_this_user_did_not_build_are_built_again() {
+fn build_with_artifacts_of_another_user_runs_again() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     // As on another machine, or where they came with the policy: they fit in every way, and nothing is known of them.
@@ -200,12 +195,13 @@ fn artefacts_that_this_user_did_not_build_are_built_again() {
     let ran = world.build();
     let told = world.shown(&ran).lines().filter(|line| line.contains("Rebuilding")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(told);
-    assert!(ran.status == 0 && ran.stderr.contains("Building one"), "{}", ran.stderr);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("Building one"), "{}", ran.stderr);
     assert!(world.build().stderr.contains("Fresh one"));
 }
 
 #[test]
-fn a_lock_that_is_a_link_is_refused_and_what_it_links_to_is_left_alone() {
+fn build_with_a_linked_lock_is_refused() {
     let world = World::new();
     let lock = world.place("project/target/tailscale/.lock");
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
@@ -218,24 +214,26 @@ fn a_lock_that_is_a_link_is_refused_and_what_it_links_to_is_left_alone() {
 }
 
 #[test]
-fn a_full_disk_is_said_to_be_full() {
+fn build_on_a_full_disk_reports_it() {
     let world = World::new();
     world.go("echo 'go: writing archive: no space left on device' >&2; exit 1");
     let ran = world.build();
-    assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
     // It is so while UPX is provided, too.
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/arm/v5 }"));
     for name in ["apt-get", "apt-cache", "dpkg-deb"] {
         world.program(name, "echo 'x: No space left on device' >&2; exit 100");
     }
     let ran = world.build();
-    assert!(ran.status == 2 && ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[disk-full]"), "{}", ran.stderr);
 }
 
 #[test]
-fn go_ends_when_the_command_is_killed() {
+fn build_killed_ends_go() {
     let Some(setpriv) = tailscale_featureset::process::on_path("setpriv") else {
-        return crate::common::skip("there is no setpriv");
+        return crate::common::skip("setpriv is not installed");
     };
     let world = World::new();
     std::os::unix::fs::symlink(setpriv, world.place("bin/setpriv")).unwrap();
@@ -243,15 +241,11 @@ fn go_ends_when_the_command_is_killed() {
     let (mut child, go) = world.started();
     child.kill().unwrap();
     child.wait().unwrap();
-    let start = Instant::now();
-    while Path::new(&format!("/proc/{go}")).exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "go goes on");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("go has ended", || !Path::new(&format!("/proc/{go}")).exists());
 }
 
 #[test]
-fn the_environment_is_made_from_nothing() {
+fn build_passes_a_clean_environment_to_go() {
     let world = World::new();
     let meddling = [
         ("GOFLAGS", "-mod=vendor"),
@@ -264,7 +258,7 @@ fn the_environment_is_made_from_nothing() {
     let ran = world.build_with(&meddling);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let environment = std::fs::read_to_string(world.place("environment")).unwrap();
-    // What the machine may have set and is passed through, and what the shell sets itself, is not of interest here.
+    // Variables that are passed through from this machine or set by the shell are left out.
     let foreign = ["PATH=", "TMPDIR=", "PWD=", "SHLVL=", "_=", "OLDPWD=", "SSL_CERT_"];
     let mut lines: Vec<&str> = environment
         .lines()
@@ -275,21 +269,22 @@ fn the_environment_is_made_from_nothing() {
 }
 
 #[test]
-fn a_binary_that_is_not_what_the_recipe_says_replaces_nothing() {
+fn build_with_unexpected_build_information_replaces_nothing() {
     let world = World::new();
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
     world.decide(&crate::common::policy(&[], TARGET));
     let ran = world.build();
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("build-mismatch") && ran.stderr.contains("-tags is `"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("build-mismatch"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-tags is `"), "{}", ran.stderr);
     assert_eq!(world.artefacts(), before);
 }
 
 #[test]
-fn code_that_does_not_compile_names_the_decisions_behind_it() {
+fn build_that_does_not_compile_names_the_decisions() {
     let world = World::new();
-    let upstream = world.place("modules/tailscale.com@v1.102.5");
+    let upstream = world.place(&format!("modules/tailscale.com@v{RELEASE}"));
     let write = |name: &str, text: &str| {
         std::fs::create_dir_all(upstream.join(name).parent().unwrap()).unwrap();
         std::fs::write(upstream.join(name), text).unwrap();
@@ -300,7 +295,10 @@ fn code_that_does_not_compile_names_the_decisions_behind_it() {
         "//go:build !ts_omit_serve\n\npackage ipnlocal\n\nfunc (b *LocalBackend) ServeConfig() int {\n",
     );
     write("ipn/ipnlocal/other.go", "//go:build !ts_omit_ssh\n\npackage ipnlocal\n\nfunc Other() {\n");
-    let complaint = "# tailscale.com/feature/portlist\\ntailscale.com@v1.102.5/feature/portlist/poll.go:85:11: b.ServeConfig undefined (type *ipnlocal.LocalBackend has no field or method ServeConfig)";
+    let complaint = format!(
+        "# tailscale.com/feature/portlist\\ntailscale.com@v{RELEASE}/feature/portlist/poll.go:85:11: b.ServeConfig undefined \
+         (type *ipnlocal.LocalBackend has no field or method ServeConfig)"
+    );
     world.go(&format!("printf '{complaint}\\n' >&2; exit 1"));
     let ran = world.build();
     insta::assert_snapshot!(world.shown(&ran));
@@ -308,16 +306,17 @@ fn code_that_does_not_compile_names_the_decisions_behind_it() {
 }
 
 #[test]
-fn a_go_that_fails_without_the_compiler_is_no_finding() {
+fn build_with_failing_go_reports_its_output() {
     let world = World::new();
     world.go("echo 'dial tcp: no route to host' >&2; exit 1");
     let ran = world.build();
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("go-failed") && ran.stderr.contains("no route to host"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("go-failed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no route to host"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_interrupted_build_leaves_what_was_there() {
+fn build_interrupted_keeps_the_old_artifacts() {
     let mut world = World::new();
     assert_eq!(world.build().status, 0);
     let before = world.artefacts();
@@ -338,7 +337,7 @@ fn an_interrupted_build_leaves_what_was_there() {
 }
 
 #[test]
-fn a_disabled_checksum_database_is_refused() {
+fn build_without_checksum_database_is_refused() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_SUMDB", "off")]);
     assert_eq!(ran.status, 2);
@@ -346,7 +345,7 @@ fn a_disabled_checksum_database_is_refused() {
 }
 
 #[test]
-fn an_old_go_and_no_way_to_another_says_what_to_install() {
+fn build_with_old_go_says_what_to_install() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_GO", "go1.19.8")]);
     assert_eq!(ran.status, 2);
@@ -354,7 +353,7 @@ fn an_old_go_and_no_way_to_another_says_what_to_install() {
 }
 
 #[test]
-fn over_budget_is_a_finding_though_the_binary_is_there() {
+fn build_over_budget_keeps_the_binary_and_reports_it() {
     let world = World::new();
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
     for _ in 0..2 {
@@ -366,11 +365,11 @@ fn over_budget_is_a_finding_though_the_binary_is_there() {
 }
 
 #[test]
-fn programs_get_one_document_with_findings_and_manifests() {
+fn build_json_has_findings_and_manifests() {
     let world = World::new();
     world.decide(&crate::common::policy(KEEPS, "{ platform: linux/riscv64, pack: none, budget: 1 kB }"));
     let ran = finish(world.command(&["build-tailscale", "--format", "json"]));
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, &document["findings"][0]["code"]), (1, &"over-budget".into()));
-    assert_eq!(document["targets"]["one"]["manifest"]["release"], "1.102.5");
+    assert_eq!(document["targets"]["one"]["manifest"]["release"], RELEASE);
 }

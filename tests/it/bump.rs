@@ -1,10 +1,9 @@
-//! `bump` on the real modules: every step since features were declared, both kinds of policy, and what keeps it from
-//! running. Needs the network once.
+//! `bump` on the real modules: every step since features were declared, and steps that fail. Needs the network once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::common::{cache, command, finish, folder, policy, policy_of, run, skip};
+use crate::common::{GO, RELEASE, cache, command, finish, folder, policy, policy_of, run, skip, wait_until};
 use serde_json::Value;
 use tailscale_featureset::tools::go;
 use tailscale_featureset::upstream;
@@ -15,7 +14,7 @@ fn read(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("featureset.yaml")).unwrap()
 }
 
-/// Whether upstream's releases can be listed; says so where they can't.
+/// Returns whether upstream's releases can be listed; reports a skipped test if not.
 fn online() -> bool {
     let listed = go::find_or_provide(&cache()).and_then(|go| upstream::releases(&go, &cache()));
     if let Err(error) = &listed {
@@ -24,7 +23,7 @@ fn online() -> bool {
     listed.is_ok()
 }
 
-/// What a step says of each added feature, as far as it is known to be: `split-out`, `split-out-of-omitted` or `new`.
+/// Returns the origin of each added feature: `split-out`, `split-out-of-omitted` or `new`.
 fn novelties(document: &Value) -> BTreeMap<String, &'static str> {
     let count = |added: &Value, side: &str| added["origin"][side].as_array().unwrap().len();
     let kind = |added: &Value| match (count(added, "in_this_build"), count(added, "in_a_whole_build")) {
@@ -51,7 +50,7 @@ fn decide(folder: &Path, word: &str) {
 }
 
 #[test]
-fn every_step_since_features_were_declared() {
+fn bump_through_every_line_lists_the_changes() {
     if !online() {
         return;
     }
@@ -62,7 +61,7 @@ fn every_step_since_features_were_declared() {
     let keeps: Vec<&str> = keeps.iter().map(String::as_str).collect();
     let folder = folder(&policy_of("1.90.9", "1.25.5", &keeps, TARGET));
     let mut told = String::new();
-    for release in ["1.92.5", "1.94.2", "1.96.5", "1.98.10", "1.100.0", "1.102.5", "1.104.5"] {
+    for release in ["1.92.5", "1.94.2", "1.96.5", "1.98.10", "1.100.0", RELEASE, "1.104.5"] {
         let before = read(folder.path());
         let ran = run(folder.path(), &["bump", release, "--format", "json"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
@@ -93,7 +92,7 @@ fn every_step_since_features_were_declared() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_keep_the_pin() {
+fn bump_with_unread_output_moves_the_pin() {
     if !online() {
         return;
     }
@@ -101,11 +100,12 @@ fn a_reader_that_goes_away_does_not_keep_the_pin() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = command(folder.path(), &["bump", "1.104.5"]).stdout(writer).status().unwrap();
-    assert!(status.success() && read(folder.path()).contains("tailscale: 1.104.5\n"), "{status}");
+    assert!(status.success(), "{status}");
+    assert!(read(folder.path()).contains("tailscale: 1.104.5\n"), "{status}");
 }
 
 #[test]
-fn the_step_that_takes_direct_connections_out_of_the_core() {
+fn bump_to_1_104_asks_for_the_new_features() {
     if !online() {
         return;
     }
@@ -120,41 +120,43 @@ fn the_step_that_takes_direct_connections_out_of_the_core() {
         // Upstream's own words are shown, and are not ours to keep.
         assert_eq!(words.find_iter(&ran.stdout).count(), 7);
         insta::assert_snapshot!(name, words.replace_all(&ran.stdout, "upstream says: “…”"));
-        let expected = text.replace("tailscale: 1.102.5", "tailscale: 1.104.5").replace("go: 1.26.8", "go: 1.27.3");
+        let expected = text.replace(RELEASE, "1.104.5").replace(GO, "1.27.3");
         assert_eq!(read(folder.path()), expected);
         // Nothing is decided in silence: check insists, and says who needs what.
         let check = run(folder.path(), &["check"]);
         assert_eq!(check.status, 1);
         assert!(check.stderr.contains("`udptransport` is not decided"), "{}", check.stderr);
         assert_eq!(check.stderr.contains("needed by `listenrawdisco`, `portmapper`, kept here"), name == "keeps_both");
-        // The embedded data know the release: nothing is laid beside the policy.
+        // The release is embedded, so no registry is written next to the policy.
         assert!(!folder.path().join("registry").exists());
     }
 }
 
 #[test]
-fn comments_in_odd_places_survive() {
+fn bump_keeps_comments() {
     if !online() {
         return;
     }
     let text = policy(&[], TARGET)
         .replace(
-            "tailscale: 1.102.5\n",
-            "# tailscale: 1.102.5\n\"tailscale\" : '1.102.4' # 1.102.4, not go: 1.26.8\n\n",
+            &format!("tailscale: {RELEASE}\n"),
+            &format!("# tailscale: {RELEASE}\n\"tailscale\" : '1.102.4' # 1.102.4, not go: {GO}\n\n"),
         )
-        .replace("features:\n", "features:   # 1.102.4\n\n# go: 1.26.8\n")
+        .replace("features:\n", &format!("features:   # 1.102.4\n\n# go: {GO}\n"))
         .replace("  ace:\n", "\t# a tab\n  ace: # ü\n")
         + "# the end";
     let folder = folder(&text);
-    let ran = run(folder.path(), &["bump", "1.102.5"]);
+    let ran = run(folder.path(), &["bump", RELEASE]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert_eq!(read(folder.path()), text.replace("'1.102.4'", "'1.102.5'"));
-    let again = run(folder.path(), &["bump", "1.102.5"]);
-    assert!(again.status == 0 && again.stderr.contains("Unchanged") && again.stdout.is_empty(), "{}", again.shown());
+    assert_eq!(read(folder.path()), text.replace("'1.102.4'", &format!("'{RELEASE}'")));
+    let again = run(folder.path(), &["bump", RELEASE]);
+    assert_eq!(again.status, 0, "{}", again.shown());
+    assert!(again.stderr.contains("Unchanged"), "{}", again.shown());
+    assert!(again.stdout.is_empty(), "{}", again.shown());
 }
 
 #[test]
-fn a_newer_release_is_a_finding_and_changes_nothing() {
+fn bump_check_with_newer_release_reports_it_and_changes_nothing() {
     if !online() {
         return;
     }
@@ -163,7 +165,7 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
         upstream::releases(&go, &cache()).unwrap().pop().unwrap().to_string()
     };
     for (release, status) in [("1.102.4", 1), (newest.as_str(), 0)] {
-        let text = policy(&[], TARGET).replace("1.102.5", release);
+        let text = policy(&[], TARGET).replace(RELEASE, release);
         let folder = folder(&text);
         let ran = run(folder.path(), &["bump", "--check", "--format", "json"]);
         assert_eq!(ran.status, status, "{}", ran.shown());
@@ -173,7 +175,7 @@ fn a_newer_release_is_a_finding_and_changes_nothing() {
 }
 
 #[test]
-fn what_can_t_be_done_is_said_and_nothing_changes() {
+fn bump_that_fails_changes_nothing() {
     let text = policy(&[], TARGET);
     let folder = folder(&text);
     for arguments in [&["bump"][..], &["bump", "1.103.0"], &["bump", "1.104"], &["bump", "latest", "--check"]] {
@@ -192,25 +194,26 @@ fn what_can_t_be_done_is_said_and_nothing_changes() {
         assert_eq!(read(lone.path()), text);
         assert!(!lone.path().join("registry").exists());
     }
-    let unpinned = crate::common::folder(&text.replace("tailscale: 1.102.5\n", ""));
+    let unpinned = crate::common::folder(&text.replace(&format!("tailscale: {RELEASE}\n"), ""));
     let ran = run(unpinned.path(), &["bump", "latest"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("missing-key"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_interrupted_run_leaves_everything_as_it_was() {
+fn bump_interrupted_changes_nothing() {
     if !online() {
         return;
     }
     let text = policy(&[], TARGET);
     let (folder, caches) = (folder(&text), tempfile::tempdir().unwrap());
     let mut bump = command(folder.path(), &["bump", "1.104.5"]);
-    // A cache without modules: the program that reads the registry is built again, which takes seconds.
+    // A cache without modules: the program that reads the registry is built again, which takes long enough.
     bump.env("XDG_CACHE_HOME", caches.path());
     bump.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = bump.spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    let has_started = || std::fs::read_dir(caches.path()).unwrap().next().is_some();
+    wait_until("the command has written to its cache", has_started);
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));

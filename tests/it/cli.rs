@@ -1,10 +1,9 @@
-//! The command line as people and programs see it: help, output in every format, exit status.
+//! The command line: help, output in every format, exit status.
 
-use crate::common::{folder, policy, root, run};
+use crate::common::{GO, RELEASE, folder, policy, root, run};
 
-/// Small, and wrong in many ways at once.
+/// A short policy with many errors, but for its first line.
 const WRONG: &str = "\
-tailscale: 1.102.5
 go: 1.26.5
 device: { profile: routeros-container, storage: flsh }
 build: { inlining: hot-paths }
@@ -22,14 +21,19 @@ features:
     omit: Peers are set up at once here.
 ";
 
+/// The short policy with many errors.
+fn wrong() -> String {
+    format!("tailscale: {RELEASE}\n{WRONG}")
+}
+
 /// The findings on one policy but for those on the many features that it leaves out.
 fn without_undecided(text: &str) -> String {
     text.split_inclusive("\n\n").filter(|part| !part.contains("[undecided-feature]")).collect()
 }
 
 #[test]
-fn help() {
-    let mut shown = run(root(), &["--help"]).stdout;
+fn help_of_every_command() {
+    insta::assert_snapshot!("help", run(root(), &["--help"]).stdout);
     for command in [
         "check",
         "tags",
@@ -45,45 +49,42 @@ fn help() {
         "symbolize",
         "bench",
         "docs",
-        "ci",
-        "programs",
-        "fuzz",
     ] {
-        shown += &format!("\n=== {command}\n{}", run(root(), &[command, "--help"]).stdout);
+        insta::assert_snapshot!(format!("help_{command}"), run(root(), &[command, "--help"]).stdout);
     }
-    insta::assert_snapshot!(shown);
 }
 
 #[test]
-fn check_reports_everything_at_once() {
-    let folder = folder(WRONG);
+fn check_of_many_errors_reports_all() {
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     insta::assert_snapshot!(without_undecided(&ran.stderr));
 }
 
 #[test]
-fn check_for_programs() {
-    let folder = folder(WRONG);
+fn check_json_has_schema_and_findings() {
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
     assert_eq!((&document["schema"], &document["policy"]), (&1.into(), &"featureset.yaml".into()));
     let findings = document["findings"].as_array().unwrap();
     let finding = |code: &str| findings.iter().find(|finding| finding["code"] == code).unwrap();
-    insta::assert_snapshot!(format!("{:#}\n{:#}", finding("undecided-feature"), finding("open-dependency")));
+    insta::assert_snapshot!("check_json_undecided_feature", format!("{:#}", finding("undecided-feature")));
+    insta::assert_snapshot!("check_json_open_dependency", format!("{:#}", finding("open-dependency")));
 }
 
 #[test]
-fn check_for_github() {
-    let folder = folder(WRONG);
+fn check_github_annotates_every_finding() {
+    let folder = folder(&wrong());
     let ran = run(folder.path(), &["check", "--format", "github"]);
     let shown: String = ran.stdout.split_inclusive('\n').filter(|line| !line.contains("undecided-feature")).collect();
     insta::assert_snapshot!(shown);
 }
 
 #[test]
-fn a_warning_fails_only_when_denied() {
+fn check_with_a_warning_fails_only_if_denied() {
     let text = policy(&["cli"], "{ platform: linux/amd64 }")
         .replace("This device decides on ace.", "This device decides on acme.");
     let folder = folder(&text);
@@ -93,7 +94,7 @@ fn a_warning_fails_only_when_denied() {
 }
 
 #[test]
-fn fix_sorts_and_inserts_stubs_and_then_has_nothing_to_do() {
+fn check_fix_sorts_and_inserts_stubs_once() {
     let clean = policy(&["cli"], "{ platform: linux/amd64 }");
     let folder = folder(&clean.replace("  doctor:\n    omit: This device decides on doctor.\n", ""));
     let first = run(folder.path(), &["check", "--fix"]);
@@ -106,12 +107,13 @@ fn fix_sorts_and_inserts_stubs_and_then_has_nothing_to_do() {
 }
 
 #[test]
-fn only_what_is_undecidable_holds_the_tags_back() {
+fn tags_with_errors_fail_only_if_undecidable() {
     let clean = policy(&["cli", "dns"], "{ platform: linux/amd64, budget: big }");
     let bad = folder(&clean);
     let ran = run(bad.path(), &["tags"]);
-    assert_eq!(ran.status, 0, "a bad budget is no part of the tag line: {}", ran.stderr);
-    assert!(ran.stdout.starts_with("ts_include_cli,ts_omit_ace,") && ran.stdout.ends_with("ts_omit_webclient\n"));
+    assert_eq!(ran.status, 0, "the tag line does not depend on an invalid budget: {}", ran.stderr);
+    assert!(ran.stdout.starts_with("ts_include_cli,ts_omit_ace,"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("ts_omit_webclient\n"), "{}", ran.stdout);
     let open = folder(&clean.replace("  bird:\n    omit:", "  bird:\n    keep:"));
     let ran = run(open.path(), &["tags"]);
     assert!(ran.status == 0 && !ran.stdout.contains("ts_omit_bird"), "what is decided can be printed: {}", ran.stderr);
@@ -119,15 +121,15 @@ fn only_what_is_undecidable_holds_the_tags_back() {
 }
 
 #[test]
-fn the_go_build_line_of_a_target() {
+fn tags_go_build_prints_the_command_of_a_target() {
     let folder = folder(&policy(&["cli"], "{ platform: linux/arm/v5, inlining: none }"));
     insta::assert_snapshot!(run(folder.path(), &["tags", "--go-build"]).shown());
 }
 
 #[test]
-fn the_dry_run_prints_what_would_run_and_touches_nothing() {
+fn build_dry_run_prints_commands_and_writes_nothing() {
     let folder = folder(&policy(&["cli"], "{ platform: linux/arm64 }"));
-    // An empty PATH: no emulator, whatever this machine has.
+    // An empty PATH, so that no emulator of this machine is found.
     let mut command = crate::common::command(folder.path(), &["build-tailscale", "--dry-run"]);
     command.env("PATH", "/nonexistent");
     let ran = crate::common::finish(command);
@@ -139,7 +141,7 @@ fn the_dry_run_prints_what_would_run_and_touches_nothing() {
 }
 
 #[test]
-fn a_list_fits_the_terminal() {
+fn list_fits_the_terminal() {
     let folder = folder(&policy(&["cli", "dns"], "{ platform: linux/amd64 }"));
     insta::assert_snapshot!(run(folder.path(), &["list", "--decision", "keep"]).shown());
     let whole = run(folder.path(), &["list"]).stdout;
@@ -150,10 +152,10 @@ fn a_list_fits_the_terminal() {
 }
 
 #[test]
-fn explain_for_programs() {
+fn explain_json_has_decision_and_dependencies() {
     let folder = folder(&policy(&["cli", "c2n", "advertiseroutes"], "{ platform: linux/amd64 }"));
     insta::assert_snapshot!(run(folder.path(), &["explain", "advertiseroutes", "--format", "json"]).stdout.replace(
-        // Upstream's words are shown where its module was downloaded, and never stand in this repository.
+        // Upstream's description is printed only if its module was downloaded, and this repository has no copy of it.
         &description(&folder, "advertiseroutes"),
         "null"
     ));
@@ -166,28 +168,31 @@ fn description(folder: &tempfile::TempDir, name: &str) -> String {
 }
 
 #[test]
-fn what_cannot_run_says_why_and_what_next() {
+fn commands_that_cannot_run_report_the_next_step() {
     let empty = tempfile::tempdir().unwrap();
     let good = folder(&policy(&["cli"], "{ platform: linux/amd64 }"));
-    let shown = [
-        run(empty.path(), &["--policy", "missing.yaml", "check"]),
-        run(good.path(), &["build-tailscale", "--target", "two"]),
-        run(good.path(), &["explain", "cachnetmap"]),
-        run(good.path(), &["explain", "quic"]),
-        run(good.path(), &["registry", "1.102"]),
-        run(good.path(), &["chekc"]),
-    ]
-    .map(|ran| ran.shown().replace(good.path().to_str().unwrap(), "[FOLDER]"));
-    insta::assert_snapshot!(shown.join("\n"));
+    for (case, folder, arguments) in [
+        ("check_missing_policy", &empty, &["--policy", "missing.yaml", "check"][..]),
+        ("build_unknown_target", &good, &["build-tailscale", "--target", "two"]),
+        ("explain_misspelled_feature", &good, &["explain", "cachnetmap"]),
+        ("explain_unknown_feature", &good, &["explain", "quic"]),
+        ("registry_incomplete_version", &good, &["registry", "1.102"]),
+        ("misspelled_command", &good, &["chekc"]),
+    ] {
+        let ran = run(folder.path(), arguments);
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        insta::assert_snapshot!(case, ran.shown().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
+    }
     let ran = run(empty.path(), &["check"]);
-    assert!(ran.status == 2 && ran.stderr.contains("there is no featureset.yaml"), "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert!(ran.stderr.contains("there is no featureset.yaml"), "{}", ran.shown());
     let ran = run(empty.path(), &["check", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(document["problem"]["code"], "policy-missing");
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn commands_on_invalid_policies_do_not_panic() {
     for text in [
         "",
         "\0",
@@ -195,8 +200,8 @@ fn no_text_makes_it_panic() {
         "[",
         "features: 1",
         "- - -",
-        "\u{feff}tailscale: 1.102.5",
-        "tailscale: 1.102.5\r\ngo: 1.26.8\r\n",
+        &format!("\u{feff}tailscale: {RELEASE}"),
+        &format!("tailscale: {RELEASE}\r\ngo: {GO}\r\n"),
     ] {
         let folder = folder(text);
         for arguments in
@@ -216,7 +221,7 @@ fn no_text_makes_it_panic() {
 }
 
 #[test]
-fn the_repository_s_own_policy_is_clean() {
+fn check_of_the_repository_policy_is_clean() {
     let ran = run(root(), &["check", "--deny", "warnings"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{Ran, command, folder, policy, skip};
+use crate::common::{RELEASE, Ran, TOOLCHAIN, command, folder, policy, skip};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
 
@@ -36,7 +36,8 @@ fn harmless(folder: &Path, arguments: &[&str]) -> Ran {
             let ours = github
                 && (line.starts_with("::error ") || line.starts_with("::warning ") || line.starts_with("::notice "));
             let command = line.trim_start().starts_with("::") && (!ours || line.starts_with("::error title=PWN"));
-            assert!(!command && !line.contains("##["), "{arguments:?}: {line:?} in {shown}");
+            assert!(!command, "{arguments:?}: {line:?} in {shown}");
+            assert!(!line.contains("##["), "{arguments:?}: {line:?} in {shown}");
         }
     }
     ran
@@ -52,7 +53,8 @@ fn in_every_format(folder: &Path, arguments: &[&str]) -> String {
             let document: serde_json::Value = serde_json::from_str(&ran.stdout)
                 .unwrap_or_else(|error| panic!("{arguments:?} {format}: {error}: {}", ran.shown()));
             let whole = document.to_string();
-            assert!(!whole.contains("u{1b}") && !whole.contains("u{9b}"), "the value must be the true one: {whole}");
+            assert!(!whole.contains("u{1b}"), "the value must be the true one: {whole}");
+            assert!(!whole.contains("u{9b}"), "the value must be the true one: {whole}");
         }
         ran.shown()
     });
@@ -65,25 +67,29 @@ fn quoted(text: &str) -> String {
 }
 
 #[test]
-fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
+fn audit_of_hostile_build_information_is_escaped() {
     let place = tempfile::tempdir().unwrap();
     let one_line = HOSTILE.replace(['\n', '\r'], "");
     let records = [
-        ("go", HOSTILE.to_owned(), crate::common::binary::daemon("1.102.5", "ts_omit_aws")),
+        ("go", HOSTILE.to_owned(), crate::common::binary::daemon(RELEASE, "ts_omit_aws")),
         (
             "path",
-            "go1.26.8".to_owned(),
+            TOOLCHAIN.to_owned(),
             format!(
-                "path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv1.102.5\th1:sum=\nbuild\t-tags=ts_omit_aws\n"
+                "path\ttailscale.com/cmd/tailscaled{one_line}\nmod\ttailscale.com\tv{RELEASE}\th1:sum=\nbuild\t-tags=ts_omit_aws\n"
             ),
         ),
-        ("module", "go1.26.8".to_owned(), crate::common::binary::daemon(&format!("1.102.5-{one_line}"), "ts_omit_aws")),
-        ("tags", "go1.26.8".to_owned(), crate::common::binary::daemon("1.102.5", &format!("ts_omit_aws,{one_line}"))),
+        (
+            "module",
+            TOOLCHAIN.to_owned(),
+            crate::common::binary::daemon(&format!("{RELEASE}-{one_line}"), "ts_omit_aws"),
+        ),
+        ("tags", TOOLCHAIN.to_owned(), crate::common::binary::daemon(RELEASE, &format!("ts_omit_aws,{one_line}"))),
         (
             "stamp",
-            "go1.26.8".to_owned(),
-            crate::common::binary::daemon("1.102.5", "ts_omit_aws")
-                + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp=1.102.5-{one_line}\"\n"),
+            TOOLCHAIN.to_owned(),
+            crate::common::binary::daemon(RELEASE, "ts_omit_aws")
+                + &format!("build\t-ldflags=\"-X tailscale.com/version.longStamp={RELEASE}-{one_line}\"\n"),
         ),
     ];
     for (name, go, record) in records {
@@ -94,7 +100,7 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
     // Next to another program what is not Tailscale's is a warning.
     let mut archive = tar::Builder::new(Vec::new());
     for (name, bytes) in [
-        ("a", crate::common::binary::binary("go1.26.8", &crate::common::binary::daemon("1.102.5", "ts_omit_aws"))),
+        ("a", crate::common::binary::binary(TOOLCHAIN, &crate::common::binary::daemon(RELEASE, "ts_omit_aws"))),
         ("b", crate::common::binary::binary(HOSTILE, "path\texample.test/other\n")),
     ] {
         let mut header = tar::Header::new_ustar();
@@ -108,7 +114,7 @@ fn a_binary_s_build_information_reaches_no_terminal_and_no_log() {
 }
 
 #[test]
-fn a_policy_s_text_reaches_no_terminal_and_no_log() {
+fn commands_on_hostile_policies_are_escaped() {
     let hostile = quoted(HOSTILE);
     let clean = policy(&["cli"], TARGET);
     let reason = clean
@@ -123,7 +129,7 @@ fn a_policy_s_text_reaches_no_terminal_and_no_log() {
         format!("{hostile}: 1\n"),
         clean.replace("platform: linux/amd64", &format!("platform: {hostile}")),
         clean.replace("  one:", &format!("  {hostile}:")),
-        clean.replace("tailscale: 1.102.5", &format!("tailscale: {hostile}")),
+        clean.replace(&format!("tailscale: {RELEASE}"), &format!("tailscale: {hostile}")),
         clean.replace("  ace:\n", &format!("  {hostile}:\n    omit: {hostile}\n  ace:\n")),
         // As they are: YAML takes no controls, and what it says of them is shown too.
         format!("# {HOSTILE}\n{clean}"),
@@ -156,7 +162,7 @@ fn in_every_format_of(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
-fn a_review_of_hostile_text_reaches_no_terminal_and_no_log() {
+fn review_of_hostile_policies_is_escaped() {
     let clean = policy(&["cli"], TARGET);
     let place = folder(&clean);
     let git = |arguments: &[&str]| {
@@ -180,7 +186,7 @@ fn a_review_of_hostile_text_reaches_no_terminal_and_no_log() {
 }
 
 #[test]
-fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
+fn commands_with_hostile_arguments_are_escaped() {
     let place = folder(&policy(&["cli"], TARGET));
     std::fs::write(place.path().join(HOSTILE_NAME), "go build -tags ts_omit_aws,ts_omit_serv ./cmd/tailscaled\n")
         .unwrap();
@@ -211,17 +217,19 @@ fn a_name_on_the_command_line_or_of_a_file_reaches_no_terminal_and_no_log() {
     }
     // And what is written of it.
     let ran = harmless(place.path(), &["import", HOSTILE_NAME, "-o", "-"]);
-    assert!(ran.status == 0 && serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.shown());
     assert!(!ran.stdout.lines().any(|line| line.starts_with("::") || line.contains("PWN") && !line.starts_with('#')));
 }
 
 #[test]
-fn a_traceback_reaches_no_terminal_and_no_log() {
+fn symbolize_of_hostile_traceback_is_escaped() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("trace"), format!("{HOSTILE}\n")).unwrap();
     let Some(linked) = go_binary(place.path()) else { return skip("Go is not installed") };
     let ran = harmless(place.path(), &["symbolize", "trace", "--binary", &linked]);
-    assert!(ran.status == 0 && ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
 }
 
 /// A small binary as Go links it, if there is a Go.

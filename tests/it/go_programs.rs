@@ -1,7 +1,7 @@
 //! Our small Go programs compile with the newest release of every supported line. Type-checked from the real modules, without
 //! linking; needs the network once.
 
-use crate::common::{cache, skip};
+use crate::common::{RELEASE, cache, skip};
 use featureset::facts::Facts;
 use tailscale_featureset::programs::{CONTROL, Program};
 use tailscale_featureset::tools::go::{self, Go};
@@ -10,11 +10,11 @@ use tailscale_featureset::typecheck::complaints;
 use tailscale_featureset::upstream;
 
 fn go() -> Option<Go> {
-    go::find_or_provide(&cache()).inspect_err(|error| skip(&format!("there is no Go: {error}"))).ok()
+    go::find_or_provide(&cache()).inspect_err(|error| skip(&format!("Go is not available: {error}"))).ok()
 }
 
 #[test]
-fn every_program_compiles_with_the_newest_release_of_every_line() {
+fn type_check_of_every_program_and_line_passes() {
     let Some(go) = go() else { return };
     let releases = Facts::embedded().newest_releases();
     assert!(releases.len() >= 8, "{releases:?}");
@@ -38,23 +38,24 @@ const OUTDATED: Program = Program {
 };
 
 #[test]
-fn a_changed_package_is_a_complaint_at_its_line_and_a_fault_of_ours() {
+fn type_check_against_a_changed_package_reports_the_line() {
     let Some(go) = go() else { return };
     let fetch = |release: &str| upstream::fetch(&go, &cache(), release.parse().unwrap(), None);
-    let (Ok(before), Ok(after)) = (fetch("1.102.5"), fetch("1.104.5")) else {
+    let (Ok(before), Ok(after)) = (fetch(RELEASE), fetch("1.104.5")) else {
         return skip("the releases can't be fetched");
     };
     let check = |upstream| TypeChecker::new(&go, upstream).unwrap().check_program(&OUTDATED).unwrap();
     assert_eq!(check(&before), Vec::<String>::new());
     let complaints = check(&after);
-    assert!(complaints[0].starts_with("main.go:10:") && complaints[0].contains("DERPRegionID"), "{complaints:?}");
+    assert!(complaints[0].starts_with("main.go:10:"), "{complaints:?}");
+    assert!(complaints[0].contains("DERPRegionID"), "{complaints:?}");
     let error = after.build_program(&go, &OUTDATED).unwrap_err();
     let problem = error.downcast_ref::<tailscale_featureset::problem::Problem>().unwrap();
     insta::assert_snapshot!(format!("{}\n{}\n{}\n{}", problem.code, problem.message, problem.why, problem.next));
 }
 
 #[test]
-fn a_build_that_fails_for_another_reason_is_no_complaint() {
+fn complaints_of_a_network_failure_are_empty() {
     let output = |stderr: &str| tailscale_featureset::process::Output {
         bytes: Vec::new(),
         status: std::process::Command::new("false").status().unwrap(),

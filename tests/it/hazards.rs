@@ -1,6 +1,6 @@
 //! Hazards on whole policies: the right finding or none, on a release that has it and on one that differs.
 
-use crate::common::{folder, policy, run};
+use crate::common::{GO, RELEASE, folder, policy, run};
 
 /// The codes of the errors of `check` on a policy moved to a release.
 fn errors(text: &str, release: &str, go: &str) -> Vec<String> {
@@ -19,8 +19,8 @@ fn at_release(text: &str, release: &str, go: &str) -> String {
     use featureset::facts::Facts;
     let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
     let text = text
-        .replace("tailscale: 1.102.5", &format!("tailscale: {release}"))
-        .replace("go: 1.26.8", &format!("go: {go}"));
+        .replace(&format!("tailscale: {RELEASE}"), &format!("tailscale: {release}"))
+        .replace(&format!("go: {GO}"), &format!("go: {go}"));
     let (head, features) = text.split_once("features:\n").unwrap();
     let mut decisions: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     let mut name = String::new();
@@ -44,16 +44,16 @@ fn flipped(text: &str, name: &str) -> String {
 const TARGET: &str = "{ platform: linux/arm64 }";
 
 #[test]
-fn each_hazard_is_found_on_the_releases_that_have_it() {
+fn check_reports_each_hazard_on_its_releases() {
     let clean = policy(&[], TARGET);
     for (change, code, has, has_not) in [
-        (flipped(&clean, "unixsocketidentity"), "unixsocketidentity-cli", ("1.102.5", "1.26.8"), ("1.104.5", "1.27.3")),
-        (flipped(&clean, "ipnbus"), "ipnbus-up", ("1.102.5", "1.26.8"), ("1.96.5", "1.26.8")),
+        (flipped(&clean, "unixsocketidentity"), "unixsocketidentity-cli", (RELEASE, GO), ("1.104.5", "1.27.3")),
+        (flipped(&clean, "ipnbus"), "ipnbus-up", (RELEASE, GO), ("1.96.5", GO)),
         (flipped(&clean, "netstack"), "dns-netstack-quad100", ("1.104.5", "1.27.3"), ("", "")),
-        (flipped(&clean, "netstack"), "invertgso-netstack", ("1.102.5", "1.26.8"), ("1.104.5", "1.27.3")),
-        (flipped(&clean, "syspolicy"), "clientmetrics-syspolicy", ("1.90.9", "1.26.8"), ("", "")),
-        (flipped(&clean, "acme"), "serve-acme", ("1.102.5", "1.26.8"), ("1.98.10", "1.26.8")),
-        (clean.clone(), "clientmetrics-netstack", ("1.96.5", "1.26.8"), ("1.98.10", "1.26.8")),
+        (flipped(&clean, "netstack"), "invertgso-netstack", (RELEASE, GO), ("1.104.5", "1.27.3")),
+        (flipped(&clean, "syspolicy"), "clientmetrics-syspolicy", ("1.90.9", GO), ("", "")),
+        (flipped(&clean, "acme"), "serve-acme", (RELEASE, GO), ("1.98.10", GO)),
+        (clean.clone(), "clientmetrics-netstack", ("1.96.5", GO), ("1.98.10", GO)),
     ] {
         let found = errors(&change, has.0, has.1);
         assert!(found.iter().any(|found| found == code), "{code} on {}: {found:?}", has.0);
@@ -65,7 +65,7 @@ fn each_hazard_is_found_on_the_releases_that_have_it() {
 }
 
 #[test]
-fn a_release_without_its_nat_traversal_is_told_where_udp_is_kept() {
+fn check_on_1_104_with_udptransport_reports_nattraversal() {
     let clean = policy(&[], TARGET);
     let moved = at_release(&clean, "1.104.5", "1.27.3");
     assert!(!errors(&moved, "1.104.5", "1.27.3").contains(&"nattraversal-rebind".to_owned()));
@@ -74,7 +74,7 @@ fn a_release_without_its_nat_traversal_is_told_where_udp_is_kept() {
 }
 
 #[test]
-fn a_hazard_shows_its_places_the_edit_and_the_evidence() {
+fn check_with_hazards_shows_places_edits_and_evidence() {
     let text = flipped(&flipped(&policy(&[], TARGET), "syspolicy"), "netstack");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
@@ -82,18 +82,16 @@ fn a_hazard_shows_its_places_the_edit_and_the_evidence() {
 }
 
 #[test]
-fn what_can_not_start_can_not_be_accepted() {
+fn check_with_accepted_osrouter_tun_is_an_error() {
     let text = flipped(&policy(&[], TARGET), "osrouter");
     let accepted = text.replace("accepted:\n", "accepted:\n  osrouter-tun: It starts some other way.\n");
-    let found = errors(&accepted, "1.102.5", "1.26.8");
-    assert!(
-        found.contains(&"osrouter-tun".to_owned()) && found.contains(&"unacceptable-hazard".to_owned()),
-        "{found:?}"
-    );
+    let found = errors(&accepted, RELEASE, GO);
+    assert!(found.contains(&"osrouter-tun".to_owned()), "{found:?}");
+    assert!(found.contains(&"unacceptable-hazard".to_owned()), "{found:?}");
 }
 
 #[test]
-fn an_unstated_fact_is_a_warning_that_names_it() {
+fn check_without_device_storage_warns_and_names_it() {
     let text = policy(&["cachenetmap"], TARGET).replace("device: { profile: openwrt, init: none }\n", "");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
@@ -102,26 +100,22 @@ fn an_unstated_fact_is_a_warning_that_names_it() {
 }
 
 #[test]
-fn past_the_last_release_that_was_looked_at_it_still_applies_and_says_so() {
+fn check_on_an_unverified_release_reports_the_hazard_and_says_so() {
     let moved = at_release(&flipped(&policy(&[], TARGET), "ipnbus"), "1.104.5", "1.27.3");
     let folder = folder(&moved.replace("tailscale: 1.104.5", "tailscale: 1.104.99"));
     let ran = run(folder.path(), &["check"]);
-    assert!(
-        ran.stderr.contains("error[ipnbus-up]")
-            && ran.stderr.contains("Whether 1.104.99 still has it was not looked at"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("error[ipnbus-up]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Whether 1.104.99 still has it was not looked at"), "{}", ran.stderr);
 }
 
-/// The findings of `check` but for errors and acceptances that are beside the point.
+/// The output of `check` on a policy.
 fn warnings(text: &str) -> String {
     let folder = folder(text);
     run(folder.path(), &["check"]).stderr
 }
 
 #[test]
-fn what_a_hazard_needs_is_not_idle() {
+fn check_with_a_feature_that_a_hazard_needs_is_not_idle() {
     let text = policy(&["posture", "c2n"], TARGET);
     assert!(!warnings(&text).contains("idle-implementation-detail"), "posture is asked through c2n alone");
     let idle = policy(&["c2n"], TARGET);
@@ -129,20 +123,21 @@ fn what_a_hazard_needs_is_not_idle() {
 }
 
 #[test]
-fn an_open_decision_does_not_make_an_acceptance_needless() {
+fn check_with_undecided_feature_keeps_its_acceptance() {
     let text = policy(&[], TARGET).replace("  tpm:\n    omit: This device decides on tpm.\n", "");
     let shown = warnings(&text);
-    assert!(shown.contains("`tpm` is not decided") && !shown.contains("needless-acceptance"), "{shown}");
+    assert!(shown.contains("`tpm` is not decided"), "{shown}");
+    assert!(!shown.contains("needless-acceptance"), "{shown}");
 }
 
 #[test]
-fn a_remedy_names_what_it_needs_itself() {
+fn check_remedy_includes_its_dependencies() {
     let text = policy(&[], TARGET).replace("profile: openwrt", "profile: openwrt, resolver: systemd-resolved");
     assert!(warnings(&text).contains("Keep `resolved` and keep `dbus`, which `resolved` needs"), "{}", warnings(&text));
 }
 
 #[test]
-fn a_hazard_tells_of_every_failure_that_a_sweep_found() {
+fn sweep_failures_are_explained_by_hazards() {
     let folder = crate::common::root().join("crates/featureset/sweeps");
     let mut swept = 0;
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,6 +1,6 @@
-//! Images read by other people's tools, run by runc, and judged through the command.
+//! Images read by other tools, run by runc, and linted.
 //!
-//! A script stands in for the daemon here, so that no Go is needed; the real one is in `image_real.rs`.
+//! A script replaces the daemon, so that no Go is needed; `image_real.rs` runs the real one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use image::platform::Platform;
 use image::root::{Contents, Shell, parts};
 use tailscale_featureset::process::on_path;
 
-/// Stands in for the daemon: tells who it is, what it was given and what the kernel's switches are, and stays.
+/// Replaces the daemon: prints its process ID, its arguments and the kernel's switches, and keeps running.
 const DAEMON: &str = r#"#!/bin/sh
 # runc carries the two streams apart: only one of them keeps its order.
 exec >&2
@@ -27,7 +27,7 @@ echo started
 while :; do read -r nothing </dev/tty || sleep 1; done 2>/dev/null
 "#;
 
-/// An image of this machine with a shell of its own packages, and the script in the daemon's place.
+/// An image for this machine with its own packaged shell, and with the script in place of the daemon.
 fn image() -> Option<Image> {
     let Some(shell) = on_path("mksh-static") else {
         skip("mksh-static is not installed (Debian's mksh)");
@@ -55,7 +55,7 @@ fn written(image: &Image) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn shellcheck_has_nothing_to_say_of_the_entrypoint() {
+fn entrypoint_passes_shellcheck() {
     if on_path("shellcheck").is_none() {
         return skip("shellcheck is not installed");
     }
@@ -64,7 +64,7 @@ fn shellcheck_has_nothing_to_say_of_the_entrypoint() {
 }
 
 #[test]
-fn skopeo_reads_it_and_copies_it_to_an_oci_layout() {
+fn image_is_copied_to_oci_layout_by_skopeo() {
     let Some(image) = image() else { return };
     if on_path("skopeo").is_none() {
         return skip("skopeo is not installed");
@@ -83,7 +83,7 @@ fn skopeo_reads_it_and_copies_it_to_an_oci_layout() {
 }
 
 #[test]
-fn what_skopeo_writes_is_judged() {
+fn image_lint_of_archives_of_skopeo_accepts_docker_and_refuses_oci() {
     let Some(image) = image() else { return };
     if on_path("skopeo").is_none() {
         return skip("skopeo is not installed");
@@ -96,17 +96,16 @@ fn what_skopeo_writes_is_judged() {
         run(folder.path(), &["image", "lint", kind])
     };
     let same = verdict("docker-archive");
-    assert!(
-        same.status == 0 && same.stderr.contains("1 layer") && same.stderr.contains("no findings"),
-        "{}",
-        same.shown()
-    );
+    assert_eq!(same.status, 0, "{}", same.shown());
+    assert!(same.stderr.contains("1 layer"), "{}", same.shown());
+    assert!(same.stderr.contains("no findings"), "{}", same.shown());
     let other = verdict("oci-archive");
-    assert!(other.status == 1 && other.stderr.contains("error[oci-layout]"), "{}", other.shown());
+    assert_eq!(other.status, 1, "{}", other.shown());
+    assert!(other.stderr.contains("error[oci-layout]"), "{}", other.shown());
 }
 
 #[test]
-fn podman_loads_it() {
+fn image_is_loaded_by_podman() {
     let Some(image) = image() else { return };
     if on_path("podman").is_none() {
         return skip("podman is not installed");
@@ -129,7 +128,7 @@ fn podman_loads_it() {
 }
 
 #[test]
-fn the_unpacked_root_takes_what_the_parts_say() {
+fn image_unpacked_has_the_reported_size() {
     let Some(image) = image() else { return };
     if let Some(why) = obstacle() {
         return skip(&why);
@@ -147,7 +146,7 @@ fn without_inherited(said: &str) -> String {
 const ARGUMENTS: &[&str] = &["--statedir=/var/lib/tailscale", "two words", "", "$HOME `x` \"'", "*"];
 
 #[test]
-fn the_entrypoint_turns_forwarding_on_and_becomes_the_daemon() {
+fn entrypoint_enables_forwarding_and_becomes_the_daemon() {
     let Some(image) = image() else { return };
     if let Some(why) = obstacle() {
         return skip(&why);
@@ -163,7 +162,7 @@ fn the_entrypoint_turns_forwarding_on_and_becomes_the_daemon() {
 }
 
 #[test]
-fn what_the_entrypoint_can_t_set_it_reports_and_goes_on() {
+fn entrypoint_with_read_only_switches_reports_them_and_continues() {
     let Some(image) = image() else { return };
     if let Some(why) = obstacle() {
         return skip(&why);
@@ -176,7 +175,7 @@ fn what_the_entrypoint_can_t_set_it_reports_and_goes_on() {
 }
 
 #[test]
-fn what_is_on_already_is_left_alone() {
+fn entrypoint_with_forwarding_on_changes_nothing() {
     let Some(image) = image() else { return };
     if let Some(why) = obstacle() {
         return skip(&why);
@@ -196,50 +195,62 @@ fn broken() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn a_verdict_for_people_for_programs_and_for_github() {
+fn image_lint_of_a_broken_archive_in_each_format() {
     let (folder, _) = broken();
-    let shown = ["human", "json", "github"].map(|format| {
+    for format in ["human", "json", "github"] {
         let ran = run(folder.path(), &["image", "lint", "image.tar", "--format", format]);
-        ran.shown()
-    });
-    insta::assert_snapshot!(shown.join("\n"));
-}
-
-#[test]
-fn what_is_no_archive_is_told_and_what_has_no_end_is_not_read_to_it() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("text"), "no archive").unwrap();
-    let ran = run(folder.path(), &["image", "lint", "text"]);
-    assert!(ran.status == 1 && ran.stderr.contains("unreadable"), "{}", ran.shown());
-    for (file, code) in [("none", "error[file]"), ("/dev/zero", "error[file]"), (".", "error[file]")] {
-        let ran = run(folder.path(), &["image", "lint", file]);
-        assert!(ran.status == 2 && ran.stderr.contains(code), "{}", ran.shown());
+        insta::assert_snapshot!(format!("lint_{format}"), ran.shown());
     }
 }
 
 #[test]
-fn what_keeps_an_image_from_being_made() {
-    let mips = crate::common::folder(&crate::common::policy(&[], "{ platform: linux/mipsle/softfloat }"));
-    let shown = [
-        run(mips.path(), &["image"]),
-        run(mips.path(), &["image", "--target", "two"]),
-        run(mips.path(), &["image", "lint", "featureset.yaml", "--target", "one"]),
-        run(root(), &["image", "--shell-file", "/bin/sh"]),
-        run(root(), &["image", "script", "--routeros", "7.14"]),
-        run(root(), &["image", "script", "--routeros", "7.21", "--interface", "x; /system/reboot"]),
-        run(root(), &["image", "script", "--routeros", "new"]),
-    ]
-    .map(|ran| ran.shown().replace(mips.path().to_str().unwrap(), "[FOLDER]"));
-    insta::assert_snapshot!(shown.join("\n"));
+fn image_lint_of_other_files_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("text"), "no archive").unwrap();
+    let ran = run(folder.path(), &["image", "lint", "text"]);
+    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert!(ran.stderr.contains("unreadable"), "{}", ran.shown());
+    for (file, code) in [("none", "error[file-error]"), ("/dev/zero", "error[file-error]"), (".", "error[file-error]")]
+    {
+        let ran = run(folder.path(), &["image", "lint", file]);
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        assert!(ran.stderr.contains(code), "{}", ran.shown());
+    }
 }
 
 #[test]
-fn a_script_goes_to_stdout_and_its_warning_to_stderr() {
+fn image_with_invalid_arguments_reports_the_next_step() {
+    let mips = crate::common::folder(&crate::common::policy(&[], "{ platform: linux/mipsle/softfloat }"));
+    let router = crate::common::folder(&crate::common::router_policy());
+    for (case, folder, arguments) in [
+        ("platform_without_routeros", &mips, &["image"][..]),
+        ("unknown_target", &mips, &["image", "--target", "two"]),
+        ("lint_target_not_built", &mips, &["image", "lint", "featureset.yaml", "--target", "one"]),
+        ("shell_file_for_several_targets", &router, &["image", "--shell-file", "/bin/sh"]),
+        ("script_old_routeros", &router, &["image", "script", "--routeros", "7.14"]),
+        (
+            "script_hostile_name",
+            &router,
+            &["image", "script", "--routeros", "7.21", "--interface", "x; /system/reboot"],
+        ),
+        ("script_invalid_version", &router, &["image", "script", "--routeros", "new"]),
+    ] {
+        let ran = run(folder.path(), arguments);
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        insta::assert_snapshot!(case, ran.shown().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
+    }
+}
+
+#[test]
+fn image_script_for_newer_routeros_warns_on_stderr() {
     let arguments = ["image", "script", "--routeros", "7.30.1", "--routes", "10.0.0.0/8,fd00::/8", "--env", "A=b=c"];
-    let ran = run(root(), &arguments);
-    assert!(ran.status == 0 && ran.stderr.contains("newer than what is known here"), "{}", ran.shown());
-    assert!(ran.stdout.contains("--advertise-routes=10.0.0.0/8,fd00::/8") && ran.stdout.contains("value=\"b=c\""));
-    let mut json = crate::common::command(root(), &arguments);
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), &arguments);
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stderr.contains("newer than what is known here"), "{}", ran.shown());
+    assert!(ran.stdout.contains("--advertise-routes=10.0.0.0/8,fd00::/8"));
+    assert!(ran.stdout.contains("value=\"b=c\""));
+    let mut json = crate::common::command(folder.path(), &arguments);
     json.args(["--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&finish(json).stdout).unwrap();
     assert_eq!(document["script"].as_str().unwrap(), ran.stdout);

@@ -1,4 +1,4 @@
-//! The images of the policy, made with real Go, UPX and Debian's shells, and run: `cargo xtask ci --full` runs them.
+//! Images of a router, made with real Go, UPX and Debian's shells, and run: `cargo xtask ci --full` runs them.
 
 #![allow(clippy::print_stderr, reason = "it reports measurements")]
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::container::{Foreign, Root, Setting, obstacle, stdout};
-use crate::common::{cache, command, finish, folder, full, root, run, skip, target};
+use crate::common::{RELEASE, cache, command, finish, folder, full, root, router, router_policy, run, skip};
 use image::archive::{self, Image};
 use image::platform::Platform;
 use image::root::{Contents, Shell};
@@ -16,18 +16,18 @@ use image::shells::Kind;
 use tailscale_featureset::tools::debian::is_debian;
 use tailscale_featureset::tools::qemu::{Runner, runner};
 
-/// Whether Debian's packages can be had; says so where they can't.
+/// Returns whether Debian's packages are available; reports a skipped test if not.
 fn debian() -> bool {
     let debian = is_debian();
     if !debian {
-        skip("the pinned shells are Debian's, and this machine is none");
+        skip("the pinned shells are packages of Debian, and this machine runs another system");
     }
     debian
 }
 
-/// Makes the image of a target of this repository's policy; gives the archive and what the command says of it.
+/// Makes the image of a target of the router; returns the archive and the command's description of it.
 fn made(name: &str) -> (PathBuf, serde_json::Value) {
-    let ran = run(root(), &["image", "--target", name, "--format", "json"]);
+    let ran = run(router(), &["image", "--target", name, "--format", "json"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let image = document["images"][name].clone();
@@ -49,7 +49,7 @@ fn works(name: &str, environment: &[&str]) {
     container.wait_for("Creating WireGuard device");
     assert!(container.said().contains("net.ipv6.conf.all.forwarding: off, turned on"), "{}", container.said());
     assert_eq!(container.in_network(&["cat", "/proc/sys/net/ipv6/conf/all/forwarding"]).trim(), "1");
-    // An emulator stands before the words of the program itself.
+    // An emulator precedes the arguments of the program itself.
     let words = container.words();
     let own = words.iter().position(|word| word == "/usr/local/bin/tailscaled").unwrap_or(0);
     assert!(words[own..].ends_with(&ARGUMENTS.map(str::to_owned)), "{words:?}");
@@ -57,14 +57,15 @@ fn works(name: &str, environment: &[&str]) {
     let numbers = status.lines().find(|line| line.starts_with("NSpid:")).unwrap();
     assert!(numbers.ends_with("\t1"), "{numbers}");
     let (status, said) = container.exec(&["/usr/local/bin/tailscale", "version"]);
-    assert!(status == 0 && said.starts_with("1.102.5\n"), "{status}: {said}");
+    assert_eq!(status, 0, "{status}: {said}");
+    assert!(said.starts_with(&format!("{RELEASE}\n")), "{status}: {said}");
     let asked = ["/bin/sh", "-c", "tailscale --socket='/var/run/tailscale/two words.sock' status"];
     let (_, said) = container.exec(&asked);
     assert!(said.contains("Logged out."), "the command line reaches the daemon: {said}");
 }
 
 #[test]
-fn the_image_of_this_machine_works() {
+fn image_runs_natively() {
     if !full() || !debian() {
         return;
     }
@@ -96,28 +97,30 @@ fn works_under_qemu(name: &str, architecture: &str, environment: &[&str]) {
                 return skip(why);
             }
             let program = unpacked.path().join("usr/local/bin/tailscaled");
-            assert!(stdout(&mut runner.command(&program, &["--version"]).unwrap()).starts_with("1.102.5\n"));
+            assert!(
+                stdout(&mut runner.command(&program, &["--version"]).unwrap()).starts_with(&format!("{RELEASE}\n"))
+            );
         }
     }
 }
 
 // One after another: a handler is registered for the whole machine.
 #[test]
-fn the_images_for_arm_work_under_qemu() {
+fn image_for_arm_runs_under_qemu() {
     works_under_qemu("arm64", "arm64", &[]);
     works_under_qemu("armv5", "arm", &["QEMU_CPU=arm926"]);
     works_under_qemu("arm", "arm", &["QEMU_CPU=cortex-a15"]);
 }
 
 #[test]
-fn a_binary_for_arm_v7_in_an_image_for_v5_is_found() {
+fn image_lint_of_arm_v7_binary_in_v5_image_fails() {
     if !full() || !debian() {
         return;
     }
     let place = tempfile::tempdir().unwrap();
     for (name, status) in [("arm", 1), ("armv5", 0)] {
         made(name);
-        let unpacked = target().join("tailscale").join(name).join("tailscaled.unpacked");
+        let unpacked = router().join("target/tailscale").join(name).join("tailscaled.unpacked");
         let shell = Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None });
         let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
@@ -129,7 +132,7 @@ fn a_binary_for_arm_v7_in_an_image_for_v5_is_found() {
 }
 
 #[test]
-fn the_root_of_arm64_is_smaller_than_the_closest_peer_s() {
+fn image_for_arm64_is_smaller_than_of_the_closest_peer() {
     if !full() || !debian() {
         return;
     }
@@ -138,23 +141,22 @@ fn the_root_of_arm64_is_smaller_than_the_closest_peer_s() {
     assert!(on_flash < 3_600_000, "{on_flash}");
 }
 
-/// A policy of this repository's own decisions with another shell, and the artefacts that are there already.
+/// A project with the router's policy and another shell, and the artifacts that are built already.
 fn with_shell(shell: &str, name: &str) -> tempfile::TempDir {
     made(name);
-    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
-    let project = folder(&text.replace("shell: mksh", &format!("shell: {shell}")));
+    let project = folder(&router_policy().replace("shell: mksh", &format!("shell: {shell}")));
     let place = project.path().join("target/tailscale");
     std::fs::create_dir_all(&place).unwrap();
-    stdout(Command::new("cp").arg("-a").arg(target().join("tailscale").join(name)).arg(&place));
+    stdout(Command::new("cp").arg("-a").arg(router().join("target/tailscale").join(name)).arg(&place));
     project
 }
 
 fn archive_of(project: &Path, name: &str) -> PathBuf {
-    project.join("target/image").join(name).join(format!("tailscale-1.102.5-{name}.tar"))
+    project.join("target/image").join(name).join(format!("tailscale-{RELEASE}-{name}.tar"))
 }
 
 #[test]
-fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
+fn image_in_two_folders_is_identical() {
     if !full() || !debian() {
         return;
     }
@@ -168,7 +170,8 @@ fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
     let mut again = command(project.path(), &["image", "--target", "amd64"]);
     again.env("XDG_CACHE_HOME", caches.path());
     let ran = finish(again);
-    assert!(ran.status == 0 && ran.stderr.contains("Fetched mksh for amd64"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stderr.contains("Fetched mksh for amd64"), "{}", ran.shown());
     let again = archive_of(project.path(), "amd64");
     for end in ["tar", "tar.sha256", "cdx.json"] {
         let same = |path: &Path| std::fs::read(path.with_extension(end)).unwrap();
@@ -176,10 +179,8 @@ fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
     }
     let file = archive.with_extension("tar.sha256");
     let checked = stdout(Command::new("sha256sum").arg("--check").arg(&file).current_dir(file.parent().unwrap()));
-    assert!(
-        checked.contains(": OK")
-            && std::fs::read_to_string(&file).unwrap().starts_with(image["sha256"].as_str().unwrap())
-    );
+    assert!(checked.contains(": OK"));
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with(image["sha256"].as_str().unwrap()));
     let bom: serde_json::Value =
         serde_json::from_slice(&std::fs::read(archive.with_extension("cdx.json")).unwrap()).unwrap();
     let names: Vec<&str> =
@@ -190,7 +191,7 @@ fn two_folders_that_fetch_the_shell_themselves_give_the_same_bytes() {
 }
 
 #[test]
-fn with_busybox_the_entrypoint_adds_the_tailnet_s_routes_to_the_main_table() {
+fn entrypoint_with_busybox_adds_routes_to_the_main_table() {
     if !full() || !debian() {
         return;
     }
@@ -213,13 +214,14 @@ fn with_busybox_the_entrypoint_adds_the_tailnet_s_routes_to_the_main_table() {
 }
 
 #[test]
-fn without_a_shell_and_with_one_from_elsewhere() {
+fn image_without_shell_and_with_shell_file() {
     if !full() || !debian() {
         return;
     }
     let project = with_shell("none", "amd64");
     let ran = run(project.path(), &["image", "--target", "amd64"]);
-    assert!(ran.status == 0 && ran.stderr.contains("without a shell nothing turns forwarding on"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stderr.contains("without a shell nothing turns forwarding on"), "{}", ran.shown());
     let archive = archive_of(project.path(), "amd64");
     let config =
         stdout(Command::new("skopeo").args(["inspect", "--config", &format!("docker-archive:{}", archive.display())]));
@@ -231,12 +233,13 @@ fn without_a_shell_and_with_one_from_elsewhere() {
         ("/etc/os-release", 2, "not an ELF file"),
     ] {
         let ran = run(project.path(), &["image", "--target", "amd64", "--shell-file", file]);
-        assert!(ran.status == status && ran.stderr.contains(said), "{}", ran.shown());
+        assert_eq!(ran.status, status, "{}", ran.shown());
+        assert!(ran.stderr.contains(said), "{}", ran.shown());
     }
 }
 
 #[test]
-fn a_shell_that_needs_floating_point_registers_is_refused_for_v5() {
+fn image_with_hard_float_shell_for_v5_is_refused() {
     if !full() || !debian() {
         return;
     }
@@ -253,13 +256,16 @@ fn a_shell_that_needs_floating_point_registers_is_refused_for_v5() {
 }
 
 #[test]
-fn the_pinned_shells_are_debian_s_own() {
+fn image_pin_writes_the_same_table() {
     if !full() || !debian() {
         return;
     }
     let table = root().join("crates/image/shells.json");
     let before = std::fs::read_to_string(&table).unwrap();
-    let ran = finish(crate::common::command(root(), &["image", "pin"]));
+    let mut pin = Command::new(env!("CARGO"));
+    pin.args(["run", "--quiet", "--locked", "--package", "xtask", "--", "image", "pin"]).current_dir(root());
+    crate::common::use_test_cache(&mut pin);
+    let ran = finish(pin);
     let after = std::fs::read_to_string(&table).unwrap();
     std::fs::write(&table, &before).unwrap();
     assert_eq!(ran.status, 0, "{}", ran.shown());

@@ -1,9 +1,9 @@
-//! The program in a home of its own: installed, run in a folder that is no checkout of this repository.
+//! The installed program, run outside a checkout of this repository.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{Ran, finish, full, root, skip};
+use crate::common::{RELEASE, Ran, finish, full, root, router_policy, skip};
 use tailscale_featureset::tools::go;
 
 /// A project elsewhere, and the program as it is installed.
@@ -13,9 +13,8 @@ struct Home {
 }
 
 impl Home {
-    /// With this repository's own policy.
     fn new() -> Self {
-        Self::with(&std::fs::read_to_string(root().join("featureset.yaml")).unwrap())
+        Self::with(&router_policy())
     }
 
     fn with(policy: &str) -> Self {
@@ -32,7 +31,7 @@ impl Home {
         self.folder.path().join("project").join(name)
     }
 
-    /// The program as a shell of the project's owner runs it: nothing of this checkout in its environment.
+    /// The program as the owner of the project runs it, without variables that cargo sets.
     fn command(&self, folder: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(self.path(folder)).env("NO_COLOR", "1").env("COLUMNS", "100");
@@ -53,7 +52,7 @@ impl Home {
 }
 
 #[test]
-fn the_policy_is_found_upwards_or_named() {
+fn policy_is_found_in_parent_folders() {
     let home = Home::new();
     for (folder, arguments) in
         [("", &["check"][..]), ("deep/down", &["check"]), ("..", &["check", "--policy", "project/featureset.yaml"])]
@@ -63,14 +62,13 @@ fn the_policy_is_found_upwards_or_named() {
         assert!(ran.stderr.contains("featureset.yaml: no findings"), "{}", ran.shown());
     }
     let tags = home.run("deep", &["tags"]);
-    assert_eq!(tags.stdout, crate::common::run(root(), &["tags"]).stdout);
+    assert_eq!(tags.stdout, home.run("", &["tags"]).stdout);
     insta::assert_snapshot!(home.shown(&home.run("..", &["check"])));
 }
 
 #[test]
-fn the_next_step_names_the_program_as_it_was_called() {
-    let policy = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
-    let home = Home::with(&policy.replace("tailscale: 1.102.5", "tailscale: 1.102.99"));
+fn next_step_names_the_program_as_called() {
+    let home = Home::with(&router_policy().replace(RELEASE, "1.102.99"));
     let ran = home.run("", &["check"]);
     assert!(ran.stderr.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.shown());
     let ran = home.run("", &["check", "--format", "json"]);
@@ -82,43 +80,46 @@ fn the_next_step_names_the_program_as_it_was_called() {
 }
 
 #[test]
-fn what_is_made_lies_beside_the_policy() {
+fn outputs_are_written_next_to_the_policy() {
     let home = Home::new();
     let ran = home.run("deep", &["docs"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let names = ["device.md", "features.md", "featureset.schema.json", "findings.md", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
-    let page = |folder: &Path| std::fs::read_to_string(folder.join("docs/features.md")).unwrap();
-    assert!(page(&home.path("")).contains("| `ipnbus` |"));
-    std::fs::write(home.path("docs/features.md"), page(root()).replace("ipnbus", "bus")).unwrap();
+    let page = std::fs::read_to_string(home.path("docs/features.md")).unwrap();
+    assert!(page.contains("| `ipnbus` |"));
+    std::fs::write(home.path("docs/features.md"), page.replace("ipnbus", "bus")).unwrap();
     let ran = home.run("", &["docs", "--check"]);
-    assert!(ran.status == 1 && ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert!(ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
     let plan = home.run("deep", &["build-tailscale", "--dry-run", "--target", "amd64"]);
     let target = home.path("target/tailscale/amd64/.work").display().to_string();
-    assert!(plan.status == 0 && plan.stdout.contains(&target), "{}", plan.shown());
+    assert_eq!(plan.status, 0, "{}", plan.shown());
+    assert!(plan.stdout.contains(&target), "{}", plan.shown());
 }
 
 #[test]
-fn a_page_that_someone_wrote_is_left_alone() {
+fn docs_with_a_handwritten_page_is_refused() {
     let home = Home::new();
     std::fs::create_dir(home.path("docs")).unwrap();
     std::fs::write(home.path("docs/features.md"), "# What our router does\n").unwrap();
     for arguments in [&["docs"][..], &["docs", "--check"]] {
         let ran = home.run("", arguments);
-        assert!(ran.status == 2 && ran.stderr.contains("error[not-generated]"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        assert!(ran.stderr.contains("error[not-generated]"), "{}", ran.shown());
     }
     assert_eq!(std::fs::read_dir(home.path("docs")).unwrap().count(), 1, "nothing was written");
     assert_eq!(std::fs::read_to_string(home.path("docs/features.md")).unwrap(), "# What our router does\n");
 }
 
 #[test]
-fn a_release_is_read_into_the_projects_own_registry() {
+fn registry_of_a_release_writes_into_the_project() {
     if !full() {
         return;
     }
     if go::find_or_provide(&crate::common::cache()).is_err() {
-        return skip("there is no Go");
+        return skip("Go is not available");
     }
     let home = Home::new();
     let ran = home.run("deep", &["registry", "1.102.4"]);
@@ -129,7 +130,7 @@ fn a_release_is_read_into_the_projects_own_registry() {
 }
 
 #[test]
-fn cargo_installs_it() {
+fn cargo_install_provides_the_program() {
     if !full() {
         return;
     }
@@ -146,7 +147,7 @@ fn cargo_installs_it() {
 }
 
 #[test]
-fn the_guide_goes_as_it_says() {
+fn guide_moving_over_works_as_written() {
     let guide = std::fs::read_to_string(root().join("docs/moving-over.md")).unwrap();
     let block = |kind: &str| {
         let (_, rest) = guide.split_once(&format!("```{kind}\n")).unwrap();
@@ -161,11 +162,13 @@ fn the_guide_goes_as_it_says() {
     for (name, kind, device, hazard) in cases {
         std::fs::write(home.path(name), block(kind)).unwrap();
         let audit = home.run("", &["audit", name, "--device", device]);
-        assert!(audit.status == 1 && audit.stderr.contains(&format!("error[{hazard}]")), "{}", audit.shown());
+        assert_eq!(audit.status, 1, "{}", audit.shown());
+        assert!(audit.stderr.contains(&format!("error[{hazard}]")), "{}", audit.shown());
         let import = home.run("", &["import", name, "--force"]);
         assert_eq!((import.status, import.stdout.as_str()), (0, "featureset.yaml\n"), "{}", import.shown());
         let check = home.run("", &["check"]);
-        assert!(check.status == 1 && check.stderr.contains("error[empty-reason]"), "{}", check.shown());
+        assert_eq!(check.status, 1, "{}", check.shown());
+        assert!(check.stderr.contains("error[empty-reason]"), "{}", check.shown());
         assert_eq!(home.run("", &["tags"]).status, 0);
         let summary = import.stderr.trim_start().trim_start_matches("Wrote ").to_owned();
         if name == "build.sh" {

@@ -19,6 +19,7 @@ mod image;
 mod image_real;
 mod installed;
 mod measure;
+mod other_policy;
 mod outputs;
 mod pclntab;
 mod provided_tools;

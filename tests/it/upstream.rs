@@ -1,10 +1,10 @@
-//! Held against upstream's own programs and packages, from the real modules. Needs the network once.
+//! Compares tags, registries and audits with upstream's own programs and packages. Needs the network once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{cache, skip};
+use crate::common::{RELEASE, cache, skip};
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::release::Release;
@@ -14,7 +14,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::upstream::{self, Upstream};
 
-/// Fetches a release, or says why not.
+/// Fetches a release; reports a skipped test if that fails.
 fn fetched(release: Release) -> Option<(Go, Upstream)> {
     let found = go::find_or_provide(&cache())
         .and_then(|go| upstream::fetch(&go, &cache(), release, None).map(|upstream| (go, upstream)));
@@ -28,8 +28,8 @@ fn fetched(release: Release) -> Option<(Go, Upstream)> {
 }
 
 #[test]
-fn the_tag_line_is_that_of_featuretags_for_random_closed_selections() {
-    for release in ["1.90.9", "1.96.5", "1.98.10", "1.102.5"] {
+fn tags_of_random_selections_equal_featuretags() {
+    for release in ["1.90.9", "1.96.5", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -58,8 +58,8 @@ fn featuretags(program: &Path, keeps: &BTreeSet<FeatureName>) -> String {
 }
 
 #[test]
-fn the_embedded_registry_is_what_upstream_declares_today() {
-    for release in ["1.92.5", "1.102.5"] {
+fn registry_equals_upstream_declarations() {
+    for release in ["1.92.5", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let declared = upstream.declared(&go).unwrap();
@@ -87,13 +87,13 @@ fn listed(mut command: Command) -> BTreeSet<String> {
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
-        .map(|line| line.replace("tailscale.com@v1.102.5", "tailscale.com@"))
+        .map(|line| line.replace(&format!("tailscale.com@v{RELEASE}"), "tailscale.com@"))
         .collect()
 }
 
 #[test]
-fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
-    let release: Release = "1.102.5".parse().unwrap();
+fn generated_module_lists_the_same_packages_as_upstream() {
+    let release: Release = RELEASE.parse().unwrap();
     let Some((go, upstream)) = fetched(release) else { return };
     let registry = Facts::embedded().registry(release).unwrap();
     let keeps = ["cli", "dns", "netstack", "gro", "osrouter"].map(|name| FeatureName::new(name).unwrap());
@@ -105,13 +105,13 @@ fn the_generated_module_lists_what_a_build_inside_upstream_s_module_lists() {
             .concat();
     let outside = listed(upstream.go(&go, &arguments, &variables));
     let mut inside = go.command(&arguments, &variables);
-    inside.current_dir(go.module_cache().unwrap().join("tailscale.com@v1.102.5"));
+    inside.current_dir(go.module_cache().unwrap().join(format!("tailscale.com@v{RELEASE}")));
     let inside = listed(inside);
     assert!(inside.len() > 300, "{}", inside.len());
     assert_eq!(outside, inside);
 }
 
-/// The output of a program of upstream's, or that it failed.
+/// The output of one of upstream's programs; `None` if it failed.
 fn printed(program: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -122,7 +122,7 @@ fn lists(script: &str) -> Vec<featureset::audit::List> {
     featureset::audit::Recipe::new("a.sh", script, Default::default()).lists(None, Facts::embedded())
 }
 
-/// What an audit of a script that makes such a call says: the tags, or that it fails.
+/// Audits a script with such a call; returns the tags, or `None` if the call fails.
 fn audited(script: &str, release: Release) -> Option<String> {
     let lists = lists(script);
     let [list] = &lists[..] else { panic!("{script}: {lists:?}") };
@@ -132,8 +132,8 @@ fn audited(script: &str, release: Release) -> Option<String> {
 }
 
 #[test]
-fn calls_of_featuretags_come_to_what_the_program_prints() {
-    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+fn audit_of_featuretags_calls_equals_the_program() {
+    for release in ["1.90.9", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -166,8 +166,8 @@ fn calls_of_featuretags_come_to_what_the_program_prints() {
 }
 
 #[test]
-fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
-    for release in ["1.90.9", "1.98.10", "1.102.5"] {
+fn audit_of_build_dist_calls_equals_the_script() {
+    for release in ["1.90.9", "1.98.10", RELEASE] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
@@ -213,8 +213,8 @@ fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
 }
 
 #[test]
-fn what_extra_small_keeps_is_what_the_script_names() {
-    for release in ["1.90.9", "1.102.5", "1.104.5"] {
+fn registry_extra_small_equals_the_script() {
+    for release in ["1.90.9", RELEASE, "1.104.5"] {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let script = std::fs::read_to_string(upstream.source(&go).unwrap().join("build_dist.sh")).unwrap();

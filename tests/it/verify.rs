@@ -1,4 +1,4 @@
-//! `verify`: checks on a real daemon in namespaces of their own, which leave nothing behind.
+//! `verify`: checks on a real daemon in namespaces, of which no trace remains on the machine.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -6,10 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{cache, command, finish, folder, full, policy, root, run, skip};
+use crate::common::{RELEASE, cache, command, finish, folder, full, policy, router, run, skip, wait_until};
 use tailscale_featureset::netlab::sandbox::missing_requirement;
 
-/// What of this machine a run could touch: its interfaces, its resolver, and what daemons leave.
+/// The state of this machine that a run could change: interfaces, resolver, switches, and files of daemons.
 fn machine() -> Vec<String> {
     let names = |folder: &str| {
         let entries = std::fs::read_dir(folder).into_iter().flatten();
@@ -26,7 +26,7 @@ fn machine() -> Vec<String> {
     found
 }
 
-/// The checks of a run: name, outcome, and what was seen.
+/// The checks of a run: name, outcome, and observation.
 fn outcomes(stdout: &str) -> Vec<(String, String, String)> {
     let document: serde_json::Value = serde_json::from_str(stdout).unwrap();
     let checks = document["checks"].as_array().unwrap().iter();
@@ -40,13 +40,13 @@ fn outcomes(stdout: &str) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
+fn verify_twice_at_once_passes() {
     if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
-    let beside = std::thread::spawn(|| run(root(), &["verify", "--check", "login", "--format", "json"]));
-    let ran = run(root(), &["verify", "--check", "cli", "--check", "login", "--format", "json", "--require-all"]);
+    let beside = std::thread::spawn(|| run(router(), &["verify", "--check", "login", "--format", "json"]));
+    let ran = run(router(), &["verify", "--check", "cli", "--check", "login", "--format", "json", "--require-all"]);
     let beside = beside.join().unwrap();
     assert_eq!((ran.status, beside.status), (0, 0), "{}\n{}", ran.shown(), beside.shown());
     let passed: Vec<(String, String)> = outcomes(&ran.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
@@ -55,19 +55,22 @@ fn the_binary_that_ships_logs_in_and_obeys_with_a_second_run_beside_it() {
 }
 
 #[test]
-fn an_interrupted_run_leaves_nothing() {
+fn verify_interrupted_leaves_nothing() {
     if let Some(why) = missing_requirement() {
         return skip(&why);
     }
     let before = machine();
-    let mut command = command(root(), &["verify", "--check", "cli"]);
+    let mut command = command(router(), &["verify", "--check", "cli"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(stderr.any(|line| line.contains("Checking cli")));
-    // Long enough for the namespaces and the daemon to be there.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let is_daemon =
+        |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.contains("tailscaled"));
+    wait_until("hosts, servers and a daemon run", || {
+        let inside = below(child.id());
+        inside.len() >= 5 && inside.iter().any(is_daemon)
+    });
     let inside = below(child.id());
-    assert!(inside.len() >= 5, "hosts, servers and a daemon run: {inside:?}");
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -87,10 +90,10 @@ fn below(id: u32) -> Vec<u32> {
 }
 
 #[test]
-fn without_the_right_to_it_a_check_is_skipped_and_never_passed() {
-    // As somebody else, from a place that everyone can read.
+fn verify_of_unprivileged_user_is_skipped() {
+    // Runs as another user, in a folder that everyone can read.
     if !rustix::process::geteuid().is_root() {
-        return skip("not root, so it can't become somebody else");
+        return skip("only root can become another user");
     }
     let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
     std::fs::set_permissions(project.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -106,12 +109,12 @@ fn without_the_right_to_it_a_check_is_skipped_and_never_passed() {
     insta::assert_snapshot!(ran.shown());
     assert_eq!(verify(&["--check", "login", "--require-all"]).status, 1);
     let staged = verify(&["--hazard", "ipnbus-up", "--hazard", "nattraversal-rebind"]);
-    insta::assert_snapshot!("a_staging_is_skipped", staged.shown());
+    insta::assert_snapshot!("hazards_of_unprivileged_user", staged.shown());
     assert_eq!((staged.status, verify(&["--hazard", "ipnbus-up", "--require-all"]).status), (0, 1));
 }
 
 #[test]
-fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
+fn verify_with_control_server_needs_the_right_key() {
     if !full() {
         return;
     }
@@ -125,13 +128,13 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
         let file = place.path().join("key");
         std::fs::write(&file, key).unwrap();
         let fixed = ["verify", "--format", "json", "--control", &url, "--auth-key-file", file.to_str().unwrap()];
-        run(root(), &[&fixed, checks].concat())
+        run(router(), &[&fixed, checks].concat())
     };
     // This also builds the program whose control server then runs on the machine itself.
     let ran = verify("right", &["--check", "dns"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.shown());
-    let lab = cache().folder().unwrap().join("modules/1.102.5/control.program");
+    let lab = cache().folder().unwrap().join(format!("modules/{RELEASE}/control.program"));
     let mut server = Command::new(lab);
     server.args(["control", "127.0.0.1", &port.to_string(), "tailnet.example"]).env("TS_AUTHKEY", "right");
     let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -142,7 +145,8 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
     server.kill().unwrap();
     server.wait().unwrap();
     let seen = outcomes(&wrong.stdout);
-    assert!(wrong.status == 1 && seen[0].2.contains("invalid authkey"), "{}", wrong.shown());
+    assert_eq!(wrong.status, 1, "{}", wrong.shown());
+    assert!(seen[0].2.contains("invalid authkey"), "{}", wrong.shown());
     let passed: Vec<(String, String)> = outcomes(&right.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
     assert_eq!(passed, [("cli".into(), "passed".into()), ("restart".into(), "passed".into())], "{}", right.shown());
     assert!(right.stderr.contains(&format!("Reached 10.90.0.1:{port}")), "{}", right.shown());
@@ -150,29 +154,30 @@ fn another_control_server_is_asked_with_a_key_and_refuses_a_wrong_one() {
 }
 
 #[test]
-fn another_control_server_takes_a_key_and_an_address() {
+fn verify_control_with_invalid_arguments_is_refused() {
     let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
     std::fs::write(project.path().join("key"), "\n").unwrap();
-    let shown = [
-        &["--control", "https://control.example"][..],
-        &["--control", "https://control.example", "--auth-key-file", "key"],
-        &["--control", "control.example/path"],
-        &["--auth-key-file", "other"],
-    ]
-    .map(|arguments| {
+    for (case, arguments) in [
+        ("control_without_key", &["--control", "https://control.example"][..]),
+        ("control_with_empty_key", &["--control", "https://control.example", "--auth-key-file", "key"]),
+        ("control_with_path", &["--control", "control.example/path"]),
+        ("key_without_control", &["--auth-key-file", "other"]),
+    ] {
         let mut command = command(project.path(), &[&["verify", "--check", "cli"], arguments].concat());
         command.env_remove("TS_AUTHKEY");
-        finish(command).shown()
-    });
-    insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(case, finish(command).shown());
+    }
 }
 
 #[test]
-fn the_checks_are_listed_and_an_unknown_one_is_named() {
+fn verify_lists_checks_and_reports_unknown_names() {
     let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
-    let (listed, unknown) =
-        (run(project.path(), &["verify", "--list"]), run(project.path(), &["verify", "--check", "x"]));
-    insta::assert_snapshot!(format!("{}\n{}", listed.shown(), unknown.shown()));
-    let told = |hazard: &str| run(project.path(), &["verify", "--hazard", hazard]).shown();
-    insta::assert_snapshot!("not_staged", format!("{}\n{}", told("tpm-state"), told("x")));
+    for (case, arguments) in [
+        ("list", &["verify", "--list"][..]),
+        ("unknown_check", &["verify", "--check", "x"]),
+        ("hazard_not_staged", &["verify", "--hazard", "tpm-state"]),
+        ("unknown_hazard", &["verify", "--hazard", "x"]),
+    ] {
+        insta::assert_snapshot!(case, run(project.path(), arguments).shown());
+    }
 }

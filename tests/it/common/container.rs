@@ -1,22 +1,22 @@
-//! Containers for tests: an archive unpacked as RouterOS would, and run by runc in a network namespace of its own.
+//! Containers for tests: an archive, unpacked as RouterOS would, that runc runs in a separate network namespace.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
+use super::wait_until;
 use serde_json::{Value, json};
 use tailscale_featureset::process::on_path;
 
-/// Why containers can't be run here; nothing where they can.
+/// Returns why containers can't be run here; `None` if they can.
 pub(crate) fn obstacle() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
-        return Some("only root can run a container with a network of its own".to_owned());
+        return Some("only root can run a container in a network namespace".to_owned());
     }
     let missing = ["runc", "tar", "nsenter"].into_iter().find(|tool| on_path(tool).is_none())?;
     Some(format!("{missing} is not installed"))
 }
 
-/// Runs a tool that must succeed; gives what it printed.
+/// Runs a tool that must succeed; returns its output.
 pub(crate) fn stdout(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -49,7 +49,7 @@ impl Root {
         self.folder.path().join("rootfs")
     }
 
-    /// What `du -sx` says of the root, in bytes.
+    /// Returns the size of the root in bytes, measured by `du -sx`.
     pub(crate) fn on_disk(&self) -> u64 {
         let said = stdout(Command::new("du").args(["-sx", "--block-size=1"]).arg(self.path()));
         said.split_whitespace().next().unwrap().parse().unwrap()
@@ -133,13 +133,12 @@ impl Running {
 
     /// Waits until this is printed.
     pub(crate) fn wait_for(&mut self, text: &str) {
-        let start = Instant::now();
-        while !self.said().contains(text) {
+        wait_until(&format!("the container prints `{text}`"), || {
+            let printed = self.said().contains(text);
             let ended = self.child.try_wait().unwrap();
-            let late = start.elapsed() > Duration::from_secs(60);
-            assert!(ended.is_none_or(|status| status.success()) && !late, "no `{text}` in:\n{}", self.said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            assert!(printed || ended.is_none(), "the container ended without `{text}`:\n{}", self.said());
+            printed
+        });
     }
 
     /// The first process of the container, as this machine counts.
@@ -155,7 +154,7 @@ impl Running {
         words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
     }
 
-    /// Runs a program in the container; gives its status and what it printed.
+    /// Runs a program in the container; returns its status and its output.
     pub(crate) fn exec(&self, words: &[&str]) -> (i32, String) {
         let output = self.runc(&[&["exec", &self.id], words].concat());
         let said = [output.stdout, output.stderr].concat();
@@ -178,7 +177,7 @@ impl Drop for Running {
 }
 
 /// Programs of a foreign processor run by QEMU wherever they are started: a handler that holds QEMU open, so that it is
-/// found in every container too. What was registered before is as it was when this is dropped.
+/// found in every container too. Dropping this restores the previous registration.
 pub(crate) struct Foreign {
     name: Option<String>,
     mounted: bool,
@@ -207,7 +206,7 @@ impl Foreign {
         let magic =
             format!(r"\x7fELF\x{wide:02x}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{machine:02x}\x00");
         let mask = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff";
-        // P: the program is told the name by which it was called. F: the interpreter is opened now.
+        // P: argv[0] is preserved. F: the interpreter is opened now.
         let handler = format!(":{name}:M::{magic}:{mask}:{}:PF", program.display());
         let foreign = Self { name: Some(name), mounted };
         std::fs::write(Path::new(HANDLERS).join("register"), handler)

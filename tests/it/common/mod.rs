@@ -2,17 +2,24 @@
 
 pub(crate) mod binary;
 pub(crate) mod container;
+mod pins;
 pub(crate) mod planted;
 mod skips;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use featureset::facts::Facts;
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
 
-/// What a run printed and how it ended.
+pub(crate) use pins::{GO, RELEASE, TOOLCHAIN};
+
+use pins::ACCEPTED;
+
+/// The output and the exit status of a run.
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) stdout: String,
@@ -67,6 +74,17 @@ pub(crate) fn finish(mut command: Command) -> Ran {
     Ran { status: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Polls until the condition holds; fails if it does not hold after 18,000 polls, which take at least a quarter of an hour.
+pub(crate) fn wait_until(condition: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..18_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("this never happened: {condition}");
+}
+
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
@@ -77,31 +95,50 @@ pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
 
-/// A clean policy of 1.102.5 with one target, that keeps these features and what a working daemon needs.
+/// Returns a clean policy of [`RELEASE`] with one target that keeps these features and those that a working daemon needs.
 pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
-    policy_of("1.102.5", "1.26.8", keeps, target)
+    policy_of(RELEASE, GO, keeps, target)
 }
 
-/// The same for another release and the Go that builds it. What it accepts is right for 1.102.5 alone.
+/// Returns the same for another release and its Go. The accepted hazards are right for [`RELEASE`] only.
 pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -> String {
+    let settings = format!("device: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\n");
+    policy_with(release, go, &settings, keeps)
+}
+
+/// The features that [`router_policy`] keeps in addition to those that a working daemon needs.
+const ROUTER_FEATURES: &[&str] = &[
+    "advertiseexitnode",
+    "advertiseroutes",
+    "bakedroots",
+    "c2n",
+    "gro",
+    "health",
+    "iptables",
+    "listenrawdisco",
+    "peerapiclient",
+    "peerapiserver",
+    "portmapper",
+    "useexitnode",
+    "useroutes",
+];
+
+/// Returns a clean policy of a subnet router and exit node, with a target for every platform that RouterOS supports.
+pub(crate) fn router_policy() -> String {
+    let settings = "device: { profile: routeros-container, storage: flash }\n\
+                    build:\n  inlining: full\n  symbols: functions\n  pack: upx\n\
+                    image:\n  shell: mksh\n\
+                    targets:\n  amd64: { platform: linux/amd64 }\n  arm: { platform: linux/arm/v7 }\n  \
+                    arm64: { platform: linux/arm64 }\n  armv5: { platform: linux/arm/v5 }\n";
+    policy_with(RELEASE, GO, settings, ROUTER_FEATURES)
+}
+
+fn policy_with(release: &str, go: &str, settings: &str, keeps: &[&str]) -> String {
     let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
     let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
-    let accepted = [
-        "clientupdate-disabled",
-        "debug-idtoken",
-        "flags-vanish",
-        "flags-vanish-newer",
-        "iptables-forced",
-        "nc-dial",
-        "ssh-port22",
-        "syspolicy-failopen",
-        "tailnetlock-unsigned-peers",
-        "tpm-state",
-    ];
-    let mut text = format!(
-        "tailscale: {release}\ngo: {go}\ndevice: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\naccepted:\n"
-    );
-    for id in accepted {
+    let mut text = format!("tailscale: {release}\ngo: {go}\n{settings}accepted:\n");
+    // Only a build that omits `iptables` has that hazard.
+    for id in ACCEPTED.iter().filter(|id| **id != "iptables-forced" || !keeps.contains(&"iptables")) {
         text += &format!("  {id}: This device lives with it.\n");
     }
     text += "features:\n";
@@ -111,6 +148,17 @@ pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -
         text += &format!("  {name}:\n    {verdict}: This device decides on {name}.\n");
     }
     text
+}
+
+/// Returns a project with [`router_policy`] that all tests share, so that each of its targets is built once.
+pub(crate) fn router() -> &'static Path {
+    static PROJECT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let project = target().join("test-projects/router");
+        std::fs::create_dir_all(&project).unwrap();
+        std::fs::write(project.join("featureset.yaml"), router_policy()).unwrap();
+        project
+    });
+    &PROJECT
 }
 
 /// A folder that holds this policy.

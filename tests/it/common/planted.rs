@@ -1,8 +1,9 @@
-//! A checkout whose owner wants something run or believed by whoever looks at it.
+//! A hostile checkout: programs and data that no command may run or use.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use super::RELEASE;
 use featureset::facts::Facts;
 use featureset::name::FeatureName;
 
@@ -33,11 +34,12 @@ impl Planted {
         }
         symlink("tailscaled", folder.join("target/tailscale/one/tailscale")).unwrap();
         planted.write("target/tailscale/one/manifest.json", "{\"schema\": 1}");
-        planted.program("target/tailscale/.module/1.102.5/control.program");
-        planted.write("target/tailscale/.module/1.102.5/registry.json", &declared());
-        planted.write("target/tailscale/.module/1.102.5/registry/planted.go", "package main\n");
+        let module = format!("target/tailscale/.module/{RELEASE}");
+        planted.program(&format!("{module}/control.program"));
+        planted.write(&format!("{module}/registry.json"), &declared());
+        planted.write(&format!("{module}/registry/planted.go"), "package main\n");
         planted.write("registry/1.200.json", &registry());
-        // It can't be read: whoever tries says so.
+        // Invalid, so that every command that reads it fails.
         planted.write("docs/costs/one.json", "{");
         std::fs::write(folder.join(PACKED), packed()).unwrap();
         planted
@@ -61,7 +63,7 @@ impl Planted {
     }
 }
 
-/// What `declared` keeps of a module, with words of its own.
+/// A cached list of declared features, with a description that no release has.
 fn declared() -> String {
     let feature = r#"{"symbol": "ACE", "needs": [], "implementation_detail": false, "description": "planted words"}"#;
     format!("{{\"ace\": {feature}}}")

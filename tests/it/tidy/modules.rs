@@ -97,7 +97,7 @@ impl References<'_> {
             }
             base = longer;
         }
-        if base != *self.module {
+        if base != *self.module && self.modules.contains(&base) {
             self.found.insert(base);
         }
     }
