@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use image::unpack::programs;
+use image::scan::programs;
 
 /// The most steps that an input may take. Decoding is limited by the bytes that come out; a step is at most one read.
 const MOST_STEPS: usize = 4_000_000;
@@ -14,7 +14,7 @@ pub(crate) fn check(input: &[u8]) {
         true
     };
     let looked = programs(input, &go_on, &mut |program| {
-        printable(program.place);
+        printable(program.path);
         let _ = gobinary::classify(&program.bytes);
     });
     looked.faults.iter().for_each(|(place, _)| printable(place));

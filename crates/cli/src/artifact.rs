@@ -13,7 +13,7 @@ use std::path::Path;
 use anyhow::Result;
 use gobinary::tailscale::{Tailscale, tailscale};
 use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
-use image::unpack::{Format, Program, programs};
+use image::scan::{Format, Program, programs};
 
 use crate::cache::Cache;
 use crate::problem::Problem;
@@ -98,7 +98,7 @@ pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let name = path.display().to_string();
     let found = RefCell::new(Found::default());
     let looked = programs(file, &go_on, &mut |program| {
-        found.borrow_mut().look(&place(&name, program.place), program, cache);
+        found.borrow_mut().look(&place(&name, program.path), program, cache);
     });
     check_interrupt()?;
     let mut found = found.into_inner();

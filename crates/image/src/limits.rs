@@ -1,19 +1,19 @@
-//! The bounds of what is read of an archive. Each counts bytes, members or programs, never time; what exceeds one is not read
-//! further, and that is reported.
+//! Limits on archives. They count bytes, members or programs, never time. Input beyond a limit is not read, and that is
+//! reported.
 
-/// The largest archive that is linted, in bytes: it is held in memory. No router has room for one that comes near.
+/// The largest archive that is linted, in bytes: it is held in memory. Routers have far less storage.
 pub const LARGEST: u64 = 256 << 20;
 
-/// The most bytes that are read when a file is looked through, of every stream in it together.
+/// The most bytes that a scan reads, from all streams of a file together.
 pub(crate) const LARGEST_IN_ALL: u64 = 1 << 30;
 
-/// The largest program that is looked at, in bytes. Tailscale's own, unstripped, is half of it.
+/// The largest program, in bytes. Tailscale's unstripped binary has half of it.
 pub const LARGEST_PROGRAM: u64 = 128 << 20;
 
-/// The most programs of a file that are looked at.
+/// The most programs in a file.
 pub const MOST_PROGRAMS: usize = 10_000;
 
-/// The most faults that are noted one by one.
+/// The most faults that are listed.
 pub(crate) const MOST_FAULTS: usize = 20;
 
 /// The most members of an archive, and of all layers of an image together.
@@ -31,23 +31,23 @@ pub(crate) const LONGEST_DESCRIPTION: usize = 1 << 20;
 /// The largest window that a compressed stream may ask for. `xz -9` takes as much.
 pub(crate) const LARGEST_WINDOW: u64 = 64 << 20;
 
-/// A decoded stream may have so many bytes however small the encoded one was.
+/// The size up to which the growth of a decoded stream is not checked.
 pub(crate) const HARMLESS: u64 = 16 << 20;
 
-/// Beyond [`HARMLESS`], a stream may grow to so many times its size. Programs pack to a third or so, text to a tenth.
+/// The maximum growth of a stream beyond [`HARMLESS`]. Programs compress about 3:1, text about 10:1.
 pub(crate) const MOST_GROWTH: u64 = 64;
 
-/// How deep an archive may be in others: a compressed archive, a member of it that is compressed, and the archive in that.
+/// The maximum nesting of archives; a compressed archive counts twice.
 pub(crate) const DEEPEST: usize = 6;
 
-/// How many layers an image may have; Docker's own limit.
+/// The maximum number of layers; Docker has the same limit.
 pub(crate) const MOST_LAYERS: usize = 127;
 
-/// How many findings of one lint are listed one by one.
+/// The most findings of one lint that are listed.
 pub(crate) const MOST_ALIKE: usize = 20;
 
-/// Longer paths than Linux takes are refused.
+/// The longest path; Linux has the same limit.
 pub(crate) const LONGEST_PATH: usize = 4096;
 
-/// Deeper paths than any image has are refused: each folder on the way is looked up.
+/// The deepest path, because each of its directories is looked up.
 pub(crate) const DEEPEST_PATH: usize = 256;

@@ -2,7 +2,7 @@
 
 use featureset::policy::format_size;
 use gobinary::{BuildInfo, FileKind, Unreadable};
-use image::unpack::{Fault, Format, LARGEST_PROGRAM};
+use image::scan::{Fault, Format, LARGEST_PROGRAM};
 
 use crate::limits;
 use crate::problem::Problem;

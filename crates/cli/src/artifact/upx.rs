@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use image::unpack::LARGEST_PROGRAM;
+use image::scan::LARGEST_PROGRAM;
 
 use crate::cache::Cache;
 use crate::problem::Problem;

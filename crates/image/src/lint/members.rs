@@ -7,7 +7,7 @@ use tar::{Archive, EntryType};
 
 use super::{Verdict, shown};
 use crate::limits::{DEEPEST_PATH, LONGEST_PATH, MOST_MEMBERS, MOST_NAMES};
-use crate::tape::{Described, Unread};
+use crate::tar_records::{Described, Unread};
 
 /// The unit of a tar archive.
 const BLOCK: usize = 512;
@@ -150,7 +150,7 @@ fn member<'a>(
         return unusable("absurd-size", message, true);
     }
     if let Some(unread) = described.unread(header) {
-        let message = format!("`{}` is {}", shown(&path), unread.what());
+        let message = format!("`{}` is {}", shown(&path), unread.description());
         return unusable("unread-member", message, unread == Unread::SparseInPieces);
     }
     // An extended header states a length only if it does not fit the header: above 8 GiB.

@@ -1,4 +1,4 @@
-//! The commands for every known version, and values that try to leave their place.
+//! The commands for every known version, and values that try to break out of them.
 
 use super::*;
 use proptest::prelude::*;

@@ -110,7 +110,7 @@ impl Job<'_> {
         let version = format!("{}-{}", manifest.release, self.target);
         let shell_digest = shell.as_ref().map(|provided| files::sha256(&provided.shell.bytes));
         let pin = shell.as_ref().and_then(|provided| provided.pin.clone());
-        let list = sbom::list(&sbom::Inside {
+        let list = sbom::list(&sbom::Components {
             image: (NAME, &version),
             main: module(info.main.as_ref()),
             modules: info.dependencies.iter().map(|found| module(Some(found))).collect(),

@@ -1,4 +1,4 @@
-//! The decoders: gzip, xz and zstd, each reading one stream after another as the tools do, each held to a window.
+//! Decoders for gzip, xz and zstd with a limited window. Like the tools, they read concatenated streams.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,21 +9,21 @@ use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::Fault;
-use super::source::{Budget, Counted, Source};
+use super::reader::{Budget, Counted, PeekedReader};
+use super::report::Fault;
 use crate::limits::LARGEST_WINDOW;
 
-/// The memory of a decoder of xz without its window, in bytes.
+/// The memory of an xz decoder without its window, in bytes.
 const DECODER: u64 = 1 << 20;
 
-/// The decoded side of a compressed stream.
+/// Returns a reader of the decompressed data.
 pub(super) fn decoder<'s, 'b>(
     compression: &'static str,
-    source: Source<'s>,
+    reader: PeekedReader<'s>,
     budget: &'b Budget<'b>,
 ) -> Result<Counted<'b, Box<dyn Read + 's>>, Fault> {
     let encoded = Rc::new(Cell::new(0));
-    let input = BufReader::new(Metered { inner: source, read: Rc::clone(&encoded) });
+    let input = BufReader::new(Metered { inner: reader, read: Rc::clone(&encoded) });
     let inner: Box<dyn Read + 's> = match compression {
         "gzip" => Box::new(MultiGzDecoder::new(input)),
         "xz" => Box::new(XzReader::new_mem_limit(
@@ -37,7 +37,7 @@ pub(super) fn decoder<'s, 'b>(
     Ok(budget.decoded(inner, encoded))
 }
 
-/// A stream that tells how much was read of it.
+/// A reader that counts the bytes read.
 struct Metered<R> {
     inner: R,
     read: Rc<Cell<u64>>,
@@ -64,7 +64,7 @@ impl<R: BufRead> Zstd<R> {
         Self { input, decoder }
     }
 
-    /// Begins the next frame, or passes over one that holds nothing for us.
+    /// Begins the next frame, or skips a skippable one.
     fn begin(&mut self) -> io::Result<()> {
         match self.decoder.reset(&mut self.input) {
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {

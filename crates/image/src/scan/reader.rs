@@ -1,31 +1,30 @@
-//! A stream with its first bytes looked at, and the budget that everything read is counted against.
+//! A reader with its first bytes peeked, and the budget for all bytes read.
 
 use std::cell::Cell;
-use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::rc::Rc;
 
-use super::Fault;
+use super::report::{Fault, Interrupted};
 use crate::limits::{HARMLESS, MOST_GROWTH};
 use crate::lint::compression;
 
-/// How much of a stream is looked at to know it: a header of tar.
+/// The number of bytes that identify a format: the size of a tar header.
 const HEAD: usize = 512;
 
-/// What a stream is by its first bytes.
+/// The format of a stream by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Signature {
     Elf,
-    /// By the name that the linter has for it.
+    /// The name of the compression.
     Compressed(&'static str),
     Tar,
     Ar,
-    /// A known format that is not opened, and what to do.
+    /// A known but unsupported format, and the next step.
     Foreign(&'static str, &'static str),
     Unknown,
 }
 
-/// Formats that are known and not opened: how they begin, their name, and what to do.
+/// Unsupported formats: magic bytes, name, and the next step.
 const FOREIGN: [(&[u8], &str, &str); 12] = [
     (
         b"ADB",
@@ -37,46 +36,45 @@ const FOREIGN: [(&[u8], &str, &str); 12] = [
     (b"070701", "a cpio archive", "Unpack it with `cpio -id`, and name the binary in it."),
     (b"hsqs", "a squashfs image", "Unpack it with `unsquashfs`, and name the binary in it."),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it with `7z x`, and name the binary in it."),
-    (b"BZh", "compressed with bzip2", "Unpack it with `bunzip2`, and name what comes out."),
-    (b"MZ", "a Windows program", "Name a program for Linux: the features are judged for Linux alone."),
-    (b"\xcf\xfa\xed\xfe", "a macOS program", "Name a program for Linux: the features are judged for Linux alone."),
-    (b"\xca\xfe\xba\xbe", "a macOS program", "Name a program for Linux: the features are judged for Linux alone."),
+    (b"BZh", "compressed with bzip2", "Unpack it with `bunzip2`, and name the result."),
+    (b"MZ", "a Windows program", "Name a program for Linux: the features are judged for Linux only."),
+    (b"\xcf\xfa\xed\xfe", "a macOS program", "Name a program for Linux: the features are judged for Linux only."),
+    (b"\xca\xfe\xba\xbe", "a macOS program", "Name a program for Linux: the features are judged for Linux only."),
     (b"\xd0\x0d\xfe\xed", "a firmware image (FIT)", "Unpack it, and name the binary in it."),
     (b"\x27\x05\x19\x56", "a firmware image (U-Boot)", "Unpack it, and name the binary in it."),
 ];
 
-/// A stream, and what it begins with.
-pub(super) struct Source<'a> {
+/// A reader, and its first bytes.
+pub(super) struct PeekedReader<'a> {
     head: Cursor<Vec<u8>>,
     rest: &'a mut dyn Read,
 }
 
-impl<'a> Source<'a> {
-    /// Looks at the beginning of a stream.
-    pub(super) fn begin(stream: &'a mut dyn Read) -> Result<Self, Fault> {
+impl<'a> PeekedReader<'a> {
+    /// Reads the first bytes of a stream.
+    pub(super) fn new(stream: &'a mut dyn Read) -> Result<Self, Fault> {
         let mut head = Vec::with_capacity(HEAD);
-        stream.take(HEAD as u64).read_to_end(&mut head).map_err(|error| Fault::of(&error))?;
+        stream.take(HEAD as u64).read_to_end(&mut head).map_err(|error| Fault::from_io(&error))?;
         Ok(Self { head: Cursor::new(head), rest: stream })
     }
 
-    /// What the stream is.
-    pub(super) fn kind(&self) -> Kind {
+    /// Returns the format of the stream.
+    pub(super) fn signature(&self) -> Signature {
         let head = self.head.get_ref();
         if let Some((_, name, next)) = FOREIGN.iter().find(|(magic, ..)| head.starts_with(magic)) {
-            return Kind::Foreign(name, next);
+            return Signature::Foreign(name, next);
         }
         match compression(head) {
-            Some(format) => Kind::Compressed(format),
-            None if head.starts_with(b"\x7fELF") => Kind::Elf,
-            None if head.starts_with(b"!<arch>\n") => Kind::Ar,
-            None if head.get(257..262) == Some(b"ustar") => Kind::Tar,
-            None => Kind::Unknown,
+            Some(format) => Signature::Compressed(format),
+            None if head.starts_with(b"\x7fELF") => Signature::Elf,
+            None if head.starts_with(b"!<arch>\n") => Signature::Ar,
+            None if head.get(257..262) == Some(b"ustar") => Signature::Tar,
+            None => Signature::Unknown,
         }
     }
 }
 
-/// From its beginning on.
-impl Read for Source<'_> {
+impl Read for PeekedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.head.read(buffer)? {
             0 => self.rest.read(buffer),
@@ -85,43 +83,31 @@ impl Read for Source<'_> {
     }
 }
 
-/// A fault on its way through a decoder, which passes on the errors of what it reads.
-#[derive(Debug)]
-pub(super) struct Over(pub(super) Fault);
-
-impl fmt::Display for Over {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl std::error::Error for Over {}
-
-/// What may be read in all, of every stream together.
+/// The number of bytes that may be read from all streams together.
 pub(super) struct Budget<'a> {
     left: Cell<u64>,
     whole: u64,
-    go_on: &'a dyn Fn() -> bool,
+    may_continue: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Budget<'a> {
-    /// So many bytes, as long as there is time.
-    pub(super) fn new(whole: u64, go_on: &'a dyn Fn() -> bool) -> Self {
-        Self { left: Cell::new(whole), whole, go_on }
+    /// Creates a budget of bytes; reading stops when `may_continue` returns `false`.
+    pub(super) fn new(whole: u64, may_continue: &'a dyn Fn() -> bool) -> Self {
+        Self { left: Cell::new(whole), whole, may_continue }
     }
 
-    /// A stream whose bytes count.
+    /// Wraps a reader so that its bytes count.
     pub(super) fn count<R: Read>(&self, inner: R) -> Counted<'_, R> {
         Counted { inner, budget: self, read: 0, of: None }
     }
 
-    /// The decoded side of a stream, held to what its encoded side has read.
+    /// Wraps the output of a decoder; it may not grow out of proportion to the encoded bytes.
     pub(super) fn decoded<R: Read>(&self, inner: R, encoded: Rc<Cell<u64>>) -> Counted<'_, R> {
         Counted { inner, budget: self, read: 0, of: Some(encoded) }
     }
 }
 
-/// A stream whose bytes are counted.
+/// A reader whose bytes are counted.
 pub(super) struct Counted<'a, R> {
     inner: R,
     budget: &'a Budget<'a>,
@@ -131,8 +117,8 @@ pub(super) struct Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let over = |fault| Err(io::Error::other(Over(fault)));
-        if !(self.budget.go_on)() {
+        let over = |fault| Err(io::Error::other(Interrupted(fault)));
+        if !(self.budget.may_continue)() {
             return over(Fault::Stopped);
         }
         let count = match (self.inner.read(buffer), &self.of) {

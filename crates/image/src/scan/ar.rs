@@ -1,21 +1,21 @@
 //! The members of an ar archive, streamed: deb(5) has three of them, with plain names.
 //!
-//! The crate `ar` allocates what a header states before the bytes are there, and that of `object` wants the whole file; a
-//! header is sixty bytes.
+//! The crate `ar` allocates the size in a header before reading the bytes, and that of `object` needs the whole file; a
+//! header has only 60 bytes.
 
 use std::io::{self, Read};
 
-use super::source::Source;
-use super::{Fault, Format, Walk};
+use super::reader::PeekedReader;
+use super::report::{Fault, Format, Visitor};
 
 const MAGIC: u64 = 8;
 const HEADER: usize = 60;
 
-/// More members than any package has.
+/// The maximum number of members; packages have only a few.
 const MOST_MEMBERS: usize = 1000;
 
-/// Looks at every member of an archive.
-pub(super) fn walk(walk: &mut Walk<'_>, mut stream: Source<'_>, depth: usize) -> Result<(), Fault> {
+/// Visits every member of an archive.
+pub(super) fn visit(mut stream: PeekedReader<'_>, visitor: &mut dyn Visitor) -> Result<(), Fault> {
     skip(&mut stream, MAGIC)?;
     let mut is_package = false;
     for _ in 0..MOST_MEMBERS {
@@ -24,26 +24,26 @@ pub(super) fn walk(walk: &mut Walk<'_>, mut stream: Source<'_>, depth: usize) ->
         };
         if name == "debian-binary" {
             is_package = true;
-            walk.is(Format::ArPackage);
+            visitor.format(Format::ArPackage);
         }
         let mut member = stream.by_ref().take(size);
-        walk.member(&name, &mut member, depth)?;
-        // What was not looked at, and the byte that makes the length even. The last one may lack it.
-        let left = member.limit();
-        skip(&mut stream, left)?;
+        visitor.member(&name, &mut member)?;
+        // The rest of the member, and the padding byte, which may be missing at the end.
+        let unread = member.limit();
+        skip(&mut stream, unread)?;
         let _ = skip(&mut stream, size % 2);
     }
     Err(if is_package { Fault::TooMuch(format!("it has more than {MOST_MEMBERS} members")) } else { not_a_package() })
 }
 
 fn not_a_package() -> Fault {
-    Fault::Foreign("an ar archive that is no package, such as a library", "Name a program, or the package it is in.")
+    Fault::Foreign("an ar archive that is not a package, such as a library", "Name a program, or the package it is in.")
 }
 
-/// The name and the size of the next member; nothing at the end.
+/// The name and the size of the next member; `None` at the end.
 fn header(stream: &mut impl Read) -> Result<Option<(String, u64)>, Fault> {
     let mut bytes = Vec::with_capacity(HEADER);
-    stream.take(HEADER as u64).read_to_end(&mut bytes).map_err(|error| Fault::of(&error))?;
+    stream.take(HEADER as u64).read_to_end(&mut bytes).map_err(|error| Fault::from_io(&error))?;
     match bytes.len() {
         0 => return Ok(None),
         HEADER => {}
@@ -58,6 +58,7 @@ fn header(stream: &mut impl Read) -> Result<Option<(String, u64)>, Fault> {
 }
 
 fn skip(stream: &mut impl Read, count: u64) -> Result<(), Fault> {
-    let skipped = io::copy(&mut stream.by_ref().take(count), &mut io::sink()).map_err(|error| Fault::of(&error))?;
+    let skipped =
+        io::copy(&mut stream.by_ref().take(count), &mut io::sink()).map_err(|error| Fault::from_io(&error))?;
     if skipped == count { Ok(()) } else { Err(Fault::Truncated) }
 }

@@ -1,7 +1,7 @@
-//! Records of a tar archive that describe the member after them: names that do not fit its header, and extended headers.
+//! Records of a tar archive that describe the next member: long names and extended headers.
 //!
-//! The crate `tar` would hold such records in memory at any length. So it returns them as they are, and no more of one is read
-//! than a path can need.
+//! The crate `tar` would hold such records in memory at any length, so it is configured to return them unprocessed, and only as much
+//! of one is read as a path can need.
 
 use std::io::{self, Read};
 
@@ -9,7 +9,7 @@ use tar::{Entry, EntryType, Header, PaxExtensions};
 
 use crate::limits::LONGEST_HEADER;
 
-/// The description of a member by the records before it.
+/// The description of a member in the records before it.
 #[derive(Debug, Default)]
 pub(crate) struct Described {
     path: Option<String>,
@@ -19,10 +19,10 @@ pub(crate) struct Described {
     sparse: bool,
 }
 
-/// Why a member is not read.
+/// The reason why a member is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
-    /// A sparse file: its bytes are a map and what is between its holes.
+    /// A sparse file: its bytes are a map and the data between holes.
     Sparse,
     /// The same, with a map that continues after the header: the offset of the next member is not known.
     SparseInPieces,
@@ -31,7 +31,7 @@ pub(crate) enum Unread {
 }
 
 impl Described {
-    /// Takes a record that describes the member after it; whether it is one.
+    /// Reads a record that describes the next member. Returns `false` if the entry is not such a record.
     pub(crate) fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> io::Result<bool> {
         match entry.header().entry_type() {
             EntryType::GNULongName => self.path = Some(name(&record(entry)?)),
@@ -44,11 +44,11 @@ impl Described {
     }
 
     fn extend(&mut self, header: &[u8]) {
-        for one in PaxExtensions::new(header).filter_map(Result::ok) {
-            let value = || String::from_utf8_lossy(one.value_bytes()).into_owned();
-            match one.key_bytes() {
+        for record in PaxExtensions::new(header).filter_map(Result::ok) {
+            let value = || String::from_utf8_lossy(record.value_bytes()).into_owned();
+            match record.key_bytes() {
                 b"path" => self.path = Some(value()),
-                // The path of a sparse file is a made-up one.
+                // The header of a sparse file has an artificial path.
                 b"GNU.sparse.name" => (self.path, self.sparse) = (Some(value()), true),
                 b"linkpath" => self.link = Some(value()),
                 b"size" => self.size = value().parse().ok(),
@@ -62,13 +62,13 @@ impl Described {
         self.path.take().unwrap_or_else(|| String::from_utf8_lossy(&header.path_bytes()).into_owned())
     }
 
-    /// Where the member points, if it is a link.
+    /// The target of a link.
     pub(crate) fn link(&mut self, header: &Header) -> String {
         let own = || header.link_name_bytes().map(|link| String::from_utf8_lossy(&link).into_owned());
         self.link.take().or_else(own).unwrap_or_default()
     }
 
-    /// Why the bytes of the member are not its content, if they are not.
+    /// The reason why the bytes of the member are not its content, if any.
     pub(crate) fn unread(&self, header: &Header) -> Option<Unread> {
         match header.entry_type() {
             EntryType::GNUSparse if header.as_gnu().is_some_and(tar::GnuHeader::is_extended) => {
@@ -91,7 +91,7 @@ impl Described {
 
 impl Unread {
     /// A phrase for the member.
-    pub(crate) fn what(self) -> String {
+    pub(crate) fn description(self) -> String {
         match self {
             Self::Sparse => "a sparse file, which is not read".to_owned(),
             Self::SparseInPieces => {
@@ -102,7 +102,7 @@ impl Unread {
     }
 }
 
-/// As much of a record as is read.
+/// Reads a record up to the limit.
 fn record(entry: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     entry.take(LONGEST_HEADER).read_to_end(&mut bytes)?;

@@ -1,62 +1,53 @@
-//! The members of a tar archive, streamed.
+//! Members of a tar archive, as a stream.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 
 use tar::{Archive, EntryType};
 
-use super::source::Source;
-use super::{Fault, Format, Walk};
+use super::reader::PeekedReader;
+use super::report::{Fault, Format, Visitor};
 use crate::limits::MOST_MEMBERS;
-use crate::tape::{Described, Unread};
+use crate::tar_records::{Described, Unread};
 
-/// Looks at every file of an archive.
-pub(super) fn walk(walk: &mut Walk<'_>, source: Source<'_>, depth: usize) -> Result<(), Fault> {
+/// Visits every file of an archive.
+pub(super) fn visit(reader: PeekedReader<'_>, visitor: &mut dyn Visitor) -> Result<(), Fault> {
     let ended = Cell::new(false);
-    let mut archive = Archive::new(UntilEnd { inner: source, ended: &ended });
-    // A package of apk is several archives in one stream, and not every tool takes their ends away.
+    let mut archive = Archive::new(UntilEnd { inner: reader, ended: &ended });
+    // An apk package is several concatenated archives, and not every tool removes their end markers.
     archive.set_ignore_zeros(true);
     let mut format = Format::Tar;
-    let whole = walk.place.is_empty();
-    let outcome = members(walk, &mut archive, depth, &mut format);
-    // An error leaves the place where it happened, and the file is of its format all the same.
-    if whole {
-        walk.looked.format.get_or_insert(format);
-    }
+    let outcome = members(visitor, &mut archive, &mut format);
+    visitor.format(format);
     outcome.map_err(|fault| match fault {
         Fault::Damaged(_) if ended.get() => Fault::Truncated,
         fault => fault,
     })
 }
 
-fn members<R: Read>(
-    walk: &mut Walk<'_>,
-    archive: &mut Archive<R>,
-    depth: usize,
-    format: &mut Format,
-) -> Result<(), Fault> {
+fn members<R: Read>(visitor: &mut dyn Visitor, archive: &mut Archive<R>, format: &mut Format) -> Result<(), Fault> {
     let mut described = Described::default();
-    let entries = archive.entries().map_err(|error| Fault::of(&error))?;
+    let entries = archive.entries().map_err(|error| Fault::from_io(&error))?;
     for (index, entry) in entries.raw(true).enumerate() {
-        let mut entry = entry.map_err(|error| Fault::of(&error))?;
+        let mut entry = entry.map_err(|error| Fault::from_io(&error))?;
         if index == MOST_MEMBERS {
             return Err(Fault::TooMuch(format!("it has more than {MOST_MEMBERS} files")));
         }
-        if described.take(&mut entry).map_err(|error| Fault::of(&error))? {
+        if described.take(&mut entry).map_err(|error| Fault::from_io(&error))? {
             continue;
         }
         let mut described = std::mem::take(&mut described);
         let name = described.path(entry.header());
         match (described.unread(entry.header()), entry.header().entry_type()) {
             (Some(unread), _) => {
-                walk.unread(&name, unread.what());
+                visitor.unread(&name, unread.description());
                 if unread == Unread::SparseInPieces {
                     return Ok(());
                 }
             }
             (None, EntryType::Regular | EntryType::Continuous) => {
-                *format = told_by(&name, *format);
-                walk.member(&name, &mut entry, depth)?;
+                *format = format_by_member(&name, *format);
+                visitor.member(&name, &mut entry)?;
             }
             (None, _) => {}
         }
@@ -64,8 +55,8 @@ fn members<R: Read>(
     Ok(())
 }
 
-/// What an archive is by the name of a member, if it was not known yet. Docker's own images hold the files of both layouts.
-fn told_by(name: &str, known: Format) -> Format {
+/// Returns the format of an archive by the name of a member. Docker's images contain the files of both layouts.
+fn format_by_member(name: &str, known: Format) -> Format {
     let name = name.trim_start_matches("./");
     match (name, known) {
         ("manifest.json", Format::Tar | Format::OciLayout) => Format::DockerArchive,
@@ -77,7 +68,7 @@ fn told_by(name: &str, known: Format) -> Format {
     }
 }
 
-/// A stream that knows whether it came to its end.
+/// A reader that records whether it reached its end.
 struct UntilEnd<'a, R> {
     inner: R,
     ended: &'a Cell<bool>,

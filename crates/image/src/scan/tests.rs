@@ -1,4 +1,4 @@
-//! Archives that are made to hurt, and every archive cut and garbled. Those of other people's tools are in tests/it/foreign.rs.
+//! Hostile archives, and every archive truncated and garbled. Archives of other tools are tested in tests/it/foreign.rs.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -14,9 +14,9 @@ use crate::limits::LARGEST_WINDOW;
 const ELF: &[u8] = b"\x7fELF and nothing more";
 
 fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
+    let mut archive = ::tar::Builder::new(Vec::new());
     for (name, bytes) in members {
-        let mut header = tar::Header::new_gnu();
+        let mut header = ::tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o755);
         archive.append_data(&mut header, name, *bytes).unwrap();
@@ -50,11 +50,11 @@ fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive
 }
 
-/// What is found in a file: the places of programs and their bytes, and the rest.
-fn look(file: &[u8]) -> (Vec<(String, Vec<u8>)>, Looked) {
+/// Scans a file: the paths and bytes of programs, and the result.
+fn scan(file: &[u8]) -> (Vec<(String, Vec<u8>)>, ScanResult) {
     let mut found = Vec::new();
-    let looked = programs(file, &|| true, &mut |program| found.push((program.place.join(": "), program.bytes)));
-    (found, looked)
+    let result = programs(file, &|| true, &mut |program| found.push((program.path.join(": "), program.bytes)));
+    (found, result)
 }
 
 static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(samples);
@@ -85,88 +85,88 @@ fn samples() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_sample_holds_its_programs() {
+fn scan_finds_the_programs_of_every_sample() {
     for (index, sample) in SAMPLES.iter().enumerate() {
-        let (found, looked) = look(sample);
-        assert!(looked.faults.is_empty(), "{index}: {:?}", looked.faults);
+        let (found, result) = scan(sample);
+        assert!(result.faults.is_empty(), "{index}: {:?}", result.faults);
         assert_eq!(found.len(), if index < 2 { 1 } else { 2 }, "{index}");
         assert!(found.iter().all(|(_, bytes)| bytes == ELF), "{index}");
     }
-    let (found, looked) = look(&SAMPLES[5]);
-    assert_eq!((found[0].0.as_str(), looked.format), ("data.tar.xz: usr/sbin/tailscaled", Some(Format::ArPackage)));
+    let (found, result) = scan(&SAMPLES[5]);
+    assert_eq!((found[0].0.as_str(), result.format), ("data.tar.xz: usr/sbin/tailscaled", Some(Format::ArPackage)));
 }
 
 #[test]
-fn a_stream_that_grows_out_of_proportion_is_stopped() {
+fn scan_of_decompression_bomb_is_stopped() {
     let zeros = vec![0; 32 << 20];
     for (name, bomb) in [("gzip", gzip(&zeros)), ("xz", xz(&zeros)), ("zstd", zstd(&zeros))] {
         let mut inner = ELF.to_vec();
         inner.extend(&zeros);
         let packed = ar(&[("debian-binary", b"2.0\n"), ("data.tar.gz", &gzip(&tar(&[("tailscaled", &inner)])))]);
-        let (found, looked) = look(&packed);
+        let (found, result) = scan(&packed);
         let at = vec!["data.tar.gz".to_owned(), "tailscaled".to_owned()];
         assert!(
-            found.is_empty() && matches!(&looked.faults[..], [(place, Fault::TooMuch(_))] if *place == at),
-            "{looked:?}"
+            found.is_empty() && matches!(&result.faults[..], [(place, Fault::TooMuch(_))] if *place == at),
+            "{result:?}"
         );
-        let (_, looked) = look(&[b"".to_vec(), bomb].concat());
-        // Zeros are of no known format, and that shows before they come to much.
-        assert_eq!(looked.faults, [(vec![], Fault::Unknown)], "{name}");
+        let (_, result) = scan(&[b"".to_vec(), bomb].concat());
+        // Zeros have no known signature, which is detected before they grow.
+        assert_eq!(result.faults, [(vec![], Fault::Unknown)], "{name}");
     }
 }
 
 #[test]
-fn the_largest_window_of_the_usual_tools_is_read() {
+fn scan_accepts_windows_up_to_the_limit() {
     let mut options = XzOptions::with_preset(9);
     assert_eq!(u64::from(options.lzma_options.dict_size), LARGEST_WINDOW);
     for (window, read) in [(LARGEST_WINDOW, true), (LARGEST_WINDOW + (2 << 20), false)] {
         options.lzma_options.dict_size = u32::try_from(window).unwrap();
         let mut encoder = XzWriter::new(Vec::new(), options.clone()).unwrap();
         encoder.write_all(ELF).unwrap();
-        let (found, looked) = look(&encoder.finish().unwrap());
-        assert_eq!(found.len(), usize::from(read), "{looked:?}");
+        let (found, result) = scan(&encoder.finish().unwrap());
+        assert_eq!(found.len(), usize::from(read), "{result:?}");
     }
 }
 
 #[test]
-fn archives_in_archives_have_an_end() {
+fn scan_limits_nested_archives() {
     let mut nested = ELF.to_vec();
     for _ in 0..20 {
         nested = gzip(&nested);
     }
-    assert!(matches!(look(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
+    assert!(matches!(scan(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
     let mut nested = tar(&[("tailscaled", ELF)]);
     for _ in 0..20 {
         nested = tar(&[("data.tar", &nested)]);
     }
-    assert!(matches!(look(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
+    assert!(matches!(scan(&nested).1.faults[..], [(_, Fault::TooMuch(_))]));
 }
 
 #[test]
-fn a_clock_stops_it() {
+fn scan_stops_on_request() {
     for sample in SAMPLES.iter() {
-        let looked = programs(&sample[..], &|| false, &mut |_| {});
-        assert_eq!(looked.faults, [(vec![], Fault::Stopped)]);
+        let result = programs(&sample[..], &|| false, &mut |_| {});
+        assert_eq!(result.faults, [(vec![], Fault::Stopped)]);
     }
 }
 
 #[test]
-fn a_long_name_is_not_held() {
-    // A record that states a name of a gigabyte, of which there is some.
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::GNULongName);
+fn scan_limits_long_names() {
+    // A record with a name of 1 GiB, truncated.
+    let mut header = ::tar::Header::new_gnu();
+    header.set_entry_type(::tar::EntryType::GNULongName);
     header.set_path("././@LongLink").unwrap();
     header.set_size(1 << 30);
     header.set_cksum();
     let file = [header.as_bytes().to_vec(), vec![b'a'; 1 << 20]].concat();
-    assert_eq!(look(&file).1.faults, [(vec![], Fault::Truncated)]);
+    assert_eq!(scan(&file).1.faults, [(vec![], Fault::Truncated)]);
 }
 
-/// A member of a kind that the writer of the crate `tar` does not write.
+/// A member of a kind that the crate `tar` does not write.
 fn odd(letter: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut header = tar::Header::new_gnu();
+    let mut header = ::tar::Header::new_gnu();
     header.set_path(name).unwrap();
-    header.set_entry_type(tar::EntryType::new(letter));
+    header.set_entry_type(::tar::EntryType::new(letter));
     header.set_size(bytes.len() as u64);
     header.set_cksum();
     let mut member = [header.as_bytes(), bytes].concat();
@@ -175,7 +175,7 @@ fn odd(letter: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_not_read_of_an_archive_is_named() {
+fn scan_reports_unread_members() {
     let sparse = "22 GNU.sparse.major=1\n35 GNU.sparse.name=sbin/tailscaled\n";
     let file = [
         odd(b'S', "sbin/one", ELF),
@@ -185,10 +185,10 @@ fn what_is_not_read_of_an_archive_is_named() {
         odd(b'0', "sbin/two", ELF),
     ]
     .concat();
-    let (found, looked) = look(&file);
+    let (found, result) = scan(&file);
     assert_eq!(found.iter().map(|(place, _)| place.as_str()).collect::<Vec<_>>(), ["sbin/two"]);
     let named: Vec<String> =
-        looked.faults.iter().map(|(place, fault)| format!("{}: {fault:?}", place.join(": "))).collect();
+        result.faults.iter().map(|(place, fault)| format!("{}: {fault:?}", place.join(": "))).collect();
     assert_eq!(
         named,
         [
@@ -200,29 +200,29 @@ fn what_is_not_read_of_an_archive_is_named() {
 }
 
 #[test]
-fn no_more_programs_are_looked_at_than_any_image_has() {
+fn scan_limits_the_number_of_programs() {
     let file = odd(b'0', "p", ELF).repeat(MOST_PROGRAMS + 1);
-    let (found, looked) = look(&file);
-    assert_eq!((found.len(), looked.programs, looked.format), (MOST_PROGRAMS, MOST_PROGRAMS, Some(Format::Tar)));
-    assert!(matches!(&looked.faults[..], [(_, Fault::TooMuch(why))] if why.contains("10000 programs")), "{looked:?}");
+    let (found, result) = scan(&file);
+    assert_eq!((found.len(), result.programs, result.format), (MOST_PROGRAMS, MOST_PROGRAMS, Some(Format::Tar)));
+    assert!(matches!(&result.faults[..], [(_, Fault::TooMuch(why))] if why.contains("10000 programs")), "{result:?}");
     let sparse = odd(b'S', "p", ELF).repeat(100);
-    let (_, looked) = look(&sparse);
-    assert_eq!((looked.faults.len(), looked.more_faults), (MOST_FAULTS, 80));
+    let (_, result) = scan(&sparse);
+    assert_eq!((result.faults.len(), result.more_faults), (MOST_FAULTS, 80));
 }
 
 #[test]
-fn a_program_that_is_cut_off_by_its_archive_comes_with_what_there_is() {
+fn scan_returns_truncated_programs() {
     let data = tar(&[("tailscaled", &[ELF, &[1; 5000]].concat())]);
-    let (found, looked) = look(&data[..2000]);
+    let (found, result) = scan(&data[..2000]);
     assert_eq!(found[0].1.len(), 2000 - 512);
-    assert_eq!(looked.faults, [(vec![], Fault::Truncated)]);
+    assert_eq!(result.faults, [(vec![], Fault::Truncated)]);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn no_cut_and_no_garbling_makes_it_panic(
+    fn scan_of_garbled_archive_never_panics(
         which in 0_usize..11,
         cut in 0.0_f64..2.0,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
@@ -234,14 +234,14 @@ proptest! {
         }
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test")]
         sample.truncate((sample.len() as f64 * cut) as usize);
-        let _ = look(&sample);
+        let _ = scan(&sample);
     }
 
     #[test]
-    fn no_noise_makes_it_panic(which in 0_usize..11, keep in 0_usize..700, noise in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn scan_of_noise_never_panics(which in 0_usize..11, keep in 0_usize..700, noise in prop::collection::vec(any::<u8>(), 0..600)) {
         let mut sample = SAMPLES[which].clone();
         sample.truncate(keep);
         sample.extend(noise);
-        let _ = look(&sample);
+        let _ = scan(&sample);
     }
 }
