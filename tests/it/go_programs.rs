@@ -49,7 +49,7 @@ fn a_changed_package_is_a_complaint_at_its_line_and_a_fault_of_ours() {
     let complaints = check(&after);
     assert!(complaints[0].starts_with("main.go:10:") && complaints[0].contains("DERPRegionID"), "{complaints:?}");
     let error = after.build_program(&go, &OUTDATED).unwrap_err();
-    let problem = error.downcast_ref::<tailscale_featureset::problem::Problem>().unwrap();
+    let problem = error.downcast_ref::<diagnostics::Diagnostic>().unwrap();
     insta::assert_snapshot!(format!("{}\n{}\n{}\n{}", problem.code, problem.message, problem.why, problem.next));
 }
 

@@ -123,16 +123,16 @@ fn warnings(text: &str) -> String {
 #[test]
 fn what_a_hazard_needs_is_not_idle() {
     let text = policy(&["posture", "c2n"], TARGET);
-    assert!(!warnings(&text).contains("idle-implementation-detail"), "posture is asked through c2n alone");
+    assert!(!warnings(&text).contains("unused-implementation-detail"), "posture is asked through c2n alone");
     let idle = policy(&["c2n"], TARGET);
-    assert!(warnings(&idle).contains("idle-implementation-detail"));
+    assert!(warnings(&idle).contains("unused-implementation-detail"));
 }
 
 #[test]
 fn an_open_decision_does_not_make_an_acceptance_needless() {
     let text = policy(&[], TARGET).replace("  tpm:\n    omit: This device decides on tpm.\n", "");
     let shown = warnings(&text);
-    assert!(shown.contains("`tpm` is not decided") && !shown.contains("needless-acceptance"), "{shown}");
+    assert!(shown.contains("`tpm` is not decided") && !shown.contains("unneeded-acceptance"), "{shown}");
 }
 
 #[test]

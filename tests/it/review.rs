@@ -261,7 +261,7 @@ fn a_name_need_not_be_text() {
 #[test]
 fn every_question_has_its_long_form() {
     let page = std::fs::read_to_string(root().join("docs/reviewing.md")).unwrap();
-    for asked in featureset::change::ASKED {
-        assert!(page.contains(&format!("### {}\n", asked.code)), "docs/reviewing.md lacks {}", asked.code);
+    for code in diagnostics::area::Review::ALL.iter().map(|code| diagnostics::Code::from(*code)) {
+        assert!(page.contains(&format!("### {}\n", code)), "docs/reviewing.md lacks {}", asked.code);
     }
 }

@@ -203,7 +203,7 @@ fn calls_of_build_dist_come_to_what_the_script_gives_to_go() {
             assert!(!command.env("TAGS", "ts_omit_aws").status().unwrap().success(), "refused with TAGS");
             let lists =
                 featureset::script::read("a.sh", &format!("TAGS=ts_omit_aws ./build_dist.sh {}", arguments.join(" ")));
-            assert!(lists[0].findings.iter().any(|finding| finding.code == "build-dist-fails"));
+            assert!(lists[0].findings.iter().any(|finding| finding.code.as_str() == "build-dist-fails"));
         }
     }
 }

@@ -8,12 +8,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::format::{FindingsFormat, Format};
+
 pub use audit::{Audit, Import, What};
 pub use bench::Bench;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
-
-use crate::problem::Problem;
-use diagnostics::Code;
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
 ///
@@ -25,67 +24,70 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", global = true)]
     pub policy: Option<PathBuf>,
 
-    /// How findings and results are printed.
-    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
-    format: Format,
-
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// The format that is asked for.
-    ///
-    /// # Errors
-    /// A [`Problem`] for SARIF from a command that finds nothing in a file: part of its output would be something else.
-    pub fn format(&self) -> Result<Format, Problem> {
-        let finds = match &self.command {
-            Command::Check(_) | Command::Audit(_) | Command::Review(_) => true,
-            Command::Bump(flags) => flags.check,
-            _ => false,
-        };
-        if self.format != Format::Sarif || finds {
-            return Ok(self.format);
+    /// Returns the output format, in which an error is reported too.
+    #[must_use]
+    pub fn format(&self) -> FindingsFormat {
+        match &self.command {
+            Command::Check(given) => given.format,
+            Command::Audit(given) => given.format,
+            Command::Review(given) => given.format,
+            Command::Bump(given) => given.format,
+            Command::Tags(given) => given.format.into(),
+            Command::List(given) => given.format.into(),
+            Command::Explain(given) => given.format.into(),
+            Command::BuildTailscale(given) => given.format.into(),
+            Command::Image(given) => given.format.into(),
+            Command::Registry(given) => given.format.into(),
+            Command::Verify(given) => given.format.into(),
+            Command::Bench(given) => given.format.into(),
+            Command::Measure(given) => given.format.into(),
+            Command::Import(given) => given.format.into(),
+            Command::Symbolize(given) => given.format.into(),
+            Command::Docs(given) => given.format.into(),
+            Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
         }
-        let why = "SARIF is for findings in a file: those of `check`, `audit`, `review` and `bump --check`";
-        let next = "Choose `--format json` or `--format github`.";
-        Err(Problem::new(Code::FormatNotOffered, "this command has no output in SARIF", why, next))
     }
 }
 
-/// How findings and results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// For programs: one JSON document on stdout.
-    Json,
-    /// For GitHub: workflow commands that annotate a pull request.
-    Github,
-    /// For code scanning: one SARIF 2.1.0 log on stdout. For `check`, `audit`, `review` and `bump --check`.
-    Sarif,
+/// The flags of a command and its output format.
+#[derive(Debug, Args)]
+pub struct Formatted<A: Args, F = Format>
+where
+    F: ValueEnum + Clone + Send + Sync + 'static,
+{
+    /// The flags of the command itself.
+    #[command(flatten)]
+    pub flags: A,
+    /// How findings and results are printed.
+    #[arg(long, value_enum, default_value = "human", global = true)]
+    pub format: F,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judge the policy: every finding at once.
-    Check(Check),
+    Check(Formatted<Check, FindingsFormat>),
     /// Print the build tags of the policy, or the whole `go build` line.
-    Tags(Tags),
+    Tags(Formatted<Tags>),
     /// List every feature of the pinned release and its decision.
-    List(List),
+    List(Formatted<List>),
     /// Tell everything that is known of one feature.
-    Explain(Explain),
+    Explain(Formatted<Explain>),
     /// Build, verify and pack the binaries of the policy's targets.
-    BuildTailscale(BuildTailscale),
+    BuildTailscale(Formatted<BuildTailscale>),
     /// Make the archives that RouterOS imports, judge any archive, or print the commands that install one.
-    Image(Image),
+    Image(Formatted<Image>),
     /// Read the registry of releases from the real modules, and write the data.
-    Registry(Registry),
+    Registry(Formatted<Registry>),
     /// Show on the running daemon what the policy claims.
-    Verify(Verify),
+    Verify(Formatted<Verify>),
     /// What `verify` runs in its own namespaces.
     #[command(hide = true)]
     VerifyInside {
@@ -93,7 +95,7 @@ pub enum Command {
         plan: String,
     },
     /// Measure what the binary that ships costs in time and memory, beside what Go links without the rewrite.
-    Bench(Bench),
+    Bench(Formatted<Bench>),
     /// What `bench` runs in its own namespaces.
     #[command(hide = true)]
     BenchInside {
@@ -101,19 +103,19 @@ pub enum Command {
         plan: String,
     },
     /// Tell a reviewer what a change of the policy means: Markdown for a pull request.
-    Review(Review),
+    Review(Formatted<Review, FindingsFormat>),
     /// Move the pin to another release, and tell what that forces to be decided.
     Bump(Bump),
     /// Measure what each decision weighs, or tell what to drop to fit a budget.
-    Measure(Measure),
+    Measure(Formatted<Measure>),
     /// Tell what anyone's tag line, recipe or binary has in it, and what is wrong with it.
-    Audit(Audit),
+    Audit(Formatted<Audit, FindingsFormat>),
     /// Make a policy of anyone's tag line, recipe or binary, every reason left to be written.
-    Import(Import),
+    Import(Formatted<Import>),
     /// Name the files, lines and inlined frames in the traceback of a binary that ships.
-    Symbolize(Symbolize),
+    Symbolize(Formatted<Symbolize>),
     /// Write every generated file.
-    Docs(Docs),
+    Docs(Formatted<Docs>),
 }
 
 /// Flags of `check`.
@@ -234,6 +236,9 @@ pub struct Bump {
     /// Tell what it would mean, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// How findings and results are printed; `sarif` only with `--check`.
+    #[arg(long, value_enum, default_value = "human", requires_if("sarif", "check"))]
+    pub format: FindingsFormat,
 }
 
 /// Where `bump` moves the pin.

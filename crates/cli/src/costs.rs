@@ -8,10 +8,9 @@ use featureset::cost::{Basis, Cost, Costs, format_difference};
 use featureset::name::FeatureName;
 use featureset::selection::Selection;
 
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{files, limits};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Where the files are, from the policy's folder.
 pub const FOLDER: &str = "docs/costs";
@@ -30,7 +29,7 @@ impl Known {
     /// Reads what was measured of the policy's targets.
     ///
     /// # Errors
-    /// A [`Problem`] where a file is there and can't be read.
+    /// A [`Diagnostic`] where a file is there and can't be read.
     pub fn read(project: &Project) -> Result<Self> {
         let targets = project.reading.policy.iter().flat_map(|policy| policy.targets.keys());
         let mut known = BTreeMap::new();
@@ -84,7 +83,7 @@ fn phrase(cost: &Cost) -> String {
 /// The costs of one target, if they were measured.
 ///
 /// # Errors
-/// A [`Problem`] where the file is there and can't be read.
+/// A [`Diagnostic`] where the file is there and can't be read.
 pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     let path = path(root, target);
     if !path.exists() {
@@ -92,7 +91,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     }
     let parsed = Costs::from_json(&files::read_text(&path, limits::MEASURED)?).map_err(|why| {
         let next = "Restore the file from version control, or delete it and measure anew.";
-        Problem::new(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
+        Diagnostic::failure(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
     });
     Ok(Some(parsed?))
 }

@@ -16,10 +16,9 @@ use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::unpack::{Format, Program, programs};
 
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::process::check_interrupt;
 use crate::{files, limits};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// How much of a file is looked at to tell whether it is text.
 const BEGINNING: u64 = 8 << 10;
@@ -33,7 +32,7 @@ pub struct Opened {
     pub binaries: Vec<Binary>,
     /// The other things in it, and those that can't be read: each as the problem that is reported if nothing was found. The last
     /// one counts those that are not listed.
-    pub others: Vec<Problem>,
+    pub others: Vec<Diagnostic>,
 }
 
 /// A program that holds Tailscale.
@@ -72,7 +71,7 @@ impl Binary {
 /// Whether a file is text, a recipe perhaps: its beginning is UTF-8 and holds no control characters.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be read or is no file.
+/// A [`Diagnostic`] where it can't be read or is no file.
 pub fn is_text(path: &Path) -> Result<bool> {
     let mut beginning = Vec::new();
     let read = regular(path)?.take(BEGINNING).read_to_end(&mut beginning);
@@ -92,7 +91,7 @@ pub fn is_text(path: &Path) -> Result<bool> {
 /// cache.
 ///
 /// # Errors
-/// A [`Problem`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
+/// A [`Diagnostic`] that says what the file is, where no program in it holds Tailscale; and where it can't be read.
 pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let file = regular(path)?;
     let go_on = || check_interrupt().is_ok();
@@ -121,7 +120,7 @@ pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
 #[derive(Default)]
 struct Found {
     binaries: Vec<Binary>,
-    others: Vec<Problem>,
+    others: Vec<Diagnostic>,
     /// How many more others there are than are listed.
     more: usize,
     /// How many packed programs were unpacked.
@@ -143,7 +142,7 @@ impl Found {
                 Ok(())
             }
         });
-        match looked.map_err(|error| error.downcast::<Problem>()) {
+        match looked.map_err(|error| error.downcast::<Diagnostic>()) {
             Ok(()) => {}
             Err(Ok(problem)) if self.others.len() < limits::OTHERS => self.others.push(problem),
             Err(Ok(_)) => self.more += 1,
@@ -157,9 +156,9 @@ fn regular(path: &Path) -> Result<std::fs::File> {
     files::open_regular(path).map_err(|error| unreadable(path, &error).into())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     let message = format!("can't read {}", path.display());
-    Problem::new(Code::FileError, message, error.to_string(), "Name a program, a package, an image or a recipe.")
+    Diagnostic::failure(Code::FileError, message, error.to_string(), "Name a program, a package, an image or a recipe.")
 }
 
 fn place(name: &str, within: &[String]) -> String {

@@ -14,7 +14,7 @@
 //! - [`escape`]: text from outside, made fit for a terminal; [`output`]: what is printed
 //! - [`render`]: findings for people, programs and GitHub
 //! - [`invocation`]: how the program was called
-//! - [`problem`]: what keeps a command from running; [`process`], [`progress`], [`files`]: how it runs
+//! - [`interrupted`]: the error after a signal; [`process`], [`progress`], [`files`]: how it runs
 
 pub mod cache;
 pub mod cli;
@@ -24,11 +24,12 @@ pub mod entry;
 pub mod escape;
 pub mod files;
 pub mod foreign;
+pub mod format;
 pub mod hazard_proofs;
+pub mod interrupted;
 pub mod invocation;
 pub mod limits;
 pub mod output;
-pub mod problem;
 pub mod process;
 pub mod programs;
 pub mod progress;

@@ -17,8 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::files;
-use crate::problem::{Interrupted, Problem};
-use diagnostics::Code;
+use crate::interrupted::Interrupted;
+use diagnostics::{Code, Diagnostic};
 
 /// What a program left behind.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub fn check_interrupt() -> Result<()> {
 /// Runs a program to its end, however it ends.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be started, [`Interrupted`] where we are asked to stop.
+/// A [`Diagnostic`] where it can't be started, [`Interrupted`] where we are asked to stop.
 pub fn output(command: Command) -> Result<Output> {
     output_within(command, None)
 }
@@ -117,15 +117,15 @@ pub fn absolute_entries(path: &OsStr) -> OsString {
 }
 
 /// The error for a program that can't be started.
-fn not_started(program: &OsStr, why: &str) -> Problem {
+fn not_started(program: &OsStr, why: &str) -> Diagnostic {
     let message = format!("can't start {}", program.to_string_lossy());
-    Problem::new(Code::ToolNotStarted, message, why, "Check that it is there and can be executed.")
+    Diagnostic::failure(Code::ToolNotStarted, message, why, "Check that it is there and can be executed.")
 }
 
 /// Starts a program that serves until it is dropped; what it prints goes to one file.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be started or the file can't be written.
+/// A [`Diagnostic`] where it can't be started or the file can't be written.
 pub fn start(mut command: Command, log: &Path) -> Result<Server> {
     watch_signals()?;
     let opened = std::fs::File::options().create(true).append(true).open(log);
@@ -248,7 +248,7 @@ fn stop(child: &mut Child, patience: Duration) {
 /// Runs a program that must succeed, and gives what it printed.
 ///
 /// # Errors
-/// A [`Problem`] with the end of its complaints where it fails, and as [`output`].
+/// A [`Diagnostic`] with the end of its complaints where it fails, and as [`output`].
 pub fn stdout(command: Command, next: &str) -> Result<String> {
     let shown = words(&command);
     let output = output(command)?;
@@ -260,7 +260,7 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     if is_disk_full(said) {
         return Err(files::disk_full(message, tail(said)).into());
     }
-    Err(Problem::new(Code::ToolFailed, message, tail(said), next).into())
+    Err(Diagnostic::failure(Code::ToolFailed, message, tail(said), next).into())
 }
 
 /// A command's program and first argument.
@@ -301,7 +301,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 /// As [`on_path`], for a program that is needed.
 ///
 /// # Errors
-/// A [`Problem`] if there is none.
+/// A [`Diagnostic`] if there is none.
 pub fn needed(name: &str) -> Result<PathBuf> {
     let why = "no absolute entry of the PATH has a program of this name";
     Ok(on_path(name).ok_or_else(|| not_started(OsStr::new(name), why))?)
@@ -337,7 +337,7 @@ mod tests {
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
-        let problem = error.downcast_ref::<Problem>().unwrap();
+        let problem = error.downcast_ref::<Diagnostic>().unwrap();
         assert_eq!((&problem.code, problem.why.as_str()), (&Code::ToolFailed, "one\ntwo"));
     }
 
@@ -380,14 +380,14 @@ mod tests {
     fn a_missing_program_is_a_problem() {
         let missing = [needed("no-such-program-anywhere").map(drop), output(Command::new("/nonexistent/x")).map(drop)];
         for error in missing.map(Result::unwrap_err) {
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ToolNotStarted);
+            assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::ToolNotStarted);
         }
     }
 
     #[test]
     fn nothing_is_started_by_a_relative_path_or_finds_others_by_one() {
         let error = output(Command::new("./sh")).unwrap_err();
-        assert_eq!(error.downcast_ref::<Problem>().unwrap().why, "its path is relative");
+        assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().why, "its path is relative");
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo \"$PATH\""]).env("PATH", ":.:/usr/bin:bin:/bin");
         assert_eq!(output(command).unwrap().stdout, "/usr/bin:/bin\n");
@@ -398,7 +398,7 @@ mod tests {
         let mut command = tied(&needed("sh").unwrap());
         command.args(["-c", "echo 'write x: no space left on device' >&2; exit 1"]);
         let error = stdout(command, "Try again.").unwrap_err();
-        let problem = error.downcast_ref::<Problem>().unwrap();
+        let problem = error.downcast_ref::<Diagnostic>().unwrap();
         let shell = needed("sh").unwrap();
         assert_eq!(problem.code, Code::DiskFull);
         assert_eq!(problem.message, format!("`{} -c` failed (exit status: 1)", shell.display()));

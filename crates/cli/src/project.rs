@@ -4,19 +4,17 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Severity};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Severity};
 use featureset::policy::{self, Policy, Reading};
 use featureset::registry::Registry;
 use featureset::release::Release;
 use featureset::rules;
 
 use crate::cache::Cache;
-use crate::cli::Format;
 use crate::files;
-use crate::problem::Problem;
+use crate::format::Format;
 use crate::{limits, registries, render};
-use diagnostics::Code;
 
 /// The name of the policy's file.
 pub const POLICY_FILE: &str = "featureset.yaml";
@@ -30,7 +28,7 @@ pub struct Project {
     /// What reading gave.
     pub reading: Reading,
     /// Everything that is wrong with it.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// What is known of upstream here.
     pub facts: Cow<'static, Facts>,
     /// The user's own cache: where tools come from, and what says which artefacts this program built.
@@ -53,13 +51,13 @@ pub struct Pinned<'a> {
 /// Finds the policy: the file that was named, or the nearest featureset.yaml from the current folder upwards.
 ///
 /// # Errors
-/// A [`Problem`] where there is none.
+/// A [`Diagnostic`] where there is none.
 pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
     let here = std::env::current_dir().map_err(|error| {
-        Problem::new(
+        Diagnostic::failure(
             Code::PolicyMissing,
             "the current folder can't be read",
             error.to_string(),
@@ -69,7 +67,7 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     let found = here.ancestors().map(|folder| folder.join(POLICY_FILE)).find(|path| path.is_file());
     let found = found.ok_or_else(|| {
         let why = format!("looked in {} and every folder above it", here.display());
-        Problem::new(
+        Diagnostic::failure(
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
@@ -90,7 +88,7 @@ impl Project {
     /// Finds, reads and judges the policy.
     ///
     /// # Errors
-    /// A [`Problem`] where there is no policy, or its file can't be read.
+    /// A [`Diagnostic`] where there is no policy, or its file can't be read.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = find_policy(named)?;
         let text = files::read_text(&path, limits::POLICY)?;
@@ -139,8 +137,8 @@ impl Project {
     ///
     /// # Errors
     /// Where the findings can't be printed.
-    pub fn unless(&self, format: Format, holds_back: impl Fn(&Finding) -> bool) -> Result<Option<Pinned<'_>>> {
-        let findings: Vec<Finding> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
+    pub fn unless(&self, format: Format, holds_back: impl Fn(&Diagnostic) -> bool) -> Result<Option<Pinned<'_>>> {
+        let findings: Vec<Diagnostic> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
         match self.pinned() {
             Some(pinned) if findings.is_empty() => Ok(Some(pinned)),
             Some(_) => render::findings(self, &findings, format).map(|()| None),

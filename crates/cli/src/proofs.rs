@@ -47,7 +47,7 @@ pub fn read(root: &Path, target: &str) -> Option<Proofs> {
 /// `seen` has each check that ended, whether it passed, and the decisions that it proves.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where the file can't be written.
+/// A [`diagnostics::Diagnostic`] where the file can't be written.
 pub fn record(
     project: &Project,
     pinned: Pinned<'_>,

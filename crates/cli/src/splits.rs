@@ -30,7 +30,7 @@ struct Asked<'a> {
 /// Where the code of each added feature was: in the build with these tags of the old release, and in a whole one.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where the program does not build or can't read a tree.
+/// A [`diagnostics::Diagnostic`] where the program does not build or can't read a tree.
 pub fn origins(
     go: &Go,
     old: &Upstream,

@@ -5,9 +5,9 @@ pub mod go;
 pub mod qemu;
 pub mod upx;
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
-use crate::problem::{Interrupted, Problem};
+use crate::interrupted::Interrupted;
 
 /// The numbers of a version in a tool's output: `go1.26.8` or `upx 4.2.2` give `[1, 26, 8]`, `[4, 2, 2]`.
 /// What follows the numbers (`rc1`) does not count; missing ones are zero.
@@ -22,7 +22,7 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
 /// Whether trying another way to a tool would only hide what is wrong.
 fn is_final(error: &anyhow::Error) -> bool {
     let codes = [Code::DiskFull, Code::CacheNotCreated, Code::CacheNotTrusted, Code::NoTemporaryFolder];
-    error.is::<Interrupted>() || error.downcast_ref::<Problem>().is_some_and(|problem| codes.contains(&problem.code))
+    error.is::<Interrupted>() || error.downcast_ref::<Diagnostic>().is_some_and(|problem| codes.contains(&problem.code))
 }
 
 #[cfg(test)]

@@ -21,13 +21,13 @@ pub use paired::{Ratio, Verdict};
 
 use super::build_tailscale::{self, Maker, Unmade};
 use super::{Outcome, verify};
-use crate::cli::{Bench, Format};
-use crate::problem::Problem;
+use crate::cli::Bench;
+use crate::format::Format;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::entrance;
 use crate::{files, progress, render};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 use report::{Event, Run};
 
 /// A kind of traffic through the tunnel.
@@ -86,7 +86,7 @@ struct Plan {
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a binary can't be built, or its processor is not this machine's.
+/// A [`Diagnostic`] where a binary can't be built, or its processor is not this machine's.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -95,7 +95,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
     if runner(platform) != Runner::Native {
         let next = "Run it on a machine with that processor.";
         let why = "what an emulator takes says nothing of the device";
-        return Err(Problem::new(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into());
+        return Err(
+            Diagnostic::failure(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into()
+        );
     }
     if let Some(why) = verify::lacking(pinned.policy, target) {
         progress::warn(&format!("skipped: bench: {why}"));
@@ -138,8 +140,9 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
         let own = folder.join(".bench").join(target).join(name);
         let step = progress::step("Building", format!("{target} to compare with ({})", side.words()));
         if let Err(Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = maker.make(&recipe, &own)? {
-            let next = "Run `build-tailscale`: it says which decision is at fault.";
-            return Err(Problem::new(Code::NotComparable, "the reference can't be built", why, next).into());
+            let next =
+                NextStep::new("Run ").command("build-tailscale").text(": it reports which decision is at fault.");
+            return Err(Diagnostic::failure(Code::NotComparable, "the reference can't be built", why, next).into());
         }
         step.done("Built", "");
         Ok(std::path::absolute(own.join(build_tailscale::PACKED))?)
@@ -181,8 +184,10 @@ fn enter(plan: &Plan) -> Result<Vec<Run>> {
     })?;
     drop(step);
     if let Some(why) = failed {
-        let next = "Run `verify --check load`: it shows whether the binary carries traffic at all.";
-        return Err(Problem::new(Code::BenchFailed, "a run did not end", why, next).into());
+        let next = NextStep::new("Run ")
+            .command("verify --check load")
+            .text(": it shows whether the binary carries traffic at all.");
+        return Err(Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next).into());
     }
     anyhow::ensure!(status.success(), "the world's process ended ({status}) after {} runs", runs.len());
     Ok(runs)

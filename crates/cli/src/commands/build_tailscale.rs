@@ -11,10 +11,9 @@ mod verify;
 
 use crate::errln;
 use anyhow::Result;
-use featureset::finding::{Finding, Label};
+use diagnostics::{Code, Diagnostic, Label, NextStep};
 use featureset::policy::{Pack, Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
-use featureset::rules;
 use featureset::selection::Selection;
 use std::path::{Path, PathBuf};
 
@@ -24,11 +23,10 @@ pub use plan::{command_line, document};
 pub use shrink::twin;
 
 use super::Outcome;
-use crate::cli::{BuildTailscale, Format};
-use crate::problem::Problem;
+use crate::cli::BuildTailscale;
+use crate::format::Format;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, output, process, progress, render};
-use diagnostics::Code;
 
 /// The packed daemon; the command line is a link to it by the name that makes it one.
 pub const PACKED: &str = "tailscaled";
@@ -47,7 +45,7 @@ struct Job<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a tool, the network or a file is in the way, or where the result is not what the
+/// A [`Diagnostic`] where a tool, the network or a file is in the way, or where the result is not what the
 /// recipe says.
 pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
     let project = Project::open(policy)?;
@@ -67,7 +65,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
 ///
 /// # Errors
 /// As [`run`].
-pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
     let mut stale = Vec::new();
@@ -93,7 +91,13 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
 
 /// The findings, for people; for programs one document with those, the policy's warnings and the manifests of what
 /// is built.
-fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
+fn report(
+    project: &Project,
+    pinned: Pinned<'_>,
+    targets: &[&str],
+    findings: &[Diagnostic],
+    format: Format,
+) -> Result<()> {
     if format != Format::Json {
         return render::findings(project, findings, format);
     }
@@ -113,12 +117,12 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
 /// The targets to build: those named, or every one of the policy.
 ///
 /// # Errors
-/// A [`Problem`] for a name that the policy does not have.
+/// A [`Diagnostic`] for a name that the policy does not have.
 pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'a str>> {
     let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
     let unknown = |name: &String| {
         let why = format!("its targets are {}", known.join(", "));
-        Problem::new(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
+        Diagnostic::failure(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
     };
     if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown(name).into());
@@ -162,7 +166,7 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
 
 /// Builds targets one after another; gives what is wrong with the policy. The first code that does not compile
 /// ends it, for the other targets have the same decisions.
-fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
     let maker = Maker::gather(project, pinned, targets)?;
     for target in targets {
         let job = Job { project, pinned, target, maker: &maker };
@@ -179,9 +183,13 @@ fn build(job: &Job<'_>) -> Result<Result<(), blame::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
-        return Err(
-            Problem::new(Code::NoRecipe, format!("`{}` can't be planned", job.target), "", "Run `check`.").into()
-        );
+        return Err(Diagnostic::failure(
+            Code::NoRecipe,
+            format!("`{}` can't be planned", job.target),
+            "",
+            NextStep::run("check"),
+        )
+        .into());
     };
     let folder = folder(job.project, job.target);
     let work = folder.join(".work");
@@ -241,7 +249,7 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
 }
 
 /// Holds every chosen target's binary against its budget, just built or not.
-fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
+fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Diagnostic> {
     let over = |name: &&str| {
         let budget = pinned.policy.targets.get(*name)?.budget?;
         let bytes = Manifest::read(&folder(project, name), &project.cache).ok()?.binary.bytes;
@@ -250,7 +258,7 @@ fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<F
             let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);
             let message = format!("`{name}` weighs {}, over its budget of {}", format_size(bytes), format_size(budget));
             let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
-            rules::get("over-budget").finding(message, place, next)
+            Diagnostic::new(Code::OverBudget, message, next).at(place)
         })
     };
     targets.iter().filter_map(over).collect()

@@ -7,31 +7,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Label, NextStep};
 use featureset::change::Side;
 use featureset::facts::{Facts, Known};
-use featureset::finding::Label;
 use featureset::name::FeatureName;
 use featureset::policy::Immovable;
 use featureset::registry::Registry;
 use featureset::release::{Release, ReleaseLine};
-use featureset::rules;
 use featureset::selection::Selection;
 use featureset::upgrade::{self, Unknown, Upgrade};
 
 use super::Outcome;
-use crate::cli::{Bump, Destination, Format};
-use crate::problem::Problem;
+use crate::cli::{Bump, Destination};
+use crate::format::FindingsFormat;
 use crate::project::Project;
 use crate::tools::go::{self, Go};
 use crate::upstream::{self, Upstream};
 use crate::{files, outln, output, process, progress, registries, render, splits};
-use diagnostics::Code;
 
 /// Runs the command. A pin that was moved ends with 0, whatever must be decided now: `check` is there to fail.
 ///
 /// # Errors
-/// A [`Problem`] where a release can't be had, the network is away, or the pin can't be moved.
-pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcome> {
+/// A [`Diagnostic`] where a release can't be had, the network is away, or the pin can't be moved.
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Bump) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.reading.policy.as_ref().and_then(|policy| policy.tailscale) else {
         render::findings(&project, &project.findings, format)?;
@@ -55,7 +53,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
         step.write(&project)?;
     }
     match format {
-        Format::Json => output::json(&step.document(&project, flags.dry_run)),
+        FindingsFormat::Json => output::json(&step.document(&project, flags.dry_run)),
         _ => outln!("{}", render::upgrade(&step.upgrade, &step.descriptions).trim_end()),
     }
     Ok(Outcome::Clean)
@@ -67,7 +65,7 @@ fn newest(releases: &[Release], pinned: Release) -> Release {
 }
 
 /// Whether there is a newer release, as a finding at the pin.
-fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<Outcome> {
+fn check(project: &Project, pinned: Release, go: &Go, format: FindingsFormat) -> Result<Outcome> {
     let releases = upstream::releases(go, &project.cache)?;
     let latest = newest(&releases, pinned);
     let patches: Vec<Release> = releases.into_iter().filter(|release| release.line() == pinned.line()).collect();
@@ -77,11 +75,13 @@ fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<
         let also = if patch > pinned && patch != latest { format!("; on its line, {patch}") } else { String::new() };
         let message = format!("Tailscale {pinned} is pinned, and {latest} is out{also}");
         let place = Label::new(project.reading.places.value(&["tailscale"]), "pinned here");
-        let next = "Run `bump latest`: it tells what the step forces to be decided.".to_owned();
-        findings.push(rules::get("newer-release").finding(message, place, next));
+        let next = NextStep::new("Run ")
+            .command("bump latest")
+            .text(": it lists the decisions that the newer release requires.");
+        findings.push(Diagnostic::new(Code::NewerRelease, message, next).at(place));
     }
     render::findings(project, &findings, format)?;
-    if findings.is_empty() && format == Format::Human {
+    if findings.is_empty() && format == FindingsFormat::Human {
         progress::line("Checked", &format!("Tailscale {pinned} is the newest stable release"));
     }
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
@@ -130,7 +130,7 @@ impl Step {
     /// The step as programs get it.
     fn document(&self, project: &Project, dry_run: bool) -> serde_json::Value {
         serde_json::json!({
-            "schema": 1,
+            "schema": crate::output::SCHEMA,
             "policy": project.path.to_string_lossy(),
             "dry_run": dry_run,
             "upgrade": self.upgrade,
@@ -187,13 +187,13 @@ fn descriptions(go: &Go, old: &Upstream, new: &Upstream, upgrade: &Upgrade) -> R
     Ok(added.chain(removed).filter_map(|(name, declared)| Some((name.clone(), declared?.description))).collect())
 }
 
-fn immovable(project: &Project, unknown: Unknown) -> Problem {
+fn immovable(project: &Project, unknown: Unknown) -> Diagnostic {
     let why = match unknown {
         Unknown::Policy(Immovable(why)) => why,
         Unknown::Registry(release) => format!("no registry of Tailscale {release} is known"),
     };
     let message = format!("the pin of {} can't be moved", project.path.display());
-    Problem::new(
+    Diagnostic::failure(
         Code::PinNotEditable,
         message,
         why,

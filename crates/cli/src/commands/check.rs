@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::finding::Severity;
+use diagnostics::Severity;
 use featureset::policy::edit;
 
 use super::Outcome;
-use crate::cli::{Check, Deny, Format};
+use crate::cli::{Check, Deny};
+use crate::format::FindingsFormat;
 use crate::project::Project;
 use crate::{files, progress, render};
 
@@ -15,7 +16,7 @@ use crate::{files, progress, render};
 ///
 /// # Errors
 /// Where the policy can't be read or, with `--fix`, written.
-pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outcome> {
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Result<Outcome> {
     let mut project = Project::open(policy)?;
     if flags.fix {
         match edit::fix(&project.text, &project.facts) {
@@ -31,7 +32,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outco
         }
     }
     render::findings(&project, &project.findings, format)?;
-    if format == Format::Human {
+    if format == FindingsFormat::Human {
         progress::line("Checked", &format!("{}: {}", project.path.display(), render::summary(&project.findings)));
     }
     let denied =

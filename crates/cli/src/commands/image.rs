@@ -11,12 +11,13 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Outcome;
-use crate::cli::{Format, Image, ImageAction};
+use crate::cli::{Image, ImageAction};
+use crate::format::Format;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] where a tool, the network or a file is in the way, or a value can't stand in its place.
+/// A [`diagnostics::Diagnostic`] where a tool, the network or a file is in the way, or a value can't stand in its place.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     match &flags.action {
         None => make::run(policy, format, flags),

@@ -16,17 +16,17 @@ use gobinary::pclntab::REVISION;
 use super::Outcome;
 use super::build_tailscale::{Maker, chosen_targets};
 use super::verify::Prober;
-use crate::cli::{Format, Measure, MeasureWhat};
-use crate::problem::Problem;
+use crate::cli::{Measure, MeasureWhat};
+use crate::format::Format;
 use crate::project::{Pinned, Project};
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 use state::State;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where a tool, the network or a file is in the way.
+/// A [`Diagnostic`] where a tool, the network or a file is in the way.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Outcome> {
     let project = Project::open(policy)?;
     if let Some(MeasureWhat::Frontier { budget }) = &flags.what {
@@ -71,7 +71,12 @@ fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureNa
     let all = pinned.registry.features.keys();
     let unknown = |name: &String| {
         let why = format!("Tailscale {} has none of this name", pinned.release);
-        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` shows every feature.")
+        Diagnostic::failure(
+            Code::UnknownFeature,
+            format!("there is no feature `{name}`"),
+            why,
+            NextStep::default().command("list").text(" shows every feature."),
+        )
     };
     if let Some(name) = named.iter().find(|name| !all.clone().any(|known| known.as_str() == name.as_str())) {
         return Err(unknown(name).into());

@@ -11,17 +11,16 @@ use featureset::release::ReleaseLine;
 use super::Outcome;
 use crate::cache::Cache;
 use crate::cli;
-use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
 use crate::registries::{self, BUILT_IN};
 use crate::tools::go;
 use crate::{progress, upstream};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the command. Nothing is written before every release was read.
 ///
 /// # Errors
-/// A [`Problem`] where there is no policy, or where a release can't be read or contradicts its line.
+/// A [`Diagnostic`] where there is no policy, or where a release can't be read or contradicts its line.
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);
@@ -44,7 +43,7 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
 /// The root of this repository: what is written there is built into the program.
 ///
 /// # Errors
-/// A [`Problem`] where the policy is not that of a checkout.
+/// A [`Diagnostic`] where the policy is not that of a checkout.
 pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
     let root = root_of(&found);
@@ -54,5 +53,5 @@ pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let why = format!("there is no {BUILT_IN} beside {}", found.display());
     let next = "Run it in a checkout of tailscale-featureset: the data are built into the program. A policy elsewhere is judged \
          with `check --deny warnings`, its pages with `docs --check`.";
-    Err(Problem::new(Code::NotTheRepository, "this is for the program's own repository", why, next).into())
+    Err(Diagnostic::failure(Code::NotTheRepository, "this is for the program's own repository", why, next).into())
 }

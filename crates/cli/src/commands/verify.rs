@@ -23,19 +23,19 @@ pub(super) use stage::{lab, lacking};
 use self::checks::{CHECKS, Check};
 use self::stage::Stage;
 use super::{Outcome, build_tailscale};
-use crate::cli::{Format, Verify};
+use crate::cli::Verify;
+use crate::format::Format;
 use crate::outln;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::world::elsewhere::{self, Way};
 use crate::{files, progress, proofs, render};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where the binary or the world's program can't be built, or a name is unknown.
+/// A [`Diagnostic`] where the binary or the world's program can't be built, or a name is unknown.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outcome> {
     if flags.list {
         list();
@@ -119,7 +119,7 @@ pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Resu
     let native = policy.targets.iter().find(|(_, target)| runner(target.platform) == Runner::Native);
     let none = || {
         let next = "Name one with `--target`; it runs under QEMU.";
-        Problem::new(Code::NoNativeTarget, "the policy has no target for this machine's processor", "", next)
+        Diagnostic::failure(Code::NoNativeTarget, "the policy has no target for this machine's processor", "", next)
     };
     Ok(native.ok_or_else(none)?.0)
 }
@@ -129,9 +129,13 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     if let Some(name) = named.iter().find(|name| checks::find(name).is_none()) {
         let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
         let why = format!("the checks are {}", known.join(", "));
-        return Err(
-            Problem::new(Code::UnknownCheck, format!("there is no check `{name}`"), why, "Name one of those.").into()
-        );
+        return Err(Diagnostic::failure(
+            Code::UnknownCheck,
+            format!("there is no check `{name}`"),
+            why,
+            "Name one of those.",
+        )
+        .into());
     }
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
 }

@@ -6,10 +6,9 @@ use anyhow::Result;
 use image::unpack::LARGEST_PROGRAM;
 
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::tools::upx;
 use crate::{files, process};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// How long unpacking may take. A binary of Tailscale's takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,12 +19,12 @@ const MEMORY: u64 = 1 << 30;
 /// Unpacks a program; gives it, and the version of UPX that did.
 ///
 /// # Errors
-/// A [`Problem`] where there is no UPX, or it can't unpack this.
+/// A [`Diagnostic`] where there is no UPX, or it can't unpack this.
 pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
     let Some(upx) = upx::find(cache)? else {
         let why = "what it says of its build shows when it is unpacked, and there is no UPX on the PATH";
         let next = "Install UPX (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`) and run it again.";
-        return Err(Problem::new(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
+        return Err(Diagnostic::failure(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
     };
     let folder = files::private_folder("unpacking-")?;
     let (packed, raw) = (folder.path().join("packed"), folder.path().join("raw"));
@@ -37,9 +36,13 @@ pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8
         let why = format!("`upx -d` of UPX {} ended with {}: {said}", upx.version, output.status);
         let next =
             "Take the UPX that packed it, or a newer one; a file that was changed after packing can't be unpacked.";
-        return Err(
-            Problem::new(Code::UpxFailed, format!("{place} was packed, and can't be unpacked"), why, next).into()
-        );
+        return Err(Diagnostic::failure(
+            Code::UpxFailed,
+            format!("{place} was packed, and can't be unpacked"),
+            why,
+            next,
+        )
+        .into());
     }
     Ok((files::read_bytes(&raw)?, upx.version))
 }

@@ -8,9 +8,8 @@ use anyhow::{Context, Result};
 
 use super::{debian, is_final, numbers};
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// A UPX that is fit to pack what ships.
 #[derive(Debug, Clone)]
@@ -52,7 +51,7 @@ const PROVIDED: &str = "upx-debian";
 /// Finds a fit UPX, or provides one.
 ///
 /// # Errors
-/// A [`Problem`] that says how to install it.
+/// A [`Diagnostic`] that says how to install it.
 pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
     let on_path =
         ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name)).and_then(|program| inspect(&program));
@@ -88,7 +87,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
             let why = format!("{found}, and none could be provided: apt-get: {error}");
             let next =
                 "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
-            Err(Problem::new(Code::UpxMissing, "there is no fit UPX", why, next).into())
+            Err(Diagnostic::failure(Code::UpxMissing, "there is no fit UPX", why, next).into())
         }
     }
 }
@@ -96,7 +95,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
 /// Any UPX that is there, on the PATH or provided before: what was packed by one is unpacked by another that is not fit to pack.
 ///
 /// # Errors
-/// A [`Problem`] if the cache can't be trusted.
+/// A [`Diagnostic`] if the cache can't be trusted.
 pub fn find(cache: &Cache) -> Result<Option<Upx>> {
     let on_path = ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name));
     let program = match on_path {
@@ -149,13 +148,13 @@ impl Upx {
         );
         let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `pack: none` for this target, or change any decision: \
              another binary has another size.";
-        Err(Problem::new(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
+        Err(Diagnostic::failure(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
     }
 
     /// Packs `raw`, a binary for `goarch`, into `packed`.
     ///
     /// # Errors
-    /// A [`Problem`] if it can't be packed, or if this version is known to break it.
+    /// A [`Diagnostic`] if it can't be packed, or if this version is known to break it.
     pub fn pack(&self, raw: &Path, packed: &Path, goarch: &str) -> Result<()> {
         self.check(&files::read_bytes(raw)?, goarch)?;
         let mut command = process::tied(&self.program);
@@ -167,7 +166,7 @@ impl Upx {
     /// bytes at most.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no `sh`, which sets the limits.
+    /// A [`Diagnostic`] if there is no `sh`, which sets the limits.
     pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Result<Command> {
         let mut command = process::tied(&process::needed("sh")?);
         // POSIX counts files in blocks of 512 bytes, and every shell counts memory in KiB.
@@ -202,7 +201,7 @@ mod tests {
     fn outcome(version: &str, size: u32, goarch: &str) -> Option<String> {
         let upx = Upx { program: PathBuf::new(), version: version.to_owned() };
         let error = upx.check(&program(size), goarch).err()?;
-        Some(error.downcast_ref::<Problem>().unwrap().why.clone())
+        Some(error.downcast_ref::<Diagnostic>().unwrap().why.clone())
     }
 
     #[test]

@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::CONTROL;
 use super::host::serving;
-use crate::problem::Problem;
 use crate::process::{self, Server};
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The files of the way.
 const SOCKET: &str = "socket";
@@ -34,7 +33,7 @@ pub const KEY_INSIDE: &str = "/run/authkey";
 /// The key for another control server: out of a file, or the variable that upstream's programs know.
 ///
 /// # Errors
-/// A [`Problem`] where there is none.
+/// A [`Diagnostic`] where there is none.
 pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let found = match file {
         Some(file) => files::read(file)?,
@@ -45,7 +44,7 @@ pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let next = format!("Make a reusable key there and give it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
     let key = found.trim();
     if key.is_empty() {
-        return Err(Problem::new(Code::NoAuthKey, "`--control` takes a key to log in with", place, next).into());
+        return Err(Diagnostic::failure(Code::NoAuthKey, "`--control` takes a key to log in with", place, next).into());
     }
     Ok(key.to_owned())
 }
@@ -125,7 +124,7 @@ impl Way {
     /// Whether a way can lead there: it is looked at before anything is built.
     ///
     /// # Errors
-    /// A [`Problem`] where the address is none of a control server.
+    /// A [`Diagnostic`] where the address is none of a control server.
     pub fn leads_to(url: &str) -> Result<()> {
         ControlServer::parse(url).map(drop)
     }
@@ -133,7 +132,7 @@ impl Way {
     /// Opens the way to a control server.
     ///
     /// # Errors
-    /// A [`Problem`] where the address is none, or the helper does not start.
+    /// A [`Diagnostic`] where the address is none, or the helper does not start.
     pub fn open(lab: &Path, url: &str, key: &str) -> Result<Self> {
         let server = ControlServer::parse(url)?;
         let folder = files::private_folder("way-out-")?;
@@ -188,7 +187,7 @@ impl<'a> ControlServer<'a> {
             is_plain(host).then_some(Self { scheme, host, port })
         });
         let next = "Write it as https://control.example or http://192.0.2.1:8080, without a path.";
-        let wrong = || Problem::new(Code::NotAControlServer, format!("`{url}` is no control server"), "", next);
+        let wrong = || Diagnostic::failure(Code::NotAControlServer, format!("`{url}` is no control server"), "", next);
         Ok(parsed.ok_or_else(wrong)?)
     }
 
@@ -231,7 +230,7 @@ mod tests {
             ["control.example", "ftp://x", "https://", "https://a:b", "https://a/b", "https://u@a", "http://a b"]
         {
             let error = ControlServer::parse(wrong).unwrap_err();
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::NotAControlServer, "{wrong}");
+            assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::NotAControlServer, "{wrong}");
         }
     }
 

@@ -57,7 +57,7 @@ pub fn lacking() -> Option<String> {
 /// Runs this program again inside of new namespaces, and passes on each line that it prints.
 ///
 /// # Errors
-/// [`crate::problem::Interrupted`] where the run was, after everything inside has ended.
+/// [`crate::interrupted::Interrupted`] where the run was, after everything inside has ended.
 pub fn enter(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
     let mut command = Command::new(process::needed("unshare")?);
     command.args(UNSHARE).arg(std::env::current_exe().context("finding this program")?).args(arguments);

@@ -8,12 +8,11 @@ use serde::Serialize;
 pub use featuretags::Featuretags;
 
 use crate::facts::Facts;
-use crate::finding::{Finding, Label, Span};
 use crate::limits::{CALL, TAGS};
 use crate::name::INCLUDE_CLI;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// A word of a text and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +96,7 @@ pub struct List {
     /// The version that the binary tells of itself, where it is known.
     pub stamp: Option<String>,
     /// What reading has to say of it.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
 }
 
 /// The tags that a list comes to on a release.
@@ -106,7 +105,7 @@ pub struct Evaluated {
     /// The tags in order, repeated ones too.
     pub tags: Vec<Word>,
     /// What evaluating found.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// Whether every part is known.
     pub complete: bool,
     /// Whether a program that makes a part of it fails.
@@ -213,22 +212,22 @@ impl Part {
 const TOO_LONG: &str = "it has more tags than are judged";
 
 /// The finding of an analysis that stopped early.
-pub(crate) fn incomplete(why: &str, place: Span) -> Finding {
+pub(crate) fn incomplete(why: &str, place: Span) -> Diagnostic {
     let next = "Print the tag line where it is built, and give it with `--tags`.".to_owned();
     let message = format!("the analysis stopped early: {why}");
-    get("incomplete-analysis").finding(message, Label::new(place, "not followed to its end"), next)
+    Diagnostic::new(Code::IncompleteAnalysis, message, next).at(Label::new(place, "not followed to its end"))
 }
 
 fn unresolved(what: &str, span: Span, into: &mut Evaluated) {
     into.complete = false;
     let next = "Audit the line that it comes to: print it where it is built, and give it with `--tags`.".to_owned();
     let message = format!("a part of the list can't be resolved: {what}");
-    into.findings.push(get("unresolved-list").finding(message, Label::new(span, "not known"), next));
+    into.findings.push(Diagnostic::new(Code::UnresolvedList, message, next).at(Label::new(span, "not known")));
 }
 
 impl Strip {
     /// Takes the tag out; what to say where it is not found.
-    fn apply(&self, tags: &mut Vec<Word>) -> Option<Finding> {
+    fn apply(&self, tags: &mut Vec<Word>) -> Option<Diagnostic> {
         let text = &self.word.text;
         let last = tags.len().saturating_sub(1);
         let found = tags.iter().position(|tag| tag.text == *text);
@@ -247,7 +246,10 @@ impl Strip {
                 "Strip it with and without the comma.",
             ),
         };
-        Some(get("idle-strip").finding(message, Label::new(self.word.span, "strips nothing"), next.to_owned()))
+        Some(
+            Diagnostic::new(Code::IneffectiveStrip, message, next.to_owned())
+                .at(Label::new(self.word.span, "strips nothing")),
+        )
     }
 }
 

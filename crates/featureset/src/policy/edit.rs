@@ -3,10 +3,10 @@
 use super::document::read;
 use super::places::Places;
 use crate::facts::Facts;
-use crate::finding::{Finding, Span};
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::rules::judge;
+use diagnostics::{Code, Diagnostic, Span};
 
 /// A text after `check --fix`, and what was done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub fn fix(text: &str, facts: &Facts) -> Option<Fixed> {
     let reading = read(text);
     let before = reading.policy.clone()?;
     let found = judge(text, &reading, facts);
-    if found.iter().any(|finding| finding.code == "duplicate-feature") {
+    if found.iter().any(|finding| finding.code == Code::DuplicateFeature) {
         return None;
     }
     let (with_stubs, stubs) = insert_stubs(text, &found);
@@ -50,8 +50,8 @@ fn lines(text: &str) -> Vec<&str> {
     lines
 }
 
-fn insert_stubs(text: &str, found: &[Finding]) -> (String, usize) {
-    let undecided = found.iter().filter(|finding| finding.code == "undecided-feature");
+fn insert_stubs(text: &str, found: &[Diagnostic]) -> (String, usize) {
+    let undecided = found.iter().filter(|finding| finding.code == Code::UndecidedFeature);
     let mut edits: Vec<_> = undecided.filter_map(|finding| finding.edit.as_ref()).collect();
     // From the end, so that earlier places stay where they are; stable, so that stubs for one place keep their order.
     edits.sort_by_key(|edit| edit.span.start);

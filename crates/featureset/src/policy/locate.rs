@@ -6,8 +6,8 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use crate::finding::Span;
 use crate::limits::VALUES;
+use diagnostics::{Code, Span};
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,13 +37,10 @@ pub(crate) struct Key {
 /// Why a text can't be read at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unreadable {
-    pub(crate) code: &'static str,
+    pub(crate) code: Code,
     pub(crate) span: Span,
     pub(crate) reason: String,
 }
-
-pub(crate) const MALFORMED: &str = "malformed-yaml";
-pub(crate) const UNSUPPORTED: &str = "unsupported-yaml";
 
 /// No policy is nested deeper than four; this bounds the reader's recursion.
 const DEEPEST: usize = 16;
@@ -108,7 +105,7 @@ fn byte_offsets(text: &str) -> Vec<usize> {
 }
 
 fn unsupported(span: Span, reason: &str) -> Unreadable {
-    Unreadable { code: UNSUPPORTED, span, reason: reason.to_owned() }
+    Unreadable { code: Code::UnsupportedYaml, span, reason: reason.to_owned() }
 }
 
 impl<'a> Reader<'a> {
@@ -127,7 +124,11 @@ impl<'a> Reader<'a> {
             Some(Err(error)) => {
                 let start = self.byte(error.marker().index());
                 let end = self.text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-                Err(Unreadable { code: MALFORMED, span: Span { start, end }, reason: error.info().to_owned() })
+                Err(Unreadable {
+                    code: Code::MalformedYaml,
+                    span: Span { start, end },
+                    reason: error.info().to_owned(),
+                })
             }
         }
     }
@@ -153,7 +154,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(..) => self.mapping(span, depth),
             Event::SequenceStart(..) => self.sequence(span, depth),
-            _ => Err(Unreadable { code: MALFORMED, span, reason: "a value is missing here".to_owned() }),
+            _ => Err(Unreadable { code: Code::MalformedYaml, span, reason: "a value is missing here".to_owned() }),
         }
     }
 

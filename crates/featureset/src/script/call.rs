@@ -4,9 +4,8 @@ use super::flow::{Flow, Found};
 use super::token::Word;
 use super::value::{Atom, Value};
 use crate::audit::{Featuretags, Part, Program, Word as Name};
-use crate::finding::{Finding, Label, Span};
 use crate::release::Release;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// An argument of a command: what it holds, and its place.
 struct Argument {
@@ -308,9 +307,9 @@ impl Found {
     }
 }
 
-fn refused(message: String, place: Span) -> Finding {
+fn refused(message: String, place: Span) -> Diagnostic {
     let next = "Give its options first, and everything that is to be omitted either in TAGS or by options.".to_owned();
-    get("build-dist-fails").finding(message, Label::new(place, "refused"), next)
+    Diagnostic::new(Code::BuildDistFails, message, next).at(Label::new(place, "refused"))
 }
 
 /// The name of a flag and the value that stands behind its `=`.

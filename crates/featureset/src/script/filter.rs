@@ -2,7 +2,7 @@
 
 use super::sed::{self, Change};
 use super::value::Value;
-use crate::finding::Span;
+use diagnostics::Span;
 
 /// What a program makes of what it is given. `words` are its name and its arguments, with their places.
 pub(super) fn through(value: Value, words: &[(String, Span)]) -> Value {

@@ -18,10 +18,9 @@ use super::sections::{Kind, Section};
 use super::token::{self, Token, Word};
 use super::value::{Atom, Value};
 use crate::audit::{List, Part, Program};
-use crate::finding::{Finding, Label, Span};
 use crate::limits::{ALTERNATIVES, COPIES, DEEPEST, LISTS, STEPS};
 use crate::release::Release;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// What a file is kept as among the variables: this before its name.
 const FILE: &str = "> ";
@@ -88,7 +87,7 @@ pub(super) struct Found {
     pub(super) values: Vec<Value>,
     pub(super) release: Option<(Release, Span)>,
     pub(super) stamp: Option<String>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Diagnostic>,
 }
 
 impl<'a> Flow<'a> {
@@ -398,17 +397,17 @@ impl<'a> Flow<'a> {
 }
 
 /// What to say of a program whose failure leaves an empty list.
-fn unnoticed(place: Span) -> Finding {
+fn unnoticed(place: Span) -> Diagnostic {
     let message = "where `featuretags` fails, the build goes on with no tags at all".to_owned();
     let next = "Let the script end there: assign the list in a line of its own under `set -e`, without `||` behind it."
         .to_owned();
-    get("silent-fallback").finding(message, Label::new(place, "its failure goes unnoticed"), next)
+    Diagnostic::new(Code::SilentFallback, message, next).at(Label::new(place, "its failure goes unnoticed"))
 }
 
-fn environment(name: &str, place: Span) -> Finding {
+fn environment(name: &str, place: Span) -> Diagnostic {
     let message = format!("the environment's `{name}` takes part, where there is one");
     let next = "Audit the line that it comes to, with `--tags`, where it is set.".to_owned();
-    get("environment-decides").finding(message, Label::new(place, "from outside"), next)
+    Diagnostic::new(Code::EnvironmentDecides, message, next).at(Label::new(place, "from outside"))
 }
 
 /// Where the words of a part begin.

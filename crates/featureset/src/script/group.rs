@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::sections::Kind;
 use crate::audit::{List, Part, Word};
-use crate::finding::Span;
 use crate::name::INCLUDE_CLI;
+use diagnostics::Span;
 
 /// What may stand between two tags of one list.
 const BETWEEN: &str = " \t\r\n\"',[]\\-+;`";

@@ -1,10 +1,9 @@
 //! The release that a text is about, where it says one.
 
 use crate::audit::List;
-use crate::finding::{Finding, Label, Span};
 use crate::limits::RELEASES;
 use crate::release::Release;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// Gives the lists that don't say their own release the one that the text names, if it names one alone.
 pub(super) fn state(text: &str, lists: &mut [List]) {
@@ -23,7 +22,7 @@ pub(super) fn state(text: &str, lists: &mut [List]) {
     }
 }
 
-fn several_releases(several: &[(Release, Span)]) -> Finding {
+fn several_releases(several: &[(Release, Span)]) -> Diagnostic {
     let first = &several[..RELEASES.min(several.len())];
     let quoted: Vec<String> = first.iter().map(|(release, _)| release.to_string()).collect();
     let more =
@@ -31,7 +30,7 @@ fn several_releases(several: &[(Release, Span)]) -> Finding {
     let message = format!("the text names several releases: {}{more}", quoted.join(", "));
     let mut labels = first.iter().map(|(release, span)| Label::new(*span, format!("{release} here")));
     let place = labels.next().unwrap_or_else(|| Label::new(Span::default(), ""));
-    let mut finding = get("release-assumed").finding(message, place, "Say which with `--release`.".to_owned());
+    let mut finding = Diagnostic::new(Code::ReleaseAssumed, message, "Say which with `--release`.").at(place);
     finding.related = labels.collect();
     finding
 }

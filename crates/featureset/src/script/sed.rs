@@ -1,7 +1,7 @@
 //! What a substitution does to a list of tags, where that can be told: separators that become others, and tags that go.
 
 use crate::audit::{Strip, Word};
-use crate::finding::Span;
+use diagnostics::Span;
 
 /// What one substitution does.
 #[derive(Debug, Clone, PartialEq, Eq)]

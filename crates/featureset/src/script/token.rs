@@ -1,7 +1,7 @@
 //! The words and operators of a shell, with their places. Quotes and continued lines are undone; what a word refers to is
 //! left as it is.
 
-use crate::finding::Span;
+use diagnostics::Span;
 
 use super::sections::Kind;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::audit::{Part, Strip, Word};
-use crate::finding::Span;
 use crate::limits::{LONGEST_DESCRIPTION, LONGEST_VALUE};
+use diagnostics::Span;
 
 /// The weight of a part of a value in addition to its text: even an empty one takes memory.
 const ATOM: usize = 4;

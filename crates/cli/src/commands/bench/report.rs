@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::paired::{Ratio, Verdict, middle};
 use super::{Load, Side};
-use crate::cli::Format;
+use crate::format::Format;
 use crate::render::annotate;
 use crate::{outln, output};
 
@@ -145,7 +145,8 @@ impl Summary {
         match format {
             Format::Human => outln!("{}", self.markdown(release, target)),
             Format::Json => {
-                let mut document = serde_json::json!({ "schema": 1, "release": release, "target": target });
+                let mut document =
+                    serde_json::json!({ "schema": crate::output::SCHEMA, "release": release, "target": target });
                 let own = serde_json::json!(self);
                 if let (Some(document), serde_json::Value::Object(own)) = (document.as_object_mut(), own) {
                     document.extend(own);
@@ -153,7 +154,7 @@ impl Summary {
                 document["runs"] = serde_json::json!(runs);
                 output::json(&document);
             }
-            Format::Github | Format::Sarif => {
+            Format::Github => {
                 for one in &self.loads {
                     let level = match one.cpu_seconds_per_gb.verdict {
                         Verdict::Within => "notice",

@@ -10,14 +10,13 @@ use featureset::recipe::Recipe;
 
 use super::{LINK, PACKED, UNPACKED, execute, manifest, plan, shrink, verify};
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
 use crate::tools::qemu::{Runner, runner};
 use crate::tools::upx::{self, Upx};
 use crate::upstream::{self, Upstream};
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// What makes binaries of a release.
 pub struct Maker {
@@ -55,7 +54,7 @@ impl Maker {
     /// Finds or provides the tools for some targets of a policy, and fetches its release.
     ///
     /// # Errors
-    /// A [`Problem`] where a tool or the release can't be had.
+    /// A [`Diagnostic`] where a tool or the release can't be had.
     pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
         let cache = project.cache.clone();
         let go = go::find_or_provide(&cache)?;
@@ -95,7 +94,7 @@ impl Maker {
     /// Makes a binary in a folder that is emptied first; it is left there.
     ///
     /// # Errors
-    /// A [`Problem`] where a tool or a file is in the way, or the binary is not what the recipe says.
+    /// A [`Diagnostic`] where a tool or a file is in the way, or the binary is not what the recipe says.
     pub fn make(&self, recipe: &Recipe, folder: &Path) -> Result<Result<Made, Unmade>> {
         files::empty_folder(folder)?;
         let (unpacked, packed) = (folder.join(UNPACKED), folder.join(PACKED));
@@ -137,7 +136,7 @@ fn started(recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
     }
     match execute::run(folder, recipe, &runner) {
         Ok(_) => Ok(Ok(())),
-        Err(error) => match error.downcast_ref::<Problem>() {
+        Err(error) => match error.downcast_ref::<Diagnostic>() {
             Some(problem) if problem.code == Code::BinaryDoesNotRun => {
                 Ok(Err(Unmade::DoesNotStart(problem.why.clone())))
             }

@@ -9,13 +9,12 @@ use gobinary::pclntab::{self, Names};
 
 use crate::cache::Cache;
 use crate::files;
-use crate::problem::Problem;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The binary that goes on to the packer; nothing where it goes on as it was linked.
 ///
 /// # Errors
-/// A [`Problem`] where the table is not understood: then nothing is guessed.
+/// A [`Diagnostic`] where the table is not understood: then nothing is guessed.
 pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
     let names = match recipe.build.symbols {
         Symbols::All => return Ok(None),
@@ -27,7 +26,7 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
             let next = "Write `symbols: all` for it, or pin a Go whose layout is known.";
-            Err(Problem::new(Code::RewriteFailed, message, refused.to_string(), next).into())
+            Err(Diagnostic::failure(Code::RewriteFailed, message, refused.to_string(), next).into())
         }
     }
 }
@@ -42,7 +41,7 @@ pub fn twin(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
 /// Keeps the binary as it was linked, and records that this program made it.
 ///
 /// # Errors
-/// A [`Problem`] where it can't be written.
+/// A [`Diagnostic`] where it can't be written.
 pub(super) fn keep_twin(target_folder: &Path, bytes: &[u8], cache: &Cache) -> Result<()> {
     let Some(path) = twin(target_folder, bytes) else { return Ok(()) };
     cache.record_made(&files::sha256(bytes), &path)?;

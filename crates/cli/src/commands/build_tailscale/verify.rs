@@ -4,9 +4,8 @@ use anyhow::Result;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
 use gobinary::{BuildInfo, build_info, identify};
 
-use crate::problem::Problem;
 use crate::upstream::Upstream;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Fails if the binary is not what the recipe says.
 pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
@@ -27,10 +26,11 @@ pub(super) fn holds_what_the_recipe_says(bytes: &[u8], recipe: &Recipe, upstream
     if differences.is_empty() { Ok(()) } else { Err(mismatch(differences).into()) }
 }
 
-fn mismatch(differences: Vec<String>) -> Problem {
-    let next =
-        "Nothing was replaced. Run `build-tailscale --dry-run` and compare; if the recipe is right, report this.";
-    Problem::new(Code::BuildMismatch, "the binary is not what the recipe says", differences.join("\n"), next)
+fn mismatch(differences: Vec<String>) -> Diagnostic {
+    let next = NextStep::new("Nothing was replaced. Run ")
+        .command("build-tailscale --dry-run")
+        .text(" and compare; if the recipe is right, report this.");
+    Diagnostic::failure(Code::BuildMismatch, "the binary is not what the recipe says", differences.join("\n"), next)
 }
 
 fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {

@@ -87,7 +87,7 @@ impl State {
     /// file that is there if they belong to the same basis. Says how far it is otherwise.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where the file can't be written.
+    /// A [`diagnostics::Diagnostic`] where the file can't be written.
     pub(super) fn publish(&self, root: &Path, target: &str, wanted: &BTreeSet<FeatureName>) -> Result<()> {
         let path = costs::path(root, target);
         let Some(Whole { weight, memory, .. }) = self.whole() else { return Ok(()) };

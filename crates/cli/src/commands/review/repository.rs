@@ -1,7 +1,7 @@
 //! The policy at a revision of its Git repository.
 //!
 //! A revision without the policy and a revision that Git can't read (a damaged object, a partial clone without its server)
-//! are different things: the first is an answer, the second a [`Problem`] with what Git says.
+//! are different things: the first is an answer, the second a [`Diagnostic`] with what Git says.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,11 +10,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::progress;
 use crate::project::Project;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// How many links are followed to a policy, as many as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -51,14 +50,14 @@ impl Repository {
     /// Finds the repository.
     ///
     /// # Errors
-    /// A [`Problem`] if there is none.
+    /// A [`Diagnostic`] if there is none.
     pub(super) fn of(project: &Project) -> Result<Self> {
         let folder = project.root();
         // From the folder up: unlike a path from the top, this is never a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
         let outside = |why: &str| {
             let message = format!("{} is in no Git repository", project.path.display());
-            Problem::new(Code::NoRepository, message, why, "Run it where the policy is under version control.")
+            Diagnostic::failure(Code::NoRepository, message, why, "Run it where the policy is under version control.")
         };
         if !up.status.success() {
             return Err(outside(up.stderr.trim()).into());
@@ -78,7 +77,7 @@ impl Repository {
     /// The text of the policy at a revision; `None` if the revision has none.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no such revision, or Git can't read what it has there.
+    /// A [`Diagnostic`] if there is no such revision, or Git can't read what it has there.
     pub(super) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
         let name = format!("{revision}^{{commit}}");
         let options = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
@@ -100,7 +99,7 @@ impl Repository {
         at.text(&old)
     }
 
-    fn unknown(&self, revision: &str) -> Result<Problem> {
+    fn unknown(&self, revision: &str) -> Result<Diagnostic> {
         let options = ["rev-parse", "--is-shallow-repository"];
         let shallow = self.run(&options.map(OsStr::new))?.stdout.trim() == "true";
         let why = if shallow { "this clone is shallow: it has no history" } else { "this clone has no such commit" };
@@ -109,7 +108,7 @@ impl Repository {
         } else {
             format!("Check the name, or fetch it: `git fetch origin {revision}`.")
         };
-        Ok(Problem::new(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
+        Ok(Diagnostic::failure(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
     }
 }
 
@@ -120,13 +119,13 @@ fn git(folder: &Path, arguments: &[&OsStr]) -> Result<Output> {
 }
 
 /// The problem of an object that must be there and that Git can't read.
-fn unreadable(revision: &str, output: &Output) -> Problem {
+fn unreadable(revision: &str, output: &Output) -> Diagnostic {
     let why = match output.stderr.trim() {
         "" => format!("git ended with {}", output.status),
         said => said.to_owned(),
     };
     let next = "`git fsck` finds damage; a partial clone needs its server.";
-    Problem::new(Code::UnreadableRevision, format!("Git can't read the policy at `{revision}`"), why, next)
+    Diagnostic::failure(Code::UnreadableRevision, format!("Git can't read the policy at `{revision}`"), why, next)
 }
 
 /// A commit of a repository.
@@ -154,8 +153,13 @@ impl Revision<'_> {
             Some(Entry { kind: Kind::File { bytes }, .. }) if bytes > LARGEST => {
                 let message = format!("the policy at `{}` has more than 1 MB", self.name);
                 let next = "Check that it is the right file.";
-                Err(Problem::new(Code::InputTooLarge, message, "no policy is that long, so it is not read", next)
-                    .into())
+                Err(Diagnostic::failure(
+                    Code::InputTooLarge,
+                    message,
+                    "no policy is that long, so it is not read",
+                    next,
+                )
+                .into())
             }
             Some(entry) => Ok(Some(String::from_utf8_lossy(&self.blob(&entry.object)?).into_owned())),
             None => Ok(None),
@@ -197,10 +201,10 @@ impl Revision<'_> {
         Ok(None)
     }
 
-    fn out_of_it(&self, path: &Path) -> Problem {
+    fn out_of_it(&self, path: &Path) -> Diagnostic {
         let message = format!("{} at `{}` leads out of the repository", path.display(), self.name);
         let why = "it is a link, or lies in a module, and what that had in it at this revision is not known here";
-        Problem::new(
+        Diagnostic::failure(
             Code::UnreadableRevision,
             message,
             why,

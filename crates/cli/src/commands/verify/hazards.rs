@@ -17,14 +17,13 @@ use super::stage::{Plan, Stage, enter};
 use super::stagings::{NOT_STAGED, STAGINGS, Staging};
 use crate::commands::build_tailscale::{Maker, Unmade};
 use crate::hazard_proofs;
-use crate::problem::Problem;
 use crate::{progress, upstream};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// The stagings of the hazards that were named, or all.
 ///
 /// # Errors
-/// A [`Problem`] for a hazard that is not staged, with what it would need.
+/// A [`Diagnostic`] for a hazard that is not staged, with what it would need.
 pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static Staging>> {
     let staged = |id: &String| STAGINGS.iter().any(|staging| staging.hazard == id);
     if let Some(id) = named.iter().find(|id| !staged(id)) {
@@ -33,8 +32,8 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static Staging>> {
             Some((_, needs)) => format!("it would need {needs}"),
             None => "no hazard that shows at run time is called so".to_owned(),
         };
-        let next = "`verify --hazards` without a name stages all that can be.";
-        return Err(Problem::new(Code::NoScenario, format!("`{id}` is not staged"), why, next).into());
+        let next = NextStep::default().command("verify --hazards").text(" without a name stages all that can be.");
+        return Err(Diagnostic::failure(Code::NoScenario, format!("`{id}` is not staged"), why, next).into());
     }
     Ok(STAGINGS.iter().filter(|staging| named.is_empty() || named.iter().any(|id| id == staging.hazard)).collect())
 }

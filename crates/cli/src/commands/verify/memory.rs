@@ -24,7 +24,7 @@ impl Prober {
     /// The inner error is why this machine can't tell what a platform's daemon takes: an emulator has memory of its own.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] where the world's program can't be built.
+    /// A [`diagnostics::Diagnostic`] where the world's program can't be built.
     pub(in crate::commands) fn new(maker: &Maker, platform: &Platform) -> Result<Result<Self, String>> {
         match (runner(platform), entrance::lacking()) {
             (Runner::Native, None) => Ok(Ok(Self { lab: lab(maker)? })),

@@ -14,10 +14,9 @@ use super::checks::{Broken, Check, Claim};
 use super::report::{Mutant, Outcome};
 use super::stage::{Plan, Stage, enter};
 use crate::commands::build_tailscale::Unmade;
-use crate::problem::Problem;
 use crate::progress;
 use crate::world::Sabotage;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// What is wrong with a mutant.
 enum Wrong {
@@ -60,7 +59,7 @@ fn built(stage: &Stage<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let binary = built.map_err(|unmade| {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
         let next = "Check the selection: `hazards` tells which pairs don't compile.";
-        Problem::new(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
+        Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
     })?;
     Ok((binary, with, along))
 }

@@ -7,10 +7,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Evaluated, Word};
 use crate::facts::Facts;
-use crate::finding::{Finding, Label, Span};
 use crate::name::{CLI, FeatureName, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 /// The arguments of a call, as Go's `flag` package takes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +39,8 @@ impl Featuretags {
         for word in &self.ignored {
             let message = format!("`{}` is not looked at", word.text);
             let next = "Give each flag once, its names between commas, and nothing else.".to_owned();
-            into.findings.push(get("ignored-argument").finding(message, Label::new(word.span, "ignored"), next));
+            into.findings
+                .push(Diagnostic::new(Code::IgnoredArgument, message, next).at(Label::new(word.span, "ignored")));
         }
         if let Some(reason) = self.failure(registry, facts) {
             into.fails = true;
@@ -67,12 +67,13 @@ impl Featuretags {
     }
 
     /// Why the program ends with an error: an unknown flag, an unknown name in `--remove`, or one that another needs.
-    fn failure(&self, registry: &Registry, facts: &Facts) -> Option<Finding> {
-        let rule = get("featuretags-fails");
+    fn failure(&self, registry: &Registry, facts: &Facts) -> Option<Diagnostic> {
         if let Some(word) = &self.refused {
             let message = format!("`featuretags` fails: it has no flag `{}`", word.text);
             let next = "It has `--min`, `--add NAMES`, `--remove NAMES` and `--list`.".to_owned();
-            return Some(rule.finding(message, Label::new(word.span, "no such flag"), next));
+            return Some(
+                Diagnostic::new(Code::FeaturetagsFails, message, next).at(Label::new(word.span, "no such flag")),
+            );
         }
         let removed: BTreeSet<&str> = self.remove.iter().map(|word| word.text.as_str()).collect();
         let mut seen = HashSet::new();
@@ -82,12 +83,18 @@ impl Featuretags {
                 let message =
                     format!("`featuretags` fails: {} has no feature `{}` to remove", registry.line, word.text);
                 let next = instead(&word.text, registry, facts);
-                return Some(rule.finding(message, Label::new(word.span, "unknown, which `--remove` refuses"), next));
+                return Some(
+                    Diagnostic::new(Code::FeaturetagsFails, message, next)
+                        .at(Label::new(word.span, "unknown, which `--remove` refuses")),
+                );
             };
             if !name.is_omittable() {
                 let message = format!("`featuretags` fails: `{CLI}` can't be removed");
                 let next = "Delete it: the command line is left out unless it is added.".to_owned();
-                return Some(rule.finding(message, Label::new(word.span, "can't be removed"), next));
+                return Some(
+                    Diagnostic::new(Code::FeaturetagsFails, message, next)
+                        .at(Label::new(word.span, "can't be removed")),
+                );
             }
             let users = registry.required_by(&name).into_iter().filter(|user| !removed.contains(user.as_str()));
             let users: Vec<String> = users.map(|user| user.to_string()).collect();
@@ -96,24 +103,26 @@ impl Featuretags {
                 let quoted = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
                 let why_min = if self.min { ", though `--min` leaves them out already" } else { "" };
                 let next = format!("Remove {quoted} as well{why_min}, or leave `{name}` in.");
-                return Some(rule.finding(message, Label::new(word.span, "still needed"), next));
+                return Some(
+                    Diagnostic::new(Code::FeaturetagsFails, message, next).at(Label::new(word.span, "still needed")),
+                );
             }
         }
         None
     }
 
     /// What `--add` does without `--min`: nothing, but for the command line.
-    fn needless_add(&self, kept: &BTreeSet<FeatureName>) -> Option<Finding> {
+    fn needless_add(&self, kept: &BTreeSet<FeatureName>) -> Option<Diagnostic> {
         let first = self.add.first()?;
         let idle = kept.iter().any(FeatureName::is_omittable);
         let message = "`--add` without `--min` adds nothing: everything is in already".to_owned();
         let next = "Give `--min` too, or delete it.".to_owned();
-        idle.then(|| get("add-without-min").finding(message, Label::new(first.span, "no effect"), next))
+        idle.then(|| Diagnostic::new(Code::AddWithoutMin, message, next).at(Label::new(first.span, "no effect")))
     }
 }
 
 /// A name of `--add` that the program takes in silence and that keeps nothing.
-fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Finding> {
+fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Diagnostic> {
     let known = FeatureName::new(&word.text).is_ok_and(|name| registry.features.contains_key(&name));
     if known || word.text.is_empty() {
         return None;
@@ -121,28 +130,28 @@ fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Finding> {
     let blank = word.text.trim() != word.text;
     let message = format!("`--add` takes `{}` in silence, and keeps nothing by it", word.text);
     let next = if blank {
-        "Write the names between commas, without blanks.".to_owned()
+        "Write the names between commas, without blanks.".into()
     } else {
         instead(&word.text, registry, facts)
     };
     let label = if blank { "a blank is part of the name" } else { "not a feature of this release" };
-    Some(get("silent-add").finding(message, Label::new(word.span, label), next))
+    Some(Diagnostic::new(Code::UnknownAdd, message, next).at(Label::new(word.span, label)))
 }
 
 /// What to do about a name that the release does not have.
-fn instead(name: &str, registry: &Registry, facts: &Facts) -> String {
+fn instead(name: &str, registry: &Registry, facts: &Facts) -> NextStep {
     let bare = name.strip_prefix(OMIT_PREFIX).unwrap_or(name);
     if bare != name && registry.features.contains_key(bare) {
-        return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.");
+        return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.").into();
     }
     let feature = FeatureName::new(bare).ok();
     let span = feature.as_ref().and_then(|feature| facts.span(feature));
     match (span, feature.as_ref().and_then(|feature| facts.removed_in(feature))) {
-        (_, Some(removed)) => format!("Delete it: it was removed in {removed}."),
-        (Some((since, _)), None) => format!("Delete it until the release is one of {since} or later."),
+        (_, Some(removed)) => format!("Delete it: it was removed in {removed}.").into(),
+        (Some((since, _)), None) => format!("Delete it until the release is one of {since} or later.").into(),
         (None, None) => nearest(bare, registry.features.keys().map(FeatureName::as_str)).map_or_else(
-            || "Delete it; `list` shows every feature.".to_owned(),
-            |near| format!("Did you mean `{near}`?"),
+            || NextStep::new("Delete it; ").command("list").text(" shows every feature."),
+            |near| format!("Did you mean `{near}`?").into(),
         ),
     }
 }

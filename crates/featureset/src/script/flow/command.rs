@@ -5,8 +5,8 @@ use super::super::value::{Atom, Value};
 use super::printed::words_of;
 use super::{FILE, Flow, Simple, Variables, ends};
 use crate::audit::Part;
-use crate::finding::Span;
 use crate::limits::DEEPEST;
+use diagnostics::Span;
 
 /// What stands around a command.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,8 +6,8 @@ use super::super::sed;
 use super::super::token::{self, Piece, Word};
 use super::super::value::{Atom, Value};
 use super::Flow;
-use crate::finding::Span;
 use crate::limits::{ALTERNATIVES, DEEPEST};
+use diagnostics::Span;
 
 impl Flow<'_> {
     /// The values that a word may have.

@@ -6,7 +6,7 @@ use super::super::value::{Atom, Value};
 use super::expand::not_followed;
 use super::{FILE, Flow, ends};
 use crate::audit::Part;
-use crate::finding::Span;
+use diagnostics::Span;
 
 impl Flow<'_> {
     /// What commands print, in the place of `$( … )`.
