@@ -262,6 +262,6 @@ fn a_name_need_not_be_text() {
 fn every_question_has_its_long_form() {
     let page = std::fs::read_to_string(root().join("docs/reviewing.md")).unwrap();
     for code in diagnostics::area::Review::ALL.iter().map(|code| diagnostics::Code::from(*code)) {
-        assert!(page.contains(&format!("### {}\n", code)), "docs/reviewing.md lacks {}", asked.code);
+        assert!(page.contains(&format!("### {code}\n")), "docs/reviewing.md lacks {code}");
     }
 }
