@@ -86,7 +86,7 @@ fn what_is_made_lies_beside_the_policy() {
     let home = Home::new();
     let ran = home.run("deep", &["docs"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
-    let names = ["device.md", "features.md", "featureset.schema.json", "findings.md", "hazards.md"];
+    let names = ["device.md", "diagnostics.md", "features.md", "featureset.schema.json", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
     let page = |folder: &Path| std::fs::read_to_string(folder.join("docs/features.md")).unwrap();

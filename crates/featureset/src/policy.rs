@@ -2,7 +2,7 @@
 
 pub mod device;
 mod document;
-pub mod edit;
+pub(crate) mod edit;
 pub(crate) mod locate;
 mod pin;
 mod places;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use diagnostics::Severity;
-use featureset::policy::edit;
+use featureset::fix;
 
 use super::Outcome;
 use crate::cli::{Check, Deny};
@@ -19,7 +19,7 @@ use crate::{files, progress, render};
 pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Result<Outcome> {
     let mut project = Project::open(policy)?;
     if flags.fix {
-        match edit::fix(&project.text, &project.facts) {
+        match fix::fix(&project.text, &project.facts) {
             Some(fixed) => {
                 files::write(&project.path, &fixed.text)?;
                 let stubs = (fixed.stubs > 0).then(|| format!("{} stubs inserted", fixed.stubs));
