@@ -1,8 +1,8 @@
 //! Policies: read, judged, fixed and moved to another release.
 
+use diagnostics::Severity;
 use featureset::change::{Change, Side};
 use featureset::facts::Facts;
-use featureset::finding::Severity;
 use featureset::fix;
 use featureset::policy::{pin, read};
 use featureset::recipe::Recipe;

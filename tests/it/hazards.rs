@@ -108,7 +108,7 @@ fn past_the_last_release_that_was_looked_at_it_still_applies_and_says_so() {
     let ran = run(folder.path(), &["check"]);
     assert!(
         ran.stderr.contains("error[ipnbus-up]")
-            && ran.stderr.contains("Whether 1.104.99 still has it was not looked at"),
+            && ran.stderr.contains("It is not known whether 1.104.99 still has it"),
         "{}",
         ran.stderr
     );

@@ -426,9 +426,6 @@ codes! {
         FileError "file-error" Error
             "A file cannot be read or written."
             "The operating system reports the reason."
-        FormatNotOffered "format-not-offered" Error
-            "The command has no output in this format."
-            "A part of its output would be in another format."
         FuzzPropertyBroken "fuzz-property-broken" Error
             "An input breaks a property of a fuzz target."
             "The property must hold for any input."

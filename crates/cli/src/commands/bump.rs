@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, Label, NextStep};
+use diagnostics::{Code, Diagnostic, Label, Lines, NextStep};
 use featureset::change::Side;
 use featureset::facts::{Facts, Known};
 use featureset::name::FeatureName;
@@ -129,14 +129,18 @@ impl Step {
 
     /// The step as programs get it.
     fn document(&self, project: &Project, dry_run: bool) -> serde_json::Value {
-        serde_json::json!({
+        let mut document = serde_json::json!({
             "schema": crate::output::SCHEMA,
             "policy": project.path.to_string_lossy(),
             "dry_run": dry_run,
             "upgrade": self.upgrade,
             "hazards_begun": self.upgrade.hazards_begun(),
             "descriptions": self.descriptions,
-        })
+        });
+        let (lines, questions) = (Lines::new(&self.upgrade.text), self.upgrade.change.questions.iter());
+        document["upgrade"]["change"]["questions"] =
+            questions.map(|question| render::finding(&lines, question)).collect();
+        document
     }
 
     /// Writes the registries, then the policy: a registry without its policy harms nobody, the other way round it would.
