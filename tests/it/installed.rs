@@ -94,6 +94,7 @@ fn what_is_made_lies_beside_the_policy() {
     std::fs::write(home.path("docs/features.md"), page(root()).replace("ipnbus", "bus")).unwrap();
     let ran = home.run("", &["docs", "--check"]);
     assert!(ran.status == 1 && ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
+    assert!(ran.stderr.contains("error[stale-page]"), "{}", ran.shown());
     let plan = home.run("deep", &["build-tailscale", "--dry-run", "--target", "amd64"]);
     let target = home.path("target/tailscale/amd64/.work").display().to_string();
     assert!(plan.status == 0 && plan.stdout.contains(&target), "{}", plan.shown());

@@ -52,7 +52,7 @@ fn a_change_of_a_pull_request_s_size() {
     insta::assert_snapshot!("for_github", github.shown());
     let json = run(repository.path(), &["review", "--base", "main", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
-    assert_eq!((&document["schema"], &document["reaches_a_binary"]), (&1.into(), &true.into()));
+    assert_eq!((&document["schema"], &document["reaches_a_binary"]), (&2.into(), &true.into()));
     assert_eq!(document["change"]["decisions"].as_array().unwrap().len(), 2);
     assert!(document["change"]["questions"][0]["place"]["line"].as_u64().unwrap() > 1);
 }
