@@ -112,6 +112,7 @@ fn every_code_is_named_by_a_test() {
             format!("[{code}]"),
             format!("\"{code}\""),
             format!("title={code}"),
+            format!("`{code}`"),
             format!("{code}: "),
         ];
         here.contains(&code.as_str()) || forms.iter().any(|form| tests.contains(form))
