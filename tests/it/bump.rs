@@ -126,7 +126,10 @@ fn the_step_that_takes_direct_connections_out_of_the_core() {
         let check = run(folder.path(), &["check"]);
         assert_eq!(check.status, 1);
         assert!(check.stderr.contains("`udptransport` is not decided"), "{}", check.stderr);
-        assert_eq!(check.stderr.contains("needed by `listenrawdisco`, `portmapper`, which is kept"), name == "keeps_both");
+        assert_eq!(
+            check.stderr.contains("needed by `listenrawdisco`, `portmapper`, which is kept"),
+            name == "keeps_both"
+        );
         // The embedded data know the release: nothing is laid beside the policy.
         assert!(!folder.path().join("registry").exists());
     }

@@ -4,6 +4,7 @@
 //! of every code is in the table of the crate `diagnostics`. The parser reports the errors of the format, and commands
 //! report findings about a build or a download.
 
+mod context;
 mod copied_reason;
 mod empty_reason;
 mod go_too_old;
@@ -23,37 +24,15 @@ mod unpackable_platform;
 mod unsorted_features;
 mod unused_implementation_detail;
 
+pub use context::Subject;
 pub use hazard::Applying;
 pub(crate) use reserved_tag::refusal;
 
 use diagnostics::area::Policy as Rule;
 use diagnostics::{Area, Code, Diagnostic};
 
-use crate::facts::{Facts, Known};
-use crate::policy::{Places, Policy, Reading};
-use crate::registry::Registry;
-
-/// The input of a rule.
-pub struct Subject<'a> {
-    /// The policy's text.
-    pub text: &'a str,
-    /// The policy.
-    pub policy: &'a Policy,
-    /// The spans of its keys and values.
-    pub places: &'a Places,
-    /// The knowledge about upstream.
-    pub facts: &'a Facts,
-}
-
-impl<'a> Subject<'a> {
-    /// Returns the registry of the pinned release, or of its line.
-    fn registry(&self) -> Option<&'a Registry> {
-        match self.facts.known(self.policy.tailscale?) {
-            Known::Release(registry) | Known::Line(registry) => Some(registry),
-            Known::No => None,
-        }
-    }
-}
+use crate::facts::Facts;
+use crate::policy::{Places, Reading};
 
 /// Returns the findings of one rule.
 fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {

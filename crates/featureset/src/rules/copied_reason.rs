@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Subject;
+use super::context::Subject;
 use crate::registry::TextDigest;
 use diagnostics::{Code, Diagnostic, Label};
 

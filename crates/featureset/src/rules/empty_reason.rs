@@ -1,6 +1,6 @@
 //! `empty-reason`: a decision, an extra tag or an acceptance without a reason.
 
-use super::Subject;
+use super::context::Subject;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 /// Returns whether a text is not a reason: it has no letters, or only a placeholder such as TODO.

@@ -1,6 +1,6 @@
 //! `go-too-old`: the pinned Go cannot build the pinned release.
 
-use super::Subject;
+use super::context::Subject;
 use crate::facts::Known;
 use diagnostics::{Code, Diagnostic, Edit, Label};
 

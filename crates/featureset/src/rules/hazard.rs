@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Subject;
+use super::context::Subject;
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
 use crate::name::FeatureName;
 use crate::policy::{Policy, Verdict};

@@ -1,6 +1,6 @@
 //! `open-dependency`: a feature is kept, but a feature that it needs is omitted.
 
-use super::Subject;
+use super::context::Subject;
 use diagnostics::{Code, Diagnostic, Edit, Label};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {

@@ -1,6 +1,6 @@
 //! `repeated-description`: a reason that repeats upstream's description.
 
-use super::Subject;
+use super::context::Subject;
 use crate::registry::TextDigest;
 use diagnostics::{Code, Diagnostic, Label};
 

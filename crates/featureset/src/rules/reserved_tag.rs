@@ -1,6 +1,6 @@
 //! `reserved-tag`: an extra build tag that decides a feature or breaks the binary.
 
-use super::Subject;
+use super::context::Subject;
 use crate::name::{INCLUDE_CLI, OMIT_PREFIX};
 use diagnostics::{Code, Diagnostic, Label};
 

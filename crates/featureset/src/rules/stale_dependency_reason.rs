@@ -1,6 +1,6 @@
 //! `stale-dependency-reason`: "Needed by X", and X is not kept.
 
-use super::Subject;
+use super::context::Subject;
 use crate::name::FeatureName;
 use crate::policy::Verdict;
 use diagnostics::{Code, Diagnostic, Label};

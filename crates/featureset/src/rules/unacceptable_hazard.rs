@@ -2,7 +2,7 @@
 
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
-use super::Subject;
+use super::context::Subject;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));

@@ -1,6 +1,6 @@
 //! `undecided-feature`: the release has a feature that the policy does not decide.
 
-use super::Subject;
+use super::context::Subject;
 use crate::name::FeatureName;
 use crate::policy::edit::Section;
 use diagnostics::{Code, Diagnostic, Edit, Label, NextStep};

@@ -2,7 +2,7 @@
 
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
-use super::Subject;
+use super::context::Subject;
 use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 

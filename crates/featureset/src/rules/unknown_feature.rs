@@ -1,6 +1,6 @@
 //! `unknown-feature`: a decided feature that the pinned release does not have.
 
-use super::Subject;
+use super::context::Subject;
 use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 use diagnostics::{Code, Diagnostic, Label, NextStep};

@@ -2,7 +2,7 @@
 
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
-use super::Subject;
+use super::context::Subject;
 use crate::facts::Known;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diagnostics::{Code, Diagnostic, Label};
 
-use super::Subject;
+use super::context::Subject;
 use super::hazard::applying;
 use crate::hazard::Hazard;
 

@@ -1,6 +1,6 @@
 //! `unpackable-platform`: UPX does not support the platform of a packed target.
 
-use super::Subject;
+use super::context::Subject;
 use crate::platform::Upx;
 use crate::policy::Pack;
 use diagnostics::{Code, Diagnostic, Label};

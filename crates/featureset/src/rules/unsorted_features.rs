@@ -1,6 +1,6 @@
 //! `unsorted-features`: the features are not in alphabetical order.
 
-use super::Subject;
+use super::context::Subject;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {

@@ -1,6 +1,6 @@
 //! `unused-implementation-detail`: an implementation detail is kept, and no kept feature needs it.
 
-use super::Subject;
+use super::context::Subject;
 use crate::name::FeatureName;
 use diagnostics::{Code, Diagnostic, Label};
 
