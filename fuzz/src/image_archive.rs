@@ -1,5 +1,6 @@
 //! Images: judged.
 
+use diagnostics::Location;
 use image::lint::{Expected, Program, judge};
 use image::platform::Platform;
 
@@ -7,7 +8,11 @@ pub(crate) fn check(input: &[u8]) {
     for platform in [None, Platform::find("linux/arm64")] {
         let verdict = judge(input, &Expected { platform, binary: None }, &identify);
         for finding in &verdict.findings {
-            for text in [&finding.message, &finding.place] {
+            let member = match &finding.location {
+                Location::Member(path) => path.as_str(),
+                Location::Whole | Location::Text(_) => "",
+            };
+            for text in [finding.message.as_str(), member] {
                 assert!(!text.contains(char::is_control), "{text:?} has control characters");
             }
         }

@@ -1,9 +1,10 @@
 //! Policies: read, judged, fixed and moved to another release.
 
+use diagnostics::Severity;
 use featureset::change::{Change, Side};
 use featureset::facts::Facts;
-use featureset::finding::Severity;
-use featureset::policy::{edit, pin, read};
+use featureset::fix;
+use featureset::policy::{pin, read};
 use featureset::recipe::Recipe;
 use featureset::rules::{hazards, judge};
 use featureset::selection::Selection;
@@ -39,9 +40,9 @@ fn errors(text: &str) -> usize {
 
 fn fixing_loses_nothing(text: &str) {
     let facts = Facts::embedded();
-    let Some(fixed) = edit::fix(text, facts) else { return };
+    let Some(fixed) = fix::fix(text, facts) else { return };
     no_line_is_lost(text, &fixed.text);
-    assert!(edit::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");
+    assert!(fix::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");
     assert!(errors(&fixed.text) <= errors(text), "fixing adds errors");
 }
 

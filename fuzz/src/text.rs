@@ -1,11 +1,11 @@
 //! Properties of texts and findings that several targets share.
 
-use featureset::finding::{Finding, Label};
+use diagnostics::{Diagnostic, Label};
 
-/// Every place of a finding is a stretch of the text, and its edit can be applied.
-pub(crate) fn findings_are_in(text: &str, findings: &[Finding]) {
+/// Asserts that every span of a finding is in the text, and that its edit can be applied.
+pub(crate) fn findings_are_in(text: &str, findings: &[Diagnostic]) {
     for finding in findings {
-        let places = std::iter::once(&finding.place).chain(&finding.related);
+        let places = finding.label().into_iter().chain(&finding.related);
         for Label { span, .. } in places {
             assert!(text.get(span.start..span.end).is_some(), "{}: {span:?} is not in the text", finding.code);
         }

@@ -209,7 +209,7 @@ fn a_binary_is_judged_by_its_own_build_information() {
     assert_eq!(run(folder.path(), &["tags"]).stdout, "ts_include_cli,ts_omit_aws,netgo\n");
 }
 
-/// What SARIF 2.1.0 asks of a log with one run, checked key by key against the standard's sections 3.13 to 3.30.
+/// Checks a log with one run key by key against sections 3.13 to 3.30 of the SARIF 2.1.0 standard.
 fn is_sarif(log: &serde_json::Value) {
     let text = |value: &serde_json::Value| assert!(value.is_string(), "{value}");
     assert_eq!(log["version"], "2.1.0");

@@ -328,7 +328,7 @@ fn build_interrupted_keeps_the_old_artifacts() {
     rustix::process::kill_process(group, rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted; what was there before is untouched"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted; existing files are unchanged"));
     assert!(!Path::new(&format!("/proc/{go}")).exists(), "go itself was ended too");
     assert_eq!(world.artefacts(), before);
     world.serve(&world.recipe());

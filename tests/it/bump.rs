@@ -126,7 +126,10 @@ fn bump_to_1_104_asks_for_the_new_features() {
         let check = run(folder.path(), &["check"]);
         assert_eq!(check.status, 1);
         assert!(check.stderr.contains("`udptransport` is not decided"), "{}", check.stderr);
-        assert_eq!(check.stderr.contains("needed by `listenrawdisco`, `portmapper`, kept here"), name == "keeps_both");
+        assert_eq!(
+            check.stderr.contains("needed by `listenrawdisco`, `portmapper`, which is kept"),
+            name == "keeps_both"
+        );
         // The release is embedded, so no registry is written next to the policy.
         assert!(!folder.path().join("registry").exists());
     }

@@ -68,7 +68,7 @@ fn check_json_has_schema_and_findings() {
     let ran = run(folder.path(), &["check", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, ran.stderr.as_str()), (1, ""));
-    assert_eq!((&document["schema"], &document["policy"]), (&1.into(), &"featureset.yaml".into()));
+    assert_eq!((&document["schema"], &document["policy"]), (&2.into(), &"featureset.yaml".into()));
     let findings = document["findings"].as_array().unwrap();
     let finding = |code: &str| findings.iter().find(|finding| finding["code"] == code).unwrap();
     insta::assert_snapshot!("check_json_undecided_feature", format!("{:#}", finding("undecided-feature")));

@@ -2,7 +2,7 @@
 //!
 //! The programs inside hold build information and nothing else, where a real one would only be slower.
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,6 @@ use image::platform::Platform;
 use image::root::Contents;
 use regex::Regex;
 use tailscale_featureset::artifact::{Opened, is_text, open};
-use tailscale_featureset::problem::Problem;
 use tailscale_featureset::process::on_path;
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::tools::upx;
@@ -60,13 +59,13 @@ impl Bench {
     }
 }
 
-fn problem(error: anyhow::Error) -> Problem {
+fn problem(error: anyhow::Error) -> Diagnostic {
     error.downcast().unwrap()
 }
 
 fn told(opened: anyhow::Result<Opened>) -> String {
     let mut text = String::new();
-    let mut say = |problem: &Problem| {
+    let mut say = |problem: &Diagnostic| {
         writeln!(text, "{}: {}\n  why: {}\n  next: {}", problem.code, problem.message, problem.why, problem.next)
             .unwrap();
     };

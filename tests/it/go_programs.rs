@@ -50,7 +50,7 @@ fn type_check_against_a_changed_package_reports_the_line() {
     assert!(complaints[0].starts_with("main.go:10:"), "{complaints:?}");
     assert!(complaints[0].contains("DERPRegionID"), "{complaints:?}");
     let error = after.build_program(&go, &OUTDATED).unwrap_err();
-    let problem = error.downcast_ref::<tailscale_featureset::problem::Problem>().unwrap();
+    let problem = error.downcast_ref::<diagnostics::Diagnostic>().unwrap();
     insta::assert_snapshot!(format!("{}\n{}\n{}\n{}", problem.code, problem.message, problem.why, problem.next));
 }
 

@@ -84,7 +84,7 @@ fn outputs_are_written_next_to_the_policy() {
     let home = Home::new();
     let ran = home.run("deep", &["docs"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
-    let names = ["device.md", "features.md", "featureset.schema.json", "findings.md", "hazards.md"];
+    let names = ["device.md", "diagnostics.md", "features.md", "featureset.schema.json", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
     let page = std::fs::read_to_string(home.path("docs/features.md")).unwrap();
@@ -93,6 +93,7 @@ fn outputs_are_written_next_to_the_policy() {
     let ran = home.run("", &["docs", "--check"]);
     assert_eq!(ran.status, 1, "{}", ran.shown());
     assert!(ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
+    assert!(ran.stderr.contains("error[stale-page]"), "{}", ran.shown());
     let plan = home.run("deep", &["build-tailscale", "--dry-run", "--target", "amd64"]);
     let target = home.path("target/tailscale/amd64/.work").display().to_string();
     assert_eq!(plan.status, 0, "{}", plan.shown());

@@ -10,6 +10,7 @@ mod build;
 mod bump;
 mod cli;
 mod common;
+mod diagnostics;
 mod escaping;
 mod foreign;
 mod go_packages;

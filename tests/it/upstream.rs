@@ -207,7 +207,7 @@ fn audit_of_build_dist_calls_equals_the_script() {
             command.arg(&script).args(arguments).env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
             assert!(!command.env("TAGS", "ts_omit_aws").status().unwrap().success(), "refused with TAGS");
             let lists = lists(&format!("TAGS=ts_omit_aws ./build_dist.sh {}", arguments.join(" ")));
-            assert!(lists[0].findings.iter().any(|finding| finding.code == "build-dist-fails"));
+            assert!(lists[0].findings.iter().any(|finding| finding.code.as_str() == "build-dist-fails"));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod record;
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
@@ -13,7 +13,6 @@ use xshell::{Cmd, Shell};
 use self::record::Record;
 use crate::args::Ci;
 use tailscale_featureset::commands::{Outcome, registry};
-use tailscale_featureset::problem::Problem;
 use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
 use tailscale_featureset::tools::debian::is_debian;
 use tailscale_featureset::{outln, process, progress};
@@ -103,7 +102,7 @@ const OTHER_POLICY: &str = "cargo test --locked --package tailscale-featureset -
 /// With `--full`, a step that passed on the same files before is skipped unless `--again` is given.
 ///
 /// # Errors
-/// A [`Problem`] that names the step.
+/// A [`Diagnostic`] that names the step.
 pub(crate) fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
     if flags.list_parts {
         PARTS.iter().for_each(list);
@@ -168,7 +167,7 @@ fn step(name: &str, command: Cmd<'_>) -> Result<()> {
     let ran = command.quiet().run();
     process::check_interrupt()?;
     ran.map_err(|error| {
-        Problem::new(
+        Diagnostic::failure(
             Code::CiStepFailed,
             format!("the step `{name}` failed"),
             error.to_string(),

@@ -3,7 +3,7 @@
 //! libFuzzer needs instrumented code, and Rust's stable compiler can instrument; only the sanitizers need the nightly one. The
 //! workspace forbids unsafe code, so panics, overflows, memory and time are what there is to find.
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use crate::args::Fuzz;
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::commands::{Outcome, registry};
-use tailscale_featureset::problem::Problem;
 use tailscale_featureset::tools::go;
 use tailscale_featureset::{process, progress};
 
@@ -38,7 +37,7 @@ const LONGEST: u64 = 1 << 16;
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] that names the target and the input if a property does not hold, or if the targets can't be built.
+/// A [`Diagnostic`] that names the target and the input if a property does not hold, or if the targets can't be built.
 pub(crate) fn run(policy: Option<&Path>, flags: &Fuzz) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let corpus = root.join("fuzz/corpus");
@@ -70,7 +69,9 @@ fn chosen(corpus: &Path, only: &[String]) -> Result<Vec<String>> {
     if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
         let message = format!("there is no fuzz target `{unknown}`");
         let next = format!("Name one of {}.", names.join(", "));
-        return Err(Problem::new(Code::UnknownTarget, message, "each folder of fuzz/corpus is a target", next).into());
+        return Err(
+            Diagnostic::failure(Code::UnknownTarget, message, "each folder of fuzz/corpus is a target", next).into()
+        );
     }
     names.retain(|name| only.is_empty() || only.contains(name));
     Ok(names)
@@ -157,7 +158,7 @@ impl Fuzzer {
         }
         let input = output.stderr.lines().find_map(|line| line.split("Test unit written to ").nth(1));
         let input = input.unwrap_or("(no input was kept)");
-        Err(Problem::new(
+        Err(Diagnostic::failure(
             Code::FuzzPropertyBroken,
             format!("the fuzz target `{target}` fails on {input}"),
             reason(&output.stderr),

@@ -19,7 +19,7 @@ use tailscale_featureset::upstream::Upstream;
 /// Runs the command.
 ///
 /// # Errors
-/// A [`tailscale_featureset::problem::Problem`] outside this repository, or where a release can't be had.
+/// A [`diagnostics::Diagnostic`] outside this repository, or where a release can't be had.
 pub(crate) fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
     match command {
         Hazards::Prove { ids, releases, build } => prove::run(policy, ids, releases, *build),

@@ -12,9 +12,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Subcommand};
-use tailscale_featureset::cli::{Cli, Format};
+use tailscale_featureset::cli::Cli;
 use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
+use tailscale_featureset::format::FindingsFormat;
 
 use args::Maintenance;
 
@@ -35,10 +36,10 @@ fn command() -> Command {
 fn run(matches: &ArgMatches) -> u8 {
     let is_pin = matches.subcommand_matches("image").is_some_and(|image| image.subcommand_name() == Some("pin"));
     if is_pin || matches.subcommand_name().is_some_and(Maintenance::has_subcommand) {
-        return entry::status(maintain(matches, is_pin), Format::Human);
+        return entry::status(maintain(matches, is_pin), FindingsFormat::Human);
     }
     match Cli::from_arg_matches(matches) {
-        Ok(cli) => entry::status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
+        Ok(cli) => entry::status(commands::run(&cli), cli.format()),
         Err(shown) => entry::usage(&shown),
     }
 }

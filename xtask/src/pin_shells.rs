@@ -17,7 +17,7 @@ const FILE: &str = "crates/image/shells.json";
 /// Runs the command. Nothing is written before every package was read.
 ///
 /// # Errors
-/// A [`tailscale_featureset::problem::Problem`] outside this repository, or where a package can't be had.
+/// A [`diagnostics::Diagnostic`] outside this repository, or where a package can't be had.
 pub(crate) fn run(policy: Option<&Path>) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let cache = Cache::of_user();

@@ -16,7 +16,7 @@ use tailscale_featureset::{outln, progress, typecheck, upstream};
 /// Runs the command. Complaints go to stdout, `PROGRAM on RELEASE: FILE:LINE:COLUMN: TEXT`.
 ///
 /// # Errors
-/// A [`tailscale_featureset::problem::Problem`] if a release can't be fetched or the type-checker itself does not build.
+/// A [`diagnostics::Diagnostic`] if a release can't be fetched or the type-checker itself does not build.
 pub(crate) fn run(policy: Option<&Path>, flags: &Programs) -> Result<Outcome> {
     registry::repository(policy)?;
     let cache = Cache::of_user();

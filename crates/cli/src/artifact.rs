@@ -16,10 +16,9 @@ use gobinary::{BuildInfo, FileKind, Identity, classify, identify};
 use image::scan::{Format, Program, programs};
 
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::process::check_interrupt;
 use crate::{files, limits};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The bytes of a file that decide whether it is text.
 const BEGINNING: u64 = 8 << 10;
@@ -33,7 +32,7 @@ pub struct Opened {
     pub binaries: Vec<Binary>,
     /// Other and unreadable members, each as the problem that is reported if no Tailscale is found. The last problem counts
     /// the members that are not listed.
-    pub others: Vec<Problem>,
+    pub others: Vec<Diagnostic>,
 }
 
 /// A program with Tailscale.
@@ -72,7 +71,7 @@ impl Binary {
 /// Whether a file is text: its beginning is UTF-8 without control characters.
 ///
 /// # Errors
-/// A [`Problem`] if it can't be read or is not a regular file.
+/// A [`Diagnostic`] if it can't be read or is not a regular file.
 pub fn is_text(path: &Path) -> Result<bool> {
     let mut beginning = Vec::new();
     let read = regular(path)?.take(BEGINNING).read_to_end(&mut beginning);
@@ -91,7 +90,7 @@ pub fn is_text(path: &Path) -> Result<bool> {
 /// Opens a program, a package or an image. Packed programs are unpacked by UPX from the PATH or the cache.
 ///
 /// # Errors
-/// A [`Problem`] that describes the file if no program in it contains Tailscale, or if it can't be read.
+/// A [`Diagnostic`] that describes the file if no program in it contains Tailscale, or if it can't be read.
 pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
     let file = regular(path)?;
     let go_on = || check_interrupt().is_ok();
@@ -120,7 +119,7 @@ pub fn open(path: &Path, cache: &Cache) -> Result<Opened> {
 #[derive(Default)]
 struct Found {
     binaries: Vec<Binary>,
-    others: Vec<Problem>,
+    others: Vec<Diagnostic>,
     /// The number of members that are not listed.
     more: usize,
     /// The number of unpacked programs.
@@ -142,7 +141,7 @@ impl Found {
                 Ok(())
             }
         });
-        match looked.map_err(|error| error.downcast::<Problem>()) {
+        match looked.map_err(|error| error.downcast::<Diagnostic>()) {
             Ok(()) => {}
             Err(Ok(problem)) if self.others.len() < limits::OTHERS => self.others.push(problem),
             Err(Ok(_)) => self.more += 1,
@@ -156,9 +155,9 @@ fn regular(path: &Path) -> Result<std::fs::File> {
     files::open_regular(path).map_err(|error| unreadable(path, &error).into())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     let message = format!("can't read {}", path.display());
-    Problem::new(Code::FileError, message, error.to_string(), "Name a program, a package, an image or a recipe.")
+    Diagnostic::failure(Code::FileError, message, error.to_string(), "Name a program, a package, an image or a recipe.")
 }
 
 fn place(name: &str, within: &[String]) -> String {

@@ -10,9 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 
-use crate::problem::Problem;
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The name of the folder in the user's folder of caches.
 const NAME: &str = "tailscale-featureset";
@@ -67,7 +66,7 @@ impl Cache {
     /// The folder, created if it does not exist.
     ///
     /// # Errors
-    /// A [`Problem`] if it can't be created, or if other users own it or can write to it.
+    /// A [`Diagnostic`] if it can't be created, or if other users own it or can write to it.
     pub fn folder(&self) -> Result<&Path> {
         if let Some(folder) = self.0.opened.get() {
             return Ok(folder.path());
@@ -87,7 +86,7 @@ impl Cache {
     /// The folder, if it exists.
     ///
     /// # Errors
-    /// A [`Problem`] if other users own it or can write to it.
+    /// A [`Diagnostic`] if other users own it or can write to it.
     pub fn existing(&self) -> Result<Option<&Path>> {
         let exists = self.0.lasting.as_ref().is_some_and(|path| path.symlink_metadata().is_ok());
         if self.0.opened.get().is_some() || exists { self.folder().map(Some) } else { Ok(None) }
@@ -114,7 +113,7 @@ impl Cache {
     /// that folder. The program's digest is recorded. `fill` must verify what it fetches.
     ///
     /// # Errors
-    /// Those of `fill`, and a [`Problem`] if a file can't be written.
+    /// Those of `fill`, and a [`Diagnostic`] if a file can't be written.
     pub fn provide(&self, name: &str, fill: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<PathBuf> {
         let folder = self.folder()?;
         let tools = folder.join("tools");
@@ -136,7 +135,7 @@ impl Cache {
     /// Records that this program made the bytes with this digest; `path` is their location, for a reader of the record.
     ///
     /// # Errors
-    /// A [`Problem`] if the record can't be written.
+    /// A [`Diagnostic`] if the record can't be written.
     pub fn record_made(&self, digest: &str, path: &Path) -> Result<()> {
         files::write(&made(self.folder()?, digest), &format!("{}\n", path.display()))
     }
@@ -189,9 +188,14 @@ fn made(folder: &Path, digest: &str) -> PathBuf {
     folder.join("artifacts").join(digest)
 }
 
-fn not_created(path: &Path, error: &std::io::Error) -> Problem {
+fn not_created(path: &Path, error: &std::io::Error) -> Diagnostic {
     let next = "Set XDG_CACHE_HOME to an absolute path where this user can create a folder.";
-    Problem::new(Code::CacheNotCreated, format!("can't create the cache {}", path.display()), error.to_string(), next)
+    Diagnostic::failure(
+        Code::CacheNotCreated,
+        format!("can't create the cache {}", path.display()),
+        error.to_string(),
+        next,
+    )
 }
 
 /// Refuses a folder that other users can change: programs are run from it.
@@ -210,7 +214,8 @@ fn check(path: &Path) -> Result<()> {
     };
     let why = format!("{why}; programs are run from it, so it must be this user's only");
     let next = "Delete it, or set XDG_CACHE_HOME to another folder; with sudo, `sudo --set-home` uses root's own.";
-    Err(Problem::new(Code::CacheNotTrusted, format!("{} is not used as the cache", path.display()), why, next).into())
+    Err(Diagnostic::failure(Code::CacheNotTrusted, format!("{} is not used as the cache", path.display()), why, next)
+        .into())
 }
 
 #[cfg(test)]
@@ -222,7 +227,7 @@ mod tests {
     }
 
     fn code(result: Result<impl Sized>) -> Code {
-        result.err().unwrap().downcast_ref::<Problem>().unwrap().code.clone()
+        result.err().unwrap().downcast_ref::<Diagnostic>().unwrap().code.clone()
     }
 
     #[test]
@@ -253,7 +258,7 @@ mod tests {
             std::fs::create_dir(&other).unwrap();
             std::os::unix::fs::chown(&other, Some(65534), None).unwrap();
             let error = Cache::at(other).folder().unwrap_err();
-            assert!(error.downcast_ref::<Problem>().unwrap().why.starts_with("it belongs to user 65534"));
+            assert!(error.downcast_ref::<Diagnostic>().unwrap().why.starts_with("it belongs to user 65534"));
         }
     }
 

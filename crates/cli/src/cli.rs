@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::format::{FindingsFormat, Format};
+
 pub use audit::{Audit, Import, What};
 pub use bench::{Bench, Load};
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
-use crate::problem::Problem;
 use crate::shard::Shard;
-use diagnostics::Code;
 
 /// The name of the policy's file.
 pub const POLICY_FILE: &str = "featureset.yaml";
@@ -29,67 +29,70 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", global = true)]
     pub policy: Option<PathBuf>,
 
-    /// The format of findings and results.
-    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
-    format: Format,
-
     /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// Returns the chosen format.
-    ///
-    /// # Errors
-    /// A [`Problem`] for SARIF with a command that reports no findings in a file.
-    pub fn format(&self) -> Result<Format, Problem> {
-        let finds = match &self.command {
-            Command::Check(_) | Command::Audit(_) | Command::Review(_) => true,
-            Command::Bump(flags) => flags.check,
-            _ => false,
-        };
-        if self.format != Format::Sarif || finds {
-            return Ok(self.format);
+    /// Returns the chosen format, in which failures are reported too.
+    #[must_use]
+    pub fn format(&self) -> FindingsFormat {
+        match &self.command {
+            Command::Check(given) => given.format,
+            Command::Audit(given) => given.format,
+            Command::Review(given) => given.format,
+            Command::Bump(given) => given.format,
+            Command::Tags(given) => given.format.into(),
+            Command::List(given) => given.format.into(),
+            Command::Explain(given) => given.format.into(),
+            Command::BuildTailscale(given) => given.format.into(),
+            Command::Image(given) => given.format.into(),
+            Command::Registry(given) => given.format.into(),
+            Command::Verify(given) => given.format.into(),
+            Command::Bench(given) => given.format.into(),
+            Command::Measure(given) => given.format.into(),
+            Command::Import(given) => given.format.into(),
+            Command::Symbolize(given) => given.format.into(),
+            Command::Docs(given) => given.format.into(),
+            Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
         }
-        let why = "SARIF is for findings in a file: those of `check`, `audit`, `review` and `bump --check`";
-        let next = "Choose `--format json` or `--format github`.";
-        Err(Problem::new(Code::FormatNotOffered, "this command has no output in SARIF", why, next))
     }
 }
 
-/// The format of findings and results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Text for people.
-    Human,
-    /// One JSON document on stdout.
-    Json,
-    /// GitHub workflow commands, which annotate a pull request.
-    Github,
-    /// One SARIF 2.1.0 log on stdout, for code scanning. Only for `check`, `audit`, `review` and `bump --check`.
-    Sarif,
+/// The flags of a command and its output format.
+#[derive(Debug, Args)]
+pub struct Formatted<A: Args, F = Format>
+where
+    F: ValueEnum + Clone + Send + Sync + 'static,
+{
+    /// The flags of the command itself.
+    #[command(flatten)]
+    pub flags: A,
+    /// The format of findings and results.
+    #[arg(long, value_enum, default_value = "human", global = true)]
+    pub format: F,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the policy and report every finding
-    Check(Check),
+    Check(Formatted<Check, FindingsFormat>),
     /// Print the policy's build tags, or the whole `go build` command
-    Tags(Tags),
+    Tags(Formatted<Tags>),
     /// List the features of the pinned release with their decisions
-    List(List),
+    List(Formatted<List>),
     /// Explain one feature or hazard
-    Explain(Explain),
+    Explain(Formatted<Explain>),
     /// Build, verify and pack the binaries of the policy's targets
-    BuildTailscale(BuildTailscale),
+    BuildTailscale(Formatted<BuildTailscale>),
     /// Make images for RouterOS, lint an archive, or print installation commands
-    Image(Image),
+    Image(Formatted<Image>),
     /// Read the feature registry of releases from upstream's modules and write it to files
-    Registry(Registry),
+    Registry(Formatted<Registry>),
     /// Run the shipped daemon in a test network and check it against the policy
-    Verify(Verify),
+    Verify(Formatted<Verify>),
     /// Internal: the process of `verify` inside its namespaces
     #[command(hide = true)]
     VerifyInside {
@@ -97,7 +100,7 @@ pub enum Command {
         plan: String,
     },
     /// Benchmark the shipped binary against an unmodified Go build
-    Bench(Bench),
+    Bench(Formatted<Bench>),
     /// Internal: the process of `bench` inside its namespaces
     #[command(hide = true)]
     BenchInside {
@@ -105,19 +108,19 @@ pub enum Command {
         plan: String,
     },
     /// Explain a change of the policy as Markdown for a pull request
-    Review(Review),
+    Review(Formatted<Review, FindingsFormat>),
     /// Pin another release and list the decisions that it requires
     Bump(Bump),
     /// Measure the size of each feature, or find what to omit to fit a budget
-    Measure(Measure),
+    Measure(Formatted<Measure>),
     /// Audit a tag list, build script or binary
-    Audit(Audit),
+    Audit(Formatted<Audit, FindingsFormat>),
     /// Generate a policy from a tag list, build script or binary (reasons left as TODO)
-    Import(Import),
+    Import(Formatted<Import>),
     /// Add files, lines and inlined frames to a traceback of a shipped binary
-    Symbolize(Symbolize),
+    Symbolize(Formatted<Symbolize>),
     /// Write every generated file
-    Docs(Docs),
+    Docs(Formatted<Docs>),
 }
 
 /// Flags of `check`.
@@ -229,6 +232,9 @@ pub struct Bump {
     /// Report the consequences without changing anything.
     #[arg(long)]
     pub dry_run: bool,
+    /// The format of findings and results; `sarif` only with `--check`.
+    #[arg(long, value_enum, default_value = "human", requires_if("sarif", "check"))]
+    pub format: FindingsFormat,
 }
 
 /// The release that `bump` pins.

@@ -25,27 +25,27 @@ pub use crate::outcome::Outcome;
 /// Runs a command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if it can't run, [`crate::problem::Interrupted`] after a signal.
+/// A [`diagnostics::Diagnostic`] if it can't run, [`crate::interrupted::Interrupted`] after a signal.
 pub fn run(cli: &Cli) -> Result<Outcome> {
-    let (policy, format) = (cli.policy.as_deref(), cli.format()?);
+    let policy = cli.policy.as_deref();
     match &cli.command {
-        Command::Check(flags) => check::run(policy, format, flags),
-        Command::Tags(flags) => tags::run(policy, format, flags),
-        Command::List(flags) => list::run(policy, format, flags),
-        Command::Explain(flags) => explain::run(policy, format, flags),
-        Command::BuildTailscale(flags) => build_tailscale::run(policy, format, flags),
-        Command::Registry(flags) => registry::run(policy, flags),
-        Command::Image(flags) => image::run(policy, format, flags),
-        Command::Review(flags) => review::run(policy, format, flags),
-        Command::Bump(flags) => bump::run(policy, format, flags),
-        Command::Measure(flags) => measure::run(policy, format, flags),
-        Command::Audit(flags) => audit::run(policy, format, flags),
-        Command::Import(flags) => import::run(policy, format, flags),
-        Command::Symbolize(flags) => symbolize::run(policy, flags),
-        Command::Verify(flags) => verify::run(policy, format, flags),
+        Command::Check(given) => check::run(policy, given.format, &given.flags),
+        Command::Tags(given) => tags::run(policy, given.format, &given.flags),
+        Command::List(given) => list::run(policy, given.format, &given.flags),
+        Command::Explain(given) => explain::run(policy, given.format, &given.flags),
+        Command::BuildTailscale(given) => build_tailscale::run(policy, given.format, &given.flags),
+        Command::Registry(given) => registry::run(policy, &given.flags),
+        Command::Image(given) => image::run(policy, given.format, &given.flags),
+        Command::Review(given) => review::run(policy, given.format, &given.flags),
+        Command::Bump(flags) => bump::run(policy, flags.format, flags),
+        Command::Measure(given) => measure::run(policy, given.format, &given.flags),
+        Command::Audit(given) => audit::run(policy, given.format, &given.flags),
+        Command::Import(given) => import::run(policy, given.format, &given.flags),
+        Command::Symbolize(given) => symbolize::run(policy, &given.flags),
+        Command::Verify(given) => verify::run(policy, given.format, &given.flags),
         Command::VerifyInside { plan } => verify::run_inside(plan),
-        Command::Bench(flags) => bench::run(policy, format, flags),
+        Command::Bench(given) => bench::run(policy, given.format, &given.flags),
         Command::BenchInside { plan } => bench::run_inside(plan),
-        Command::Docs(flags) => docs::run(policy, flags),
+        Command::Docs(given) => docs::run(policy, given.format, &given.flags),
     }
 }

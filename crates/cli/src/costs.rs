@@ -9,9 +9,8 @@ use featureset::name::FeatureName;
 use featureset::selection::Selection;
 
 use crate::pinned::Pinned;
-use crate::problem::Problem;
 use crate::{files, limits};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The folder of the files, relative to the policy's folder.
 pub const FOLDER: &str = "docs/costs";
@@ -30,7 +29,7 @@ impl Known {
     /// Reads the costs of these targets from the policy's folder.
     ///
     /// # Errors
-    /// A [`Problem`] if a file exists and can't be read.
+    /// A [`Diagnostic`] if a file exists and can't be read.
     pub fn read<'a>(root: &Path, targets: impl Iterator<Item = &'a String>) -> Result<Self> {
         let mut known = BTreeMap::new();
         for target in targets {
@@ -83,7 +82,7 @@ fn phrase(cost: &Cost) -> String {
 /// Reads the costs of one target, if they were measured.
 ///
 /// # Errors
-/// A [`Problem`] if the file exists and can't be read.
+/// A [`Diagnostic`] if the file exists and can't be read.
 pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     let path = path(root, target);
     if !path.exists() {
@@ -91,7 +90,7 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
     }
     let parsed = Costs::from_json(&files::read_text(&path, limits::MEASURED)?).map_err(|why| {
         let next = "Restore the file from version control, or delete it and measure again.";
-        Problem::new(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
+        Diagnostic::failure(Code::CostsDamaged, format!("can't read {}", path.display()), why, next)
     });
     Ok(Some(parsed?))
 }

@@ -3,19 +3,20 @@
 use std::borrow::Cow;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Format};
+use crate::cli::Cli;
 use crate::commands;
+use crate::format::FindingsFormat;
+use crate::interrupted::Interrupted;
 use crate::outcome::Outcome;
-use crate::problem::{Interrupted, Problem};
 use crate::{errln, escape, output, render};
 use clap::Parser;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the product with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
     exit(match Cli::try_parse() {
-        Ok(cli) => status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
+        Ok(cli) => status(commands::run(&cli), cli.format()),
         Err(shown) => usage(&shown),
     })
 }
@@ -24,8 +25,8 @@ pub fn main() -> ExitCode {
 #[must_use]
 pub fn exit(status: u8) -> ExitCode {
     match output::failure() {
-        Some(problem) => {
-            render::problem(&problem, Format::Human);
+        Some(failure) => {
+            render::failure(&failure, FindingsFormat::Human);
             ExitCode::from(status.max(2))
         }
         None => ExitCode::from(status),
@@ -34,7 +35,7 @@ pub fn exit(status: u8) -> ExitCode {
 
 /// Shows why a command could not run, and returns its exit status.
 #[must_use]
-pub fn status(result: anyhow::Result<Outcome>, format: Format) -> u8 {
+pub fn status(result: anyhow::Result<Outcome>, format: FindingsFormat) -> u8 {
     match result {
         Ok(Outcome::Clean) => 0,
         Ok(Outcome::Findings) => 1,
@@ -44,14 +45,14 @@ pub fn status(result: anyhow::Result<Outcome>, format: Format) -> u8 {
         }
         Err(error) => {
             let unforeseen = || {
-                Problem::new(
+                Diagnostic::failure(
                     Code::InternalError,
                     error.to_string(),
                     chain(&error),
                     "Please report this with the command that you ran.",
                 )
             };
-            render::problem(&error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen), format);
+            render::failure(&error.downcast_ref::<Diagnostic>().cloned().unwrap_or_else(unforeseen), format);
             2
         }
     }

@@ -15,15 +15,14 @@ use rustix::fs::{OFlags, fgetxattr, flistxattr, getxattr, listxattr};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::problem::Problem;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 pub use lock::lock;
 pub use temporary::{check_room, private_file, private_folder};
 
 pub use reading::{open_regular, read_regular, read_text};
 
-fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
+fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Diagnostic {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return disk_full(format!("can't {doing} {}", path.display()), error.to_string());
     }
@@ -33,19 +32,19 @@ fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Problem {
         std::io::ErrorKind::IsADirectory => "Name the file in it.",
         _ => "Check the path and run it again.",
     };
-    Problem::new(Code::FileError, format!("can't {doing} {}", path.display()), error.to_string(), next)
+    Diagnostic::failure(Code::FileError, format!("can't {doing} {}", path.display()), error.to_string(), next)
 }
 
 /// Returns the problem of a full disk.
 #[must_use]
-pub fn disk_full(message: String, why: String) -> Problem {
-    Problem::new(Code::DiskFull, message, why, "Free some space on that disk and run it again.")
+pub fn disk_full(message: String, why: String) -> Diagnostic {
+    Diagnostic::failure(Code::DiskFull, message, why, "Free some space on that disk and run it again.")
 }
 
 /// Reads a text file.
 ///
 /// # Errors
-/// A [`Problem`] that names the path; also where the file is not UTF-8.
+/// A [`Diagnostic`] that names the path; also where the file is not UTF-8.
 pub fn read(path: &Path) -> Result<String> {
     Ok(std::fs::read_to_string(path).map_err(|error| problem(path, "read", &error))?)
 }
@@ -53,7 +52,7 @@ pub fn read(path: &Path) -> Result<String> {
 /// Reads a file's bytes.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(std::fs::read(path).map_err(|error| problem(path, "read", &error))?)
 }
@@ -61,7 +60,7 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 /// Makes a folder and those above it.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn make_folder(path: &Path) -> Result<()> {
     Ok(std::fs::create_dir_all(path).map_err(|error| problem(path, "make the folder", &error))?)
 }
@@ -69,7 +68,7 @@ pub fn make_folder(path: &Path) -> Result<()> {
 /// Makes a folder that is empty: what an earlier, interrupted run left in it goes.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn empty_folder(path: &Path) -> Result<()> {
     if path.exists() {
         std::fs::remove_dir_all(path).map_err(|error| problem(path, "empty", &error))?;
@@ -85,7 +84,7 @@ pub fn empty_folder(path: &Path) -> Result<()> {
 /// list a new file would not have, is rewritten in its place, see [`rewrite`].
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     write_bytes(path, text.as_bytes())
 }
@@ -93,7 +92,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 /// Writes bytes as [`write`] does.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     let Ok(named) = std::fs::symlink_metadata(path) else { return make(path, bytes, true).map(drop) };
     let (real, old) = regular(path, &named)?;
@@ -117,7 +116,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// runs at once, one creates it.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn create(path: &Path, text: &str) -> Result<bool> {
     make(path, text.as_bytes(), false)
 }
@@ -156,7 +155,7 @@ const PARTIAL: &str = ".partial-";
 fn regular(path: &Path, named: &Metadata) -> Result<(PathBuf, Metadata)> {
     let refused = |why: &str| {
         let next = "Name a regular file, or one that is not there yet.";
-        Problem::new(Code::FileError, format!("can't write {}", path.display()), why, next)
+        Diagnostic::failure(Code::FileError, format!("can't write {}", path.display()), why, next)
     };
     let Ok(found) = std::fs::metadata(path) else { return Err(refused("it is a link that leads nowhere").into()) };
     if !found.is_file() {
@@ -228,7 +227,7 @@ fn rewrite(copy: NamedTempFile, path: &Path, bytes: &[u8]) -> std::io::Result<()
 /// Writes a program as [`write`] does, and lets it be run.
 ///
 /// # Errors
-/// A [`Problem`] that names the path.
+/// A [`Diagnostic`] that names the path.
 pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
     write_bytes(path, bytes)?;
     let mode = std::fs::Permissions::from_mode(0o755);
@@ -238,7 +237,7 @@ pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Moves a file into its place, on one file system.
 ///
 /// # Errors
-/// A [`Problem`] that names the destination.
+/// A [`Diagnostic`] that names the destination.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(std::fs::rename(from, to).map_err(|error| problem(to, "write", &error))?)
 }
@@ -246,7 +245,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Makes a symbolic link, in the place of one that is there.
 ///
 /// # Errors
-/// A [`Problem`] that names the link.
+/// A [`Diagnostic`] that names the link.
 pub fn link(target: &str, link: &Path) -> Result<()> {
     if std::fs::read_link(link).is_ok_and(|old| old == Path::new(target)) {
         return Ok(());

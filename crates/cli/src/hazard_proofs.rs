@@ -16,7 +16,7 @@ const PROOFS: &str = "crates/featureset/proofs";
 /// one differently changes nothing: a complaint contains milliseconds, so a second run would change the file.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the file can't be written.
+/// A [`diagnostics::Diagnostic`] if the file can't be written.
 pub fn record(root: &Path, id: &str, generated_by: &str, mut seen: Vec<Observation>) -> Result<Proof> {
     let path = root.join(PROOFS).join(format!("{id}.json"));
     let known = std::fs::read_to_string(&path).ok().and_then(|text| Proof::from_json(&text).ok());

@@ -12,7 +12,7 @@
 //!   [`typecheck`]: type-checking of selections; [`splits`]: comparison of two releases' source
 //! - [`netlab`]: the test network, in which daemons run
 //! - [`render`]: findings in each format; [`output`], [`progress`]: printing; [`escape`]: escaping of untrusted text
-//! - [`invocation`]: the program's name; [`problem`]: failures of a command
+//! - [`invocation`]: the program's name; [`format`]: the output formats; [`interrupted`]: the error after a signal
 //! - [`process`], [`files`]: child processes and files; [`shard`]: parts of a list of jobs
 
 pub mod artifact;
@@ -23,14 +23,15 @@ pub mod costs;
 pub mod entry;
 pub mod escape;
 pub mod files;
+pub mod format;
 pub mod hazard_proofs;
+pub mod interrupted;
 pub mod invocation;
 pub mod limits;
 pub mod netlab;
 pub mod outcome;
 pub mod output;
 pub mod pinned;
-pub mod problem;
 pub mod process;
 pub mod programs;
 pub mod progress;

@@ -12,8 +12,7 @@ use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::stdio::stdout;
 
 use crate::escape;
-use crate::problem::Problem;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Prints a line of the product.
 #[macro_export]
@@ -31,6 +30,9 @@ macro_rules! errln {
 pub fn product(text: Arguments<'_>) {
     write(&escape::report(&text.to_string()));
 }
+
+/// The version of the JSON documents. It increases if a key or a code is renamed or removed.
+pub const SCHEMA: u32 = 2;
 
 /// Writes a JSON document to stdout, and a line break after it.
 pub fn json(document: &serde_json::Value) {
@@ -84,10 +86,10 @@ fn write(text: &str) {
 
 /// Why not all of the product could be written; `None` if it could, or if its reader left.
 #[must_use]
-pub fn failure() -> Option<Problem> {
+pub fn failure() -> Option<Diagnostic> {
     let Ended::Failed(why) = ENDED.get()? else { return None };
     let next = "Redirect it to a file with enough room, to a pipe or to /dev/null, and run it again.";
-    Some(Problem::new(Code::OutputError, "can't write to stdout", why.as_str(), next))
+    Some(Diagnostic::failure(Code::OutputError, "can't write to stdout", why.as_str(), next))
 }
 
 /// Returns why stdout can't be written to, or `None` if it can. `std` itself ignores the error of such a stdout (EBADF).

@@ -17,8 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::files;
-use crate::problem::{Interrupted, Problem};
-use diagnostics::Code;
+use crate::interrupted::Interrupted;
+use diagnostics::{Code, Diagnostic};
 
 /// Captured output of a finished process.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub fn check_interrupt() -> Result<()> {
 /// Runs a program and captures its output, whatever its exit status.
 ///
 /// # Errors
-/// A [`Problem`] if it can't be started, [`Interrupted`] after a signal.
+/// A [`Diagnostic`] if it can't be started, [`Interrupted`] after a signal.
 pub fn output(command: Command) -> Result<Output> {
     output_within(command, None)
 }
@@ -116,15 +116,15 @@ pub fn absolute_entries(path: &OsStr) -> OsString {
 }
 
 /// The error for a program that can't be started.
-fn not_started(program: &OsStr, why: &str) -> Problem {
+fn not_started(program: &OsStr, why: &str) -> Diagnostic {
     let message = format!("can't start {}", program.to_string_lossy());
-    Problem::new(Code::ToolNotStarted, message, why, "Check that it exists and is executable.")
+    Diagnostic::failure(Code::ToolNotStarted, message, why, "Check that it exists and is executable.")
 }
 
 /// Starts a server whose output goes to a log file.
 ///
 /// # Errors
-/// A [`Problem`] if it can't be started or the log can't be written.
+/// A [`Diagnostic`] if it can't be started or the log can't be written.
 pub fn start(mut command: Command, log: &Path) -> Result<Server> {
     watch_signals()?;
     let opened = std::fs::File::options().create(true).append(true).open(log);
@@ -247,7 +247,7 @@ fn stop(child: &mut Child, patience: Duration) {
 /// Runs a program that must succeed and returns its stdout.
 ///
 /// # Errors
-/// A [`Problem`] with the end of its output if it fails, and as [`output`].
+/// A [`Diagnostic`] with the end of its output if it fails, and as [`output`].
 pub fn stdout(command: Command, next: &str) -> Result<String> {
     let described = description(&command);
     let output = output(command)?;
@@ -259,7 +259,7 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     if is_disk_full(printed) {
         return Err(files::disk_full(message, tail(printed)).into());
     }
-    Err(Problem::new(Code::ToolFailed, message, tail(printed), next).into())
+    Err(Diagnostic::failure(Code::ToolFailed, message, tail(printed), next).into())
 }
 
 /// Returns a command's program and first argument.
@@ -300,7 +300,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 /// As [`on_path`], for a required program.
 ///
 /// # Errors
-/// A [`Problem`] if there is none.
+/// A [`Diagnostic`] if there is none.
 pub fn needed(name: &str) -> Result<PathBuf> {
     let why = "no absolute entry of the PATH has a program of this name";
     Ok(on_path(name).ok_or_else(|| not_started(OsStr::new(name), why))?)
@@ -336,7 +336,7 @@ mod tests {
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
-        let problem = error.downcast_ref::<Problem>().unwrap();
+        let problem = error.downcast_ref::<Diagnostic>().unwrap();
         assert_eq!((&problem.code, problem.why.as_str()), (&Code::ToolFailed, "one\ntwo"));
     }
 
@@ -379,14 +379,14 @@ mod tests {
     fn missing_program_is_a_problem() {
         let missing = [needed("no-such-program-anywhere").map(drop), output(Command::new("/nonexistent/x")).map(drop)];
         for error in missing.map(Result::unwrap_err) {
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ToolNotStarted);
+            assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::ToolNotStarted);
         }
     }
 
     #[test]
     fn relative_paths_and_path_entries_are_not_used() {
         let error = output(Command::new("./sh")).unwrap_err();
-        assert_eq!(error.downcast_ref::<Problem>().unwrap().why, "its path is relative");
+        assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().why, "its path is relative");
         let mut command = Command::new(needed("sh").unwrap());
         command.args(["-c", "echo \"$PATH\""]).env("PATH", ":.:/usr/bin:bin:/bin");
         assert_eq!(output(command).unwrap().stdout, "/usr/bin:/bin\n");
@@ -397,7 +397,7 @@ mod tests {
         let mut command = tied(&needed("sh").unwrap());
         command.args(["-c", "echo 'write x: no space left on device' >&2; exit 1"]);
         let error = stdout(command, "Try again.").unwrap_err();
-        let problem = error.downcast_ref::<Problem>().unwrap();
+        let problem = error.downcast_ref::<Diagnostic>().unwrap();
         let shell = needed("sh").unwrap();
         assert_eq!(problem.code, Code::DiskFull);
         assert_eq!(problem.message, format!("`{} -c` failed (exit status: 1)", shell.display()));

@@ -4,19 +4,17 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Severity};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Severity};
 use featureset::policy::{self, Reading};
 use featureset::rules;
 
 use crate::cache::Cache;
-use crate::cli::Format;
 pub use crate::cli::POLICY_FILE;
 use crate::files;
+use crate::format::{FindingsFormat, Format};
 pub use crate::pinned::Pinned;
-use crate::problem::Problem;
 use crate::{limits, registries, render};
-use diagnostics::Code;
 
 /// A policy and its findings.
 pub struct Project {
@@ -27,7 +25,7 @@ pub struct Project {
     /// The result of parsing.
     pub reading: Reading,
     /// Every finding except notes.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// The known data of upstream.
     pub facts: Cow<'static, Facts>,
     /// The user's cache: provided tools, and the record of artifacts that this program built.
@@ -37,13 +35,13 @@ pub struct Project {
 /// Finds the policy: the named file, or the nearest featureset.yaml in the current folder or above.
 ///
 /// # Errors
-/// A [`Problem`] if there is none.
+/// A [`Diagnostic`] if there is none.
 pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
     let here = std::env::current_dir().map_err(|error| {
-        Problem::new(
+        Diagnostic::failure(
             Code::PolicyMissing,
             "the current folder can't be read",
             error.to_string(),
@@ -53,7 +51,7 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
     let found = here.ancestors().map(|folder| folder.join(POLICY_FILE)).find(|path| path.is_file());
     let found = found.ok_or_else(|| {
         let why = format!("looked in {} and every folder above it", here.display());
-        Problem::new(
+        Diagnostic::failure(
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
@@ -74,7 +72,7 @@ impl Project {
     /// Finds, parses and judges the policy.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no policy, or its file can't be read.
+    /// A [`Diagnostic`] if there is no policy, or its file can't be read.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = find_policy(named)?;
         let text = files::read_text(&path, limits::POLICY)?;
@@ -123,8 +121,8 @@ impl Project {
     ///
     /// # Errors
     /// If the findings can't be printed.
-    pub fn unless(&self, format: Format, holds_back: impl Fn(&Finding) -> bool) -> Result<Option<Pinned<'_>>> {
-        let findings: Vec<Finding> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
+    pub fn unless(&self, format: Format, holds_back: impl Fn(&Diagnostic) -> bool) -> Result<Option<Pinned<'_>>> {
+        let findings: Vec<Diagnostic> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
         match self.pinned() {
             Some(pinned) if findings.is_empty() => Ok(Some(pinned)),
             Some(_) => self.show(&findings, format).map(|()| None),
@@ -137,13 +135,13 @@ impl Project {
     ///
     /// # Errors
     /// If they can't be written as JSON.
-    pub fn show(&self, findings: &[Finding], format: Format) -> Result<()> {
+    pub fn show(&self, findings: &[Diagnostic], format: impl Into<FindingsFormat>) -> Result<()> {
         render::findings(&self.path, &self.text, findings, format)
     }
 
     /// Returns findings about the policy as a JSON document, to which a command may add.
     #[must_use]
-    pub fn document(&self, findings: &[Finding]) -> serde_json::Value {
+    pub fn document(&self, findings: &[Diagnostic]) -> serde_json::Value {
         render::document(&self.path, &self.text, findings)
     }
 

@@ -47,7 +47,7 @@ pub fn read(root: &Path, target: &str) -> Option<Proofs> {
 /// each check that ran, whether it passed, and the decisions that it covers.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the file can't be written.
+/// A [`diagnostics::Diagnostic`] if the file can't be written.
 pub fn record(
     root: &Path,
     pinned: Pinned<'_>,

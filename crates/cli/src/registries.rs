@@ -11,11 +11,10 @@ use featureset::registry::{Feature, Registry, Requirement, TextDigest};
 use featureset::release::{Release, ReleaseLine};
 
 use crate::invocation::generated_by;
-use crate::problem::Problem;
 use crate::tools::go::Go;
 use crate::upstream::{Declared, Upstream};
 use crate::{files, limits};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The folder of the data in this repository, which are built into the program.
 pub const BUILT_IN: &str = "crates/featureset/registry";
@@ -38,7 +37,7 @@ pub fn folder(root: &Path) -> PathBuf {
 /// Returns the known data of upstream: the built-in data, and the registries next to the policy.
 ///
 /// # Errors
-/// A [`Problem`] if a registry next to the policy can't be read or contradicts the built-in data.
+/// A [`Diagnostic`] if a registry next to the policy can't be read or contradicts the built-in data.
 pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
     let folder = root.join(BESIDE);
     let embedded = Facts::embedded();
@@ -57,10 +56,10 @@ pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
 
 /// Returns the problem of a line's registry that differs from the built-in one.
 #[must_use]
-pub fn contradicts(line: ReleaseLine) -> Problem {
+pub fn contradicts(line: ReleaseLine) -> Diagnostic {
     let why = "the features of a line never change between patch releases, but here they differ from the built-in ones";
     let next = "Delete the file: the program knows the line by now. If it happens again, report it.";
-    Problem::new(Code::RegistryContradicts, format!("can't use {BESIDE}/{line}.json"), why, next)
+    Diagnostic::failure(Code::RegistryContradicts, format!("can't use {BESIDE}/{line}.json"), why, next)
 }
 
 /// Returns the file of a line.
@@ -72,7 +71,7 @@ pub fn path(folder: &Path, line: ReleaseLine) -> PathBuf {
 /// Returns the registry of a line, if the folder has one.
 ///
 /// # Errors
-/// A [`Problem`] if the file exists and can't be read.
+/// A [`Diagnostic`] if the file exists and can't be read.
 pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
     let path = path(folder, line);
     if !path.exists() {
@@ -82,7 +81,7 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
         if registry.line == line { Ok(registry) } else { Err(format!("it is the registry of {}", registry.line)) }
     });
     let problem = |why: String| {
-        Problem::new(
+        Diagnostic::failure(
             Code::RegistryDamaged,
             format!("can't read {}", path.display()),
             why,
@@ -95,7 +94,7 @@ pub fn existing(folder: &Path, line: ReleaseLine) -> Result<Option<Registry>> {
 /// Adds a release to its line's registry by running upstream's own package. A new line starts with the folder's file.
 ///
 /// # Errors
-/// A [`Problem`] if the release can't be read, or declares other features than its line.
+/// A [`Diagnostic`] if the release can't be read, or declares other features than its line.
 pub fn read<'a>(
     lines: &'a mut BTreeMap<ReleaseLine, Registry>,
     folder: &Path,
@@ -140,10 +139,10 @@ pub fn extra_small(script: &str) -> Option<BTreeSet<FeatureName>> {
     names.split(',').map(|name| FeatureName::new(name).ok()).collect()
 }
 
-fn unlike(release: Release) -> Problem {
+fn unlike(release: Release) -> Diagnostic {
     let why = "the audit of a recipe that calls it says what its line's script kept, which must be known";
     let next = "Check what the script does now, and whether the format must distinguish patch releases.";
-    Problem::new(
+    Diagnostic::failure(
         Code::RegistryChanged,
         format!("Tailscale {release} has another `build_dist.sh --extra-small`"),
         why,
@@ -153,7 +152,7 @@ fn unlike(release: Release) -> Problem {
 
 type Features = BTreeMap<FeatureName, Feature>;
 
-fn contradiction(release: Release, known: &Features, read: &Features) -> Problem {
+fn contradiction(release: Release, known: &Features, read: &Features) -> Diagnostic {
     let names = |these: &Features, those: &Features| -> Vec<String> {
         let differing = these.iter().filter(|(name, feature)| those.get(*name) != Some(feature));
         differing.map(|(name, _)| name.to_string()).collect()
@@ -165,7 +164,7 @@ fn contradiction(release: Release, known: &Features, read: &Features) -> Problem
         "Delete {line}.json to start the line again, and see whether the format must distinguish patch releases."
     );
     let message = format!("Tailscale {release} declares other features than its line");
-    Problem::new(Code::RegistryChanged, message, why, next)
+    Diagnostic::failure(Code::RegistryChanged, message, why, next)
 }
 
 fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {
@@ -187,7 +186,7 @@ fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {
 /// Writes registries atomically; returns the paths relative to the policy's folder.
 ///
 /// # Errors
-/// A [`Problem`] that names the file.
+/// A [`Diagnostic`] that names the file.
 pub fn write<'a>(root: &Path, registries: impl IntoIterator<Item = &'a Registry>) -> Result<Vec<PathBuf>> {
     let folder = folder(root);
     let mut written = Vec::new();

@@ -1,4 +1,4 @@
-//! Findings and problems, for people, for programs and for GitHub.
+//! Renderers of diagnostics, one for each output format: people, JSON, GitHub and SARIF.
 
 mod audit;
 pub mod chart;
@@ -13,12 +13,12 @@ mod verdict;
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::finding::{Finding, Lines, Severity};
+use diagnostics::{Diagnostic, Lines, Severity};
 
-use crate::cli::Format;
+use crate::format::FindingsFormat;
+use crate::invocation::program;
 use crate::limits::{SHOWN, WRITTEN};
 use crate::output;
-use crate::problem::Problem;
 
 pub use audit::{audit, audit_document, comparison};
 pub use found::Found;
@@ -31,35 +31,37 @@ pub use verdict::{verdict, verdict_document};
 ///
 /// # Errors
 /// Where a value can't be written as JSON.
-pub fn findings(path: &Path, text: &str, findings: &[Finding], format: Format) -> Result<()> {
+pub fn findings(path: &Path, text: &str, findings: &[Diagnostic], format: impl Into<FindingsFormat>) -> Result<()> {
+    let format = format.into();
     let name = path.to_string_lossy();
     let found = Found { name: &name, file: Some(&name), has_places: true, text, findings };
     match format {
-        Format::Json => output::json(&document(path, text, findings)),
+        FindingsFormat::Json => output::json(&document(path, text, findings)),
         _ => found_in(&[found], format),
     }
     Ok(())
 }
 
 /// Shows the first findings in files. Prints nothing as JSON: each command has its own document.
-pub fn found_in(found: &[Found<'_>], format: Format) {
-    let most = if format == Format::Sarif { WRITTEN } else { SHOWN };
+pub fn found_in(found: &[Found<'_>], format: impl Into<FindingsFormat>) {
+    let format = format.into();
+    let most = if format == FindingsFormat::Sarif { WRITTEN } else { SHOWN };
     let (found, left_out) = first(found, most);
     match format {
-        Format::Human => {
+        FindingsFormat::Human => {
             for one in found {
-                output::status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
+                output::status(format_args!("{}", human::findings(&one)));
             }
             if left_out > 0 {
                 output::status(format_args!("{}\n\n", more(left_out)));
             }
         }
-        Format::Json => {}
-        Format::Github => {
+        FindingsFormat::Json => {}
+        FindingsFormat::Github => {
             let more = (left_out > 0).then(|| github::more(left_out));
             output::commands(&found.iter().map(github::findings).chain(more).collect::<String>());
         }
-        Format::Sarif => output::json(&sarif::document(&found, left_out)),
+        FindingsFormat::Sarif => output::json(&sarif::document(&found, left_out)),
     }
 }
 
@@ -84,24 +86,29 @@ fn more(count: usize) -> String {
 
 /// The findings as the document that programs get; a command may add to it.
 #[must_use]
-pub fn document(path: &Path, text: &str, findings: &[Finding]) -> serde_json::Value {
+pub fn document(path: &Path, text: &str, findings: &[Diagnostic]) -> serde_json::Value {
     json::findings(&path.to_string_lossy(), text, findings)
 }
 
 /// One finding as it stands in a document for programs.
 #[must_use]
-pub fn finding(lines: &Lines<'_>, finding: &Finding) -> serde_json::Value {
+pub fn finding(lines: &Lines<'_>, finding: &Diagnostic) -> serde_json::Value {
     json::one(lines, finding)
 }
 
-/// Shows what kept the command from running.
-pub fn problem(problem: &Problem, format: Format) {
+/// Shows why a command could not run.
+pub fn failure(failure: &Diagnostic, format: FindingsFormat) {
     match format {
-        Format::Human => output::status(format_args!("{}", human::problem(problem))),
-        Format::Json => output::json(&json::problem(problem)),
-        Format::Github => output::commands(&github::problem(problem)),
-        Format::Sarif => output::json(&sarif::problem(problem)),
+        FindingsFormat::Human => output::status(format_args!("{}", human::failure(failure))),
+        FindingsFormat::Json => output::json(&json::failure(failure)),
+        FindingsFormat::Github => output::commands(&github::failure(failure)),
+        FindingsFormat::Sarif => output::json(&sarif::failure(failure)),
     }
+}
+
+/// Returns the next step of a diagnostic, with the name of this program as the user called it.
+fn next_step(diagnostic: &Diagnostic) -> String {
+    diagnostic.next.render(&program())
 }
 
 /// Annotates a run of GitHub's, at no line of a file: `level` is `error`, `warning` or `notice`.
@@ -111,7 +118,7 @@ pub fn annotate(level: &str, title: &str, message: &str) {
 
 /// "2 errors, 1 warning", or "no findings".
 #[must_use]
-pub fn summary(findings: &[Finding]) -> String {
+pub fn summary(findings: &[Diagnostic]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let say =
         |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));

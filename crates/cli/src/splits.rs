@@ -30,7 +30,7 @@ struct Query<'a> {
 /// Returns where the code of each added feature was in the old release: in the build with these tags, and in a full build.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the program does not build or can't read a source tree.
+/// A [`diagnostics::Diagnostic`] if the program does not build or can't read a source tree.
 pub fn origins(
     go: &Go,
     old: &Upstream,

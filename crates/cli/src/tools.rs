@@ -5,9 +5,9 @@ pub mod go;
 pub mod qemu;
 pub mod upx;
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
-use crate::problem::{Interrupted, Problem};
+use crate::interrupted::Interrupted;
 
 /// Returns the numbers of a version in a tool's output: `[1, 26, 8]` for `go1.26.8`, `[4, 2, 2]` for `upx 4.2.2`. A suffix
 /// such as `rc1` is ignored; missing numbers are zero.
@@ -22,7 +22,7 @@ pub fn numbers(text: &str) -> Option<[u32; 3]> {
 /// Whether an error must be reported instead of trying another source of a tool.
 fn is_final(error: &anyhow::Error) -> bool {
     let codes = [Code::DiskFull, Code::CacheNotCreated, Code::CacheNotTrusted, Code::NoTemporaryFolder];
-    error.is::<Interrupted>() || error.downcast_ref::<Problem>().is_some_and(|problem| codes.contains(&problem.code))
+    error.is::<Interrupted>() || error.downcast_ref::<Diagnostic>().is_some_and(|problem| codes.contains(&problem.code))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl<'a> TypeChecker<'a> {
     /// Builds the program in the release's generated module, with the release's own Go and golang.org/x/tools.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] if it does not build.
+    /// A [`diagnostics::Diagnostic`] if it does not build.
     pub fn new(go: &'a Go, upstream: &'a Upstream) -> Result<Self> {
         let program = upstream.build_program(go, &programs::TYPECHECK)?;
         Ok(Self { go, upstream, program })
@@ -63,7 +63,7 @@ impl<'a> TypeChecker<'a> {
     /// Checks selections; the answers are in the order of the jobs.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] if the packages can't be listed.
+    /// A [`diagnostics::Diagnostic`] if the packages can't be listed.
     pub fn check(&self, jobs: &[Job]) -> Result<Vec<Answer>> {
         let lines: Result<Vec<String>, _> = jobs.iter().map(serde_json::to_string).collect();
         let list = files::private_file()?;
@@ -102,7 +102,7 @@ impl<'a> TypeChecker<'a> {
 /// The complaints about every program on a release, `PROGRAM on RELEASE: FILE:LINE:COLUMN: TEXT`.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the release can't be fetched or the type-checker itself does not build.
+/// A [`diagnostics::Diagnostic`] if the release can't be fetched or the type-checker itself does not build.
 pub fn complaints(go: &Go, cache: &Cache, release: Release) -> Result<Vec<String>> {
     let upstream = upstream::fetch(go, cache, release, None)?;
     let checker = TypeChecker::new(go, &upstream)?;

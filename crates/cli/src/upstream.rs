@@ -10,12 +10,11 @@ use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::process::Output;
 use crate::programs::{self, Program};
 use crate::tools::go::{self, Go};
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// A release whose module is in the module cache.
 #[derive(Debug, Clone)]
@@ -77,7 +76,7 @@ pub struct Declared {
 /// release requires.
 ///
 /// # Errors
-/// A [`Problem`] if the release does not exist or can't be fetched.
+/// A [`Diagnostic`] if the release does not exist or can't be fetched.
 pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>) -> Result<Upstream> {
     let folder = module_folder(cache.folder()?, release);
     files::make_folder(&folder)?;
@@ -98,7 +97,7 @@ pub fn fetch(go: &Go, cache: &Cache, release: Release, pinned: Option<GoVersion>
 /// Returns upstream's stable releases, oldest first, from the module proxy, without odd lines and pre-releases.
 ///
 /// # Errors
-/// A [`Problem`] if they can't be listed.
+/// A [`Diagnostic`] if they can't be listed.
 pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -112,7 +111,7 @@ pub fn releases(go: &Go, cache: &Cache) -> Result<Vec<Release>> {
     let output = process::output(command)?;
     let problem = |why: &str| {
         let next = "Check the network, and GOPROXY if you set one; nothing was changed.";
-        Problem::new(Code::ReleasesUnavailable, "Tailscale's releases can't be listed", why.trim(), next)
+        Diagnostic::failure(Code::ReleasesUnavailable, "Tailscale's releases can't be listed", why.trim(), next)
     };
     let listed: Listed = serde_json::from_str(&output.stdout).map_err(|_| problem(&output.stderr))?;
     let version = |text: &String| text.strip_prefix('v')?.parse::<Release>().ok();
@@ -137,7 +136,8 @@ fn lock(module: &Path) -> Result<std::fs::File> {
 
 fn unavailable(release: Release, why: &str) -> anyhow::Error {
     let next = "Check the version and the network; `go list -m -versions tailscale.com` lists releases.";
-    Problem::new(Code::ReleaseUnavailable, format!("Tailscale {release} can't be fetched"), why.trim(), next).into()
+    Diagnostic::failure(Code::ReleaseUnavailable, format!("Tailscale {release} can't be fetched"), why.trim(), next)
+        .into()
 }
 
 fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result<Download> {
@@ -220,13 +220,13 @@ impl Upstream {
     /// Builds upstream's `featuretags` program next to the module; tests compare our tag lists with its output.
     ///
     /// # Errors
-    /// A [`Problem`] if it does not build.
+    /// A [`Diagnostic`] if it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
         let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
         built.map_err(|output| {
             let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
-            Problem::new(Code::ToolFailed, message, output.stderr.trim(), "Check the network.").into()
+            Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Check the network.").into()
         })
     }
 
@@ -248,7 +248,7 @@ impl Upstream {
     /// Builds one of our programs, which uses the release's packages and modules.
     ///
     /// # Errors
-    /// A [`Problem`] if it does not build, with the side that is at fault.
+    /// A [`Diagnostic`] if it does not build, with the side that is at fault.
     pub fn build_program(&self, go: &Go, program: &Program) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
         self.write_program(program)?;
@@ -271,14 +271,14 @@ impl Upstream {
     }
 
     /// Returns the problem of one of our programs that does not build.
-    fn not_built(&self, program: &Program, output: &Output) -> Problem {
+    fn not_built(&self, program: &Program, output: &Output) -> Diagnostic {
         let complaints = program.complaints(output);
         if complaints.is_empty() {
             let message = format!("the program `{}` can't be built for Tailscale {}", program.name, self.release);
             let next = "Check the network: every module that it uses is needed.";
-            return Problem::new(Code::ProgramNotBuilt, message, output.stderr.trim(), next);
+            return Diagnostic::failure(Code::ProgramNotBuilt, message, output.stderr.trim(), next);
         }
-        Problem::new(
+        Diagnostic::failure(
             Code::ProgramOutdated,
             format!("our program `{}` does not compile with Tailscale {}", program.name, self.release),
             complaints.join("\n"),
@@ -298,10 +298,10 @@ impl Upstream {
     /// Reads the release's registry by running upstream's package; the result is saved next to the module.
     ///
     /// # Errors
-    /// A [`Problem`] if the program does not build or run.
+    /// A [`Diagnostic`] if the program does not build or run.
     pub fn declared(&self, go: &Go) -> Result<BTreeMap<String, Declared>> {
         if !self.source(go)?.join("feature/featuretags").is_dir() {
-            return Err(Problem::new(
+            return Err(Diagnostic::failure(
                 Code::NoRegistry,
                 format!("Tailscale {} has no registry of features", self.release),
                 "upstream has declared its features in `feature/featuretags` since 1.90",

@@ -15,6 +15,8 @@ pub enum Area {
     Build,
     /// `audit` and `import`.
     Audit,
+    /// The questions of `review`.
+    Review,
     /// `image lint`.
     Image,
     /// A command that could not run: exit status 2.
@@ -33,7 +35,7 @@ struct Entry {
 }
 
 macro_rules! codes {
-    ($($area:ident { $($variant:ident $code:literal $severity:ident $summary:literal $why:literal)* })*) => {
+    ($($area:ident $about:literal { $($variant:ident $code:literal $severity:ident $summary:literal $why:literal)* })*) => {
         /// The kind of a diagnostic.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
@@ -60,11 +62,37 @@ macro_rules! codes {
                 }
             }
         }
+
+        /// The codes of each area as an enum, for matches that must cover all of them.
+        pub mod area {
+            use super::Code;
+
+            $(
+                #[doc = $about]
+                #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+                pub enum $area {
+                    $(#[doc = $summary] $variant,)*
+                }
+
+                impl $area {
+                    /// Every code of the area, in the order of the table.
+                    pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+                }
+
+                impl From<$area> for Code {
+                    fn from(code: $area) -> Self {
+                        match code {
+                            $($area::$variant => Self::$variant,)*
+                        }
+                    }
+                }
+            )*
+        }
     };
 }
 
 codes! {
-    Format {
+    Format "Errors of the parser of featureset.yaml." {
         ConflictingDecisions "conflicting-decisions" Error
             "A feature is both kept and omitted."
             "The binary can have only one of the two, and the policy does not say which."
@@ -92,6 +120,9 @@ codes! {
         MissingKey "missing-key" Error
             "A required section or setting is missing."
             "No default would be right for every device."
+        TooManyEntries "too-many-entries" Error
+            "A section has more entries than the format allows."
+            "The work of a build grows with targets times tags, so both are limited; entries after the limit are not read."
         UnknownDeviceFact "unknown-device-fact" Error
             "A device fact is not in the vocabulary."
             "Hazards are judged by these facts; an unknown fact would have no effect."
@@ -114,7 +145,7 @@ codes! {
             "A value has the wrong type."
             "The value cannot be used, and guessing its meaning could ship the wrong binary."
     }
-    Policy {
+    Policy "Rules about a policy." {
         CopiedReason "copied-reason" Warning
             "Two decisions have the same reason."
             "A reason states what this feature changes on this device; a copied one does not."
@@ -167,7 +198,7 @@ codes! {
             "An implementation detail is kept, but no kept feature needs it."
             "Upstream calls it an implementation detail: without a feature that needs it, it only takes space."
     }
-    Build {
+    Build "Findings of commands that compare a policy with a build or with upstream." {
         DoesNotCompile "does-not-compile" Error
             "Upstream does not compile with these decisions."
             "Upstream compiles few combinations of features; this one calls code that is omitted."
@@ -177,8 +208,14 @@ codes! {
         OverBudget "over-budget" Error
             "A packed binary is larger than its target's budget."
             "The budget is the room on the device's flash."
+        StaleCosts "stale-costs" Error
+            "A file of measured costs is out of date."
+            "The figures are those of another release, toolchain or policy."
+        StalePage "stale-page" Error
+            "A generated page is out of date."
+            "It does not match the policy and the data from which it is generated."
     }
-    Audit {
+    Audit "Findings of `audit` and `import`." {
         AbsentTag "absent-tag" Warning
             "A build tag omits a feature that this release does not have."
             "Go ignores unknown build tags: the tag had an effect in another release and has none in this one."
@@ -255,7 +292,36 @@ codes! {
             "A part of a list cannot be determined from the text."
             "The audit is correct for the known part; nothing is guessed."
     }
-    Image {
+    Review "Questions of `review` to the reviewer." {
+        AcceptedHazard "accepted-hazard" Note
+            "The policy accepts another hazard."
+            "An acceptance applies to everyone who runs the binary."
+        BudgetRaised "budget-raised" Note
+            "A target's budget was raised."
+            "The device's flash does not grow; a budget that follows the size limits nothing."
+        DeviceChanged "device-changed" Note
+            "A fact about the device changed."
+            "Hazards are judged by the stated facts, not by the device."
+        FeatureGained "feature-gained" Note
+            "An omitted feature is kept."
+            "A kept feature costs flash and memory, and is code that runs."
+        FeatureLost "feature-lost" Note
+            "A kept feature is omitted."
+            "Upstream reports in few places that a feature is omitted."
+        HazardGained "hazard-gained" Warning
+            "A hazard applies that did not apply before."
+            "These decisions cause a failure that did not exist before."
+        ReasonUnchanged "reason-unchanged" Warning
+            "A decision was inverted, but its reason is the same."
+            "One reason cannot justify both keeping and omitting a feature."
+        ReleaseChanged "release-changed" Note
+            "The pinned release changed."
+            "Each decision was reviewed for the old release."
+        TargetRemoved "target-removed" Warning
+            "A target was removed."
+            "Devices of this target get no further binary."
+    }
+    Image "Lints of `image lint`." {
         BadConfig "bad-config" Error
             "The image configuration is not valid."
             "Without it RouterOS knows neither the platform nor the program to run."
@@ -283,12 +349,12 @@ codes! {
         EntrypointMissing "entrypoint-missing" Error
             "The container's first program is missing or cannot be executed."
             "RouterOS fails with `execve: No such file or directory` or `no command specified`."
-        InvalidSize "invalid-size" Error
-            "The archive states a length that it does not have, or has more files than an image can have."
-            "It is truncated, or made to exhaust the reader's memory."
         InterpreterMissing "interpreter-missing" Error
             "The entrypoint needs an interpreter or a loader that is not in the image."
             "RouterOS ends with `execve: No such file or directory`, though the entrypoint itself is there."
+        InvalidSize "invalid-size" Error
+            "The archive states a length that it does not have, or has more files than an image can have."
+            "It is truncated, or made to exhaust the reader's memory."
         LayerOverwrites "layer-overwrites" Warning
             "A file replaces one of an earlier layer, or lies in a folder of an earlier layer."
             "RouterOS keeps layers separate and copies such a folder; this doubled the size of an image on flash."
@@ -338,7 +404,7 @@ codes! {
             "The image is for another platform than expected, or for one without containers on RouterOS."
             "RouterOS has containers on arm, arm64 and x86, and each router runs only its own platform."
     }
-    Failure {
+    Failure "Reasons why a command could not run." {
         AnalysisLimit "analysis-limit" Error
             "An input needs more work than the limit."
             "Analysis is limited in memory and work."
@@ -378,9 +444,6 @@ codes! {
         FileError "file-error" Error
             "A file cannot be read or written."
             "The operating system reports the reason."
-        FormatNotOffered "format-not-offered" Error
-            "The command has no output in this format."
-            "A part of its output would be in another format."
         FuzzPropertyBroken "fuzz-property-broken" Error
             "An input breaks a property of a fuzz target."
             "The property must hold for any input."

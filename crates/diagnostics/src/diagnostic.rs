@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Code, Edit, Label, NextStep};
+use crate::{Code, Edit, Label, NextStep, Span};
 
 /// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,12 @@ impl Diagnostic {
         }
     }
 
+    /// Creates the diagnostic of a command that could not run; `why` is the cause, in one or more lines.
+    #[must_use]
+    pub fn failure(code: Code, message: impl Into<String>, why: impl Into<String>, next: impl Into<NextStep>) -> Self {
+        Self::new(code, message, next).because(why)
+    }
+
     /// Sets the location to a span with its explanation.
     #[must_use]
     pub fn at(mut self, label: Label) -> Self {
@@ -114,6 +120,12 @@ impl Diagnostic {
     pub fn edit(mut self, edit: Edit) -> Self {
         self.edit = Some(edit);
         self
+    }
+
+    /// Returns the span of the location; an empty span at the start if it is not in a text.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.label().map(|label| label.span).unwrap_or_default()
     }
 
     /// Returns the label of the location, if it is a span of a text.

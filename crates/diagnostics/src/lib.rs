@@ -5,10 +5,12 @@
 
 mod code;
 mod diagnostic;
+mod lines;
 mod next_step;
 mod span;
 
-pub use code::{Area, Code};
+pub use code::{Area, Code, area};
 pub use diagnostic::{Diagnostic, Location, Severity};
+pub use lines::Lines;
 pub use next_step::{NextStep, Part};
 pub use span::{Edit, Label, Span, line_and_column};

@@ -7,7 +7,6 @@ mod compare;
 mod judge;
 mod list;
 mod recipe;
-pub(crate) mod rules;
 mod step;
 mod supposition;
 mod tag;
@@ -28,11 +27,10 @@ pub use tag::{Meaning, meaning};
 pub use tagscan::{File, Program, Word};
 
 use crate::facts::Facts;
-use crate::finding::{Finding, Label};
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label};
 
 /// What the audit is told beside the list.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +82,7 @@ pub struct Audit {
     pub depends_on: BTreeMap<String, BTreeSet<String>>,
     /// Everything that is to be said, in the order of the text.
     #[serde(skip)]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// What moving to the newest release that is known would change, without a word of anyone.
     pub newest: Option<Step>,
 }
@@ -106,11 +104,14 @@ pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, Unknown
     if stated.is_none() {
         let place = Label::new(list.place, format!("judged as {release}"));
         let next = "Name the release with `--release`.".to_owned();
-        findings.push(get("release-assumed").finding(
-            format!("no release is stated; this is what it means on {release}"),
-            place,
-            next,
-        ));
+        findings.push(
+            Diagnostic::new(
+                Code::ReleaseAssumed,
+                format!("no release is stated; this is what it means on {release}"),
+                next,
+            )
+            .at(place),
+        );
     }
     findings.extend(subject.tags());
     let (mut depends_on, mut step) = (BTreeMap::new(), None);
@@ -121,7 +122,7 @@ pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, Unknown
         findings.extend(step.as_ref().and_then(|step| step.finding(list.place)));
     }
     findings.extend(subject.build());
-    findings.sort_by(|a, b| (a.place.span.start, &a.code).cmp(&(b.place.span.start, &b.code)));
+    findings.sort_by(|a, b| (a.span().start, a.code.as_str()).cmp(&(b.span().start, b.code.as_str())));
     findings.dedup();
     Ok(Audit {
         what: list.what.clone(),

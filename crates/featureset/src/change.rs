@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::facts::Facts;
-use crate::finding::{Finding, Severity};
 use crate::hazard::Effect;
 use crate::name::FeatureName;
 use crate::policy::{Decision, Policy, Reading, Verdict};
@@ -19,8 +18,7 @@ use crate::recipe::{Recipe, tag_line};
 use crate::registry::Registry;
 use crate::rules;
 use crate::selection::Selection;
-
-pub use questions::{ASKED, Asked};
+use diagnostics::{Diagnostic, Severity};
 
 /// One side of a comparison: a text and what reading it gave.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +53,8 @@ pub struct Change {
     /// How many of the old policy's errors and warnings the new one does not have.
     pub findings_cleared: usize,
     /// What this change must answer, with its place in the new text.
-    pub questions: Vec<Finding>,
+    #[serde(skip)]
+    pub questions: Vec<Diagnostic>,
 }
 
 /// What the base is worth to compare with.
@@ -203,13 +202,13 @@ impl Change {
 }
 
 /// What is wrong with one side; notes are no part of it, hazards tell of them.
-fn judged(side: Side<'_>, facts: &Facts) -> Vec<Finding> {
+fn judged(side: Side<'_>, facts: &Facts) -> Vec<Diagnostic> {
     let mut findings = rules::judge(side.text, side.reading, facts);
     findings.retain(|finding| finding.severity != Severity::Note);
     findings
 }
 
-fn worth(base: Option<Side<'_>>, findings: &[Finding]) -> Base {
+fn worth(base: Option<Side<'_>>, findings: &[Diagnostic]) -> Base {
     match base {
         None => Base::Missing,
         Some(side) if side.reading.policy.is_none() => Base::Unreadable,
@@ -329,8 +328,8 @@ pub(crate) fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<Haz
 }
 
 /// The findings of one side that the other does not have, each as `code: message`, wherever they stand.
-fn fresh(these: &[Finding], those: &[Finding]) -> Vec<String> {
-    let said = |finding: &Finding| format!("{}: {}", finding.code, finding.message);
+fn fresh(these: &[Diagnostic], those: &[Diagnostic]) -> Vec<String> {
+    let said = |finding: &Diagnostic| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();
     these.iter().map(said).filter(|text| !others.contains(text)).collect()
 }

@@ -223,11 +223,11 @@ fn wrapped(sentence: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::audit::{Asked, List, audit};
-    use crate::finding::Severity;
     use crate::policy::read;
     use crate::recipe::tag_line;
     use crate::rules::{holds_back_tags, judge};
     use crate::selection::Selection;
+    use diagnostics::Severity;
     use proptest::prelude::*;
     use proptest::sample::Index;
 
@@ -255,7 +255,7 @@ mod tests {
         let codes: Vec<&str> = findings
             .iter()
             .filter(|finding| finding.severity == Severity::Error)
-            .map(|finding| &*finding.code)
+            .map(|finding| finding.code.as_str())
             .collect();
         assert_eq!(codes.iter().filter(|code| **code == "empty-reason").count(), import.reasons);
         assert!(codes.contains(&"ipnbus-up") && codes.contains(&"open-dependency"));

@@ -17,7 +17,8 @@
 //! - [`name`], [`release`], [`platform`]: what things are called
 //! - [`registry`], [`hazard`], [`proof`], [`facts`]: what upstream declares, what goes wrong, and what showed it
 //! - [`policy`]: what the owner decides, read from the text with the place of everything
-//! - [`finding`], [`rules`]: what is wrong with a policy, and why
+//! - [`rules`]: the rules about a policy
+//! - [`fix`]: the edits of `check --fix`
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
@@ -30,7 +31,7 @@ pub mod change;
 pub mod cost;
 pub mod explain;
 pub mod facts;
-pub mod finding;
+pub mod fix;
 pub mod hazard;
 pub mod import;
 mod limits;

@@ -2,7 +2,7 @@
 
 pub mod device;
 mod document;
-pub mod edit;
+pub(crate) mod edit;
 mod pin;
 mod places;
 mod reader;

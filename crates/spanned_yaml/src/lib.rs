@@ -4,20 +4,12 @@
 //! (docs/decisions/0001-reading-yaml.md). Rejected: anchors, aliases, tags, a second document, keys that are not plain
 //! text, and deep nesting. JSON is YAML, so JSON is read too.
 
+use diagnostics::Code;
+pub use diagnostics::Span;
 use saphyr_parser::{Event, Parser, ScalarStyle};
-use serde::Serialize;
 
 /// The most values of a text. A policy that decides every feature has a few hundred.
 const VALUES: usize = 60_000;
-
-/// A range of bytes in a text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// The first byte after the range; never before `start`.
-    pub end: usize,
-}
 
 /// A value and its span.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,21 +48,12 @@ pub struct Key {
 /// The reason why a text is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Whether it is YAML at all.
-    pub cause: Cause,
+    /// `MalformedYaml`, or `UnsupportedYaml` for YAML with something that this reader rejects.
+    pub code: Code,
     /// The bytes at fault.
     pub span: Span,
     /// The reason in a few words.
     pub reason: String,
-}
-
-/// The two causes of a rejection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The text is not YAML.
-    Malformed,
-    /// The text is YAML, with something that this reader rejects.
-    Unsupported,
 }
 
 /// Bounds the recursion. No policy is nested deeper than four levels, no workflow deeper than ten.
@@ -142,7 +125,7 @@ fn byte_offsets(text: &str) -> Vec<usize> {
 }
 
 fn unsupported(span: Span, reason: &str) -> Unreadable {
-    Unreadable { cause: Cause::Unsupported, span, reason: reason.to_owned() }
+    Unreadable { code: Code::UnsupportedYaml, span, reason: reason.to_owned() }
 }
 
 impl<'a> Reader<'a> {
@@ -161,7 +144,11 @@ impl<'a> Reader<'a> {
             Some(Err(error)) => {
                 let start = self.byte(error.marker().index());
                 let end = self.text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-                Err(Unreadable { cause: Cause::Malformed, span: Span { start, end }, reason: error.info().to_owned() })
+                Err(Unreadable {
+                    code: Code::MalformedYaml,
+                    span: Span { start, end },
+                    reason: error.info().to_owned(),
+                })
             }
         }
     }
@@ -187,7 +174,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(..) => self.mapping(span, depth),
             Event::SequenceStart(..) => self.sequence(span, depth),
-            _ => Err(Unreadable { cause: Cause::Malformed, span, reason: "a value is missing here".to_owned() }),
+            _ => Err(Unreadable { code: Code::MalformedYaml, span, reason: "a value is missing here".to_owned() }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `hazards prove`: the offending selection fails, the remedied one passes, on every line; written as proofs.
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -14,7 +14,6 @@ use super::{Said, built, judged};
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::commands::{Outcome, registry};
 use tailscale_featureset::hazard_proofs::record;
-use tailscale_featureset::problem::Problem;
 use tailscale_featureset::progress;
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::typecheck::{Job, TypeChecker};
@@ -56,7 +55,7 @@ fn chosen<'a>(facts: &'a Facts, ids: &[String]) -> Result<Vec<&'a Hazard>> {
     if let Some(id) = ids.iter().find(|id| all.iter().all(|hazard| hazard.id != **id)) {
         let names: Vec<&str> = all.iter().map(|hazard| hazard.id.as_str()).collect();
         let why = format!("a compiler can show {}", names.join(", "));
-        return Err(Problem::new(
+        return Err(Diagnostic::failure(
             Code::NotProvable,
             format!("`{id}` can't be proven this way"),
             why,

@@ -4,7 +4,7 @@
 //! in twenty of those that pass, on one of the processors. Each answer is kept under target/ as it comes, so an interrupted sweep goes on where it
 //! was, and shards add up.
 
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Said, built, judged};
 use tailscale_featureset::commands::{Outcome, registry};
-use tailscale_featureset::problem::Problem;
 use tailscale_featureset::project::Project;
 use tailscale_featureset::shard::Shard;
 use tailscale_featureset::tools::go::{self, Go};
@@ -85,7 +84,9 @@ pub(super) fn run(policy: Option<&Path>, shard: Shard) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let project = Project::open(policy)?;
     let Some(pinned) = project.pinned() else {
-        return Err(Problem::new(Code::PolicyUnusable, "the policy pins no known release", "", "Run `check`.").into());
+        return Err(
+            Diagnostic::failure(Code::PolicyUnusable, "the policy pins no known release", "", "Run `check`.").into()
+        );
     };
     let go = go::find_or_provide(&project.cache)?;
     let upstream = upstream::fetch(&go, &project.cache, pinned.release, pinned.policy.go)?;

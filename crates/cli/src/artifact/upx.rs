@@ -6,10 +6,9 @@ use anyhow::Result;
 use image::scan::LARGEST_PROGRAM;
 
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::tools::upx;
 use crate::{files, process};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The time limit. A Tailscale binary takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,12 +19,12 @@ const MEMORY: u64 = 400 << 20;
 /// Unpacks a program; returns it and the version of UPX.
 ///
 /// # Errors
-/// A [`Problem`] if there is no UPX, or it can't unpack the program.
+/// A [`Diagnostic`] if there is no UPX, or it can't unpack the program.
 pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
     let Some(upx) = upx::find(cache)? else {
         let why = "its build information is readable only after unpacking, and there is no UPX on the PATH";
         let next = "Install UPX (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`) and run it again.";
-        return Err(Problem::new(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
+        return Err(Diagnostic::failure(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
     };
     let folder = files::private_folder("unpacking-")?;
     let (packed, raw) = (folder.path().join("packed"), folder.path().join("raw"));
@@ -37,9 +36,13 @@ pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8
         let why = format!("`upx -d` of UPX {} ended with {}: {printed}", upx.version, output.status);
         let next =
             "Use the UPX that packed it, or a newer one; a file that was changed after packing can't be unpacked.";
-        return Err(
-            Problem::new(Code::UpxFailed, format!("{place} was packed, and can't be unpacked"), why, next).into()
-        );
+        return Err(Diagnostic::failure(
+            Code::UpxFailed,
+            format!("{place} was packed, and can't be unpacked"),
+            why,
+            next,
+        )
+        .into());
     }
     Ok((files::read_bytes(&raw)?, upx.version))
 }

@@ -8,21 +8,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Lines, NextStep, Severity, line_and_column};
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Lines, Severity, line_and_column};
 use featureset::policy::device::Profile;
 use serde_json::json;
 
 pub use source::{Opened, Source};
 
 use crate::cache::Cache;
-use crate::cli::{self, Deny, Format};
+use crate::cli::{self, Deny};
+use crate::format::FindingsFormat;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::root_of;
 use crate::{files, limits, outln, output, progress, registries, render};
-use diagnostics::Code;
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -33,8 +32,8 @@ struct Audited<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where what is named can't be read, holds no list, or is of a release that nothing is known of.
-pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<Outcome> {
+/// A [`Diagnostic`] where what is named can't be read, holds no list, or is of a release that nothing is known of.
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &cli::Audit) -> Result<Outcome> {
     let facts = facts(policy)?;
     let mut asked = asked(flags, &facts)?;
     if let Some(path) = policy {
@@ -51,8 +50,8 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Audit) -> Result<
         .collect::<Result<Vec<_>>>()?;
     let comparisons = compared(&older, &audited)?;
     show(&audited, &comparisons, &not_judged, format);
-    let findings: Vec<Finding> = audited.iter().flat_map(Audited::findings).collect();
-    if format == Format::Human {
+    let findings: Vec<Diagnostic> = audited.iter().flat_map(Audited::findings).collect();
+    if format == FindingsFormat::Human {
         let lists = audited.iter().map(|one| one.audits.len()).sum::<usize>();
         let lists = if lists == 1 { "1 list".to_owned() } else { format!("{lists} lists") };
         progress::line("Audited", &format!("{lists}: {}", render::summary(&findings)));
@@ -72,10 +71,12 @@ fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
     if let Some(id) = flags.accepted.iter().find(|id| facts.hazard(id).is_none()) {
         let near = featureset::name::nearest(id, facts.hazards().map(|hazard| hazard.id.as_str()));
         let next = near.map_or_else(
-            || "docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
-            |near| format!("Did you mean `{near}`?"),
+            || NextStep::new("docs/hazards.md lists every hazard; ").command("docs").text(" writes it."),
+            |near| format!("Did you mean `{near}`?").into(),
         );
-        return Err(Problem::new(Code::UnknownHazard, format!("there is no hazard `{id}` to accept"), "", next).into());
+        return Err(
+            Diagnostic::failure(Code::UnknownHazard, format!("there is no hazard `{id}` to accept"), "", next).into()
+        );
     }
     let profile = flags.device.as_deref().and_then(Profile::find);
     let device = profile.into_iter().flat_map(|profile| profile.facts);
@@ -112,14 +113,16 @@ fn audited_one<'a>(source: &'a Source, asked: &Asked, facts: &Facts) -> Result<A
 }
 
 /// What to say of a release whose line is not known.
-pub(super) fn unknown_line(line: UnknownLine, facts: &Facts) -> Problem {
+pub(super) fn unknown_line(line: UnknownLine, facts: &Facts) -> Diagnostic {
     let lines: Vec<String> = facts.registries().map(|registry| registry.line.to_string()).collect();
     let message = line.0.map_or_else(
         || "no release is known".to_owned(),
         |release| format!("nothing is known of Tailscale {release}: upstream has declared its features since 1.90"),
     );
-    let next = "Name another with `--release`, or read this one with `registry` in a folder with a policy.";
-    Problem::new(Code::UnknownReleaseLine, message, format!("known are the lines {}", lines.join(", ")), next)
+    let next = NextStep::new("Name another with `--release`, or read this one with ")
+        .command("registry")
+        .text(" in a folder with a policy.");
+    Diagnostic::failure(Code::UnknownReleaseLine, message, format!("known are the lines {}", lines.join(", ")), next)
 }
 
 /// Each list with the one of the older version that stands in its place.
@@ -137,30 +140,35 @@ fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String,
     if before.len() != after.len() {
         let why = format!("the older version has {} lists, this one has {}", before.len(), after.len());
         let next = "Compare one list with one: give each with `--tags` and `--against` as a tag line.";
-        return Err(Problem::new(Code::NotComparable, "the two versions can't be compared", why, next).into());
+        return Err(Diagnostic::failure(Code::NotComparable, "the two versions can't be compared", why, next).into());
     }
     let pairs = before.iter().zip(&after);
     Ok(pairs.map(|(old, new)| (old.0.clone(), new.0.clone(), Comparison::between(&old.1, &new.1))).collect())
 }
 
-fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], not_judged: &[Problem], format: Format) {
-    if format == Format::Json {
+fn show(
+    audited: &[Audited<'_>],
+    comparisons: &[(String, String, Comparison)],
+    not_judged: &[Diagnostic],
+    format: FindingsFormat,
+) {
+    if format == FindingsFormat::Json {
         output::json(&document(audited, comparisons, not_judged));
         return;
     }
     // People see notes in the report.
-    let shown: Vec<Vec<Finding>> = audited.iter().map(Audited::findings).collect();
-    let shown: Vec<Vec<Finding>> = shown
+    let shown: Vec<Vec<Diagnostic>> = audited.iter().map(Audited::findings).collect();
+    let shown: Vec<Vec<Diagnostic>> = shown
         .into_iter()
         .map(|mut findings| {
-            findings.retain(|finding| format != Format::Human || finding.severity != Severity::Note);
+            findings.retain(|finding| format != FindingsFormat::Human || finding.severity != Severity::Note);
             findings
         })
         .collect();
     let found: Vec<render::Found<'_>> =
         audited.iter().zip(&shown).map(|(one, findings)| one.source.found(findings)).collect();
     render::found_in(&found, format);
-    if format == Format::Human {
+    if format == FindingsFormat::Human {
         for one in audited {
             one.audits.iter().for_each(|(list, audit)| outln!("{}", render::audit(&one.source.place(list), audit)));
         }
@@ -171,11 +179,11 @@ fn show(audited: &[Audited<'_>], comparisons: &[(String, String, Comparison)], n
 fn document(
     audited: &[Audited<'_>],
     comparisons: &[(String, String, Comparison)],
-    not_judged: &[Problem],
+    not_judged: &[Diagnostic],
 ) -> serde_json::Value {
     let mut left = limits::WRITTEN;
     let mut left_out = 0;
-    let findings: Vec<Finding> = audited.iter().flat_map(Audited::findings).collect();
+    let findings: Vec<Diagnostic> = audited.iter().flat_map(Audited::findings).collect();
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let sources: Vec<_> = audited
         .iter()
@@ -192,7 +200,7 @@ fn document(
         .collect();
     let compared = comparisons.iter().map(|(old, new, one)| json!({ "old": old, "new": new, "comparison": one }));
     json!({
-        "schema": 1,
+        "schema": crate::output::SCHEMA,
         "sources": sources,
         "comparisons": compared.collect::<Vec<_>>(),
         "not_judged": not_judged.iter().map(as_json).collect::<Vec<_>>(),
@@ -203,16 +211,16 @@ fn document(
 }
 
 /// Something in the file that was not judged, as JSON.
-fn as_json(problem: &Problem) -> serde_json::Value {
+fn as_json(problem: &Diagnostic) -> serde_json::Value {
     json!({ "code": problem.code.as_str(), "message": problem.message, "why": problem.why })
 }
 
 impl Audited<'_> {
     /// What was found in the source, each once though several lists have it.
-    fn findings(&self) -> Vec<Finding> {
-        let mut once: BTreeMap<(usize, String, String), Finding> = BTreeMap::new();
+    fn findings(&self) -> Vec<Diagnostic> {
+        let mut once: BTreeMap<(usize, String, String), Diagnostic> = BTreeMap::new();
         for finding in self.audits.iter().flat_map(|(_, audit)| &audit.findings) {
-            let key = (finding.place.span.start, finding.code.to_string(), finding.message.clone());
+            let key = (finding.span().start, finding.code.to_string(), finding.message.clone());
             once.entry(key).or_insert_with(|| finding.clone());
         }
         once.into_values().collect()
@@ -227,7 +235,7 @@ impl Source {
         if self.is_text { format!("{}:{line}", self.name) } else { self.name.clone() }
     }
 
-    fn found<'a>(&'a self, findings: &'a [Finding]) -> render::Found<'a> {
+    fn found<'a>(&'a self, findings: &'a [Diagnostic]) -> render::Found<'a> {
         render::Found {
             name: &self.name,
             file: self.file.as_deref(),

@@ -21,21 +21,21 @@ pub use paired_stats::{Ratio, Verdict};
 
 use super::build_tailscale::{self, Maker, Unmade};
 use super::verify;
-use crate::cli::{Bench, Format, Load};
+use crate::cli::{Bench, Load};
+use crate::format::Format;
 use crate::netlab::sandbox;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::qemu::{Runner, runner};
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 use plan::{Plan, Side};
 use report::{Event, Run};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if a binary can't be built, or is for another processor than this machine's.
+/// A [`Diagnostic`] if a binary can't be built, or is for another processor than this machine's.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -44,7 +44,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
     if runner(platform) != Runner::Native {
         let next = "Run it on a machine with that processor.";
         let why = "measurements under an emulator do not apply to the device";
-        return Err(Problem::new(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into());
+        return Err(
+            Diagnostic::failure(Code::NotNative, format!("`{target}` would run under an emulator"), why, next).into()
+        );
     }
     if let Some(why) = verify::missing_requirement(pinned.policy, target) {
         progress::warn(&format!("skipped: bench: {why}"));
@@ -87,8 +89,10 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
         let own = folder.join(".bench").join(target).join(name);
         let step = progress::step("Building", format!("{target} to compare with ({})", side.description()));
         if let Err(Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = maker.make(&recipe, &own)? {
-            let next = "Run `build-tailscale`: it reports the decision that breaks the build.";
-            return Err(Problem::new(Code::NotComparable, "the reference can't be built", why, next).into());
+            let next = NextStep::new("Run ")
+                .command("build-tailscale")
+                .text(": it reports the decision that breaks the build.");
+            return Err(Diagnostic::failure(Code::NotComparable, "the reference can't be built", why, next).into());
         }
         step.done("Built", "");
         Ok(std::path::absolute(own.join(build_tailscale::PACKED))?)
@@ -130,8 +134,10 @@ fn run_plan(plan: &Plan) -> Result<Vec<Run>> {
     })?;
     drop(step);
     if let Some(why) = failed {
-        let next = "Run `verify --check load` to test whether the binary carries traffic at all.";
-        return Err(Problem::new(Code::BenchFailed, "a run did not end", why, next).into());
+        let next = NextStep::new("Run ")
+            .command("verify --check load")
+            .text(" to test whether the binary carries traffic at all.");
+        return Err(Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next).into());
     }
     anyhow::ensure!(status.success(), "the process of the test network ended ({status}) after {} runs", runs.len());
     Ok(runs)

@@ -11,10 +11,9 @@ mod verify;
 
 use crate::errln;
 use anyhow::Result;
-use featureset::finding::{Finding, Label};
+use diagnostics::{Code, Diagnostic, Label, NextStep};
 use featureset::policy::{Pack, Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
-use featureset::rules;
 use featureset::selection::Selection;
 use std::path::{Path, PathBuf};
 
@@ -23,12 +22,11 @@ pub use manifest::{Artefact, Manifest};
 pub use plan::{command_line, document};
 pub use shrink::unstripped_path;
 
-use crate::cli::{BuildTailscale, Format};
+use crate::cli::BuildTailscale;
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, output, process, progress};
-use diagnostics::Code;
 
 /// The packed daemon. Called through the link `tailscale`, it is the command-line client.
 pub const PACKED: &str = "tailscaled";
@@ -47,7 +45,7 @@ struct Job<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if a tool, a download or a file fails, or if the binary does not match the recipe.
+/// A [`Diagnostic`] if a tool, a download or a file fails, or if the binary does not match the recipe.
 pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -66,7 +64,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Res
 ///
 /// # Errors
 /// As [`run`].
-pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
     let mut stale = Vec::new();
@@ -91,7 +89,13 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
 }
 
 /// Prints the findings; as JSON, one document with findings, warnings and the manifests of the artifacts.
-fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
+fn report(
+    project: &Project,
+    pinned: Pinned<'_>,
+    targets: &[&str],
+    findings: &[Diagnostic],
+    format: Format,
+) -> Result<()> {
     if format != Format::Json {
         return project.show(findings, format);
     }
@@ -111,12 +115,12 @@ fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[F
 /// Returns the named targets, or all of the policy.
 ///
 /// # Errors
-/// A [`Problem`] for a name that the policy does not have.
+/// A [`Diagnostic`] for a name that the policy does not have.
 pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'a str>> {
     let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
     let unknown = |name: &String| {
         let why = format!("its targets are {}", known.join(", "));
-        Problem::new(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
+        Diagnostic::failure(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
     };
     if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(unknown(name).into());
@@ -160,7 +164,7 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
 
 /// Builds targets one after another and returns findings. Stops at the first target that does not compile, because the others
 /// have the same decisions.
-fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
     let maker = Maker::gather(project, pinned, targets)?;
     for target in targets {
         let job = Job { project, pinned, target, maker: &maker };
@@ -177,9 +181,13 @@ fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
     let selection = Selection::of(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
     let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
-        return Err(
-            Problem::new(Code::NoRecipe, format!("`{}` can't be planned", job.target), "", "Run `check`.").into()
-        );
+        return Err(Diagnostic::failure(
+            Code::NoRecipe,
+            format!("`{}` can't be planned", job.target),
+            "",
+            NextStep::run("check"),
+        )
+        .into());
     };
     let folder = folder(job.project, job.target);
     let work = folder.join(".work");
@@ -239,7 +247,7 @@ fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Resul
 }
 
 /// Compares every chosen target's binary with its budget.
-fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
+fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Diagnostic> {
     let over = |name: &&str| {
         let budget = pinned.policy.targets.get(*name)?.budget?;
         let bytes = Manifest::read(&folder(project, name), &project.cache).ok()?.binary.bytes;
@@ -248,7 +256,7 @@ fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<F
             let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);
             let message = format!("`{name}` is {} large; its budget is {}", format_size(bytes), format_size(budget));
             let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
-            rules::get("over-budget").finding(message, place, next)
+            Diagnostic::new(Code::OverBudget, message, next).at(place)
         })
     };
     targets.iter().filter_map(over).collect()

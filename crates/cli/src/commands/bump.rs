@@ -6,31 +6,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Label, Lines, NextStep};
 use featureset::change::Side;
 use featureset::facts::{Facts, Known};
-use featureset::finding::Label;
 use featureset::name::FeatureName;
 use featureset::policy::Immovable;
 use featureset::registry::Registry;
 use featureset::release::{Release, ReleaseLine};
-use featureset::rules;
 use featureset::selection::Selection;
 use featureset::upgrade::{self, Unknown, Upgrade};
 
-use crate::cli::{Bump, Destination, Format};
+use crate::cli::{Bump, Destination};
+use crate::format::FindingsFormat;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::Project;
 use crate::tools::go::{self, Go};
 use crate::upstream::{self, Upstream};
 use crate::{files, outln, output, process, progress, registries, render, splits};
-use diagnostics::Code;
 
 /// Runs the command. It exits with 0 even if decisions are required, because `check` reports them.
 ///
 /// # Errors
-/// A [`Problem`] if a release is not available, the network fails, or the pin can't be changed.
-pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcome> {
+/// A [`Diagnostic`] if a release is not available, the network fails, or the pin can't be changed.
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Bump) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.reading.policy.as_ref().and_then(|policy| policy.tailscale) else {
         project.show(&project.findings, format)?;
@@ -54,7 +52,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bump) -> Result<Outcom
         step.write(&project)?;
     }
     match format {
-        Format::Json => output::json(&step.document(&project, flags.dry_run)),
+        FindingsFormat::Json => output::json(&step.document(&project, flags.dry_run)),
         _ => outln!("{}", render::upgrade(&step.upgrade, &step.descriptions).trim_end()),
     }
     Ok(Outcome::Clean)
@@ -66,7 +64,7 @@ fn newest(releases: &[Release], pinned: Release) -> Release {
 }
 
 /// Reports a newer release as a finding at the pin.
-fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<Outcome> {
+fn check(project: &Project, pinned: Release, go: &Go, format: FindingsFormat) -> Result<Outcome> {
     let releases = upstream::releases(go, &project.cache)?;
     let latest = newest(&releases, pinned);
     let patches: Vec<Release> = releases.into_iter().filter(|release| release.line() == pinned.line()).collect();
@@ -76,11 +74,12 @@ fn check(project: &Project, pinned: Release, go: &Go, format: Format) -> Result<
         let also = if patch > pinned && patch != latest { format!("; on its line, {patch}") } else { String::new() };
         let message = format!("Tailscale {pinned} is pinned, and {latest} is out{also}");
         let place = Label::new(project.reading.places.value(&["tailscale"]), "pinned here");
-        let next = "Run `bump latest`: it lists the decisions that the upgrade requires.".to_owned();
-        findings.push(rules::get("newer-release").finding(message, place, next));
+        let next =
+            NextStep::new("Run ").command("bump latest").text(": it lists the decisions that the upgrade requires.");
+        findings.push(Diagnostic::new(Code::NewerRelease, message, next).at(place));
     }
     project.show(&findings, format)?;
-    if findings.is_empty() && format == Format::Human {
+    if findings.is_empty() && format == FindingsFormat::Human {
         progress::line("Checked", &format!("Tailscale {pinned} is the newest stable release"));
     }
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
@@ -128,14 +127,18 @@ impl Step {
 
     /// Returns the upgrade as JSON.
     fn document(&self, project: &Project, dry_run: bool) -> serde_json::Value {
-        serde_json::json!({
-            "schema": 1,
+        let mut document = serde_json::json!({
+            "schema": crate::output::SCHEMA,
             "policy": project.path.to_string_lossy(),
             "dry_run": dry_run,
             "upgrade": self.upgrade,
             "hazards_begun": self.upgrade.hazards_begun(),
             "descriptions": self.descriptions,
-        })
+        });
+        let (lines, questions) = (Lines::new(&self.upgrade.text), self.upgrade.change.questions.iter());
+        document["upgrade"]["change"]["questions"] =
+            questions.map(|question| render::finding(&lines, question)).collect();
+        document
     }
 
     /// Writes the registries, then the policy: an extra registry is harmless, a policy without its registry is not.
@@ -186,13 +189,13 @@ fn descriptions(go: &Go, old: &Upstream, new: &Upstream, upgrade: &Upgrade) -> R
     Ok(added.chain(removed).filter_map(|(name, declared)| Some((name.clone(), declared?.description))).collect())
 }
 
-fn immovable(project: &Project, unknown: Unknown) -> Problem {
+fn immovable(project: &Project, unknown: Unknown) -> Diagnostic {
     let why = match unknown {
         Unknown::Policy(Immovable(why)) => why,
         Unknown::Registry(release) => format!("no registry of Tailscale {release} is known"),
     };
     let message = format!("the pin of {} can't be changed", project.path.display());
-    Problem::new(
+    Diagnostic::failure(
         Code::PinNotEditable,
         message,
         why,

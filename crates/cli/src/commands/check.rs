@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::finding::Severity;
-use featureset::policy::edit;
+use diagnostics::Severity;
+use featureset::fix;
 
-use crate::cli::{Check, Deny, Format};
+use crate::cli::{Check, Deny};
+use crate::format::FindingsFormat;
 use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::{files, progress, render};
@@ -15,10 +16,10 @@ use crate::{files, progress, render};
 ///
 /// # Errors
 /// If the policy can't be read or, with `--fix`, written.
-pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outcome> {
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Result<Outcome> {
     let mut project = Project::open(policy)?;
     if flags.fix {
-        match edit::fix(&project.text, &project.facts) {
+        match fix::fix(&project.text, &project.facts) {
             Some(fixed) => {
                 files::write(&project.path, &fixed.text)?;
                 let stubs = (fixed.stubs > 0).then(|| format!("{} stubs inserted", fixed.stubs));
@@ -31,7 +32,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Check) -> Result<Outco
         }
     }
     project.show(&project.findings, format)?;
-    if format == Format::Human {
+    if format == FindingsFormat::Human {
         progress::line("Checked", &format!("{}: {}", project.path.display(), render::summary(&project.findings)));
     }
     let denied =

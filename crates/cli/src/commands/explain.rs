@@ -7,23 +7,23 @@ use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::path::Path;
 
-use crate::cli::{Explain, Format};
+use crate::cli::Explain;
 use crate::costs::{self, Known};
 use crate::escape;
-use crate::invocation::spelled;
+use crate::format::Format;
+use crate::invocation::program;
 use crate::outcome::Outcome;
 use crate::output::{self, product};
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::proofs::Shown;
 use crate::render::{hanging, wrapped};
 use crate::upstream;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Runs the command, even if there are findings.
 ///
 /// # Errors
-/// A [`Problem`] with the nearest name if no known release has the feature.
+/// A [`Diagnostic`] with the nearest name if no known release has the feature.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
@@ -43,7 +43,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     let proved = proved.unwrap_or_default();
     match format {
         Format::Json => {
-            let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
+            let mut document = serde_json::json!({ "schema": crate::output::SCHEMA, "explanation": explanation });
             document["explanation"]["description"] = words.ok().into();
             let measured = costs.iter().filter_map(|(target, costs)| {
                 Some((target.clone(), serde_json::to_value(costs.features.get(&explanation.feature)?).ok()?))
@@ -68,8 +68,7 @@ fn upstream_description(project: &Project, explanation: &Explanation) -> Result<
     if !explanation.in_release {
         return Err("not in the pinned release".to_owned());
     }
-    let missing =
-        || spelled(&format!("not downloaded: `registry {}` or a build fetches it", explanation.release)).into_owned();
+    let missing = || format!("not downloaded: `{} registry {}` or a build fetches it", program(), explanation.release);
     let declared = upstream::descriptions(&project.cache, explanation.release);
     let mut features =
         declared.map_err(|error| format!("can't be read from the module: {error}"))?.ok_or_else(missing)?;
@@ -88,12 +87,12 @@ fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> 
     lines
 }
 
-fn unknown(name: &str, error: UnknownName) -> Problem {
+fn unknown(name: &str, error: UnknownName) -> Diagnostic {
     let next = match error.nearest {
-        Some(near) => format!("Did you mean `{near}`?"),
-        None => "`list` prints every feature.".to_owned(),
+        Some(near) => format!("Did you mean `{near}`?").into(),
+        None => NextStep::default().command("list").text(" prints every feature."),
     };
-    Problem::new(
+    Diagnostic::failure(
         Code::UnknownFeature,
         format!("there is no feature or hazard `{name}` in any known release"),
         "names are those of upstream's registry and of docs/hazards.md",

@@ -10,13 +10,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::cli::{Format, Image, ImageAction};
+use crate::cli::{Image, ImageAction};
+use crate::format::Format;
 use crate::outcome::Outcome;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if a tool, a download or a file fails, or a value is invalid.
+/// A [`diagnostics::Diagnostic`] if a tool, a download or a file fails, or a value is invalid.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     match &flags.action {
         None => make::run(policy, format, flags),

@@ -3,27 +3,26 @@
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, NextStep, line_and_column};
 use featureset::audit::{Asked, Audit, List, audit};
 use featureset::facts::Facts;
-use featureset::finding::line_and_column;
 use featureset::import::{Import, Settings, import};
 use featureset::name::FeatureName;
 use featureset::policy::Policy;
 
 use super::audit::{Source, facts, unknown_line};
 use crate::cache::Cache;
-use crate::cli::{self, Format};
+use crate::cli;
 use crate::costs::Known;
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::Project;
 use crate::{escape, files, limits, outln, output, progress};
-use diagnostics::Code;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] where what is named can't be read or is not wholly known, holds several lists, or the file is there already.
+/// A [`Diagnostic`] where what is named can't be read or is not wholly known, holds several lists, or the file is there already.
 pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result<Outcome> {
     if !flags.force && !is_stdout(flags) && std::fs::symlink_metadata(&flags.output).is_ok() {
         return Err(is_there(flags).into());
@@ -58,7 +57,7 @@ fn reasons(path: &Path) -> Result<Policy> {
     let read = featureset::policy::read(&files::read(path)?);
     read.policy.ok_or_else(|| {
         let message = format!("{} is not a policy", path.display());
-        Problem::new(Code::FileError, message, "no reason can be read from it", "Name a featureset.yaml.").into()
+        Diagnostic::failure(Code::FileError, message, "no reason can be read from it", "Name a featureset.yaml.").into()
     })
 }
 
@@ -67,10 +66,10 @@ fn is_stdout(flags: &cli::Import) -> bool {
     flags.output == Path::new("-")
 }
 
-fn is_there(flags: &cli::Import) -> Problem {
+fn is_there(flags: &cli::Import) -> Diagnostic {
     let message = format!("{} is there already", flags.output.display());
     let next = "Name another file with `--output`, or replace it with `--force`.";
-    Problem::new(Code::PolicyExists, message, "reasons that someone wrote would be lost", next)
+    Diagnostic::failure(Code::PolicyExists, message, "reasons that someone wrote would be lost", next)
 }
 
 fn audited(list: &List, flags: &cli::Import, facts: &Facts) -> Result<Audit> {
@@ -89,7 +88,7 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
         all.iter().map(|(source, list)| format!("{} ({})", source.place(list), list.what)).collect();
     let Some(first) = found.first() else {
         let message = format!("there is no list at line {}", flags.line.unwrap_or_default());
-        return Err(Problem::new(
+        return Err(Diagnostic::failure(
             Code::UnknownList,
             message,
             format!("there are {}", places.join(", ")),
@@ -103,9 +102,13 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
         if other.tags != first_audit.tags || other.release != first_audit.release {
             let why = format!("there are {}", places.join(", "));
             let next = "Name one by its line with `--line`, or give its tags with `--tags`.";
-            return Err(
-                Problem::new(Code::SeveralLists, "there are several lists, and a policy is one", why, next).into()
-            );
+            return Err(Diagnostic::failure(
+                Code::SeveralLists,
+                "there are several lists, and a policy is one",
+                why,
+                next,
+            )
+            .into());
         }
     }
     Ok(**first)
@@ -119,12 +122,19 @@ fn costs(named: Option<&Path>) -> Result<Known> {
     )
 }
 
-fn unresolved(source: &Source, list: &List, audit: &Audit) -> Problem {
-    let codes = ["unresolved-list", "featuretags-fails", "incomplete-analysis"];
-    let errors = audit.findings.iter().filter(|finding| codes.contains(&&*finding.code)).take(limits::SHOWN);
+fn unresolved(source: &Source, list: &List, audit: &Audit) -> Diagnostic {
+    let codes = [Code::UnresolvedList, Code::FeaturetagsFails, Code::IncompleteAnalysis];
+    let errors = audit.findings.iter().filter(|finding| codes.contains(&finding.code)).take(limits::SHOWN);
     let why = errors.map(|finding| finding.message.clone()).collect::<Vec<_>>().join("\n");
-    let next = "Print the tag line where it is built, and give it with `--tags`; `audit` shows the places.";
-    Problem::new(Code::UnresolvedImport, format!("the list of {} is not wholly known", source.place(list)), why, next)
+    let next = NextStep::new("Print the tag line where it is built, and pass it with `--tags`; ")
+        .command("audit")
+        .text(" shows the places.");
+    Diagnostic::failure(
+        Code::UnresolvedImport,
+        format!("the list of {} is not wholly known", source.place(list)),
+        why,
+        next,
+    )
 }
 
 fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
@@ -132,7 +142,7 @@ fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
         let dropped = made.dropped.iter().map(|(tag, why)| serde_json::json!({ "tag": tag, "why": why }));
         let open = made.open.iter().map(|(name, need)| serde_json::json!({ "feature": name, "needs": need }));
         let mut document = serde_json::json!({
-            "schema": 1,
+            "schema": crate::output::SCHEMA,
             "policy": flags.output.to_string_lossy(),
             "tailscale": audit.release,
             "release_stated": audit.release_stated,

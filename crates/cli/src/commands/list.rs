@@ -9,13 +9,13 @@ use featureset::policy::Verdict;
 use serde::Serialize;
 use std::path::Path;
 
-use crate::cli::{DecisionFilter, Format, List, Order};
+use crate::cli::{DecisionFilter, List, Order};
 use crate::costs::{FOLDER, Known};
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::{MOST_WIDTH, width};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// A line of the list.
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     }
     match format {
         Format::Json => {
-            let document = serde_json::json!({ "schema": 1, "tailscale": pinned.release, "target": costs.map(|(target, _)| target), "features": rows });
+            let document = serde_json::json!({ "schema": crate::output::SCHEMA, "tailscale": pinned.release, "target": costs.map(|(target, _)| target), "features": rows });
             output::json(&document);
         }
         _ => print(&rows, costs.map(|(target, _)| target.as_str())),
@@ -63,9 +63,9 @@ fn measured<'a>(known: &'a Known, target: &str) -> Result<(&'a String, &'a Costs
     known.iter().find(|(name, _)| *name == target).ok_or_else(|| unmeasured(&format!("`{target}`")).into())
 }
 
-fn unmeasured(what: &str) -> Problem {
-    let next = "Run `measure`: it takes hours.";
-    Problem::new(
+fn unmeasured(what: &str) -> Diagnostic {
+    let next = NextStep::new("Run ").command("measure").text(": it takes hours.");
+    Diagnostic::failure(
         Code::NotMeasured,
         format!("no costs of {what} are known"),
         format!("there are none in {FOLDER}"),

@@ -15,18 +15,18 @@ use gobinary::pclntab::REVISION;
 
 use super::build_tailscale::{Maker, chosen_targets};
 use super::verify::MemoryProbe;
-use crate::cli::{Format, Measure, MeasureWhat};
+use crate::cli::{Measure, MeasureWhat};
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 use state::State;
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if a tool, a download or a file fails.
+/// A [`Diagnostic`] if a tool, a download or a file fails.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Outcome> {
     let project = Project::open(policy)?;
     if let Some(MeasureWhat::Frontier { budget }) = &flags.what {
@@ -73,7 +73,12 @@ fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureNa
     let all = pinned.registry.features.keys();
     let unknown = |name: &String| {
         let why = format!("Tailscale {} has no feature of this name", pinned.release);
-        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` prints every feature.")
+        Diagnostic::failure(
+            Code::UnknownFeature,
+            format!("there is no feature `{name}`"),
+            why,
+            NextStep::default().command("list").text(" prints every feature."),
+        )
     };
     if let Some(name) = named.iter().find(|name| !all.clone().any(|known| known.as_str() == name.as_str())) {
         return Err(unknown(name).into());

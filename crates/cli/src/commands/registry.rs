@@ -11,17 +11,16 @@ use featureset::release::ReleaseLine;
 use crate::cache::Cache;
 use crate::cli;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{find_policy, root_of};
 use crate::registries::{self, BUILT_IN};
 use crate::tools::go;
 use crate::{progress, upstream};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the command. It writes only after every release was read.
 ///
 /// # Errors
-/// A [`Problem`] if there is no policy, or a release can't be read or contradicts its line.
+/// A [`Diagnostic`] if there is no policy, or a release can't be read or contradicts its line.
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);
@@ -44,7 +43,7 @@ pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
 /// Returns the root of this repository, whose data are built into the program.
 ///
 /// # Errors
-/// A [`Problem`] if the policy is not in a checkout of it.
+/// A [`Diagnostic`] if the policy is not in a checkout of it.
 pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let found = find_policy(policy)?;
     let root = root_of(&found);
@@ -54,6 +53,11 @@ pub fn repository(policy: Option<&Path>) -> Result<PathBuf> {
     let why = format!("there is no {BUILT_IN} next to {}", found.display());
     let next = "Run it in a checkout of tailscale-featureset: the data are built into the program. A policy elsewhere is judged \
          with `check --deny warnings`, its pages with `docs --check`.";
-    Err(Problem::new(Code::NotTheRepository, "this command works only in the program's own repository", why, next)
-        .into())
+    Err(Diagnostic::failure(
+        Code::NotTheRepository,
+        "this command works only in the program's own repository",
+        why,
+        next,
+    )
+    .into())
 }

@@ -5,13 +5,14 @@ mod repository;
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Lines, Severity};
 use featureset::change::{Change, Side};
-use featureset::finding::{Lines, Severity};
 use featureset::policy;
 
-use crate::cli::{Format, Review};
+use crate::cli::Review;
 use crate::costs::Known;
-use crate::invocation::spelled;
+use crate::format::FindingsFormat;
+use crate::invocation::program;
 use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::proofs::Shown;
@@ -21,8 +22,8 @@ use repository::Repository;
 /// Runs the command. It exits with 0 for every change, because `check` reports findings.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if there is no such revision, the policy is not in a repository, or Git can't read it.
-pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outcome> {
+/// A [`diagnostics::Diagnostic`] if there is no such revision, the policy is not in a repository, or Git can't read it.
+pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Review) -> Result<Outcome> {
     let project = Project::open(policy)?;
     if project.reading.policy.is_none() {
         // An unreadable policy can't be compared.
@@ -35,16 +36,16 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
     let new = Side { text: &project.text, reading: &project.reading };
     let change = Change::between(base, new, &project.facts);
     match format {
-        Format::Human => {
+        FindingsFormat::Human => {
             let (costs, shown) =
                 (Known::read(&project.root(), project.targets())?, Shown::read(&project.root(), project.targets()));
             outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
         }
-        Format::Json => output::json(&document(&project, &flags.base, &change)),
-        Format::Github | Format::Sarif => project.show(&change.questions, format)?,
+        FindingsFormat::Json => output::json(&document(&project, &flags.base, &change)),
+        FindingsFormat::Github | FindingsFormat::Sarif => project.show(&change.questions, format)?,
     }
-    if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
-        progress::warn(&spelled(&format!("{} has errors: `check` prints them", project.path.display())));
+    if format != FindingsFormat::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
+        progress::warn(&format!("{} has errors: `{} check` prints them", project.path.display(), program()));
     }
     Ok(Outcome::Clean)
 }
@@ -52,7 +53,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outc
 /// Returns the change as JSON, each question with its line and column.
 fn document(project: &Project, base: &str, change: &Change) -> serde_json::Value {
     let mut document = serde_json::json!({
-        "schema": 1,
+        "schema": crate::output::SCHEMA,
         "policy": project.path.to_string_lossy(),
         "revision": base,
         "reaches_a_binary": change.reaches_a_binary(),

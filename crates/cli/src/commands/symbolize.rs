@@ -13,10 +13,9 @@ use super::build_tailscale::{self, chosen_targets};
 use crate::cli::Symbolize;
 use crate::outcome::Outcome;
 use crate::output::product;
-use crate::problem::Problem;
 use crate::project::Project;
 use crate::{escape, files, limits, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// A frame's second line: no file, an offset into the function, and the address if the runtime prints it.
 static PLACE: LazyLock<Option<Regex>> =
@@ -29,15 +28,17 @@ static FUNCTION: LazyLock<Option<Regex>> =
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if the binary as linked does not exist or can't be read.
+/// A [`Diagnostic`] if the binary as linked does not exist or can't be read.
 pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
     let linked = match &flags.binary {
         Some(path) => files::read_regular(path, limits::LINKED)?,
         None => linked_of(policy, flags.target.as_deref())?,
     };
     let symbols = Symbols::read(&linked).map_err(|refused| {
-        let next = "Name the binary as Go linked it: `build-tailscale` saves it in target/tailscale/.linked.";
-        Problem::new(Code::NoSymbols, "the binary's tables can't be read", refused.to_string(), next)
+        let next = NextStep::new("Name the binary as Go linked it: ")
+            .command("build-tailscale")
+            .text(" saves it in target/tailscale/.linked.");
+        Diagnostic::failure(Code::NoSymbols, "the binary's tables can't be read", refused.to_string(), next)
     })?;
     let Translated { text, known, left } = translate(&read(&flags.traceback)?, &symbols)?;
     product(format_args!("{}", escape::lines(&text)));
@@ -61,7 +62,7 @@ fn read(path: &Path) -> Result<String> {
     std::io::stdin().lock().take(limits::TRACEBACK + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limits::TRACEBACK {
         let message = format!("the traceback is larger than {}", format_size(limits::TRACEBACK));
-        return Err(Problem::new(
+        return Err(Diagnostic::failure(
             Code::InputTooLarge,
             message,
             "this exceeds the size limit for tracebacks",
@@ -80,7 +81,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     let targets = chosen_targets(&policy, &named)?;
     let [target] = targets[..] else {
         let why = format!("a traceback does not name its target: {}", targets.join(", "));
-        return Err(Problem::new(
+        return Err(Diagnostic::failure(
             Code::SeveralTargets,
             "the policy has several targets",
             why,
@@ -93,7 +94,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
         .filter(|path| path.is_file());
     let missing = || {
         let why = "it is saved only if `symbols` is `functions` or `none`; with `all` a traceback is already complete";
-        Problem::new(
+        Diagnostic::failure(
             Code::NoSymbols,
             format!("the binary of `{target}` as linked does not exist"),
             why,
@@ -107,7 +108,7 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
     }
     let why = format!("{} has no record that this program built it", project.cache.describe());
     let next = format!("If you trust it, name it: `--binary {}`.", path.display());
-    Err(Problem::new(Code::NotRecorded, format!("{} is not trusted", path.display()), why, next).into())
+    Err(Diagnostic::failure(Code::NotRecorded, format!("{} is not trusted", path.display()), why, next).into())
 }
 
 /// An annotated traceback.

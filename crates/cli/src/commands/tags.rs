@@ -7,8 +7,9 @@ use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
 use std::path::Path;
 
-use crate::cli::{Format, Tags};
+use crate::cli::Tags;
 use crate::commands::build_tailscale::{chosen_targets, command_line, document};
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::project::Project;
 
@@ -43,7 +44,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
         .map_or(&pinned.policy.build, |target| &target.build);
     let tags = tag_line(&selection, build).join(",");
     if format == Format::Json {
-        output::json(&serde_json::json!({ "schema": 1, "tailscale": pinned.release, "tags": tags }));
+        output::json(
+            &serde_json::json!({ "schema": crate::output::SCHEMA, "tailscale": pinned.release, "tags": tags }),
+        );
     } else if !tags.is_empty() {
         outln!("{tags}");
     }

@@ -24,20 +24,20 @@ pub use report::{Outcome as CheckOutcome, Report};
 use self::checks::{CHECKS, Check};
 use self::env::TestEnv;
 use super::build_tailscale;
-use crate::cli::{Format, Verify};
+use crate::cli::Verify;
+use crate::format::Format;
 use crate::netlab::external_control::{self, EgressProxy};
 use crate::outcome::Outcome;
 use crate::outln;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::proofs;
 use crate::tools::qemu::{Runner, runner};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if the binary or the program of the test network can't be built, or a name is unknown.
+/// A [`Diagnostic`] if the binary or the program of the test network can't be built, or a name is unknown.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outcome> {
     if flags.list {
         list();
@@ -121,7 +121,7 @@ pub(super) fn chosen_target<'a>(policy: &'a Policy, named: Option<&str>) -> Resu
     let native = policy.targets.iter().find(|(_, target)| runner(target.platform) == Runner::Native);
     let none = || {
         let next = "Name one with `--target`; it runs under QEMU.";
-        Problem::new(Code::NoNativeTarget, "the policy has no target for this machine's processor", "", next)
+        Diagnostic::failure(Code::NoNativeTarget, "the policy has no target for this machine's processor", "", next)
     };
     Ok(native.ok_or_else(none)?.0)
 }
@@ -131,9 +131,13 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
     if let Some(name) = named.iter().find(|name| checks::find(name).is_none()) {
         let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
         let why = format!("the checks are {}", known.join(", "));
-        return Err(
-            Problem::new(Code::UnknownCheck, format!("there is no check `{name}`"), why, "Name one of those.").into()
-        );
+        return Err(Diagnostic::failure(
+            Code::UnknownCheck,
+            format!("there is no check `{name}`"),
+            why,
+            "Name one of those.",
+        )
+        .into());
     }
     Ok(CHECKS.iter().filter(|check| named.is_empty() || named.iter().any(|name| name == check.name)).collect())
 }

@@ -9,14 +9,13 @@ use anyhow::{Context, Result};
 use rustix::fs::OFlags;
 
 use super::{make_folder, problem};
-use crate::problem::Problem;
 use crate::process::check_interrupt;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Holds a folder against a second run until it is dropped; waits for the one that has it.
 ///
 /// # Errors
-/// A [`Problem`] that names the lock, or [`crate::problem::Interrupted`].
+/// A [`Diagnostic`] that names the lock, or [`crate::interrupted::Interrupted`].
 pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<File> {
     make_folder(folder)?;
     let path = folder.join(".lock");
@@ -39,7 +38,7 @@ pub fn lock(folder: &Path, waiting: impl FnOnce()) -> Result<File> {
 /// truncated, and a pipe is not waited for.
 fn open_lock(path: &Path) -> Result<File> {
     let refused = |why: &str| {
-        Problem::new(
+        Diagnostic::failure(
             Code::FileError,
             format!("can't lock {}", path.display()),
             why,
@@ -76,7 +75,7 @@ mod tests {
         std::fs::write(&path, "whatever").unwrap();
         drop(lock(held, || ()).unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "whatever");
-        let why = |error: anyhow::Error| error.downcast_ref::<Problem>().unwrap().why.clone();
+        let why = |error: anyhow::Error| error.downcast_ref::<Diagnostic>().unwrap().why.clone();
         for target in [victim.as_path(), Path::new("/nonexistent/x")] {
             std::fs::remove_file(&path).unwrap();
             std::os::unix::fs::symlink(target, &path).unwrap();

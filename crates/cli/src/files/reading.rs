@@ -10,8 +10,7 @@ use featureset::policy::format_size;
 use rustix::fs::OFlags;
 
 use super::problem;
-use crate::problem::Problem;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Opens a file that has an end: what is read may come from anywhere, and a pipe or a device would keep the reader for ever.
 ///
@@ -26,7 +25,7 @@ pub fn open_regular(path: &Path) -> std::io::Result<File> {
 /// Reads a regular file of at most so many bytes.
 ///
 /// # Errors
-/// A [`Problem`] that names the path: it can't be read, is not a regular file, or is longer.
+/// A [`Diagnostic`] that names the path: it can't be read, is not a regular file, or is longer.
 pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
     let unreadable = |error: std::io::Error| problem(path, "read", &error);
     let file = open_regular(path).map_err(unreadable)?;
@@ -39,7 +38,7 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
     }
     let message = format!("{} is larger than {}", path.display(), format_size(most));
     let why = "no file of its kind comes near that, so it is not read";
-    Err(Problem::new(Code::InputTooLarge, message, why, "Check that it is the right file.").into())
+    Err(Diagnostic::failure(Code::InputTooLarge, message, why, "Check that it is the right file.").into())
 }
 
 /// Reads a regular text file of at most so many bytes.
@@ -77,7 +76,7 @@ mod tests {
         assert!(refused("text", 4).ends_with("text is larger than 4 B"));
         for name in ["device", "pipe", "", "missing"] {
             let error = read_regular(&at(name), 5).unwrap_err();
-            let problem = error.downcast_ref::<Problem>().unwrap();
+            let problem = error.downcast_ref::<Diagnostic>().unwrap();
             assert_eq!(
                 (&problem.code, problem.why == "it is not a regular file"),
                 (&Code::FileError, name != "missing"),

@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::address::CONTROL;
 use super::host::wait_until_ready;
-use crate::problem::Problem;
 use crate::process::{self, Server};
 use crate::{files, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Files in the folder of [`EgressProxy`].
 const SOCKET: &str = "socket";
@@ -34,7 +33,7 @@ pub const KEY_INSIDE: &str = "/run/authkey";
 /// Reads the auth key for an external control server from a file, or from the variable that upstream's programs use.
 ///
 /// # Errors
-/// A [`Problem`] if there is no key.
+/// A [`Diagnostic`] if there is no key.
 pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let found = match file {
         Some(file) => files::read(file)?,
@@ -45,7 +44,7 @@ pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let next = format!("Create a reusable key there and pass it with `--auth-key-file FILE` or in {KEY_VARIABLE}.");
     let key = found.trim();
     if key.is_empty() {
-        return Err(Problem::new(Code::NoAuthKey, "`--control` needs an auth key", place, next).into());
+        return Err(Diagnostic::failure(Code::NoAuthKey, "`--control` needs an auth key", place, next).into());
     }
     Ok(key.to_owned())
 }
@@ -125,7 +124,7 @@ impl EgressProxy {
     /// Checks the URL of a control server, before anything is built.
     ///
     /// # Errors
-    /// A [`Problem`] if it is not the URL of a control server.
+    /// A [`Diagnostic`] if it is not the URL of a control server.
     pub fn check_url(url: &str) -> Result<()> {
         ControlServer::parse(url).map(drop)
     }
@@ -133,7 +132,7 @@ impl EgressProxy {
     /// Starts the helper that connects to a control server.
     ///
     /// # Errors
-    /// A [`Problem`] if the URL is invalid or the helper does not start.
+    /// A [`Diagnostic`] if the URL is invalid or the helper does not start.
     pub fn open(lab: &Path, url: &str, key: &str) -> Result<Self> {
         let server = ControlServer::parse(url)?;
         let folder = files::private_folder("egress-")?;
@@ -188,8 +187,14 @@ impl<'a> ControlServer<'a> {
             is_plain(host).then_some(Self { scheme, host, port })
         });
         let next = "Write it as https://control.example or http://192.0.2.1:8080, without a path.";
-        let wrong =
-            || Problem::new(Code::NotAControlServer, format!("`{url}` is not the URL of a control server"), "", next);
+        let wrong = || {
+            Diagnostic::failure(
+                Code::NotAControlServer,
+                format!("`{url}` is not the URL of a control server"),
+                "",
+                next,
+            )
+        };
         Ok(parsed.ok_or_else(wrong)?)
     }
 
@@ -232,7 +237,7 @@ mod tests {
             ["control.example", "ftp://x", "https://", "https://a:b", "https://a/b", "https://u@a", "http://a b"]
         {
             let error = ControlServer::parse(wrong).unwrap_err();
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::NotAControlServer, "{wrong}");
+            assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::NotAControlServer, "{wrong}");
         }
     }
 

@@ -57,7 +57,7 @@ pub fn missing_requirement() -> Option<String> {
 /// Runs this program again inside new namespaces and passes each line of its stdout to `line`.
 ///
 /// # Errors
-/// [`crate::problem::Interrupted`] if the run is interrupted, after everything inside has ended.
+/// [`crate::interrupted::Interrupted`] if the run is interrupted, after everything inside has ended.
 pub fn run_in_namespaces(arguments: &[&str], line: impl FnMut(&str) -> Result<()>) -> Result<ExitStatus> {
     let mut command = Command::new(process::needed("unshare")?);
     command.args(UNSHARE).arg(std::env::current_exe().context("finding this program")?).args(arguments);

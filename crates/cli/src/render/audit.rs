@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use diagnostics::{Code, Diagnostic, Lines, Severity, Span};
 use featureset::audit::{Audit, Comparison, Program};
-use featureset::finding::{Finding, Lines, Severity, Span};
 use serde_json::{Value, json};
 
 use super::human::{hanging, wrapped};
@@ -54,7 +54,7 @@ pub fn audit(place: &str, audit: &Audit) -> String {
         row("depends on", format!("{fact}: {}", listed(hazards)));
     }
     let notes = audit.findings.iter().filter(|finding| finding.severity == Severity::Note);
-    let notes: Vec<&Finding> = notes.filter(|note| note.code != "silent-upgrade").collect();
+    let notes: Vec<&Diagnostic> = notes.filter(|note| note.code != Code::SilentUpgrade).collect();
     notes.iter().take(SHOWN).for_each(|note| row("note", format!("{}: {}", note.code, note.message)));
     if notes.len() > SHOWN {
         row("note", super::more(notes.len() - SHOWN));

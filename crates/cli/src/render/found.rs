@@ -1,6 +1,6 @@
 //! Findings with their text.
 
-use featureset::finding::Finding;
+use diagnostics::Diagnostic;
 
 /// A text and what was found in it.
 #[derive(Debug, Clone, Copy)]
@@ -14,5 +14,5 @@ pub struct Found<'a> {
     /// The text.
     pub text: &'a str,
     /// What was found.
-    pub findings: &'a [Finding],
+    pub findings: &'a [Diagnostic],
 }

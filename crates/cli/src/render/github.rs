@@ -1,11 +1,10 @@
 //! Findings as GitHub's workflow commands, which show them beside the line in a pull request.
 
-use featureset::finding::{Finding, Lines, Severity};
+use diagnostics::{Diagnostic, Lines, Location, Severity};
 
 use super::found::Found;
+use super::next_step;
 use crate::escape;
-use crate::invocation::spelled;
-use crate::problem::Problem;
 
 /// One command a finding. Without a file they have no place.
 pub(super) fn findings(found: &Found<'_>) -> String {
@@ -13,18 +12,32 @@ pub(super) fn findings(found: &Found<'_>) -> String {
     found.findings.iter().map(|finding| one(found, &lines, finding)).collect()
 }
 
-fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding) -> String {
+fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "notice",
     };
-    let (line, column) = lines.position(finding.place.span.start);
-    let message =
-        [escape::line(&finding.message), escape::lines(&finding.why), escape::line(&spelled(&finding.next))].join("\n");
-    let region = if found.has_places { format!("line={line},col={column},") } else { String::new() };
+    let region = match finding.label() {
+        Some(label) if found.has_places => {
+            let (line, column) = lines.position(label.span.start);
+            format!("line={line},col={column},")
+        }
+        _ => String::new(),
+    };
     let place = found.file.map(|file| format!("file={},{region}", property(file))).unwrap_or_default();
-    format!("::{level} {place}title={}::{}\n", property(&finding.code), data(&message))
+    format!("::{level} {place}title={}::{}\n", property(finding.code.as_str()), data(&message(finding)))
+}
+
+/// Returns the message with the member of the archive, the reason and the next step, one a line.
+fn message(diagnostic: &Diagnostic) -> String {
+    let member = match &diagnostic.location {
+        Location::Member(path) => format!(" ({path})"),
+        Location::Whole | Location::Text(_) => String::new(),
+    };
+    let title = format!("{}{member}", diagnostic.message);
+    let next = next_step(diagnostic);
+    [escape::line(&title), escape::lines(&diagnostic.why), escape::line(&next)].join("\n")
 }
 
 /// A notice of findings that are left out.
@@ -32,11 +45,9 @@ pub(super) fn more(count: usize) -> String {
     annotation("notice", "more-findings", &super::more(count))
 }
 
-/// A problem has no place.
-pub(super) fn problem(problem: &Problem) -> String {
-    let message =
-        [escape::line(&problem.message), escape::lines(&problem.why), escape::line(&spelled(&problem.next))].join("\n");
-    annotation("error", problem.code.as_str(), &message)
+/// Renders the failure of a command.
+pub(super) fn failure(failure: &Diagnostic) -> String {
+    annotation("error", failure.code.as_str(), &message(failure))
 }
 
 /// A command without a place.

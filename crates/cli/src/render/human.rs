@@ -1,22 +1,33 @@
-//! Findings as rustc shows them: title, excerpt, why, next step and the edit that clears them.
+//! Diagnostics in the format of rustc: title, excerpt, reason, next step and the edit that resolves them.
 //!
 //! The only user of annotate-snippets.
 
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
-use featureset::finding::{Finding, Lines, Severity, Span};
+use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Patch, Renderer, Snippet};
+use diagnostics::{Diagnostic, Label, Lines, Location, Severity, Span};
 
+use super::{Found, next_step};
 use crate::escape;
-use crate::invocation::spelled;
-use crate::problem::Problem;
 
-/// The findings one after another, each followed by an empty line.
-pub(super) fn findings(path: &str, lines: &Lines<'_>, findings: &[Finding]) -> String {
-    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii).term_width(120);
-    let path = escape::line(path);
-    findings.iter().map(|finding| renderer.render(&report(&path, lines, finding)) + "\n\n").collect()
+/// The number of columns before the text of a `why:` line.
+const WHY_INDENT: usize = 12;
+
+/// Renders the findings in a file, each followed by an empty line.
+pub(super) fn findings(found: &Found<'_>) -> String {
+    let lines = Lines::new(found.text);
+    let name = escape::line(found.name);
+    found.findings.iter().map(|finding| renderer().render(&report(&name, &lines, finding)) + "\n\n").collect()
+}
+
+/// Renders the failure of a command.
+pub(super) fn failure(failure: &Diagnostic) -> String {
+    renderer().render(&[group(failure, None::<Origin<'_>>)]) + "\n"
+}
+
+fn renderer() -> Renderer {
+    Renderer::styled().decor_style(DecorStyle::Ascii).term_width(120)
 }
 
 /// The lines of a text that are shown: the renderer reads all that it is given, for each finding again.
@@ -54,44 +65,62 @@ impl<'a> Excerpt<'a> {
     }
 }
 
-fn report<'a>(path: &'a str, lines: &Lines<'a>, finding: &'a Finding) -> Vec<Group<'a>> {
-    let level = match finding.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
+fn report<'a>(name: &'a str, lines: &Lines<'a>, finding: &'a Diagnostic) -> Vec<Group<'a>> {
+    let mut groups = match &finding.location {
+        Location::Whole => vec![group(finding, Some(Origin::path(name)))],
+        Location::Member(path) => vec![group(finding, Some(Origin::path(format!("{name}: {}", escape::line(path)))))],
+        Location::Text(label) => vec![group(finding, Some(snippet(name, lines, label, &finding.related)))],
     };
-    let spans = [finding.place.span].into_iter().chain(finding.related.iter().map(|label| label.span));
-    let excerpt = Excerpt::of(lines, spans);
-    let primary =
-        AnnotationKind::Primary.span(excerpt.first_line(finding.place.span)).label(escape::line(&finding.place.text));
-    let related = finding
-        .related
-        .iter()
-        .map(|label| AnnotationKind::Context.span(excerpt.first_line(label.span)).label(escape::line(&label.text)));
-    let snippet = excerpt.snippet(path).annotation(primary).annotations(related);
-    let mut main = level.primary_title(escape::line(&finding.message)).id(&*finding.code).element(snippet);
-    main = main.element(Level::NOTE.with_name("why").message(escape::lines(&finding.why)));
-    if !finding.next.is_empty() {
-        main = main.element(Level::HELP.with_name("next").message(escape::line(&spelled(&finding.next)).into_owned()));
-    }
-    let mut groups = vec![main];
     if let Some(edit) = &finding.edit {
         let excerpt = Excerpt::of(lines, [edit.span].into_iter());
         let patch = Patch::new(excerpt.range(edit.span), &edit.replacement);
-        groups.push(Level::HELP.secondary_title(&edit.title).element(excerpt.snippet(path).patch(patch)));
+        groups.push(Level::HELP.secondary_title(&edit.title).element(excerpt.snippet(name).patch(patch)));
     }
     groups
 }
 
-/// A problem in the same form, without an excerpt.
-pub(super) fn problem(problem: &Problem) -> String {
-    let (red, bold, plain) = ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m");
-    let why = escape::lines(problem.why.trim()).replace('\n', "\n         ");
-    let mut text = format!("{red}error[{}]{plain}{bold}: {}{plain}\n", problem.code, escape::line(&problem.message));
-    if !why.is_empty() {
-        text += &format!("  = {bold}why{plain}: {why}\n");
+/// Renders the excerpt of the text with the label and the related spans.
+fn snippet<'a>(
+    name: &'a str,
+    lines: &Lines<'a>,
+    label: &'a Label,
+    related: &'a [Label],
+) -> Snippet<'a, Annotation<'a>> {
+    let spans = [label.span].into_iter().chain(related.iter().map(|label| label.span));
+    let excerpt = Excerpt::of(lines, spans);
+    let annotation = |kind: AnnotationKind, label: &'a Label| {
+        kind.span(excerpt.first_line(label.span)).label(escape::line(&label.text))
+    };
+    let related = related.iter().map(|label| annotation(AnnotationKind::Context, label));
+    excerpt.snippet(name).annotation(annotation(AnnotationKind::Primary, label)).annotations(related)
+}
+
+/// Renders the title, the location, the reason and the next step.
+fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>>) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(escape::line(&diagnostic.message)).id(diagnostic.code.as_str());
+    let mut group = Group::with_title(title);
+    if let Some(location) = location {
+        group = group.element(location);
     }
-    text + &format!("  = {bold}next{plain}: {}\n", escape::line(&spelled(&problem.next)))
+    if !diagnostic.why.trim().is_empty() {
+        group = group.element(Level::NOTE.with_name("why").message(why(&diagnostic.why)));
+    }
+    if !diagnostic.next.is_empty() {
+        let next = escape::line(&next_step(diagnostic)).into_owned();
+        group = group.element(Level::HELP.with_name("next").message(next));
+    }
+    group
+}
+
+/// Returns the reason, escaped and wrapped to the width of the terminal.
+fn why(text: &str) -> String {
+    let options = textwrap::Options::new(width() - WHY_INDENT).break_words(false);
+    textwrap::fill(&escape::lines(text.trim()), options)
 }
 
 /// A paragraph wrapped to the terminal, every line after an indentation; escaped.

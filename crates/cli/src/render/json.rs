@@ -1,18 +1,17 @@
-//! Findings as JSON: stable keys under `"schema": 1`, places as lines and columns counted from 1.
+//! Diagnostics as JSON: stable keys, places as lines and columns counted from 1.
 
-use featureset::finding::{Finding, Label, Lines, Severity, Span};
+use diagnostics::{Diagnostic, Label, Lines, Location, Severity, Span};
 use serde_json::{Value, json};
 
-use crate::invocation::spelled;
+use super::next_step;
 use crate::limits::WRITTEN;
-use crate::problem::Problem;
 
 /// The findings of one file as one document, as many as are written; all are counted.
-pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> Value {
+pub(super) fn findings(path: &str, text: &str, findings: &[Diagnostic]) -> Value {
     let (lines, written) = (Lines::new(text), WRITTEN.min(findings.len()));
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     json!({
-        "schema": 1,
+        "schema": crate::output::SCHEMA,
         "policy": path,
         "findings": findings[..written].iter().map(|finding| one(&lines, finding)).collect::<Vec<_>>(),
         "findings_left_out": findings.len() - written,
@@ -21,24 +20,31 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Finding]) -> Value {
     })
 }
 
-/// One finding.
-pub(super) fn one(lines: &Lines<'_>, finding: &Finding) -> Value {
+/// Returns one finding as JSON. Findings in an archive have its member, the others a place in the text.
+pub(super) fn one(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
     let label = |label: &Label| json!({ "place": place(lines, label.span), "text": label.text });
-    json!({
-        "code": finding.code,
-        "severity": finding.severity,
+    let mut document = json!({
+        "code": finding.code.as_str(),
+        "severity": finding.severity.word(),
         "message": finding.message,
-        "place": place(lines, finding.place.span),
-        "label": finding.place.text,
-        "related": finding.related.iter().map(label).collect::<Vec<_>>(),
         "why": finding.why,
-        "next": spelled(&finding.next),
-        "edit": finding.edit.as_ref().map(|edit| json!({
-            "title": edit.title,
-            "place": place(lines, edit.span),
-            "replacement": edit.replacement,
-        })),
-    })
+        "next": next_step(finding),
+    });
+    match &finding.location {
+        Location::Whole => {}
+        Location::Member(path) => document["member"] = json!(path),
+        Location::Text(primary) => {
+            document["place"] = place(lines, primary.span);
+            document["label"] = json!(primary.text);
+            document["related"] = finding.related.iter().map(label).collect();
+            document["edit"] = json!(finding.edit.as_ref().map(|edit| json!({
+                "title": edit.title,
+                "place": place(lines, edit.span),
+                "replacement": edit.replacement,
+            })));
+        }
+    }
+    document
 }
 
 fn place(lines: &Lines<'_>, span: Span) -> Value {
@@ -46,10 +52,15 @@ fn place(lines: &Lines<'_>, span: Span) -> Value {
     json!({ "line": line, "column": column, "end_line": end_line, "end_column": end_column })
 }
 
-/// A problem as a document of its own.
-pub(super) fn problem(problem: &Problem) -> Value {
+/// Returns the failure of a command as a separate document.
+pub(super) fn failure(failure: &Diagnostic) -> Value {
     json!({
-        "schema": 1,
-        "problem": { "code": problem.code.as_str(), "message": problem.message, "why": problem.why, "next": spelled(&problem.next) },
+        "schema": crate::output::SCHEMA,
+        "problem": {
+            "code": failure.code.as_str(),
+            "message": failure.message,
+            "why": failure.why,
+            "next": next_step(failure),
+        },
     })
 }

@@ -1,11 +1,11 @@
 //! A change of the policy as Markdown, made for a pull request: what was decided, what follows, what to answer.
 
+use diagnostics::{Diagnostic, Severity};
 use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setting, Stated, TargetEffect};
-use featureset::finding::{Finding, Severity};
 
 use crate::costs::Known;
 use crate::escape::{self, WORD_JOINER};
-use crate::invocation::spelled;
+use crate::invocation::program;
 use crate::proofs::Shown;
 
 /// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
@@ -55,10 +55,10 @@ pub(super) fn section(title: &str, entries: Vec<String>) -> String {
     if entries.is_empty() { String::new() } else { format!("\n### {title}\n\n{}", entries.concat()) }
 }
 
-fn questions(questions: &[Finding]) -> Vec<String> {
-    let one = |question: &Finding| {
+fn questions(questions: &[Diagnostic]) -> Vec<String> {
+    let one = |question: &Diagnostic| {
         let mark = if question.severity == Severity::Warning { "⚠️ " } else { "" };
-        let (message, next) = (prose(&question.message), prose(&spelled(&question.next)));
+        let (message, next) = (prose(&question.message), prose(&question.next.render(&program())));
         format!("- [ ] {mark}{message}. {next} (`{}`)\n", question.code)
     };
     questions.iter().map(one).collect()

@@ -2,20 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use diagnostics::{Area, Code, Diagnostic, Lines};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Lines, Severity};
-use featureset::rules;
 use serde_json::{Value, json};
 
 use super::found::Found;
-use crate::invocation::spelled;
-use crate::problem::Problem;
+use super::next_step;
 
 /// The findings as one log with one run, and how many are left out of it.
 pub(super) fn document(found: &[Found<'_>], left_out: usize) -> Value {
     let all = || found.iter().flat_map(|found| found.findings);
-    let codes: BTreeMap<&str, usize> = all().map(|finding| (&*finding.code, 0)).collect();
-    let codes: BTreeMap<&str, usize> = codes.into_keys().enumerate().map(|(index, code)| (code, index)).collect();
+    let codes: BTreeMap<&Code, usize> = all().map(|finding| (&finding.code, 0)).collect();
+    let codes: BTreeMap<&Code, usize> = codes.into_keys().enumerate().map(|(index, code)| (code, index)).collect();
     let mut results = Vec::new();
     for found in found {
         let lines = Lines::new(found.text);
@@ -51,30 +49,20 @@ fn log(rules: &[Value], results: &[Value], invocation: &Value) -> Value {
     })
 }
 
-/// What a code stands for: a rule, else the hazard of that name.
-fn rule(code: &str) -> Value {
-    let known = rules::all().find(|rule| rule.code == code);
-    let hazard = Facts::embedded().hazard(code);
-    let (short, full) = match (known, hazard) {
-        (Some(rule), _) => (rule.summary.to_owned(), rule.why.to_owned()),
-        (None, Some(hazard)) => (format!("{}.", hazard.record.title), hazard.record.because.trim().to_owned()),
-        (None, None) => (code.to_owned(), String::new()),
-    };
-    json!({ "id": code, "shortDescription": { "text": short }, "fullDescription": { "text": full } })
+/// Returns the description of a rule or a hazard.
+fn rule(code: &Code) -> Value {
+    let hazard = Facts::embedded().hazard(code.as_str()).filter(|_| code.area() == Area::Hazard);
+    let (short, full) = hazard.map_or_else(
+        || (code.summary().to_owned(), code.why().to_owned()),
+        |hazard| (format!("{}.", hazard.record.title), hazard.record.because.trim().to_owned()),
+    );
+    json!({ "id": code.as_str(), "shortDescription": { "text": short }, "fullDescription": { "text": full } })
 }
 
-fn level(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    }
-}
-
-fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding, codes: &BTreeMap<&str, usize>) -> Value {
-    let text = [finding.message.as_str(), &finding.why, &spelled(&finding.next)].join("\n").trim().to_owned();
+fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic, codes: &BTreeMap<&Code, usize>) -> Value {
+    let text = [finding.message.as_str(), &finding.why, &next_step(finding)].join("\n").trim().to_owned();
     let ((line, column), (end_line, end_column)) =
-        (lines.position(finding.place.span.start), lines.position(finding.place.span.end));
+        (lines.position(finding.span().start), lines.position(finding.span().end));
     let location = |file: &str| {
         let mut place = json!({ "artifactLocation": { "uri": uri(file) } });
         if found.has_places {
@@ -84,9 +72,9 @@ fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Finding, codes: &BTree
         json!({ "physicalLocation": place })
     };
     json!({
-        "ruleId": finding.code,
-        "ruleIndex": codes.get(&*finding.code).copied().unwrap_or_default(),
-        "level": level(finding.severity),
+        "ruleId": finding.code.as_str(),
+        "ruleIndex": codes.get(&finding.code).copied().unwrap_or_default(),
+        "level": finding.severity.word(),
         "message": { "text": text },
         "locations": found.file.map(location).into_iter().collect::<Vec<_>>(),
     })
@@ -101,9 +89,9 @@ fn uri(path: &str) -> String {
     format!("{scheme}{}", escaped.collect::<String>())
 }
 
-/// A problem as a log of a run that did not come to an end.
-pub(super) fn problem(problem: &Problem) -> Value {
-    let text = [problem.message.as_str(), &problem.why, &spelled(&problem.next)].join("\n");
-    let notification = notification(problem.code.as_str(), "error", &text);
+/// Returns the failure of a command as the log of a run that did not succeed.
+pub(super) fn failure(failure: &Diagnostic) -> Value {
+    let text = [failure.message.as_str(), &failure.why, &next_step(failure)].join("\n");
+    let notification = notification(failure.code.as_str(), "error", &text);
     log(&[], &[], &json!({ "executionSuccessful": false, "toolExecutionNotifications": [notification] }))
 }

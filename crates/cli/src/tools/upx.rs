@@ -8,9 +8,8 @@ use anyhow::{Context, Result};
 
 use super::{debian, is_final, numbers};
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// A UPX that can pack shipped binaries.
 #[derive(Debug, Clone)]
@@ -52,7 +51,7 @@ const PROVIDED: &str = "upx-debian";
 /// Finds a compatible UPX, or provides one.
 ///
 /// # Errors
-/// A [`Problem`] if there is none.
+/// A [`Diagnostic`] if there is none.
 pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
     let on_path =
         ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name)).and_then(|program| inspect(&program));
@@ -85,7 +84,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
             let why = format!("{found}, and none could be provided: apt-get: {error}");
             let next =
                 "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
-            Err(Problem::new(Code::UpxMissing, "there is no compatible UPX", why, next).into())
+            Err(Diagnostic::failure(Code::UpxMissing, "there is no compatible UPX", why, next).into())
         }
     }
 }
@@ -93,7 +92,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
 /// Finds any UPX, on the PATH or provided earlier. A version that must not pack can still unpack.
 ///
 /// # Errors
-/// A [`Problem`] if the cache can't be trusted.
+/// A [`Diagnostic`] if the cache can't be trusted.
 pub fn find(cache: &Cache) -> Result<Option<Upx>> {
     let on_path = ["upx", "upx-ucl"].iter().find_map(|name| process::on_path(name));
     let program = match on_path {
@@ -146,13 +145,13 @@ impl Upx {
         );
         let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `pack: none` for this target, or change any decision: \
              another binary has another size.";
-        Err(Problem::new(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
+        Err(Diagnostic::failure(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
     }
 
     /// Packs `raw`, a binary for `goarch`, into `packed`.
     ///
     /// # Errors
-    /// A [`Problem`] if it can't be packed, or if this version is known to break it.
+    /// A [`Diagnostic`] if it can't be packed, or if this version is known to break it.
     pub fn pack(&self, raw: &Path, packed: &Path, goarch: &str) -> Result<()> {
         self.check(&files::read_bytes(raw)?, goarch)?;
         let mut command = process::tied(&self.program);
@@ -163,7 +162,7 @@ impl Upx {
     /// Unpacks an untrusted file, with limits on memory and on the size of the result.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no `sh`, which sets the limits.
+    /// A [`Diagnostic`] if there is no `sh`, which sets the limits.
     pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Result<Command> {
         let mut command = process::tied(&process::needed("sh")?);
         // `ulimit` counts file sizes in blocks of 512 bytes and memory in KiB.
@@ -198,7 +197,7 @@ mod tests {
     fn outcome(version: &str, size: u32, goarch: &str) -> Option<String> {
         let upx = Upx { program: PathBuf::new(), version: version.to_owned() };
         let error = upx.check(&program(size), goarch).err()?;
-        Some(error.downcast_ref::<Problem>().unwrap().why.clone())
+        Some(error.downcast_ref::<Diagnostic>().unwrap().why.clone())
     }
 
     #[test]

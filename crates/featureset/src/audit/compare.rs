@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::Audit;
-use crate::finding::Severity;
 use crate::name::FeatureName;
 use crate::release::Release;
+use diagnostics::Severity;
 
 /// What differs between two audits.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,7 +8,6 @@ use super::supposition::supposition;
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
 use crate::facts::{Facts, Known};
-use crate::finding::{Finding, Label, Severity, Span};
 use crate::hazard::{Atom, Effect, Hazard};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
@@ -16,7 +15,8 @@ use crate::platform::{PLATFORMS, Platform};
 use crate::policy::{Device, Places, Policy, Reading, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
-use crate::rules::{self, Applying, get};
+use crate::rules::{self, Applying};
+use diagnostics::{Code, Diagnostic, Label, Location, NextStep, Severity, Span};
 
 /// A list on a release, and what is known beside it.
 pub(super) struct Subject<'a> {
@@ -32,7 +32,7 @@ pub(super) struct Subject<'a> {
 
 impl Subject<'_> {
     /// What each tag is worth.
-    pub(super) fn tags(&self) -> Vec<Finding> {
+    pub(super) fn tags(&self) -> Vec<Diagnostic> {
         let mut seen: HashMap<&str, Span> = HashMap::new();
         let mut suggestions = SUGGESTIONS;
         let mut findings = Vec::new();
@@ -40,11 +40,12 @@ impl Subject<'_> {
             // What a program prints and what is written beside it may well overlap.
             match seen.insert(&word.text, word.span) {
                 Some(first) if first != word.span => {
-                    let mut finding = get("repeated-tag").finding(
+                    let mut finding = Diagnostic::new(
+                        Code::RepeatedTag,
                         format!("`{}` stands twice", word.text),
-                        Label::new(word.span, "again"),
-                        "Delete one of the two.".to_owned(),
-                    );
+                        "Delete one of the two.",
+                    )
+                    .at(Label::new(word.span, "again"));
                     finding.related.push(Label::new(first, "first here"));
                     findings.push(finding);
                 }
@@ -56,56 +57,56 @@ impl Subject<'_> {
     }
 
     /// The finding about one tag, if there is one. Searches for the nearest known tag as long as there are `suggestions` left.
-    fn tag(&self, word: &Word, suggestions: &mut usize) -> Option<Finding> {
+    fn tag(&self, word: &Word, suggestions: &mut usize) -> Option<Diagnostic> {
         let (tag, line) = (&word.text, self.registry.line);
-        let found = |code: &str, message: String, label: &str, next: String| {
-            Some(get(code).finding(message, Label::new(word.span, label), next))
+        let found = |code: Code, message: String, label: &str, next: NextStep| {
+            Some(Diagnostic::new(code, message, next).at(Label::new(word.span, label)))
         };
         match meaning(tag, self.registry, self.facts) {
             Meaning::OmitsCli => found(
-                "omitted-cli",
+                Code::OmittedCli,
                 "`ts_omit_cli` does nothing".to_owned(),
                 "read by nothing",
-                format!("Delete it; without `{INCLUDE_CLI}` the command line is not in the daemon."),
+                format!("Delete it; without `{INCLUDE_CLI}` the command line is not in the daemon.").into(),
             ),
             Meaning::Absent { feature, since, removed } if since > line => found(
-                "absent-tag",
+                Code::AbsentTag,
                 format!("`{tag}` does nothing: `{feature}` came with {since}, this is {line}"),
                 "read by nothing",
-                removed.map_or_else(|| "Delete it until the release moves.", |_| "Delete it.").to_owned(),
+                removed.map_or_else(|| "Delete it until the release moves.", |_| "Delete it.").into(),
             ),
             Meaning::Absent { feature, removed, .. } => found(
-                "absent-tag",
+                Code::AbsentTag,
                 format!(
                     "`{tag}` does nothing: `{feature}` was removed{}",
                     removed.map(|line| format!(" in {line}")).unwrap_or_default()
                 ),
                 "read by nothing",
-                "Delete it.".to_owned(),
+                "Delete it.".into(),
             ),
             Meaning::Unknown => {
                 let near = (*suggestions > 0).then(|| near(tag, self.registry)).flatten();
                 *suggestions = suggestions.saturating_sub(1);
                 found(
-                    "misspelled-tag",
+                    Code::MisspelledTag,
                     format!("`{tag}` does nothing: {line} has no such tag"),
                     "read by nothing",
                     near.map_or_else(
-                        || "Delete it; `list` shows every feature.".to_owned(),
-                        |near| format!("Did you mean `{near}`?"),
+                        || NextStep::new("Delete it; ").command("list").text(" shows every feature."),
+                        |near| format!("Did you mean `{near}`?").into(),
                     ),
                 )
             }
             Meaning::Positive(name) => self.positive(word, &name),
             Meaning::Breaking(next) => {
-                found("breaking-tag", format!("`{tag}` breaks the binary"), "breaks it", next.to_owned())
+                found(Code::BreakingTag, format!("`{tag}` breaks the binary"), "breaks it", next.into())
             }
             Meaning::Omits(_) | Meaning::IncludesCli | Meaning::Undeclared | Meaning::Own | Meaning::Foreign => None,
         }
     }
 
     /// A feature's name as a tag: it matters where the feature is out.
-    fn positive(&self, word: &Word, name: &FeatureName) -> Option<Finding> {
+    fn positive(&self, word: &Word, name: &FeatureName) -> Option<Diagnostic> {
         if self.evaluated.fails {
             return None;
         }
@@ -117,7 +118,8 @@ impl Subject<'_> {
             (true, false) => format!("Write `{INCLUDE_CLI}`."),
             (false, _) => "Delete it.".to_owned(),
         };
-        let mut finding = get("positive-tag").finding(message, Label::new(word.span, "read by nothing"), next);
+        let mut finding =
+            Diagnostic::new(Code::PositiveTag, message, next).at(Label::new(word.span, "read by nothing"));
         if out {
             finding.severity = Severity::Error;
         }
@@ -136,14 +138,15 @@ impl Subject<'_> {
     }
 
     /// Kept features that lack what upstream declares them to need.
-    pub(super) fn dependencies(&self) -> Vec<Finding> {
+    pub(super) fn dependencies(&self) -> Vec<Diagnostic> {
         let open = open_needs(self.registry, self.kept);
         open.into_iter()
             .filter(|(_, need)| self.omitted.contains(need))
             .map(|(name, need)| {
                 let message = format!("`{name}` is kept but needs `{need}`, which is omitted");
                 let next = format!("Keep `{need}`, or omit `{name}`.");
-                let mut finding = get("open-dependency").finding(message, self.place(&need, "omitted here"), next);
+                let mut finding =
+                    Diagnostic::new(Code::OpenDependency, message, next).at(self.place(&need, "omitted here"));
                 // A kept feature is certain only if the whole list is known.
                 if !self.evaluated.complete {
                     finding.severity = Severity::Warning;
@@ -154,7 +157,7 @@ impl Subject<'_> {
     }
 
     /// The hazards that apply, or may. Says for each fact of the device which of them depend on it.
-    pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Finding> {
+    pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Diagnostic> {
         let reading = reading(self.release, self.kept, self.omitted, self.asked, &self.platforms());
         let processors = reading.policy.iter().map(|policy| policy.targets.len()).sum();
         let all = rules::hazards("", &reading, self.facts);
@@ -170,7 +173,7 @@ impl Subject<'_> {
         .collect()
     }
 
-    fn hazard(&self, one: &Applying<'_>, processors: usize) -> Finding {
+    fn hazard(&self, one: &Applying<'_>, processors: usize) -> Diagnostic {
         let Hazard { id, record, .. } = one.hazard;
         let accepted = self.asked.accepted.contains(id) && record.effect.can_be_accepted();
         let somewhere = one.targets.is_empty() || one.targets.len() < processors;
@@ -209,36 +212,41 @@ impl Subject<'_> {
             || Label::new(self.list.place, "in this list"),
             |name| self.place(name, &format!("`{name}` is omitted")),
         );
-        Finding {
-            code: id.clone().into(),
+        Diagnostic {
+            code: Code::Hazard(id.clone()),
             severity,
             message: format!("{}{condition}{}", record.title, if accepted { ", which is accepted" } else { "" }),
-            place,
+            location: Location::Text(place),
             related: Vec::new(),
             why: rules::hazard::why(Some(self.release), one.hazard),
-            next: format!("{}.", ways.join(", or ")),
+            next: format!("{}.", ways.join(", or ")).into(),
             edit: None,
         }
     }
 
     /// What the release, the toolchain, the stamp and the kind of program say.
-    pub(super) fn build(&self) -> Vec<Finding> {
+    pub(super) fn build(&self) -> Vec<Diagnostic> {
         let mut findings = Vec::new();
-        let mut say = |code: &str, message: String, label: &str, next: &str| {
-            findings.push(get(code).finding(message, Label::new(self.list.place, label), next.to_owned()));
+        let mut say = |code: Code, message: String, label: &str, next: NextStep| {
+            findings.push(Diagnostic::new(code, message, next).at(Label::new(self.list.place, label)));
         };
         let release = self.release;
         if matches!(self.facts.known(release), Known::Line(_)) {
             let message =
                 format!("Tailscale {release} was not read; the features of {} are taken to hold", release.line());
-            say("unknown-release", message, "judged by its line", &format!("Run `registry {release}` to read it."));
+            say(
+                Code::UnknownRelease,
+                message,
+                "judged by its line",
+                NextStep::new("Run ").command(format!("registry {release}")).text(" to read it."),
+            );
         }
         // Of a release that no one stated nothing follows.
         let stated = self.asked.release.is_some() || self.list.release.is_some();
         let needed = self.registry.releases.range(..=release).next_back().map(|(_, requirement)| requirement.go);
         if let Some((go, needed)) = self.list.go.zip(needed).filter(|(go, needed)| stated && go < needed) {
             let message = format!("Go {go} is older than {needed}, which Tailscale {release} needs");
-            say("go-too-old", message, "built with it", "Build it with a later Go.");
+            say(Code::GoTooOld, message, "built with it", "Build it with a later Go.".into());
         }
         let unstamped = match &self.list.stamp {
             Some(stamp) => stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty(),
@@ -248,32 +256,37 @@ impl Subject<'_> {
             let message = "the binary does not know its version".to_owned();
             let next =
                 "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
-            say("no-version-stamp", message, "no stamp", next);
+            say(Code::NoVersionStamp, message, "no stamp", next.into());
         }
         let needed_minor = needed.map(|needed| minor(&needed.to_string()));
         for word in self.list.facts(Fact::Go).filter(|word| stated && word.text.matches('.').count() == 1) {
             if needed_minor.is_some_and(|needed| minor(&word.text) < needed) {
                 let message = format!("Go {} is older than Tailscale {release} needs", word.text);
-                say("go-too-old", message, "built with it", "Build it with a later Go.");
+                say(Code::GoTooOld, message, "built with it", "Build it with a later Go.".into());
             }
         }
         if let Some(systems) = self.other_systems() {
             let message = format!("this list is built for {systems}; the hazards are known for Linux only");
-            say("other-system", message, "not for Linux", "Try what it is to do there.");
+            say(Code::OtherSystem, message, "not for Linux", "Try what it is to do there.".into());
         } else if self.lacks_softfloat() {
             let message = "GOARCH is mips or mipsle, and GOMIPS is not set: the program needs a floating-point unit";
             let next = "Set `GOMIPS=softfloat`, unless every device has one. `docs/platforms.md` lists the variants.";
-            say("hardfloat-mips", message.to_owned(), "GOMIPS is not set", next);
+            say(Code::HardfloatMips, message.to_owned(), "GOMIPS is not set", next.into());
         }
         match self.list.program {
             Program::Daemon => {}
             Program::CommandLine => {
                 let next = "Audit the daemon's list too.";
-                say("other-program", "this list builds the command line alone".to_owned(), "not the daemon", next);
+                say(
+                    Code::OtherProgram,
+                    "this list builds the command line alone".to_owned(),
+                    "not the daemon",
+                    next.into(),
+                );
             }
             Program::Library => {
                 let message = "this list builds another program with Tailscale inside".to_owned();
-                say("other-program", message, "not the daemon", "Try what it uses of Tailscale.");
+                say(Code::OtherProgram, message, "not the daemon", "Try what it uses of Tailscale.".into());
             }
         }
         findings

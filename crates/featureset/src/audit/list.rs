@@ -9,12 +9,11 @@ use tagscan::{Fact, Program, Stamp, Unknown, Word};
 
 use super::recipe::Recipe;
 use crate::facts::Facts;
-use crate::finding::{Finding, Label, Span};
 use crate::limits::TAGS;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// A tag list, and what is known of the build that uses it.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +35,7 @@ pub struct List {
     /// The version that the binary tells of itself, where it is known.
     pub stamp: Option<String>,
     /// The findings of reading it.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// Whether it has more tags than are judged, or was not read to its end.
     pub is_cut: bool,
 }
@@ -62,7 +61,7 @@ pub struct Evaluated {
     /// The tags in order, repeated ones included.
     pub tags: Vec<Word>,
     /// The findings of the evaluation.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
     /// Whether every part is known.
     pub complete: bool,
     /// Whether a part that is not known is an allowlist, so that no omission in it is certain.
@@ -143,7 +142,7 @@ impl List {
 
 /// The result of a list of a recipe on the release that it was read for.
 fn evaluated(list: &tagscan::List, registry: &Registry, facts: &Facts) -> Evaluated {
-    let mut findings: Vec<Finding> = list.unknown.iter().map(unresolved).collect();
+    let mut findings: Vec<Diagnostic> = list.unknown.iter().map(unresolved).collect();
     for call in &list.calls {
         featuretags::findings(call, registry, facts, &mut findings);
     }
@@ -157,23 +156,23 @@ fn evaluated(list: &tagscan::List, registry: &Registry, facts: &Facts) -> Evalua
     }
 }
 
-fn unresolved(unknown: &Unknown) -> Finding {
+fn unresolved(unknown: &Unknown) -> Diagnostic {
     let next = "Audit the line that it comes to: print it where it is built, and give it with `--tags`.".to_owned();
     let message = match unknown.is_allowlist {
         true => format!("the kept features are not known: {}", unknown.reason),
         false => format!("a part of the list can't be resolved: {}", unknown.reason),
     };
-    get("unresolved-list").finding(message, Label::new(unknown.span, "not known"), next)
+    Diagnostic::new(Code::UnresolvedList, message, next).at(Label::new(unknown.span, "not known"))
 }
 
 /// The reason why a list is cut that has too many tags.
 pub(super) const TOO_LONG: &str = "it has more tags than are judged";
 
 /// The finding of an analysis that stopped early.
-pub(crate) fn incomplete(why: &str, place: Span) -> Finding {
+pub(crate) fn incomplete(why: &str, place: Span) -> Diagnostic {
     let next = "Print the tag line where it is built, and give it with `--tags`.".to_owned();
     let message = format!("the analysis stopped early: {why}");
-    get("incomplete-analysis").finding(message, Label::new(place, "not followed to its end"), next)
+    Diagnostic::new(Code::IncompleteAnalysis, message, next).at(Label::new(place, "not followed to its end"))
 }
 
 /// The tags of a text. Empty ones do not count, as for Go.

@@ -13,11 +13,10 @@ use tagscan::{Fact, Featuretags, File, Note, Scan, Upstream};
 use super::list::{TOO_LONG, Tags, featuretags, incomplete};
 use super::{List, Word};
 use crate::facts::Facts;
-use crate::finding::{Finding, Label, Span};
 use crate::limits::{RELEASES, TAGS, TAGS_OF_TEXT};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release, ReleaseLine};
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// A recipe, and its lists by release line: what `featuretags` prints depends on that.
 #[derive(Debug)]
@@ -179,48 +178,48 @@ fn is_recent(release: Release) -> bool {
 }
 
 /// The finding of a note.
-fn note(note: &Note) -> Finding {
-    let found = |code: &str, message: String, span: Span, label: &str, next: &str| {
-        get(code).finding(message, Label::new(span, label), next.to_owned())
+fn note(note: &Note) -> Diagnostic {
+    let found = |code: Code, message: String, span: Span, label: &str, next: &str| {
+        Diagnostic::new(code, message, next).at(Label::new(span, label))
     };
     match note {
         Note::SilentFallback(span) => found(
-            "silent-fallback",
+            Code::SilentFallback,
             "where `featuretags` fails, the build goes on with no tags at all".to_owned(),
             *span,
             "its failure goes unnoticed",
             "Let the script end there: assign the list on a separate line under `set -e`, without `||` after it.",
         ),
         Note::Environment(word) => found(
-            "environment-decides",
+            Code::EnvironmentDecides,
             format!("the environment's `{}` takes part, where there is one", word.text),
             word.span,
             "from outside",
             "Audit the line that it comes to, with `--tags`, where it is set.",
         ),
         Note::Discarded(span) => found(
-            "discarded-tags",
+            Code::DiscardedTags,
             "these tags are not used: a later `-tags` replaces them".to_owned(),
             *span,
             "not used",
             "Give one `-tags` with all tags. `build_dist.sh` takes more tags in TAGS, or `--box` for the command line.",
         ),
         Note::BuildDistFails(reason, span) => found(
-            "build-dist-fails",
+            Code::BuildDistFails,
             format!("`build_dist.sh` fails: {reason}"),
             *span,
             "refused",
             "Give its options first, and everything that is to be omitted either in TAGS or by options.",
         ),
         Note::IdleStrip(word) => found(
-            "idle-strip",
+            Code::IneffectiveStrip,
             format!("the edit of `{}` changes nothing: the list does not have what it looks for", word.text),
             word.span,
             "changes nothing",
             "Delete it, or see why the list does not have the tag there.",
         ),
         Note::Torn(word) => found(
-            "torn-tag",
+            Code::TornTag,
             format!("an edit leaves `{}`, which is not a tag of Tailscale's", word.text),
             word.span,
             "also hits a longer tag",
@@ -228,7 +227,7 @@ fn note(note: &Note) -> Finding {
         ),
         Note::Releases(words) => several(words),
         Note::UncertainRelease(span) => found(
-            "release-assumed",
+            Code::ReleaseAssumed,
             "the release that is fetched is not known".to_owned(),
             *span,
             "not known",
@@ -237,7 +236,7 @@ fn note(note: &Note) -> Finding {
     }
 }
 
-fn several(words: &[Word]) -> Finding {
+fn several(words: &[Word]) -> Diagnostic {
     let mut named: Vec<(Release, Span)> =
         words.iter().filter_map(|word| Some((word.text.parse().ok()?, word.span))).collect();
     named.sort_by_key(|(release, span)| (*release, *span));
@@ -250,7 +249,7 @@ fn several(words: &[Word]) -> Finding {
     let message = format!("the text names several releases: {}{more}", quoted.join(", "));
     let mut labels = named.iter().take(RELEASES).map(|(release, span)| Label::new(*span, format!("{release} here")));
     let place = labels.next().unwrap_or_else(|| Label::new(Span::default(), ""));
-    let mut finding = get("release-assumed").finding(message, place, "Say which with `--release`.".to_owned());
+    let mut finding = Diagnostic::new(Code::ReleaseAssumed, message, "Say which with `--release`.").at(place);
     finding.related = labels.collect();
     finding
 }

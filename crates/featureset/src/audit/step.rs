@@ -7,10 +7,9 @@ use serde::Serialize;
 use super::judge::{self, Subject};
 use super::{features, judge::open_needs};
 use crate::change::{HazardChange, Side, hazards, without};
-use crate::finding::{Finding, Label, Span};
 use crate::name::FeatureName;
 use crate::release::Release;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 /// The step of a list to a newer release.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,10 +99,15 @@ impl Step {
     }
 
     /// The same as a note.
-    pub(super) fn finding(&self, place: Span) -> Option<Finding> {
+    pub(super) fn finding(&self, place: Span) -> Option<Diagnostic> {
         let phrases = self.phrases();
         let message = format!("moving this list to {} changes what is in the binary: {}", self.to, phrases.join("; "));
-        let next = "Decide each before the release moves; `import` makes a policy that `bump` holds to it.".to_owned();
-        (!phrases.is_empty()).then(|| get("silent-upgrade").finding(message, Label::new(place, "this list"), next))
+        let next = NextStep::new("Decide each before the release moves; ")
+            .command("import")
+            .text(" makes a policy that ")
+            .command("bump")
+            .text(" holds to it.");
+        (!phrases.is_empty())
+            .then(|| Diagnostic::new(Code::SilentUpgrade, message, next).at(Label::new(place, "this list")))
     }
 }

@@ -6,17 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use spanned_yaml::{Cause, Key, Node, Plain, Value};
+use spanned_yaml::{Key, Node, Plain, Value};
 
 use super::device::{Device, PROFILES, Profile, VOCABULARY};
 use super::places::Places;
 use super::reader::{Reader, list};
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
-use crate::finding::{Finding, Label, Span};
 use crate::limits::{EXTRA_TAGS, TARGETS};
 use crate::name::FeatureName;
 use crate::platform::{PLATFORMS, Platform};
-use crate::rules;
+use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 /// The keys that a policy may have, in the order of the file.
 pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "image", "targets", "accepted", "features"];
@@ -31,7 +30,7 @@ pub struct Reading {
     /// Where each key and value stands.
     pub places: Places,
     /// What did not fit, in the order of the text.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
 }
 
 /// Reads a policy from the text of a featureset.yaml.
@@ -47,19 +46,14 @@ pub fn read(text: &str) -> Reading {
             None
         }
         Err(error) => {
-            let rule = rules::get(match error.cause {
-                Cause::Malformed => "malformed-yaml",
-                Cause::Unsupported => "unsupported-yaml",
-            });
-            reader.findings.push(rule.finding(
-                "the policy can't be read as YAML".to_owned(),
-                Label::new(error.span, error.reason),
-                String::new(),
-            ));
+            reader.findings.push(
+                Diagnostic::new(error.code, "the policy can't be read as YAML", NextStep::default())
+                    .at(Label::new(error.span, error.reason)),
+            );
             None
         }
     };
-    reader.findings.sort_by_key(|finding| finding.place.span);
+    reader.findings.sort_by_key(|finding| finding.span());
     Reading { policy, places: reader.places, findings: reader.findings }
 }
 
@@ -83,7 +77,7 @@ impl Reader {
             if node.plain() == Some(Plain::Nothing) || node.value == Value::Mapping(Vec::new()) {
                 let place = Label::new(self.places.key(&["targets"]), "no target in here");
                 let next = "Add a target, such as `arm64: { platform: linux/arm64 }`.".to_owned();
-                self.report("missing-key", "`targets` names no target".to_owned(), place, next);
+                self.report(Code::MissingKey, "`targets` names no target".to_owned(), place, next);
             }
         }
         for node in targets {
@@ -112,7 +106,7 @@ impl Reader {
                     Some(word) if entry.values.contains(&word.as_str()) => {
                         drop(own.insert(entry.fact.to_owned(), word))
                     }
-                    Some(word) => reader.unknown_value("unknown-device-fact", node, &word, entry.values),
+                    Some(word) => reader.unknown_value(Code::UnknownDeviceFact, node, &word, entry.values),
                     None => {}
                 }
             } else {
@@ -131,7 +125,7 @@ impl Reader {
         let next =
             near.map_or_else(|| format!("The facts are {}.", list(&known)), |near| format!("Did you mean `{near}`?"));
         let message = format!("`{}` is not a fact that can be stated of a device", key.text);
-        self.report("unknown-device-fact", message, Label::new(key.span, "not in the vocabulary"), next);
+        self.report(Code::UnknownDeviceFact, message, Label::new(key.span, "not in the vocabulary"), next);
     }
 
     fn build(&mut self, node: &Node, mut build: Build) -> Build {
@@ -176,7 +170,7 @@ impl Reader {
             if key.text.is_empty() || !key.text.chars().all(plain) {
                 let message = format!("`{}` can't name a target", key.text);
                 let next = "Use lower-case letters, digits, `-` and `_`: the name becomes a folder.".to_owned();
-                reader.report("invalid-target-name", message, Label::new(key.span, "not a name"), next);
+                reader.report(Code::InvalidTargetName, message, Label::new(key.span, "not a name"), next);
             } else if let Some(target) = reader.target(node, build, key) {
                 targets.insert(key.text.clone(), target);
             }
@@ -210,11 +204,11 @@ impl Reader {
             let variants: Vec<&str> =
                 names.iter().copied().filter(|name| name.starts_with(&format!("{word}/"))).collect();
             if variants.is_empty() {
-                self.unknown_value("unknown-platform", node, &word, &names);
+                self.unknown_value(Code::UnknownPlatform, node, &word, &names);
             } else {
                 let message = format!("`{word}` does not say which variant");
                 let next = format!("Take one of {}.", list(&variants));
-                self.report("unknown-platform", message, Label::new(node.span, "no variant"), next);
+                self.report(Code::UnknownPlatform, message, Label::new(node.span, "no variant"), next);
             }
         }
         found
@@ -226,7 +220,7 @@ impl Reader {
         if size.is_none() {
             let message = format!("`{word}` is not a size");
             let next = "Write a number and `MB` or `kB`; a MB is 1,000,000 bytes.".to_owned();
-            self.report("invalid-budget", message, Label::new(node.span, "not a size"), next);
+            self.report(Code::InvalidBudget, message, Label::new(node.span, "not a size"), next);
         }
         size
     }
@@ -260,8 +254,9 @@ impl Reader {
                 }
                 Err(error) => {
                     let place = Label::new(key.span, "not a name");
-                    let next = "Delete the entry, or write the name as `list` shows it.".to_owned();
-                    reader.report("unknown-feature", error.to_string(), place, next);
+                    let next =
+                        NextStep::new("Delete the entry, or write the name as ").command("list").text(" shows it.");
+                    reader.report(Code::UnknownFeature, error.to_string(), place, next);
                 }
             }
         });
@@ -284,7 +279,7 @@ impl Reader {
         if let [(_, _, first), (_, _, second)] = &verdicts[..] {
             let message = format!("`{}` is both kept and omitted", key.text);
             let next = "Delete one of the two.".to_owned();
-            self.report("two-decisions", message, Label::new(*second, "decided again"), next);
+            self.report(Code::ConflictingDecisions, message, Label::new(*second, "decided again"), next);
             if let Some(finding) = self.findings.last_mut() {
                 finding.related.push(Label::new(*first, "decided here"));
             }
@@ -307,7 +302,7 @@ impl Reader {
             } else {
                 let message = format!("`{reference}` is not a reference");
                 let next = "Write `owner/repository#123`, `owner/repository@commit` or an https URL.".to_owned();
-                self.report("invalid-reference", message, Label::new(item.span, "can't be followed"), next);
+                self.report(Code::InvalidReference, message, Label::new(item.span, "can't be followed"), next);
             }
         }
         references

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::finding::Span;
+use diagnostics::Span;
 
 /// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
 #[derive(Debug, Clone, Default)]

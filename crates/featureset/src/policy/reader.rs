@@ -5,29 +5,28 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use super::places::Places;
-use crate::finding::{Finding, Label, Span};
 use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
-use crate::rules;
+use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 use spanned_yaml::{Key, Node, Plain, Value};
 
 /// A policy under reading.
 pub(super) struct Reader {
     pub(super) places: Places,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Diagnostic>,
     /// The keys from the top to where reading is.
     pub(super) path: Vec<String>,
 }
 
 impl Reader {
-    pub(super) fn report(&mut self, code: &'static str, message: String, place: Label, next: String) {
-        self.findings.push(rules::get(code).finding(message, place, next));
+    pub(super) fn report(&mut self, code: Code, message: String, label: Label, next: impl Into<NextStep>) {
+        self.findings.push(Diagnostic::new(code, message, next).at(label));
     }
 
     pub(super) fn missing(&mut self, key: &str, span: Span) {
         let whole = self.whole_path(key);
         let (message, next) = (format!("`{whole}` is missing"), format!("Add `{key}:`."));
-        self.report("missing-key", message, Label::new(span, "expected in here"), next);
+        self.report(Code::MissingKey, message, Label::new(span, "expected in here"), next);
     }
 
     fn whole_path(&self, key: &str) -> String {
@@ -45,14 +44,14 @@ impl Reader {
         };
         let message = format!("`{}` is {found}, not {wanted}", self.path.join("."));
         let label = Label::new(node.span, format!("this is {found}"));
-        self.report("wrong-type", message, label, format!("Write {wanted}."));
+        self.report(Code::WrongType, message, label, format!("Write {wanted}."));
     }
 
-    pub(super) fn unknown_value(&mut self, code: &'static str, node: &Node, word: &str, known: &[&str]) {
+    pub(super) fn unknown_value(&mut self, code: Code, node: &Node, word: &str, known: &[&str]) {
         let near = self.near(word, known);
         let next =
-            near.map_or_else(|| format!("Take one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
-        let message = format!("`{}` can't be `{word}`", self.path.join("."));
+            near.map_or_else(|| format!("Use one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
+        let message = format!("`{}` cannot be `{word}`", self.path.join("."));
         self.report(code, message, Label::new(node.span, "not one of the known values"), next);
     }
 
@@ -80,8 +79,8 @@ impl Reader {
 
     fn repeated(&mut self, key: &Key, earlier: Span) {
         let feature = self.path.len() == 2 && self.path[0] == "features";
-        let code = if feature { "duplicate-feature" } else { "duplicate-key" };
-        let message = format!("`{}` stands twice", self.path.join("."));
+        let code = if feature { Code::DuplicateFeature } else { Code::DuplicateKey };
+        let message = format!("`{}` is listed twice", self.path.join("."));
         let next = "Keep one of the two and delete the other.".to_owned();
         self.report(code, message, Label::new(key.span, "again here"), next);
         if let Some(finding) = self.findings.last_mut() {
@@ -100,7 +99,7 @@ impl Reader {
         let Some((key, _)) = entries.get(most) else { return Cow::Borrowed(node) };
         let message = format!("`{}` has more than {most} entries", self.path.join("."));
         let next = format!("Leave at most {most}.");
-        self.report("too-many-entries", message, Label::new(key.span, "not read from here on"), next);
+        self.report(Code::TooManyEntries, message, Label::new(key.span, "not read from here on"), next);
         Cow::Owned(Node { span: node.span, value: Value::Mapping(entries[..most].to_vec()) })
     }
 
@@ -109,7 +108,7 @@ impl Reader {
         let next = near
             .map_or_else(|| format!("The keys here are {}.", list(known)), |near| format!("Did you mean `{near}`?"));
         let message = format!("`{}` is not a key of the format", self.path.join("."));
-        self.report("unknown-key", message, Label::new(key.span, "not known here"), next);
+        self.report(Code::UnknownKey, message, Label::new(key.span, "not known here"), next);
     }
 
     /// A text that isn't one of YAML's numbers, booleans or nothing.
@@ -126,7 +125,7 @@ impl Reader {
         let word = self.text(node, "one word")?;
         let value = from(&word);
         if value.is_none() {
-            self.unknown_value("unknown-value", node, &word, known);
+            self.unknown_value(Code::UnknownValue, node, &word, known);
         }
         value
     }
@@ -143,7 +142,7 @@ impl Reader {
         if node.plain() == Some(Plain::Number) {
             let message = format!("`{}` is a number to YAML, not a version", self.path.join("."));
             let next = format!("Write all three components, such as {text}.0.");
-            self.report("version-as-number", message, Label::new(node.span, "two components read as a number"), next);
+            self.report(Code::VersionAsNumber, message, Label::new(node.span, "two components read as a number"), next);
             return None;
         }
         match text.parse() {
@@ -151,10 +150,10 @@ impl Reader {
             Err(error) => {
                 let place = Label::new(node.span, "not three numbers");
                 self.report(
-                    "invalid-version",
+                    Code::InvalidVersion,
                     error.to_string(),
                     place,
-                    "Write the three numbers alone, without a `v` or `go` before them.".to_owned(),
+                    "Write only the three numbers, without a `v` or `go` before them.".to_owned(),
                 );
                 None
             }

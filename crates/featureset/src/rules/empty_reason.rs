@@ -1,25 +1,16 @@
-//! `empty-reason`: a decision without its reason.
+//! `empty-reason`: a decision, an extra tag or an acceptance without a reason.
 
-use super::{Example, Rule, Subject};
-use crate::finding::{Finding, Label, Severity, Span};
+use super::context::Subject;
+use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
-pub(super) static RULE: Rule = Rule {
-    code: "empty-reason",
-    severity: Severity::Error,
-    summary: "A decision, an extra tag or an acceptance has no reason.",
-    why: "The reason is what a reviewer reviews, and what tells the next person whether the decision still holds.",
-    example: Some(Example { from: "Only the decision on zz.", to: "TODO" }),
-    check: Some(check),
-};
-
-/// Whether a text says nothing: no letters, or only a word that stands for a reason to come.
+/// Returns whether a text is not a reason: it has no letters, or only a placeholder such as TODO.
 pub(super) fn is_empty(reason: &str) -> bool {
     let words: Vec<String> =
         reason.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     words.is_empty() || (words.len() < 3 && ["todo", "fixme", "tbd", "xxx", "none"].contains(&words[0].as_str()))
 }
 
-fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let policy = subject.policy;
     let decisions = policy.features.iter().map(|(name, decision)| {
         (vec!["features", name.as_str(), decision.verdict.word()], name.as_str(), &decision.reason)
@@ -30,7 +21,7 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         let path_of = move |tag| [path.clone(), vec!["extra_tags", tag]].concat();
         build.extra_tags.iter().map(move |(tag, reason)| (path_of(tag.as_str()), tag.as_str(), reason))
     });
-    // A target that inherits tags does not hold them.
+    // Tags that a target inherits are not in its own section.
     let tags = tags.filter(|(path, ..)| subject.places.has(path));
     decisions
         .chain(accepted)
@@ -38,12 +29,13 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         .filter(|(_, _, reason)| is_empty(reason))
         .map(|(path, name, _)| {
             let (key, value) = (subject.places.key(&path), subject.places.value(&path));
-            // An absent value has no place of its own.
+            // An absent value has an empty span.
             let place = if value.start == value.end { key } else { Span { start: key.start, end: value.end } };
-            let next = format!(
-                "Say what the decision on `{name}` changes on this device; `explain {name}` shows what is known."
-            );
-            RULE.finding(format!("`{name}` has no reason"), Label::new(place, "no reason"), next)
+            let next = NextStep::new(format!("Write what the decision on `{name}` changes on this device; "))
+                .command(format!("explain {name}"))
+                .text(" shows what is known.");
+            Diagnostic::new(Code::EmptyReason, format!("`{name}` has no reason"), next)
+                .at(Label::new(place, "no reason"))
         })
         .collect()
 }

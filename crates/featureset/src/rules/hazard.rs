@@ -1,50 +1,20 @@
 //! Hazards: what is known to go wrong with these decisions on this device at this release.
 //!
-//! A hazard's finding has the hazard's id as its code. Beside it, three rules keep the policy's acceptances true.
+//! The code of a hazard's finding is the hazard's id. The rules `unknown-acceptance`, `unacceptable-hazard` and
+//! `unneeded-acceptance` check the acceptances of hazards.
 
 use std::collections::BTreeSet;
 
-use super::{Example, Rule, Subject};
-use crate::finding::{Edit, Finding, Label, Severity, Span};
+use super::context::Subject;
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
-use crate::limits::SUGGESTIONS;
-use crate::name::{FeatureName, nearest};
+use crate::name::FeatureName;
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
 use crate::selection::Selection;
+use diagnostics::{Code, Diagnostic, Edit, Label, Location, Severity, Span};
 
-/// What an acceptance must not be: for a binary that can't exist or can't start.
-pub(super) static UNACCEPTABLE: Rule = Rule {
-    code: "unacceptable-hazard",
-    severity: Severity::Error,
-    summary: "A hazard is accepted that can't be lived with.",
-    why: "A binary that does not compile or does not start is no binary.",
-    example: Some(Example { from: "accepted:\n", to: "accepted:\n  osrouter-tun: We start it some other way.\n" }),
-    check: Some(unacceptable),
-};
-
-/// What an acceptance must name.
-pub(super) static UNKNOWN: Rule = Rule {
-    code: "unknown-acceptance",
-    severity: Severity::Error,
-    summary: "An acceptance names no known hazard.",
-    why: "It would look as if something were lived with, and accept nothing.",
-    example: Some(Example { from: "accepted:\n", to: "accepted:\n  dns-is-slow: We are patient.\n" }),
-    check: Some(unknown),
-};
-
-/// What an acceptance must still be needed for.
-pub(super) static NEEDLESS: Rule = Rule {
-    code: "needless-acceptance",
-    severity: Severity::Warning,
-    summary: "An acceptance is no longer needed: its hazard does not apply.",
-    why: "When the hazard comes back, it would be accepted without anyone having decided so.",
-    example: Some(Example { from: "accepted:\n", to: "accepted:\n  cachenetmap-flash-wear: The flash is large.\n" }),
-    check: Some(needless),
-};
-
-/// A hazard that applies to a policy, or may.
+/// A hazard that applies to a policy, or may apply.
 #[derive(Debug, Clone)]
 pub struct Applying<'a> {
     /// The hazard.
@@ -55,12 +25,12 @@ pub struct Applying<'a> {
     pub unstated: BTreeSet<String>,
 }
 
-/// The hazards that apply to a policy at its pinned release on its device, by id.
+/// Returns the hazards that apply to a policy, or may apply, at its pinned release on its device, by id.
 pub(crate) fn applying<'a>(subject: &Subject<'a>) -> Vec<Applying<'a>> {
     applying_to(subject, subject.policy)
 }
 
-/// Whether omitting a kept feature would bring a hazard.
+/// Returns whether a hazard would apply if a kept feature were omitted.
 pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
     let mut without = subject.policy.clone();
     if let Some(decision) = without.features.get_mut(name) {
@@ -101,14 +71,14 @@ fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> 
     found
 }
 
-/// The findings of the hazards that apply and are not accepted.
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
+/// Returns the findings of the hazards that apply and are not accepted.
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let accepted =
         |hazard: &Hazard| subject.policy.accepted.contains_key(&hazard.id) && hazard.record.effect.can_be_accepted();
     applying(subject).iter().filter(|one| !accepted(one.hazard)).map(|one| finding(subject, one)).collect()
 }
 
-fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Finding {
+fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
     let hazard = one.hazard;
     let severity = match (one.targets.is_empty(), hazard.is_note()) {
         (_, true) => Severity::Note,
@@ -121,14 +91,14 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Finding {
     } else {
         labels.remove(0)
     };
-    Finding {
-        code: hazard.id.clone().into(),
+    Diagnostic {
+        code: Code::Hazard(hazard.id.clone()),
         severity,
         message: message(subject, one),
-        place,
+        location: Location::Text(place),
         related: labels,
         why: why(subject.policy.tailscale, hazard),
-        next: next(subject, one),
+        next: next(subject, one).into(),
         edit: edit(subject, hazard),
     }
 }
@@ -145,7 +115,7 @@ fn message(subject: &Subject<'_>, one: &Applying<'_>) -> String {
     text
 }
 
-/// The places of the decisions and facts that meet the condition, those of the remedy first.
+/// Returns labels of the decisions and facts that meet the condition, those of the remedy first.
 fn labels(subject: &Subject<'_>, hazard: &Hazard) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     let mut atoms = hazard.record.when.atoms();
@@ -170,19 +140,20 @@ fn labels(subject: &Subject<'_>, hazard: &Hazard) -> Vec<Label> {
     labels
 }
 
-/// Why a hazard goes wrong, how that is seen, in which releases, and how it is known.
+/// Returns the explanation of a hazard: cause, symptom, releases and evidence.
 pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
     let record = &hazard.record;
-    let symptom = record.symptom.as_ref().map(|symptom| format!(" Seen as: {symptom}.")).unwrap_or_default();
+    let symptom = record.symptom.as_ref().map(|symptom| format!(" Symptom: {symptom}.")).unwrap_or_default();
     let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
     let unchecked = release.filter(|release| hazard.is_unchecked(*release));
     let unchecked =
-        unchecked.map(|release| format!(" Whether {release} still has it was not looked at.")).unwrap_or_default();
+        unchecked.map(|release| format!(" It is not known whether {release} still has it.")).unwrap_or_default();
     let known = hazard.established().word();
     format!("{}{symptom} In {}; {known}: {}.{unchecked}", record.because.trim(), hazard.ranges(), evidence.join(", "))
 }
 
-/// What clears a hazard, as a sentence without its end: only what changes something, and with a feature what it needs.
+/// Returns the remedy of a hazard as a sentence without a full stop: the decisions to change, with the dependencies of
+/// each feature to keep.
 pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
     let open = hazard.record.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
@@ -196,21 +167,21 @@ pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl F
 }
 
 fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
-    let mut ways = vec![remedy(one.hazard, subject.registry(), |name| subject.policy.keeps(name))];
+    let mut alternatives = vec![remedy(one.hazard, subject.registry(), |name| subject.policy.keeps(name))];
     if one.targets.is_empty() {
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
-        ways.push(format!("state {}", facts.join(" and ")));
+        alternatives.push(format!("state {}", facts.join(" and ")));
     }
     if one.hazard.record.effect.can_be_accepted() {
-        ways.push(format!(
-            "accept it under `accepted: {}:` with the reason why this device lives with it",
+        alternatives.push(format!(
+            "accept it under `accepted: {}:` with the reason why it is acceptable on this device",
             one.hazard.id
         ));
     }
-    format!("{}.", ways.join(", or "))
+    format!("{}.", alternatives.join(", or "))
 }
 
-/// The edit of a remedy that is one flip: the word before the reason.
+/// Returns the edit of a remedy that inverts one decision: it replaces the word before the reason.
 fn edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
     let [flip] = &hazard.record.remedy[..] else { return None };
     let opposite = match flip.verdict() {
@@ -218,65 +189,6 @@ fn edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
         Verdict::Omit => Verdict::Keep,
     };
     let span: Span = subject.places.key(&["features", flip.feature().as_str(), opposite.word()]);
-    let title = format!("{flip}, and say why");
+    let title = format!("{flip}, and write why");
     (span.end > 0).then(|| Edit { title, span, replacement: flip.verdict().word().to_owned() })
-}
-
-fn unknown(subject: &Subject<'_>) -> Vec<Finding> {
-    let known = |id: &str| subject.facts.hazard(id).is_some();
-    let strangers = subject.policy.accepted.keys().filter(|id| !known(id));
-    strangers
-        .enumerate()
-        .map(|(index, id)| {
-            let hazards = subject.facts.hazards().map(|hazard| hazard.id.as_str());
-            let near = if index < SUGGESTIONS { nearest(id, hazards) } else { None };
-            let next = near.map_or_else(
-                || "Delete it; docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
-                |near| format!("Did you mean `{near}`?"),
-            );
-            let place = Label::new(subject.places.key(&["accepted", id]), "no such hazard");
-            UNKNOWN.finding(format!("`{id}` is not a known hazard"), place, next)
-        })
-        .collect()
-}
-
-fn unacceptable(subject: &Subject<'_>) -> Vec<Finding> {
-    let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
-    named
-        .filter(|hazard| !hazard.record.effect.can_be_accepted())
-        .map(|hazard| {
-            let place = Label::new(subject.places.key(&["accepted", &hazard.id]), hazard.record.effect.word());
-            let message = format!("`{}` can't be accepted", hazard.id);
-            UNACCEPTABLE.finding(message, place, format!("Delete it; `explain {}` shows the way out.", hazard.id))
-        })
-        .collect()
-}
-
-fn needless(subject: &Subject<'_>) -> Vec<Finding> {
-    if subject.registry().is_none() || subject.policy.accepted.is_empty() {
-        return Vec::new();
-    }
-    let applying: BTreeSet<&str> =
-        applying(subject).iter().filter(|one| !one.hazard.is_note()).map(|one| one.hazard.id.as_str()).collect();
-    let idle = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
-    // Where a decision is still open, no one can say that its hazard does not apply.
-    let decided = |hazard: &&Hazard| {
-        let atoms = hazard.record.when.atoms();
-        atoms.iter().filter_map(|atom| atom.feature()).all(|name| {
-            subject.policy.features.contains_key(name)
-                || subject.registry().is_none_or(|registry| !registry.features.contains_key(name))
-        })
-    };
-    idle.filter(|hazard| hazard.record.effect.can_be_accepted() && !applying.contains(hazard.id.as_str()))
-        .filter(decided)
-        .map(|hazard| {
-            let message = if hazard.is_note() {
-                format!("`{}` needs no acceptance: the decision's own reason is it", hazard.id)
-            } else {
-                format!("`{}` does not apply to this policy", hazard.id)
-            };
-            let place = Label::new(subject.places.key(&["accepted", &hazard.id]), "accepts nothing");
-            NEEDLESS.finding(message, place, "Delete the acceptance.".to_owned())
-        })
-        .collect()
 }

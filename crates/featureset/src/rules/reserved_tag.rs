@@ -1,22 +1,10 @@
-//! `reserved-tag`: an extra build tag that goes around the decisions or breaks the build.
+//! `reserved-tag`: an extra build tag that decides a feature or breaks the binary.
 
-use super::{Example, Rule, Subject};
-use crate::finding::{Finding, Label, Severity};
+use super::context::Subject;
 use crate::name::{INCLUDE_CLI, OMIT_PREFIX};
+use diagnostics::{Code, Diagnostic, Label};
 
-pub(super) static RULE: Rule = Rule {
-    code: "reserved-tag",
-    severity: Severity::Error,
-    summary: "An extra build tag decides a feature, breaks the binary, or can't be a tag.",
-    why: "The tag line says exactly what the features section decides; a tag beside it would go around the review.",
-    example: Some(Example {
-        from: "symbols: all",
-        to: "symbols: all\n  extra_tags:\n    ts_omit_dns: We need no DNS here.",
-    }),
-    check: Some(check),
-};
-
-/// Why a tag can't stand among the extra tags.
+/// Returns why a tag cannot be an extra tag, as a next step; `None` if it can.
 ///
 /// Sources: `assert_ts_toolchain_match.go` (panics at start unless the toolchain is Tailscale's own) and
 /// `control/ts2021` (needs HTTP/2, so no control server can be reached without it).
@@ -25,14 +13,14 @@ pub(crate) fn refusal(tag: &str) -> Option<&'static str> {
     match tag {
         _ if tag.is_empty() || !tag.chars().all(fits) => Some("Go's build tags are letters, digits, `_` and `.`."),
         INCLUDE_CLI => Some("Decide `cli` in the features section instead."),
-        "tailscale_go" => Some("Delete it: with stock Go the daemon panics as it starts."),
+        "tailscale_go" => Some("Delete it: with stock Go the daemon panics at start."),
         "nethttpomithttp2" => Some("Delete it: without HTTP/2 no control server can be reached."),
         _ if tag.starts_with(OMIT_PREFIX) => Some("Decide the feature in the features section instead."),
         _ => None,
     }
 }
 
-fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let policy = subject.policy;
     let own = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str(), "extra_tags"], &target.build));
     let sections = [(vec!["build", "extra_tags"], &policy.build)].into_iter().chain(own);
@@ -43,7 +31,10 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
         .filter_map(|(path, tag)| {
             let next = refusal(tag)?;
             let place = Label::new(subject.places.key(&path), "not allowed here");
-            Some(RULE.finding(format!("`{tag}` can't be an extra tag"), place, next.to_owned()))
+            Some(
+                Diagnostic::new(Code::ReservedTag, format!("`{tag}` cannot be an extra tag"), next.to_owned())
+                    .at(place),
+            )
         })
         .collect()
 }

@@ -1,27 +1,21 @@
-//! `unpackable-platform`: UPX is asked for what it can't do.
+//! `unpackable-platform`: UPX does not support the platform of a packed target.
 
-use super::{Example, Rule, Subject};
-use crate::finding::{Finding, Label, Severity};
+use super::context::Subject;
 use crate::platform::Upx;
 use crate::policy::Pack;
+use diagnostics::{Code, Diagnostic, Label};
 
-pub(super) static RULE: Rule = Rule {
-    code: "unpackable-platform",
-    severity: Severity::Error,
-    summary: "A target is to be packed, but UPX can't pack for its platform.",
-    why: "The build would stop at packing, or ship a binary that crashes as it starts.",
-    example: Some(Example { from: "linux/amd64", to: "linux/riscv64" }),
-    check: Some(check),
-};
-
-fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let packed = subject.policy.targets.iter().filter(|(_, target)| target.build.pack == Pack::Upx);
     packed
         .filter_map(|(name, target)| {
             let Upx::Refuses(reason) = target.platform.upx else { return None };
             let place = Label::new(subject.places.value(&["targets", name, "platform"]), reason);
-            let message = format!("`{name}` can't be packed for {}", target.platform);
-            Some(RULE.finding(message, place, format!("Add `pack: none` to the target `{name}`.")))
+            let message = format!("`{name}` cannot be packed for {}", target.platform);
+            Some(
+                Diagnostic::new(Code::UnpackablePlatform, message, format!("Add `pack: none` to the target `{name}`."))
+                    .at(place),
+            )
         })
         .collect()
 }

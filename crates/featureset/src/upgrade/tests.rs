@@ -55,7 +55,7 @@ fn a_policy_that_keeps_what_needs_them_gets_dependency_findings() {
         ]
     );
     assert!(step.dependencies.iter().all(|one| one.kept));
-    assert!(step.change.findings_gained.iter().any(|said| said.contains("needed by `portmapper`, kept here")));
+    assert!(step.change.findings_gained.iter().any(|said| said.contains("needed by `portmapper`, which is kept")));
     let udp = step.added.iter().find(|added| added.feature.as_str() == "udptransport").unwrap();
     assert_eq!(names(&udp.needed_by_kept), ["listenrawdisco", "portmapper"]);
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diagnostics::area::Image;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
 use serde_json::Value;
 
 use super::members::{self, Kind, Member, Room, normal};
-use super::{Expected, Identify, Program, Verdict, compression, shown};
+use super::verdict::{Expected, Identify, Program, Verdict, compression, shown};
 use crate::archive::BINARY_LABEL;
 use crate::root::{BLOCK, PROGRAM, Part, on_disk};
 use crate::{platform::Platform, sha256};
@@ -32,7 +33,7 @@ pub(super) fn judge(
     for layer in layers {
         let name = shown(&layer.path);
         if let Some(format) = compression(layer.bytes) {
-            verdict.find("compressed-layer", &name, format!("the layer is compressed with {format}"));
+            verdict.find(Image::CompressedLayer, &name, format!("the layer is compressed with {format}"));
         } else if looked.insert(&layer.path) {
             let members = members::read(layer.bytes, &name, room, verdict);
             verdict.layers += 1;
@@ -75,21 +76,25 @@ fn overlay<'a>(tree: &mut Tree<'a>, members: Vec<Member<'a>>, name: &str, cost: 
         let (folder, file) = member.path.rsplit_once('/').unwrap_or(("", &member.path));
         if file.starts_with(".wh.") {
             let message = format!("`{}` hides what an earlier layer holds", shown(&member.path));
-            verdict.find("whiteout", name, message);
+            verdict.find(Image::Whiteout, name, message);
             continue;
         }
         if member.kind == Kind::Special {
-            verdict.find("special-file", name, format!("`{}` is a device, a pipe or a socket", shown(&member.path)));
+            verdict.find(
+                Image::SpecialFile,
+                name,
+                format!("`{}` is a device, a pipe or a socket", shown(&member.path)),
+            );
         }
         let twice = !own.insert(member.path.clone());
         // A folder that every layer has to name on the way to its own files changes nothing.
         let written = member.kind != Kind::Folder;
         if written && (twice || tree.contains_key(&member.path)) {
             let message = format!("`{}` is there already", shown(&member.path));
-            verdict.find("layer-overwrites", name, message);
+            verdict.find(Image::LayerOverwrites, name, message);
         } else if written && !own.contains(folder) && tree.contains_key(folder) {
             let message = format!("`{}` is put into a folder of an earlier layer", shown(&member.path));
-            verdict.find("layer-overwrites", name, message);
+            verdict.find(Image::LayerOverwrites, name, message);
         }
         if !twice {
             count(&member, cost, verdict);
@@ -110,7 +115,7 @@ fn count(member: &Member<'_>, cost: &mut Cost, verdict: &mut Verdict) {
             let same = cost.contents.entry(sha256(member.bytes)).or_default();
             if let Some(first) = same.first().filter(|first| **first != member.path) {
                 let message = format!("`{}` holds the same bytes as `{}`", shown(&member.path), shown(first));
-                verdict.find("file-twice", "", message);
+                verdict.find(Image::DuplicateFile, "", message);
             }
             same.push(member.path.clone());
         }
@@ -156,7 +161,7 @@ fn resolve<'t, 'a>(tree: &'t Tree<'a>, path: &str) -> Option<&'t Member<'a>> {
 fn entrypoint(config: &Value, tree: &Tree<'_>, verdict: &mut Verdict) {
     let words = |name: &str| config["config"][name].as_array().into_iter().flatten().filter_map(Value::as_str);
     let Some(first) = words("Entrypoint").chain(words("Cmd")).next() else {
-        verdict.find("entrypoint-missing", "", "the configuration names no program to run".to_owned());
+        verdict.find(Image::EntrypointMissing, "", "the configuration names no program to run".to_owned());
         return;
     };
     let path = config["config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -168,11 +173,11 @@ fn entrypoint(config: &Value, tree: &Tree<'_>, verdict: &mut Verdict) {
     match places.iter().find_map(|place| resolve(tree, place)) {
         None => {
             let message = format!("the program to run, `{}`, is not in the image", shown(first));
-            verdict.find("entrypoint-missing", "", message);
+            verdict.find(Image::EntrypointMissing, "", message);
         }
         Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
             let message = format!("the program to run, `{}`, is not executable", shown(first));
-            verdict.find("entrypoint-missing", "", message);
+            verdict.find(Image::EntrypointMissing, "", message);
         }
         Some(found) => interpreter(found.bytes, tree, 0, verdict),
     }
@@ -191,17 +196,17 @@ fn interpreter(program: &[u8], tree: &Tree<'_>, depth: usize, verdict: &mut Verd
     if path.ends_with('\r') {
         let message =
             format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", shown(&path));
-        verdict.find("crlf-script", "", message);
+        verdict.find(Image::CrlfScript, "", message);
         return;
     }
     match resolve(tree, &path) {
         None => {
             let message = format!("the program to run needs the {what} `{}`, which is not in the image", shown(&path));
-            verdict.find("interpreter-missing", "", message);
+            verdict.find(Image::InterpreterMissing, "", message);
         }
         Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
             let message = format!("the {what} of the program to run, `{}`, is not executable", shown(&path));
-            verdict.find("interpreter-missing", "", message);
+            verdict.find(Image::InterpreterMissing, "", message);
         }
         // Linux follows as many interpreters of interpreters.
         Some(found) if depth < 4 => interpreter(found.bytes, tree, depth + 1, verdict),
@@ -234,7 +239,7 @@ fn loader(program: &[u8]) -> Option<&[u8]> {
 
 fn shell(tree: &Tree<'_>, verdict: &mut Verdict) {
     if resolve(tree, "bin/sh").is_none() {
-        verdict.find("no-shell", "", "there is no /bin/sh".to_owned());
+        verdict.find(Image::NoShell, "", "there is no /bin/sh".to_owned());
     }
 }
 
@@ -251,13 +256,13 @@ fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &m
         if is != Some(architecture) {
             let is = is.unwrap_or("another processor");
             verdict.find(
-                "foreign-program",
+                Image::WrongArchitecture,
                 &shown(path),
                 format!("the program is for {is}, the image for {architecture}"),
             );
         } else if beyond_v5 && architecture == "arm" && variant == "v5" {
             let message = "the program needs more than arm v5 has".to_owned();
-            verdict.find("foreign-program", &shown(path), message);
+            verdict.find(Image::WrongArchitecture, &shown(path), message);
         }
     }
 }
@@ -272,6 +277,6 @@ fn binary(config: &Value, tree: &Tree<'_>, expected: &Expected, verdict: &mut Ve
             Some(member) if sha256(member.bytes) != digest => format!("/{PROGRAM} is not the binary of {whose}"),
             Some(_) => continue,
         };
-        verdict.find("differs-from-manifest", PROGRAM, message);
+        verdict.find(Image::DiffersFromManifest, PROGRAM, message);
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use diagnostics::area::Image;
 use tar::{Archive, EntryType};
 
-use super::{Verdict, shown};
+use super::verdict::{Verdict, shown};
 use crate::limits::{DEEPEST_PATH, LONGEST_PATH, MOST_MEMBERS, MOST_NAMES};
 use crate::tar_records::{Described, Unread};
 
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
     let entries = match reader.entries() {
         Ok(entries) => entries,
         Err(error) => {
-            verdict.find("unreadable", place, format!("it can't be read as a tar archive: {error}"));
+            verdict.find(Image::NotAnArchive, place, format!("it can't be read as a tar archive: {error}"));
             return members;
         }
     };
@@ -109,7 +110,7 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict:
 /// A member that can't be used.
 struct Unusable {
     /// The lint that reports it.
-    code: &'static str,
+    code: Image,
     message: String,
     /// Whether nothing after it can be read.
     ends: bool,
@@ -129,7 +130,7 @@ impl From<io::Error> for Error {
 
 fn unreadable(error: &io::Error, files: usize) -> Unusable {
     let message = shown(&format!("it can't be read as a tar archive after {files} files: {error}"));
-    Unusable { code: "unreadable", message, ends: true }
+    Unusable { code: Image::NotAnArchive, message, ends: true }
 }
 
 /// Reads one member; `None` for a record that describes the next one.
@@ -147,21 +148,21 @@ fn member<'a>(
     let header = entry.header();
     let (path, link) = (described.path(header), described.link(header));
     if let Err(message) = room.take(path.len() + link.len()) {
-        return unusable("absurd-size", message, true);
+        return unusable(Image::InvalidSize, message, true);
     }
     if let Some(unread) = described.unread(header) {
         let message = format!("`{}` is {}", shown(&path), unread.description());
-        return unusable("unread-member", message, unread == Unread::SparseInPieces);
+        return unusable(Image::UnreadMember, message, unread == Unread::SparseInPieces);
     }
     // An extended header states a length only if it does not fit the header: above 8 GiB.
     let stated = described.size.unwrap_or(entry.size());
     let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
         let message = format!("`{}` states {stated} bytes, which are not there", shown(&path));
-        return unusable("absurd-size", message, true);
+        return unusable(Image::InvalidSize, message, true);
     };
     let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
     if let Some(reason) = unsafe_path(&path).or(too_long) {
-        return unusable("unsafe-path", format!("`{}` {reason}", shown(&path)), false);
+        return unusable(Image::UnsafePath, format!("`{}` {reason}", shown(&path)), false);
     }
     let kind = kind(header.entry_type(), link);
     Ok(Some(Member { path: normal(&path), kind, bytes, mode: header.mode().unwrap_or(0) }))
@@ -178,7 +179,7 @@ fn after_the_end(archive: &[u8], end: usize, place: &str, verdict: &mut Verdict)
     let rest = archive.get(end..).unwrap_or_default();
     if let Some(at) = rest.iter().position(|byte| *byte != 0) {
         let message = format!("there are {} bytes after its end", rest.len() - at / BLOCK * BLOCK);
-        verdict.find("trailing-data", place, message);
+        verdict.find(Image::TrailingData, place, message);
     }
 }
 
@@ -221,7 +222,7 @@ fn through_links(members: &[Member<'_>], place: &str, verdict: &mut Verdict) {
         let above = member.path.match_indices('/').map(|(at, _)| &member.path[..at]);
         if let Some(link) = above.into_iter().find(|above| links.contains(above)) {
             let message = format!("`{}` would be written through the link `{}`", shown(&member.path), shown(link));
-            verdict.find("unsafe-path", place, message);
+            verdict.find(Image::UnsafePath, place, message);
         }
         match &member.kind {
             Kind::Link(_) => {
@@ -229,7 +230,7 @@ fn through_links(members: &[Member<'_>], place: &str, verdict: &mut Verdict) {
             }
             Kind::Hard(to) if unsafe_path(to).is_some() => {
                 let message = format!("`{}` is another name of `{}`", shown(&member.path), shown(to));
-                verdict.find("unsafe-path", place, message);
+                verdict.find(Image::UnsafePath, place, message);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 use featureset::audit::{File, Recipe};
 use featureset::facts::Facts;
 use featureset::release::Release;
@@ -15,7 +15,6 @@ use super::source::{Opened, Source, nothing};
 use crate::artifact;
 use crate::cache::Cache;
 use crate::files;
-use crate::problem::Problem;
 
 /// The most files that are looked at.
 const MOST_FILES: usize = 4000;
@@ -37,7 +36,7 @@ const MARKS: [&str; 5] = ["ts_omit_", "ts_include_cli", "featuretags", "build_di
 /// Opens files and folders as one project.
 ///
 /// # Errors
-/// A [`Problem`] if one can't be read, or if none has a list.
+/// A [`Diagnostic`] if one can't be read, or if none has a list.
 pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, facts: &Facts) -> Result<Opened> {
     let mut found = Vec::new();
     let (mut sources, mut not_judged) = (Vec::new(), Vec::new());
@@ -98,7 +97,7 @@ fn join_releases(sources: &mut [Source], read: &[(&PathBuf, &File, Arc<Recipe>)]
 fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, PathBuf)>) -> Result<()> {
     let unreadable = |error: std::io::Error| {
         let message = format!("can't read {}", folder.display());
-        Problem::new(Code::FileError, message, error.to_string(), "Name a folder, or the files in it.")
+        Diagnostic::failure(Code::FileError, message, error.to_string(), "Name a folder, or the files in it.")
     };
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -107,7 +106,9 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<(String, PathBuf)>) -> Resul
         if found.len() >= MOST_FILES {
             let message = format!("{} has more than {MOST_FILES} files", root.display());
             let next = "Name a smaller folder, or the files.";
-            return Err(Problem::new(Code::InputTooLarge, message, "no project of recipes is that large", next).into());
+            return Err(
+                Diagnostic::failure(Code::InputTooLarge, message, "no project of recipes is that large", next).into()
+            );
         }
         if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
             walk(root, &path, found)?;
@@ -129,7 +130,7 @@ fn texts(found: &[(String, PathBuf)], is_folder: bool) -> Result<Arc<[File]>> {
         if !fits && !is_folder {
             let message = format!("{} is a text of more than 256 kB", path.display());
             let next = "Give the tag line that it comes to with `--tags`.";
-            return Err(Problem::new(Code::InputTooLarge, message, "no recipe is that long", next).into());
+            return Err(Diagnostic::failure(Code::InputTooLarge, message, "no recipe is that long", next).into());
         }
         let bytes = if fits { files::read_bytes(path).unwrap_or_default() } else { Vec::new() };
         let is_text = !bytes.iter().take(8192).any(|byte| *byte == 0);

@@ -3,20 +3,17 @@
 use std::path::Path;
 
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic, Label};
 use featureset::audit::{List, Program, Recipe};
 use featureset::facts::Facts;
-use featureset::finding::{Finding, Label};
 use featureset::release::Release;
-use featureset::rules;
 use gobinary::tailscale::{Role, Source as Told};
 
 use super::project;
 use crate::artifact::{self, Binary};
 use crate::cache::Cache;
 use crate::cli::What;
-use crate::problem::Problem;
 use crate::{files, limits, progress};
-use diagnostics::Code;
 
 /// A text and the lists in it.
 pub struct Source {
@@ -37,14 +34,14 @@ pub struct Opened {
     /// The sources, at least one, each with at least one list.
     pub sources: Vec<Source>,
     /// The other things in the file: not Tailscale, or not judged.
-    pub not_judged: Vec<Problem>,
+    pub not_judged: Vec<Diagnostic>,
 }
 
 impl Source {
     /// Opens what the flags name: at least one source, each with at least one list.
     ///
     /// # Errors
-    /// A [`Problem`] where it can't be read, or no list is in it.
+    /// A [`Diagnostic`] where it can't be read, or no list is in it.
     pub fn open(what: &What, cache: &Cache, facts: &Facts) -> Result<Opened> {
         match (what.files.as_slice(), &what.tags) {
             ([], tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
@@ -84,7 +81,7 @@ impl Source {
         if let (true, Some(why)) = (lists.is_empty(), recipe.stopped(facts)) {
             let message = format!("{name} was not followed to its end");
             let next = "Print the tag line where it is built, and give it with `--tags`.";
-            return Err(Problem::new(Code::IncompleteAnalysis, message, why, next).into());
+            return Err(Diagnostic::failure(Code::IncompleteAnalysis, message, why, next).into());
         }
         if lists.is_empty() {
             return Err(nothing(&name));
@@ -123,10 +120,10 @@ impl Source {
     }
 }
 
-fn replaced(list: &List) -> Finding {
+fn replaced(list: &List) -> Diagnostic {
     let message = "another module or folder stood in the place of Tailscale's".to_owned();
     let next = "Look at what it changes; `go version -m` names it.".to_owned();
-    rules::get("replaced-module").finding(message, Label::new(list.place, "a fork, perhaps"), next)
+    Diagnostic::new(Code::ReplacedModule, message, next).at(Label::new(list.place, "a fork, perhaps"))
 }
 
 /// The release that a version begins with: `1.98.5-t012345678` is one of 1.98.5.
@@ -138,5 +135,5 @@ fn release(version: &str) -> Option<Release> {
 pub(super) fn nothing(name: &str) -> anyhow::Error {
     let why = "no build tags of Tailscale's, and no call of `featuretags` or `build_dist.sh`, was recognised in it";
     let next = "Print the tag line where it is built, and give it with `--tags`.";
-    Problem::new(Code::NothingToAudit, format!("{name} has no list of tags"), why, next).into()
+    Diagnostic::failure(Code::NothingToAudit, format!("{name} has no list of tags"), why, next).into()
 }

@@ -9,12 +9,12 @@ use super::plan::{Plan, Side};
 use super::report::{Event, Memory, Run, Taken};
 use crate::cli::Load;
 use crate::files;
+use crate::interrupted::Interrupted;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::Node;
 use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox, until, wait_for_result};
 use crate::outcome::Outcome;
 use crate::output;
-use crate::problem::Interrupted;
 use crate::process::{Server, check_interrupt};
 use crate::tools::qemu::runner;
 

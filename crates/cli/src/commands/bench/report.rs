@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::paired_stats::{Ratio, Verdict, middle};
 use super::plan::Side;
-use crate::cli::{Format, Load};
+use crate::cli::Load;
+use crate::format::Format;
 use crate::render::annotate;
 use crate::{outln, output};
 
@@ -145,7 +146,8 @@ impl Summary {
         match format {
             Format::Human => outln!("{}", self.markdown(release, target)),
             Format::Json => {
-                let mut document = serde_json::json!({ "schema": 1, "release": release, "target": target });
+                let mut document =
+                    serde_json::json!({ "schema": crate::output::SCHEMA, "release": release, "target": target });
                 let own = serde_json::json!(self);
                 if let (Some(document), serde_json::Value::Object(own)) = (document.as_object_mut(), own) {
                     document.extend(own);
@@ -153,7 +155,7 @@ impl Summary {
                 document["runs"] = serde_json::json!(runs);
                 output::json(&document);
             }
-            Format::Github | Format::Sarif => {
+            Format::Github => {
                 for one in &self.loads {
                     let level = match one.cpu_seconds_per_gb.verdict {
                         Verdict::Within => "notice",

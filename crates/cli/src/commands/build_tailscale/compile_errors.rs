@@ -8,25 +8,22 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use featureset::finding::{Finding, Label, Span};
+use diagnostics::{Code, Diagnostic, Label, Span};
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use featureset::policy::Verdict;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
-use featureset::rules;
 use featureset::selection::Selection;
 use regex::Regex;
 
 use super::Job;
-use crate::problem::Problem;
 use crate::{files, process, progress};
-use diagnostics::Code;
 
 /// Code that does not compile.
 pub(super) struct Failure {
     /// The compiler's lines, with paths inside the module.
     pub(super) compiler: String,
     /// The decisions that cause them.
-    pub(super) finding: Finding,
+    pub(super) finding: Diagnostic,
 }
 
 /// One line of the compiler.
@@ -46,7 +43,7 @@ const SHOWN: usize = 10;
 /// Explains why a build failed.
 ///
 /// # Errors
-/// A [`Problem`] if something other than the compiler failed, which is not a finding about the policy.
+/// A [`Diagnostic`] if something other than the compiler failed, which is not a finding about the policy.
 pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Failure> {
     let complaints = complaints(stderr)?;
     if complaints.is_empty() {
@@ -56,7 +53,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
         if process::is_disk_full(stderr) {
             return Err(files::disk_full(format!("Go can't build `{}`", job.target), why).into());
         }
-        return Err(Problem::new(Code::GoFailed, format!("Go can't build `{}`", job.target), why, next).into());
+        return Err(Diagnostic::failure(Code::GoFailed, format!("Go can't build `{}`", job.target), why, next).into());
     }
     let shown =
         complaints.iter().take(SHOWN).map(|complaint| format!("{}{}", complaint.file.display(), complaint.rest));
@@ -170,7 +167,7 @@ fn finding(
     job: &Job<'_>,
     kept: &BTreeSet<(FeatureName, String)>,
     omitted: &BTreeSet<(FeatureName, String)>,
-) -> Finding {
+) -> Diagnostic {
     let place = |name: &FeatureName, verdict: Verdict| {
         job.project.reading.places.key(&["features", name.as_str(), verdict.word()])
     };
@@ -200,7 +197,7 @@ fn finding(
     let message = format!("Tailscale {} does not compile with these decisions", job.pinned.release);
     let whole = Label::new(job.project.reading.places.key(&["features"]), "no decision was found to be the cause");
     let mut labels = labels.into_iter();
-    let mut finding = rules::get("does-not-compile").finding(message, labels.next().unwrap_or(whole), next);
+    let mut finding = Diagnostic::new(Code::DoesNotCompile, message, next).at(labels.next().unwrap_or(whole));
     finding.related = labels.collect();
     finding
 }

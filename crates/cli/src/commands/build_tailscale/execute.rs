@@ -8,10 +8,9 @@ use featureset::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
 use super::{LINK, PACKED};
-use crate::problem::Problem;
 use crate::tools::qemu::{Runner, runner};
 use crate::{process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// How the binary was run, and its reported version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,5 +57,5 @@ fn version(runner: &Runner, program: &Path, argument: &str, recipe: &Recipe) -> 
         format!("{} ended with {} and printed:\n{}{}", runner.describe(), output.status, output.stdout, output.stderr);
     let next = "Nothing was replaced. Set `pack: none` to see whether the packer is at fault, and report this.";
     let message = format!("`{name} {argument}` does not report {}", recipe.stamp.long);
-    Err(Problem::new(Code::BinaryDoesNotRun, message, why.trim(), next).into())
+    Err(Diagnostic::failure(Code::BinaryDoesNotRun, message, why.trim(), next).into())
 }

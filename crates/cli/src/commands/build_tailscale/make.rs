@@ -10,14 +10,13 @@ use featureset::recipe::Recipe;
 
 use super::{LINK, PACKED, UNPACKED, execute, manifest, plan, shrink, verify};
 use crate::cache::Cache;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
 use crate::tools::qemu::{Runner, runner};
 use crate::tools::upx::{self, Upx};
 use crate::upstream::{self, Upstream};
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The tools and the module that build binaries of a release.
 pub struct Maker {
@@ -55,7 +54,7 @@ impl Maker {
     /// Finds or provides the tools for some targets of a policy, and fetches its release.
     ///
     /// # Errors
-    /// A [`Problem`] if a tool or the release is not available.
+    /// A [`Diagnostic`] if a tool or the release is not available.
     pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
         let cache = project.cache.clone();
         let go = go::find_or_provide(&cache)?;
@@ -95,7 +94,7 @@ impl Maker {
     /// Builds a binary in a folder, which is emptied first.
     ///
     /// # Errors
-    /// A [`Problem`] if a tool or a file fails, or the binary does not match the recipe.
+    /// A [`Diagnostic`] if a tool or a file fails, or the binary does not match the recipe.
     pub fn make(&self, recipe: &Recipe, folder: &Path) -> Result<Result<Made, Unmade>> {
         files::empty_folder(folder)?;
         let (unpacked, packed) = (folder.join(UNPACKED), folder.join(PACKED));
@@ -137,7 +136,7 @@ fn started(recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
     }
     match execute::run(folder, recipe, &runner) {
         Ok(_) => Ok(Ok(())),
-        Err(error) => match error.downcast_ref::<Problem>() {
+        Err(error) => match error.downcast_ref::<Diagnostic>() {
             Some(problem) if problem.code == Code::BinaryDoesNotRun => {
                 Ok(Err(Unmade::DoesNotStart(problem.why.clone())))
             }

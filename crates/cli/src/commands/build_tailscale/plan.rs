@@ -1,6 +1,6 @@
 //! The Go command as a value and as a shell line, and the dry run.
 
-use crate::cli::Format;
+use crate::format::Format;
 use crate::{outln, output};
 use featureset::policy::Pack;
 use featureset::recipe::{MODULE, Recipe};
@@ -97,7 +97,7 @@ pub fn document(recipes: &[(&str, Recipe)]) -> serde_json::Value {
     };
     let targets: serde_json::Map<_, _> =
         recipes.iter().map(|(target, recipe)| ((*target).to_owned(), one(recipe))).collect();
-    serde_json::json!({ "schema": 1, "targets": targets })
+    serde_json::json!({ "schema": crate::output::SCHEMA, "targets": targets })
 }
 
 fn shell_line(command: &Command) -> String {

@@ -9,13 +9,12 @@ use gobinary::pclntab::{self, Names};
 
 use crate::cache::Cache;
 use crate::files;
-use crate::problem::Problem;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Returns the rewritten binary; `None` if the policy keeps the table.
 ///
 /// # Errors
-/// A [`Problem`] if the table has an unknown layout.
+/// A [`Diagnostic`] if the table has an unknown layout.
 pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
     let names = match recipe.build.symbols {
         Symbols::All => return Ok(None),
@@ -27,7 +26,7 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
             let next = "Set `symbols: all` for this target, or pin a Go release with a known layout.";
-            Err(Problem::new(Code::RewriteFailed, message, refused.to_string(), next).into())
+            Err(Diagnostic::failure(Code::RewriteFailed, message, refused.to_string(), next).into())
         }
     }
 }
@@ -42,7 +41,7 @@ pub fn unstripped_path(target_folder: &Path, bytes: &[u8]) -> Option<PathBuf> {
 /// Saves the binary as linked, and records that this program built it.
 ///
 /// # Errors
-/// A [`Problem`] if it can't be written.
+/// A [`Diagnostic`] if it can't be written.
 pub(super) fn save_unstripped(target_folder: &Path, bytes: &[u8], cache: &Cache) -> Result<()> {
     let Some(path) = unstripped_path(target_folder, bytes) else { return Ok(()) };
     cache.record_made(&files::sha256(bytes), &path)?;

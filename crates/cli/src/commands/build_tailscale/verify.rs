@@ -4,9 +4,8 @@ use anyhow::Result;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
 use gobinary::{BuildInfo, build_info, identify};
 
-use crate::problem::Problem;
 use crate::upstream::Upstream;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Fails if the binary does not match the recipe.
 pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
@@ -27,10 +26,11 @@ pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -
     if differences.is_empty() { Ok(()) } else { Err(mismatch(differences).into()) }
 }
 
-fn mismatch(differences: Vec<String>) -> Problem {
-    let next =
-        "Nothing was replaced. Run `build-tailscale --dry-run` and compare; if the recipe is right, report this.";
-    Problem::new(Code::BuildMismatch, "the binary does not match the recipe", differences.join("\n"), next)
+fn mismatch(differences: Vec<String>) -> Diagnostic {
+    let next = NextStep::new("Nothing was replaced. Run ")
+        .command("build-tailscale --dry-run")
+        .text(" and compare; if the recipe is right, report this.");
+    Diagnostic::failure(Code::BuildMismatch, "the binary does not match the recipe", differences.join("\n"), next)
 }
 
 fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {

@@ -4,7 +4,7 @@ use featureset::hazard::Hazard;
 use featureset::proof::{Established, Observation};
 use featureset::rules;
 
-use crate::cli::Format;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::output::{self, product};
 use crate::project::Project;
@@ -27,7 +27,7 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
     };
     if format == Format::Json {
         let document = serde_json::json!({
-            "schema": 1,
+            "schema": crate::output::SCHEMA,
             "hazard": hazard.id,
             "state": state,
             "accepted": accepted,

@@ -8,18 +8,18 @@ use image::limits::LARGEST;
 use image::lint::{Expected, Program, Verdict, judge};
 use image::platform::Platform;
 
-use crate::cli::{Format, ImageLint};
+use crate::cli::ImageLint;
 use crate::commands::build_tailscale::{self, Manifest};
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::Project;
 use crate::{files, progress, render};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if the file can't be read or is larger than any router accepts, or the target is unknown or not built.
+/// A [`Diagnostic`] if the file can't be read or is larger than any router accepts, or the target is unknown or not built.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageLint) -> Result<Outcome> {
     let expected = flags.target.as_deref().map(|target| expected(policy, target)).transpose()?;
     // The archive is let go of before anything is written about it.
@@ -46,13 +46,16 @@ fn expected(policy: Option<&Path>, target: &str) -> Result<Expected> {
     let project = Project::open(policy)?;
     let Some(policy) = &project.reading.policy else {
         let why = "the policy can't be read as YAML";
-        return Err(Problem::new(Code::PolicyUnusable, "there are no targets", why, "Run `check`.").into());
+        return Err(
+            Diagnostic::failure(Code::PolicyUnusable, "there are no targets", why, NextStep::run("check")).into()
+        );
     };
     build_tailscale::chosen_targets(policy, &[target.to_owned()])?;
     let platform = policy.targets.get(target).and_then(|target| Platform::find(target.platform.name));
     let manifest = Manifest::read(&build_tailscale::folder(&project, target), &project.cache).map_err(|error| {
-        let next = format!("Run `build-tailscale --target {target}`, or leave `--target` out.");
-        Problem::new(
+        let next =
+            NextStep::new("Run ").command(format!("build-tailscale --target {target}")).text(", or omit `--target`.");
+        Diagnostic::failure(
             Code::NotBuilt,
             format!("`{target}` has no manifest to hold the archive against"),
             error.to_string(),

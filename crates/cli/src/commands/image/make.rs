@@ -15,13 +15,13 @@ use image::sbom;
 use serde_json::{Value, json};
 
 use super::{lint, shell};
-use crate::cli::{Format, Image};
+use crate::cli::Image;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, outln, output, progress, render};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The name of the image.
 const NAME: &str = "tailscale-routeros";
@@ -35,7 +35,7 @@ const SOURCE: &str = "https://github.com/tailscale/tailscale";
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] if a tool, a download or a file fails, or a target is not for a router.
+/// A [`Diagnostic`] if a tool, a download or a file fails, or a target is not for a router.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
@@ -47,7 +47,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     if flags.shell_file.is_some() && targets.len() != 1 {
         let why = "a program runs on one kind of processor";
         let next = "Name one target with `--target`.";
-        return Err(Problem::new(Code::SeveralTargets, "`--shell-file` is for one target", why, next).into());
+        return Err(Diagnostic::failure(Code::SeveralTargets, "`--shell-file` is for one target", why, next).into());
     }
     let findings = build_tailscale::ensure(&project, pinned, &targets)?;
     if !findings.is_empty() {
@@ -71,7 +71,7 @@ fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
         let known: Vec<&str> = Platform::ALL.iter().map(|platform| platform.name()).collect();
         let why = format!("it has them on {}", known.join(", "));
         let next = "Name the targets that are for routers with `--target`.";
-        Problem::new(
+        Diagnostic::failure(
             Code::NoRouterosPlatform,
             format!("`{target}` is for {name}, where RouterOS has no containers"),
             why,
@@ -144,7 +144,7 @@ impl Job<'_> {
             (files::read_bytes(&folder.join(PACKED))?, files::read_bytes(&folder.join(UNPACKED))?);
         let damaged = |what: &str| {
             let next = format!("Delete {} and run it again.", folder.display());
-            Problem::new(
+            Diagnostic::failure(
                 Code::DamagedArtifact,
                 format!("{what} of `{}` is not what its manifest says", self.target),
                 "",
@@ -166,13 +166,13 @@ impl Job<'_> {
         let expected = Expected { platform: Some(self.platform), binary: Some(manifest.binary.sha256.clone()) };
         let mut verdict = judge(&archive.bytes, &expected, &lint::identify);
         if !has_shell {
-            verdict.findings.retain(|finding| finding.lint.code != "no-shell");
+            verdict.findings.retain(|finding| finding.code != Code::NoShell);
             progress::warn("without a shell nothing turns forwarding on, and `/container/shell` has nothing to run");
         }
         if let Some(finding) = verdict.findings.first() {
-            let why = format!("{}: {}", finding.lint.code, finding.message);
+            let why = format!("{}: {}", finding.code, finding.message);
             let next = "Nothing was replaced. Report this.";
-            return Err(Problem::new(
+            return Err(Diagnostic::failure(
                 Code::UnfitImage,
                 format!("the image of `{}` is not fit", self.target),
                 why,
@@ -238,7 +238,7 @@ fn report(made: &[Made], format: Format) {
             (made.target.clone(), document)
         };
         let images: serde_json::Map<_, _> = made.iter().map(one).collect();
-        output::json(&json!({ "schema": 1, "images": images }));
+        output::json(&json!({ "schema": crate::output::SCHEMA, "images": images }));
         return;
     }
     for made in made {

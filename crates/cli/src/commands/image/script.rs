@@ -3,16 +3,16 @@
 use anyhow::Result;
 use image::routeros::{FIRST, LAST, Request, script};
 
-use crate::cli::{Format, ImageScript};
+use crate::cli::ImageScript;
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::{outln, output, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A [`Problem`] for a version below the known ones, or an invalid value.
+/// A [`Diagnostic`] for a version below the known ones, or an invalid value.
 pub(super) fn run(format: Format, flags: &ImageScript) -> Result<Outcome> {
     let request = Request {
         interface: flags.interface.clone(),
@@ -34,10 +34,11 @@ pub(super) fn run(format: Format, flags: &ImageScript) -> Result<Outcome> {
     let script = script(flags.routeros, &request).map_err(|refusal| {
         let why =
             format!("the syntax of RouterOS {FIRST} to {LAST} is known, and a value must be what its place takes");
-        Problem::new(Code::ScriptRefused, refusal.to_string(), why, "Change the value.")
+        Diagnostic::failure(Code::ScriptRefused, refusal.to_string(), why, "Change the value.")
     })?;
     if format == Format::Json {
-        let document = serde_json::json!({ "schema": 1, "warnings": script.warnings, "script": script.text });
+        let document =
+            serde_json::json!({ "schema": crate::output::SCHEMA, "warnings": script.warnings, "script": script.text });
         output::json(&document);
         return Ok(Outcome::Clean);
     }

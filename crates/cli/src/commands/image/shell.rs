@@ -10,12 +10,12 @@ use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
 
 use crate::cache::Cache;
-use crate::problem::{Interrupted, Problem};
+use crate::interrupted::Interrupted;
 use crate::tools::debian::Apt;
 use crate::tools::qemu::{Runner, runner};
 use crate::tools::upx;
 use crate::{files, process, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// A shell as it goes into the image.
 pub(super) struct Provided {
@@ -28,7 +28,7 @@ pub(super) struct Provided {
 /// Returns the shell of the policy, or the named file.
 ///
 /// # Errors
-/// A [`Problem`] if it is not available, is not the pinned one, or is not for the platform.
+/// A [`Diagnostic`] if it is not available, is not the pinned one, or is not for the platform.
 pub(super) fn provide(
     cache: &Cache,
     choice: Choice,
@@ -49,7 +49,7 @@ pub(super) fn provide(
     let table = read_table()?;
     let pin = table.find(kind, platform).cloned().ok_or_else(|| {
         let why = format!("the table of shells has none for {platform}");
-        Problem::new(
+        Diagnostic::failure(
             Code::ShellMissing,
             format!("there is no {}", kind.word()),
             why,
@@ -87,7 +87,7 @@ fn check(bytes: &[u8], platform: Platform, name: &str) -> Result<()> {
         Ok(_) => return Ok(()),
     };
     let next = "Name a static program for the target's platform with `--shell-file PATH`.";
-    Err(Problem::new(Code::ShellUnfit, format!("{name} can't be the shell of this image"), why, next).into())
+    Err(Diagnostic::failure(Code::ShellUnfit, format!("{name} can't be the shell of this image"), why, next).into())
 }
 
 /// Returns the pinned program's file, and fetches it if necessary.
@@ -100,10 +100,16 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
     let bytes = fetch(cache, &table.suite, pin)?.0;
     if files::sha256(&bytes) != pin.sha256 {
         let why = format!("{} has the digest {}, not {}", pin.file, files::sha256(&bytes), pin.sha256);
-        let next = "If Debian has a new version, look at its changes and run `image pin`; else do not use it.";
-        return Err(
-            Problem::new(Code::ShellChanged, format!("{} is not the pinned one", pin.package), why, next).into()
-        );
+        let next = NextStep::new("If Debian has a new version, review its changes and run ")
+            .command("image pin")
+            .text("; else do not use it.");
+        return Err(Diagnostic::failure(
+            Code::ShellChanged,
+            format!("{} is not the pinned one", pin.package),
+            why,
+            next,
+        )
+        .into());
     }
     files::write_bytes(&place, &bytes)?;
     step.done("Fetched", &format_size(pin.bytes));
@@ -113,7 +119,7 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
 /// Returns the program of a Debian package and the package's version.
 ///
 /// # Errors
-/// A [`Problem`] if Debian's packages can't be fetched, [`Interrupted`] after a signal.
+/// A [`Diagnostic`] if Debian's packages can't be fetched, [`Interrupted`] after a signal.
 pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)> {
     let shells = cache.folder()?.join("shells");
     let unpacked = shells.join(format!("{}-{}", pin.package, pin.architecture));
@@ -132,7 +138,7 @@ pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)>
         }
         let message = format!("Debian's {} for {} can't be fetched", pin.package, pin.architecture);
         let next = "Run it on Debian with its network, or name a static shell with `--shell-file PATH`.";
-        Problem::new(Code::ShellMissing, message, format!("{error:#}"), next).into()
+        Diagnostic::failure(Code::ShellMissing, message, format!("{error:#}"), next).into()
     })
 }
 
@@ -160,6 +166,11 @@ fn check_output(printed: &str, runner: &Runner) -> Result<()> {
         return Ok(());
     }
     let why = format!("{} it printed `{printed}`", runner.describe());
-    Err(Problem::new(Code::ShellUnfit, "the packed shell does not run", why, "Set `pack: none` for this target.")
-        .into())
+    Err(Diagnostic::failure(
+        Code::ShellUnfit,
+        "the packed shell does not run",
+        why,
+        "Set `pack: none` for this target.",
+    )
+    .into())
 }

@@ -7,13 +7,12 @@ use featureset::name::FeatureName;
 use featureset::policy::{Verdict, format_size};
 use featureset::rules;
 
-use crate::cli::Format;
+use crate::format::Format;
 use crate::outcome::Outcome;
-use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::render::wrapped;
 use crate::{costs, escape, outln, output, progress};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Prints the alternatives for each measured target; a target that can't fit is a finding.
 pub(super) fn run(
@@ -45,8 +44,8 @@ pub(super) fn run(
         }
     }
     if !measured {
-        let next = "Run `measure`: it takes hours.";
-        return Err(Problem::new(
+        let next = NextStep::new("Run ").command("measure").text(": it takes hours.");
+        return Err(Diagnostic::failure(
             Code::NotMeasured,
             "no costs are known",
             format!("there are none in {}", costs::FOLDER),
@@ -55,7 +54,7 @@ pub(super) fn run(
         .into());
     }
     if format == Format::Json {
-        output::json(&serde_json::json!({ "schema": 1, "budget": budget, "targets": document }));
+        output::json(&serde_json::json!({ "schema": crate::output::SCHEMA, "budget": budget, "targets": document }));
     }
     Ok(outcome)
 }

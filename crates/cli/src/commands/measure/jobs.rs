@@ -1,6 +1,6 @@
 //! The builds of a sweep: type-checks all jobs first, then builds two at a time and saves each result.
 
-use diagnostics::Code;
+use diagnostics::{Code, NextStep};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
@@ -44,7 +44,7 @@ impl Sweep<'_> {
     /// Returns the policy's own binary. It is built unless a resumed run has it.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] if it can't be built.
+    /// A [`diagnostics::Diagnostic`] if it can't be built.
     pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
         let known =
             self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.memory_probe.is_none()));
@@ -58,12 +58,13 @@ impl Sweep<'_> {
             let why = match unmade {
                 Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said,
             };
-            let next = "Run `build-tailscale`: it says which decision is at fault.";
-            crate::problem::Problem::new(Code::NotMeasurable, format!("`{}` can't be made", self.target), why, next)
+            let next =
+                NextStep::new("Run ").command("build-tailscale").text(": it reports which decision is at fault.");
+            diagnostics::Diagnostic::failure(Code::NotMeasurable, format!("`{}` can't be made", self.target), why, next)
         })?;
         let memory = self.memory(&recipe, "whole")?.transpose().map_err(|why| {
-            let next = "Run `verify --check login`: it says why.";
-            crate::problem::Problem::new(Code::NotMeasurable, format!("`{}` can't log in", self.target), why, next)
+            let next = NextStep::new("Run ").command("verify --check login").text(": it reports why.");
+            diagnostics::Diagnostic::failure(Code::NotMeasurable, format!("`{}` can't log in", self.target), why, next)
         })?;
         let whole = Whole::new(&made, memory, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;

@@ -87,7 +87,7 @@ impl State {
     /// basis. Otherwise reports the progress.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] if the file can't be written.
+    /// A [`diagnostics::Diagnostic`] if the file can't be written.
     pub(super) fn publish(&self, root: &Path, target: &str, wanted: &BTreeSet<FeatureName>) -> Result<()> {
         let path = costs::path(root, target);
         let Some(Whole { weight, memory, .. }) = self.whole() else { return Ok(()) };

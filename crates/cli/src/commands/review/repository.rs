@@ -1,7 +1,7 @@
 //! The policy at a revision of its Git repository.
 //!
 //! A revision without the policy is a valid result. A revision that Git can't read (a damaged object, a partial clone
-//! without its server) is a [`Problem`] with Git's output.
+//! without its server) is a [`Diagnostic`] with Git's output.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,11 +10,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::problem::Problem;
 use crate::process::{self, Output};
 use crate::progress;
 use crate::project::Project;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The most symbolic links that are followed, as in Linux.
 const MOST_LINKS: usize = 40;
@@ -51,14 +50,19 @@ impl Repository {
     /// Finds the repository.
     ///
     /// # Errors
-    /// A [`Problem`] if there is none.
+    /// A [`Diagnostic`] if there is none.
     pub(super) fn find(project: &Project) -> Result<Self> {
         let folder = project.root();
         // A relative path upwards: unlike an absolute path, it never contains a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
         let outside = |why: &str| {
             let message = format!("{} is not in a Git repository", project.path.display());
-            Problem::new(Code::NoRepository, message, why, "Run the command where the policy is under version control.")
+            Diagnostic::failure(
+                Code::NoRepository,
+                message,
+                why,
+                "Run the command where the policy is under version control.",
+            )
         };
         if !up.status.success() {
             return Err(outside(up.stderr.trim()).into());
@@ -78,7 +82,7 @@ impl Repository {
     /// Returns the text of the policy at a revision; `None` if the revision has none.
     ///
     /// # Errors
-    /// A [`Problem`] if there is no such revision, or Git can't read it.
+    /// A [`Diagnostic`] if there is no such revision, or Git can't read it.
     pub(super) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
         let name = format!("{revision}^{{commit}}");
         let options = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
@@ -100,7 +104,7 @@ impl Repository {
         at.text(&old)
     }
 
-    fn unknown(&self, revision: &str) -> Result<Problem> {
+    fn unknown(&self, revision: &str) -> Result<Diagnostic> {
         let options = ["rev-parse", "--is-shallow-repository"];
         let shallow = self.run(&options.map(OsStr::new))?.stdout.trim() == "true";
         let why = if shallow { "this clone is shallow: it has no history" } else { "this clone has no such commit" };
@@ -109,7 +113,7 @@ impl Repository {
         } else {
             format!("Check the name, or fetch it: `git fetch origin {revision}`.")
         };
-        Ok(Problem::new(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
+        Ok(Diagnostic::failure(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
     }
 }
 
@@ -120,13 +124,13 @@ fn git(folder: &Path, arguments: &[&OsStr]) -> Result<Output> {
 }
 
 /// Returns the problem of an object that exists and that Git can't read.
-fn unreadable(revision: &str, output: &Output) -> Problem {
+fn unreadable(revision: &str, output: &Output) -> Diagnostic {
     let why = match output.stderr.trim() {
         "" => format!("git ended with {}", output.status),
         said => said.to_owned(),
     };
     let next = "`git fsck` finds damage; a partial clone needs its server.";
-    Problem::new(Code::UnreadableRevision, format!("Git can't read the policy at `{revision}`"), why, next)
+    Diagnostic::failure(Code::UnreadableRevision, format!("Git can't read the policy at `{revision}`"), why, next)
 }
 
 /// A commit of a repository.
@@ -154,7 +158,8 @@ impl Revision<'_> {
             Some(Entry { kind: Kind::File { bytes }, .. }) if bytes > LARGEST => {
                 let message = format!("the policy at `{}` has more than 1 MB", self.name);
                 let next = "Check that it is the right file.";
-                Err(Problem::new(Code::InputTooLarge, message, "this exceeds the size limit for policies", next).into())
+                Err(Diagnostic::failure(Code::InputTooLarge, message, "this exceeds the size limit for policies", next)
+                    .into())
             }
             Some(entry) => Ok(Some(String::from_utf8_lossy(&self.blob(&entry.object)?).into_owned())),
             None => Ok(None),
@@ -196,10 +201,10 @@ impl Revision<'_> {
         Ok(None)
     }
 
-    fn out_of_it(&self, path: &Path) -> Problem {
+    fn out_of_it(&self, path: &Path) -> Diagnostic {
         let message = format!("{} at `{}` leads out of the repository", path.display(), self.name);
         let why = "it is a link or in a submodule, whose content at this revision is unknown";
-        Problem::new(
+        Diagnostic::failure(
             Code::UnreadableRevision,
             message,
             why,

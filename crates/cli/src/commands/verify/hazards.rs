@@ -17,15 +17,14 @@ use super::report::{Outcome, Report, ScenarioResult};
 use super::scenarios::{HazardScenario, SCENARIOS, WITHOUT_SCENARIO};
 use crate::commands::build_tailscale::{Maker, Unmade};
 use crate::hazard_proofs;
-use crate::problem::Problem;
 use crate::shard::Shard;
 use crate::{progress, upstream};
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Returns the scenarios of the named hazards, or all.
 ///
 /// # Errors
-/// A [`Problem`] for a hazard without a scenario, with the missing requirement.
+/// A [`Diagnostic`] for a hazard without a scenario, with the missing requirement.
 pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
     let staged = |id: &String| SCENARIOS.iter().any(|scenario| scenario.hazard == id);
     if let Some(id) = named.iter().find(|id| !staged(id)) {
@@ -34,8 +33,8 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
             Some((_, needs)) => format!("it would need {needs}"),
             None => "there is no runtime hazard of this name".to_owned(),
         };
-        let next = "`verify --hazards` without a name runs every scenario.";
-        return Err(Problem::new(Code::NoScenario, format!("`{id}` has no scenario"), why, next).into());
+        let next = NextStep::default().command("verify --hazards").text(" without a name runs every scenario.");
+        return Err(Diagnostic::failure(Code::NoScenario, format!("`{id}` has no scenario"), why, next).into());
     }
     Ok(SCENARIOS.iter().filter(|scenario| named.is_empty() || named.iter().any(|id| id == scenario.hazard)).collect())
 }

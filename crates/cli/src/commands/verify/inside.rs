@@ -11,11 +11,11 @@ use super::env::Plan;
 use super::report::{Event, Outcome, Report};
 use super::scenarios::SCENARIOS;
 use crate::files;
+use crate::interrupted::Interrupted;
 use crate::netlab::memory::Memory;
 use crate::netlab::{self, Netlab, Programs, sandbox};
 use crate::outcome;
 use crate::output;
-use crate::problem::Interrupted;
 use crate::tools::qemu::runner;
 
 /// Runs a plan. Events go to stdout, one JSON object per line.

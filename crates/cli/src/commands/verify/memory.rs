@@ -25,7 +25,7 @@ impl MemoryProbe {
     /// emulator uses memory too.
     ///
     /// # Errors
-    /// A [`crate::problem::Problem`] if the program can't be built.
+    /// A [`diagnostics::Diagnostic`] if the program can't be built.
     pub(in crate::commands) fn new(maker: &Maker, platform: &Platform) -> Result<Result<Self, String>> {
         match (runner(platform), sandbox::missing_requirement()) {
             (Runner::Native, None) => Ok(Ok(Self { lab: lab(maker)? })),

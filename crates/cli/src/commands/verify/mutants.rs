@@ -13,10 +13,9 @@ use super::env::{Plan, TestEnv, run_plan};
 use super::report::{Mutant, Outcome};
 use crate::commands::build_tailscale::Unmade;
 use crate::netlab::FaultInjection;
-use crate::problem::Problem;
 use crate::progress;
 use crate::shard::Shard;
-use diagnostics::Code;
+use diagnostics::{Code, Diagnostic};
 
 /// The difference between a mutant and the binary under test.
 enum Mutation {
@@ -55,7 +54,7 @@ fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let binary = built.map_err(|unmade| {
         let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
         let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
-        Problem::new(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
+        Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
     })?;
     Ok((binary, with, along))
 }

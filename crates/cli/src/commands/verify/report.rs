@@ -6,7 +6,7 @@ use featureset::release::Release;
 use serde::{Deserialize, Serialize};
 
 use super::checks;
-use crate::cli::Format;
+use crate::format::Format;
 use crate::render::annotate;
 use crate::{outln, output, progress};
 
@@ -148,9 +148,11 @@ pub(super) fn print_hazards(staged: &[ScenarioResult], target: &str, kept: &[Pat
     match format {
         Format::Human => outln!("{}", hazards_markdown(staged, target)),
         Format::Json => {
-            output::json(&serde_json::json!({ "schema": 1, "target": target, "hazards": staged, "logs": kept }));
+            output::json(
+                &serde_json::json!({ "schema": crate::output::SCHEMA, "target": target, "hazards": staged, "logs": kept }),
+            );
         }
-        Format::Github | Format::Sarif => {
+        Format::Github => {
             for one in staged.iter().filter(|one| !one.shown) {
                 let level = if one.skipped.is_some() { "warning" } else { "error" };
                 let why = one.skipped.as_deref().unwrap_or(&one.offending);
@@ -237,7 +239,7 @@ pub(super) fn print(
         Format::Human => outln!("{}", markdown(reports, mutants, release, target)),
         Format::Json => {
             let document = serde_json::json!({
-                "schema": 1,
+                "schema": crate::output::SCHEMA,
                 "release": release,
                 "target": target,
                 "checks": reports.iter().map(value).collect::<Vec<_>>(),
@@ -246,7 +248,7 @@ pub(super) fn print(
             });
             output::json(&document);
         }
-        Format::Github | Format::Sarif => {
+        Format::Github => {
             for report in reports {
                 let (word, detail) = report.summary();
                 let level = match report.outcome {

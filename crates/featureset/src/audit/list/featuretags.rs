@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use tagscan::{Featuretags, Word};
 
 use crate::facts::Facts;
-use crate::finding::{Finding, Label};
 use crate::name::{CLI, FeatureName, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
-use crate::rules::get;
+use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 /// The tags that a call prints on a release; `None` if it fails.
 pub(in crate::audit) fn tags(call: &Featuretags, registry: &Registry) -> Option<Vec<String>> {
@@ -35,11 +34,11 @@ pub(super) fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureN
 }
 
 /// Adds the findings of a call.
-pub(super) fn findings(call: &Featuretags, registry: &Registry, facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn findings(call: &Featuretags, registry: &Registry, facts: &Facts, findings: &mut Vec<Diagnostic>) {
     for word in &call.ignored {
         let message = format!("`{}` is not looked at", word.text);
         let next = "Give each flag once, its names between commas, and nothing else.".to_owned();
-        findings.push(get("ignored-argument").finding(message, Label::new(word.span, "ignored"), next));
+        findings.push(Diagnostic::new(Code::IgnoredArgument, message, next).at(Label::new(word.span, "ignored")));
     }
     if let Some(refusal) = refusal(call, registry) {
         findings.push(refusal.finding(call, registry, facts));
@@ -78,13 +77,13 @@ fn refusal<'a>(call: &'a Featuretags, registry: &Registry) -> Option<Refusal<'a>
 }
 
 impl Refusal<'_> {
-    fn finding(&self, call: &Featuretags, registry: &Registry, facts: &Facts) -> Finding {
+    fn finding(&self, call: &Featuretags, registry: &Registry, facts: &Facts) -> Diagnostic {
         let (word, message, label, next) = match self {
             Self::Flag(word) => (
                 word,
                 format!("`featuretags` fails: it has no flag `{}`", word.text),
                 "no such flag",
-                "It has `--min`, `--add NAMES`, `--remove NAMES` and `--list`.".to_owned(),
+                "It has `--min`, `--add NAMES`, `--remove NAMES` and `--list`.".into(),
             ),
             Self::Unknown(word) => (
                 word,
@@ -96,7 +95,7 @@ impl Refusal<'_> {
                 word,
                 format!("`featuretags` fails: `{CLI}` can't be removed"),
                 "can't be removed",
-                "Delete it: the command line is left out unless it is added.".to_owned(),
+                "Delete it: the command line is left out unless it is added.".into(),
             ),
             Self::Needed(word, users) => {
                 let quoted = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
@@ -105,25 +104,25 @@ impl Refusal<'_> {
                     word,
                     format!("`featuretags` fails: `{}` is needed by what is not removed with it", word.text),
                     "still needed",
-                    format!("Remove {quoted} as well{why_min}, or leave `{}` in.", word.text),
+                    format!("Remove {quoted} as well{why_min}, or leave `{}` in.", word.text).into(),
                 )
             }
         };
-        get("featuretags-fails").finding(message, Label::new(word.span, label), next)
+        Diagnostic::new(Code::FeaturetagsFails, message, next).at(Label::new(word.span, label))
     }
 }
 
 /// The finding of `--add` without `--min`: it has no effect, except for the command line.
-fn needless_add(call: &Featuretags, kept: &BTreeSet<FeatureName>) -> Option<Finding> {
+fn needless_add(call: &Featuretags, kept: &BTreeSet<FeatureName>) -> Option<Diagnostic> {
     let first = call.add.first()?;
     let idle = kept.iter().any(FeatureName::is_omittable);
     let message = "`--add` without `--min` adds nothing: everything is in already".to_owned();
     let next = "Give `--min` too, or delete it.".to_owned();
-    idle.then(|| get("add-without-min").finding(message, Label::new(first.span, "no effect"), next))
+    idle.then(|| Diagnostic::new(Code::AddWithoutMin, message, next).at(Label::new(first.span, "no effect")))
 }
 
 /// A name of `--add` that the program takes in silence and that keeps nothing.
-fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Finding> {
+fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Diagnostic> {
     let known = FeatureName::new(&word.text).is_ok_and(|name| registry.features.contains_key(&name));
     if known || word.text.is_empty() {
         return None;
@@ -131,28 +130,28 @@ fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Finding> {
     let blank = word.text.trim() != word.text;
     let message = format!("`--add` takes `{}` in silence, and keeps nothing by it", word.text);
     let next = if blank {
-        "Write the names between commas, without blanks.".to_owned()
+        "Write the names between commas, without blanks.".into()
     } else {
         instead(&word.text, registry, facts)
     };
     let label = if blank { "a blank is part of the name" } else { "not a feature of this release" };
-    Some(get("silent-add").finding(message, Label::new(word.span, label), next))
+    Some(Diagnostic::new(Code::UnknownAdd, message, next).at(Label::new(word.span, label)))
 }
 
 /// What to do about a name that the release does not have.
-fn instead(name: &str, registry: &Registry, facts: &Facts) -> String {
+fn instead(name: &str, registry: &Registry, facts: &Facts) -> NextStep {
     let bare = name.strip_prefix(OMIT_PREFIX).unwrap_or(name);
     if bare != name && registry.features.contains_key(bare) {
-        return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.");
+        return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.").into();
     }
     let feature = FeatureName::new(bare).ok();
     let span = feature.as_ref().and_then(|feature| facts.span(feature));
     match (span, feature.as_ref().and_then(|feature| facts.removed_in(feature))) {
-        (_, Some(removed)) => format!("Delete it: it was removed in {removed}."),
-        (Some((since, _)), None) => format!("Delete it until the release is one of {since} or later."),
+        (_, Some(removed)) => format!("Delete it: it was removed in {removed}.").into(),
+        (Some((since, _)), None) => format!("Delete it until the release is one of {since} or later.").into(),
         (None, None) => nearest(bare, registry.features.keys().map(FeatureName::as_str)).map_or_else(
-            || "Delete it; `list` shows every feature.".to_owned(),
-            |near| format!("Did you mean `{near}`?"),
+            || NextStep::new("Delete it; ").command("list").text(" shows every feature."),
+            |near| format!("Did you mean `{near}`?").into(),
         ),
     }
 }

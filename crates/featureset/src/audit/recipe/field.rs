@@ -2,7 +2,7 @@
 
 use super::super::{Asked, Audit, Program, Recipe, audit};
 use crate::facts::Facts;
-use crate::finding::Severity;
+use diagnostics::Severity;
 
 fn audits(name: &str, text: &str, release: Option<&str>) -> Vec<Audit> {
     let release = release.map(|release| release.parse().unwrap());
@@ -27,7 +27,7 @@ fn kept(audit: &Audit) -> String {
 }
 
 fn severity(audit: &Audit, code: &str) -> Option<Severity> {
-    audit.findings.iter().find(|finding| finding.code == code).map(|finding| finding.severity)
+    audit.findings.iter().find(|finding| finding.code.as_str() == code).map(|finding| finding.severity)
 }
 
 const FIVE: &str = "dns,ipnbus,netstack,osrouter,unixsocketidentity";
@@ -133,7 +133,8 @@ fn audit_other_program_is_judged_by_tags_and_dependencies_only() {
         let found = audits("Makefile", &text, None);
         assert_eq!((found.len(), found[0].program), (1, Program::Library), "{text}");
         assert_eq!(found[0].release.to_string(), "1.100.0");
-        let hazards = found[0].findings.iter().filter(|finding| Facts::embedded().hazard(&finding.code).is_some());
+        let hazards =
+            found[0].findings.iter().filter(|finding| Facts::embedded().hazard(finding.code.as_str()).is_some());
         assert_eq!(hazards.count(), 0, "{found:#?}");
     }
     let data = "{\"tags\": [\"with_tailscale\", \"with_gvisor\", \"ts_omit_aws\"]}";
@@ -243,7 +244,10 @@ fn audit_facts_of_the_text_decide_about_hazards() {
         let text = format!("GOOS={system} go build -tags ts_include_cli,ts_omit_resolved {stamps} ./cmd/tailscaled");
         let audit = only("a.sh", &text);
         assert!(severity(&audit, "other-system").is_some(), "{audit:#?}");
-        assert!(audit.findings.iter().all(|finding| Facts::embedded().hazard(&finding.code).is_none()), "{audit:#?}");
+        assert!(
+            audit.findings.iter().all(|finding| Facts::embedded().hazard(finding.code.as_str()).is_none()),
+            "{audit:#?}"
+        );
     }
     let docker = |go: &str, environment: &str| {
         let text = format!(

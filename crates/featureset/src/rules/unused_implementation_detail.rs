@@ -1,25 +1,16 @@
-//! `idle-implementation-detail`: kept for nothing.
+//! `unused-implementation-detail`: an implementation detail is kept, and no kept feature needs it.
 
-use super::{Example, Rule, Subject};
-use crate::finding::{Finding, Label, Severity};
+use super::context::Subject;
 use crate::name::FeatureName;
+use diagnostics::{Code, Diagnostic, Label};
 
-pub(super) static RULE: Rule = Rule {
-    code: "idle-implementation-detail",
-    severity: Severity::Warning,
-    summary: "An implementation detail is kept, but no kept feature needs it.",
-    why: "Upstream calls it an implementation detail: by itself it gives the user nothing and still takes space.",
-    example: Some(Example { from: "  dbus:\n    omit:", to: "  dbus:\n    keep:" }),
-    check: Some(check),
-};
-
-fn check(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
     let needed =
         |name: &FeatureName| registry.required_by(name).iter().any(|user| user != name && subject.policy.keeps(user));
     let details = registry.features.iter().filter(|(_, feature)| feature.implementation_detail).map(|(name, _)| name);
     details
-        // What no declared dependency needs may still clear a hazard.
+        // A feature that no declared dependency needs can still prevent a hazard.
         .filter(|name| subject.policy.keeps(name) && !needed(name) && !super::hazard::is_needed(subject, name))
         .map(|name| {
             let users: Vec<String> = registry
@@ -28,10 +19,10 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
                 .filter(|user| user != name)
                 .map(|user| format!("`{user}`"))
                 .collect();
-            let message = format!("nothing that is kept needs `{name}`");
+            let message = format!("no kept feature needs `{name}`");
             let next = format!("Omit it, or keep one of {}.", users.join(", "));
             let place = subject.places.key(&["features", name.as_str(), "keep"]);
-            RULE.finding(message, Label::new(place, "kept for nothing"), next)
+            Diagnostic::new(Code::UnusedImplementationDetail, message, next).at(Label::new(place, "kept without need"))
         })
         .collect()
 }

@@ -1,0 +1,164 @@
+//! `check --fix`: stubs for undecided features and the order of the entries; the rest of the text does not change.
+
+use diagnostics::{Code, Diagnostic};
+
+use crate::facts::Facts;
+use crate::policy::edit::sort;
+use crate::policy::read;
+use crate::rules::judge;
+
+/// The result of `check --fix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// The text.
+    pub text: String,
+    /// The number of inserted stubs.
+    pub stubs: usize,
+    /// Whether entries were moved.
+    pub sorted: bool,
+}
+
+/// Inserts a stub for every undecided feature and sorts the entries.
+///
+/// Returns `None` if there is nothing to do, or if the layout of the section is not understood.
+#[must_use]
+pub fn fix(text: &str, facts: &Facts) -> Option<Fixed> {
+    let reading = read(text);
+    let before = reading.policy.clone()?;
+    let found = judge(text, &reading, facts);
+    if found.iter().any(|finding| finding.code == Code::DuplicateFeature) {
+        return None;
+    }
+    let (with_stubs, stubs) = insert_stubs(text, &found);
+    let sorted = sort(&with_stubs)?;
+    // Otherwise nothing is changed: every line is still there, no decision and no finding is new, and nothing is left to do.
+    let after = read(&sorted);
+    let left = judge(&sorted, &after, facts);
+    let intact = lines(&with_stubs) == lines(&sorted)
+        && after.policy.as_ref() == Some(&before)
+        && left.len() <= found.len()
+        && insert_stubs(&sorted, &left).1 == 0
+        && sort(&sorted).as_deref() == Some(sorted.as_str());
+    (intact && sorted != text).then(|| Fixed { stubs, sorted: sorted != with_stubs, text: sorted })
+}
+
+/// Returns the lines of a text, sorted, to compare two texts without their order.
+fn lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn insert_stubs(text: &str, found: &[Diagnostic]) -> (String, usize) {
+    let undecided = found.iter().filter(|finding| finding.code == Code::UndecidedFeature);
+    let mut edits: Vec<_> = undecided.filter_map(|finding| finding.edit.as_ref()).collect();
+    // From the end, so that earlier offsets stay valid; stable, so that stubs at one offset keep their order.
+    edits.sort_by_key(|edit| edit.span.start);
+    let mut fixed = text.to_owned();
+    for edit in edits.iter().rev() {
+        fixed.insert_str(edit.span.start, &edit.replacement);
+    }
+    (fixed, edits.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::tests::clean_policy;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_clean_policy_is_left_alone() {
+        assert_eq!(fix(&clean_policy(), Facts::embedded()), None);
+    }
+
+    #[test]
+    fn stubs_and_order_without_touching_anything_else() {
+        let text = clean_policy()
+            .replace("  doctor:\n    omit: Only the decision on doctor.\n", "")
+            .replace("  ace:\n    omit: Only the decision on ace.\n", "")
+            .replace("  webclient:\n", "  # above webclient\n  webclient: # beside it\n")
+            .replace("  acme:\n    omit: Only the decision on acme.\n", "")
+            + "  acme:\n    omit: Only the decision on acme.\n";
+        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        assert!(
+            fixed.contains("features:\n  ace:\n    # keep: or omit:, and why.\n  acme:\n    omit: Only"),
+            "{fixed}"
+        );
+        assert!(fixed.contains("  doctor:\n    # keep: or omit:, and why.\n  drive:"), "{fixed}");
+        assert!(fixed.contains("  # above webclient\n  webclient: # beside it\n"), "{fixed}");
+        assert_eq!(fix(&fixed, Facts::embedded()), None, "a second run has nothing to do");
+    }
+
+    #[test]
+    fn what_follows_the_section_stays_where_it_is() {
+        let text =
+            clean_policy().replace("features:\n", "features:\n  zz0:\n    omit: Out of order.\n") + "# the end\n";
+        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        assert!(fixed.ends_with("  zz0:\n    omit: Out of order.\n# the end\n"), "{fixed}");
+    }
+
+    #[test]
+    fn a_layout_it_does_not_understand_is_left_alone() {
+        assert_eq!(fix("tailscale: 1.102.5\nfeatures: {dns: {omit: x}, ace: {omit: y}}\n", Facts::embedded()), None);
+    }
+
+    #[test]
+    fn comments_and_empty_lines_go_where_they_belong() {
+        let entry = |name: &str| format!("  {name}:\n    omit: Only the decision on {name}.\n");
+        let text = clean_policy()
+            .replace(&entry("drive"), &format!("# --- files ---\n{}", entry("drive")))
+            .replace(&entry("acme"), "")
+            .replace(&entry("ace"), &format!("{}\n  # why ace\n\n{}", entry("acme"), entry("ace")))
+            + "\n# before what follows\nimage: { shell: none }\n";
+        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        assert!(fixed.contains(&format!("  # why ace\n\n{}{}", entry("ace"), entry("acme"))), "{fixed}");
+        assert!(fixed.contains(&format!("# --- files ---\n{}", entry("drive"))), "{fixed}");
+        assert!(fixed.ends_with("on zz.\n\n# before what follows\nimage: { shell: none }\n"), "{fixed}");
+        assert_eq!(lines(&fixed), lines(&text));
+    }
+
+    #[test]
+    fn line_breaks_stay_as_they_are() {
+        let text =
+            clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "").replace('\n', "\r\n");
+        let fixed = fix(&text, Facts::embedded()).unwrap();
+        assert_eq!((fixed.stubs, fixed.sorted), (1, false));
+        assert_eq!(fixed.text.matches('\n').count(), fixed.text.matches("\r\n").count());
+    }
+
+    #[test]
+    fn what_is_decided_twice_is_left_to_a_person() {
+        let text = clean_policy() + "  ace:\n    omit: Again.\n";
+        assert_eq!(fix(&text, Facts::embedded()), None);
+    }
+
+    #[test]
+    fn two_sections_of_features_are_left_alone() {
+        // The stubs would come into one of them, and be undecided in the other.
+        let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "");
+        let (head, features) = text.split_once("features:\n").unwrap();
+        let (first, second) = features.split_at(features.find("  drive:\n").unwrap());
+        let text = format!("{head}features:\n{first}features:\n{second}");
+        assert_eq!(fix(&text, Facts::embedded()), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn no_line_is_ever_lost(order in Just((0..79_usize).collect::<Vec<_>>()).prop_shuffle(), gaps in prop::collection::vec(0..4_usize, 79)) {
+            let clean = clean_policy();
+            let (head, features) = clean.split_once("features:\n").unwrap();
+            let starts: Vec<usize> = features.match_indices("\n  ").map(|(at, _)| at + 1).filter(|at| !features[*at..].starts_with("   ")).collect();
+            let bounds: Vec<usize> = [0].into_iter().chain(starts).chain([features.len()]).collect();
+            let blocks: Vec<&str> = bounds.windows(2).map(|pair| &features[pair[0]..pair[1]]).collect();
+            let between = ["", "\n", "  # a comment\n", "# another\n\n"];
+            let body: String = order.iter().zip(gaps).map(|(index, gap)| format!("{}{}", between[gap], blocks[*index])).collect();
+            let text = format!("{head}features:\n{body}");
+            if let Some(fixed) = fix(&text, Facts::embedded()) {
+                prop_assert_eq!(lines(&fixed.text), lines(&text));
+                prop_assert_eq!(fix(&fixed.text, Facts::embedded()), None);
+            }
+        }
+    }
+}

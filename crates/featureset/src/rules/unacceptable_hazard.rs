@@ -1,0 +1,22 @@
+//! `unacceptable-hazard`: an accepted hazard with which the binary does not compile or start.
+
+use diagnostics::{Code, Diagnostic, Label, NextStep};
+
+use super::context::Subject;
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
+    named
+        .filter(|hazard| !hazard.record.effect.can_be_accepted())
+        .map(|hazard| {
+            let place = Label::new(subject.places.key(&["accepted", &hazard.id]), hazard.record.effect.word());
+            let message = format!("`{}` cannot be accepted", hazard.id);
+            Diagnostic::new(
+                Code::UnacceptableHazard,
+                message,
+                NextStep::new("Delete it; ").command(format!("explain {}", hazard.id)).text(" shows the remedy."),
+            )
+            .at(place)
+        })
+        .collect()
+}
