@@ -211,7 +211,8 @@ fn what_is_no_archive_is_told_and_what_has_no_end_is_not_read_to_it() {
     std::fs::write(folder.path().join("text"), "no archive").unwrap();
     let ran = run(folder.path(), &["image", "lint", "text"]);
     assert!(ran.status == 1 && ran.stderr.contains("unreadable"), "{}", ran.shown());
-    for (file, code) in [("none", "error[file]"), ("/dev/zero", "error[file]"), (".", "error[file]")] {
+    for (file, code) in [("none", "error[file-error]"), ("/dev/zero", "error[file-error]"), (".", "error[file-error]")]
+    {
         let ran = run(folder.path(), &["image", "lint", file]);
         assert!(ran.status == 2 && ran.stderr.contains(code), "{}", ran.shown());
     }

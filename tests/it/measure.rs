@@ -57,7 +57,7 @@ fn the_price_stands_beside_the_decision() {
     let folder = measured(&policy(&[], TARGET));
     let explained = |name: &str| {
         let told = run(folder.path(), &["explain", name]).stdout;
-        told.split("weighs\n").nth(1).unwrap().split("flipping").next().unwrap().to_owned()
+        told.split("size\n").nth(1).unwrap().split("changing it").next().unwrap().to_owned()
     };
     let told: String =
         ["netstack", "dns", "acme", "wakeonlan"].map(|name| format!("{name}\n{}", explained(name))).concat();

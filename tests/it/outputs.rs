@@ -81,7 +81,7 @@ fn an_output_that_is_no_regular_file_is_refused_and_not_read() {
     insta::assert_snapshot!(shown.join("\n"));
     // A pipe on stdout, by its name under /proc.
     let ran = ends(command(place.path(), &import("/proc/self/fd/1", &["--force"])));
-    assert!(ran.status == 2 && ran.stderr.contains("error[file]"), "{}", ran.stderr);
+    assert!(ran.status == 2 && ran.stderr.contains("error[file-error]"), "{}", ran.stderr);
 }
 
 #[test]
