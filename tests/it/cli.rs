@@ -99,7 +99,7 @@ fn fix_sorts_and_inserts_stubs_and_then_has_nothing_to_do() {
     assert_eq!(first.status, 1, "a stub decides nothing");
     assert_eq!(fixed, clean.replace("    omit: This device decides on doctor.\n", "    # keep: or omit:, and why.\n"));
     let second = run(folder.path(), &["check", "--fix"]);
-    assert!(second.stderr.contains("nothing that --fix can do"), "{}", second.stderr);
+    assert!(second.stderr.contains("`--fix` has nothing to change"), "{}", second.stderr);
     assert_eq!(std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap(), fixed);
 }
 
