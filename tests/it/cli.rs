@@ -46,6 +46,8 @@ fn help() {
         "bench",
         "docs",
         "ci",
+        "programs",
+        "fuzz",
     ] {
         shown += &format!("\n=== {command}\n{}", run(root(), &[command, "--help"]).stdout);
     }

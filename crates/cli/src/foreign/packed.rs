@@ -14,8 +14,8 @@ use diagnostics::Code;
 /// How long unpacking may take. A binary of Tailscale's takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How much memory it may take: UPX holds the packed and the unpacked file.
-const MEMORY: u64 = 1 << 30;
+/// The maximum address space of UPX: it holds the packed and the unpacked file.
+const MEMORY: u64 = 400 << 20;
 
 /// Unpacks a program; gives it, and the version of UPX that did.
 ///
