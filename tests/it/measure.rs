@@ -57,7 +57,7 @@ fn explain_and_list_with_costs_show_sizes() {
     let folder = measured(&policy(&[], TARGET));
     let explained = |name: &str| {
         let told = run(folder.path(), &["explain", name]).stdout;
-        told.split("weighs\n").nth(1).unwrap().split("flipping").next().unwrap().to_owned()
+        told.split("size\n").nth(1).unwrap().split("changing it").next().unwrap().to_owned()
     };
     for name in ["netstack", "dns", "acme", "wakeonlan"] {
         insta::assert_snapshot!(format!("explain_cost_of_{name}"), explained(name));

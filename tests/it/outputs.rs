@@ -97,7 +97,7 @@ fn import_to_dash_writes_to_stdout() {
     let place = tempfile::tempdir().unwrap();
     let ran = run(place.path(), &import("-", &[]));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert!(ran.stdout.starts_with("# Made by `import`"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n# Made by `import`"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with(":\n"), "{}", ran.stdout);
     let json = run(place.path(), &import("-", &["--format", "json"]));
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();

@@ -79,7 +79,9 @@ impl Reader<'_, '_> {
         let instructions = parse_iter(text).map_err(|error| error.line())?;
         for (index, instruction) in instructions.enumerate() {
             let instruction = instruction.map_err(|error| error.line())?;
-            if !self.interpreter.pay(64) {
+            // A variable of a stage that is kept copies the variables of that stage.
+            let debt = std::mem::take(&mut self.stage.state.debt);
+            if !self.interpreter.pay(64 + debt) {
                 return Ok(());
             }
             if is_later && index == 0 {

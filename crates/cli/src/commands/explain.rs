@@ -135,7 +135,7 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
     text += &dangers(&explanation.hazards);
     if !prices.is_empty() {
         let lines: String = prices.iter().map(|price| wrapped(price, "  ") + "\n").collect();
-        text += &format!("{bold}weighs{plain}\n{lines}\n");
+        text += &format!("{bold}size{plain}\n{lines}\n");
     }
     if explanation.in_release {
         text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
