@@ -277,7 +277,7 @@ fn build_with_unexpected_build_information_replaces_nothing() {
     let ran = world.build();
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("build-mismatch"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("-tags is `"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("why: -tags is"), "{}", ran.stderr);
     assert_eq!(world.artefacts(), before);
 }
 

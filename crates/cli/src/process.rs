@@ -337,7 +337,7 @@ mod tests {
         command.args(["-c", "echo one >&2; echo two >&2; exit 3"]);
         let error = stdout(command, "Try again.").unwrap_err();
         let problem = error.downcast_ref::<Diagnostic>().unwrap();
-        assert_eq!((&problem.code, problem.why.as_str()), (&Code::ToolFailed, "one\ntwo"));
+        assert_eq!((&problem.code, problem.why.as_ref()), (&Code::ToolFailed, "one\ntwo"));
     }
 
     #[test]

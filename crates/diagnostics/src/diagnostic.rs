@@ -1,5 +1,6 @@
 //! The diagnostic and its severity.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Code, Edit, Label, NextStep, Span};
@@ -58,7 +59,7 @@ pub struct Diagnostic {
     /// Other spans that explain it.
     pub related: Vec<Label>,
     /// Why it matters.
-    pub why: String,
+    pub why: Cow<'static, str>,
     /// What to do next.
     pub next: NextStep,
     /// A replacement that resolves it.
@@ -71,7 +72,7 @@ impl Diagnostic {
     pub fn new(code: Code, message: impl Into<String>, next: impl Into<NextStep>) -> Self {
         Self {
             severity: code.severity(),
-            why: code.why().to_owned(),
+            why: code.why().into(),
             code,
             message: message.into(),
             location: Location::Whole,
@@ -104,7 +105,7 @@ impl Diagnostic {
     /// Replaces the reason.
     #[must_use]
     pub fn because(mut self, why: impl Into<String>) -> Self {
-        self.why = why.into();
+        self.why = Cow::Owned(why.into());
         self
     }
 

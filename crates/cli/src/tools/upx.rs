@@ -197,7 +197,7 @@ mod tests {
     fn outcome(version: &str, size: u32, goarch: &str) -> Option<String> {
         let upx = Upx { program: PathBuf::new(), version: version.to_owned() };
         let error = upx.check(&program(size), goarch).err()?;
-        Some(error.downcast_ref::<Diagnostic>().unwrap().why.clone())
+        Some(error.downcast_ref::<Diagnostic>().unwrap().why.to_string())
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Subject<'_> {
             message: format!("{}{condition}{}", record.title, if accepted { ", which is accepted" } else { "" }),
             location: Location::Text(place),
             related: Vec::new(),
-            why: rules::hazard::why(Some(self.release), one.hazard),
+            why: rules::hazard::why(Some(self.release), one.hazard).into(),
             next: format!("{}.", ways.join(", or ")).into(),
             edit: None,
         }

@@ -97,7 +97,7 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
         message: message(subject, one),
         location: Location::Text(place),
         related: labels,
-        why: why(subject.policy.tailscale, hazard),
+        why: why(subject.policy.tailscale, hazard).into(),
         next: next(subject, one).into(),
         edit: edit(subject, hazard),
     }

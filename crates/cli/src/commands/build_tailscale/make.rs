@@ -138,7 +138,7 @@ fn started(recipe: &Recipe, folder: &Path) -> Result<Result<(), Unmade>> {
         Ok(_) => Ok(Ok(())),
         Err(error) => match error.downcast_ref::<Diagnostic>() {
             Some(problem) if problem.code == Code::BinaryDoesNotRun => {
-                Ok(Err(Unmade::DoesNotStart(problem.why.clone())))
+                Ok(Err(Unmade::DoesNotStart(problem.why.to_string())))
             }
             _ => Err(error),
         },
