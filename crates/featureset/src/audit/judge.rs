@@ -273,21 +273,16 @@ impl Subject<'_> {
             let next = "Set `GOMIPS=softfloat`, unless every device has one. `docs/platforms.md` lists the variants.";
             say(Code::HardfloatMips, message.to_owned(), "GOMIPS is not set", next.into());
         }
-        match self.list.program {
-            Program::Daemon => {}
-            Program::CommandLine => {
-                let next = "Audit the daemon's list too.";
-                say(
-                    Code::OtherProgram,
-                    "this list builds the command line alone".to_owned(),
-                    "not the daemon",
-                    next.into(),
-                );
-            }
-            Program::Library => {
-                let message = "this list builds another program with Tailscale inside".to_owned();
-                say(Code::OtherProgram, message, "not the daemon", "Try what it uses of Tailscale.".into());
-            }
+        let other = match self.list.program {
+            Program::Daemon => None,
+            Program::CommandLine => Some(("this list builds only the command line", "Audit the daemon's list too.")),
+            Program::Library => Some((
+                "this list builds another program with Tailscale inside",
+                "Try the parts of Tailscale that it uses.",
+            )),
+        };
+        if let Some((message, next)) = other {
+            say(Code::OtherProgram, message.to_owned(), "not the daemon", next.into());
         }
         findings
     }

@@ -55,7 +55,7 @@ impl Repository {
         let folder = project.root();
         // A relative path upwards: unlike an absolute path, it never contains a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
-        let outside = |why: &str| {
+        let outside = |why: &str| -> anyhow::Error {
             let message = format!("{} is not in a Git repository", project.path.display());
             Diagnostic::failure(
                 Code::NoRepository,
@@ -63,9 +63,10 @@ impl Repository {
                 why,
                 "Run the command where the policy is under version control.",
             )
+            .into()
         };
         if !up.status.success() {
-            return Err(outside(up.stderr.trim()).into());
+            return Err(outside(up.stderr.trim()));
         }
         let up = folder.join(OsStr::from_bytes(up.bytes.trim_ascii_end()));
         let real = |path: &Path| std::fs::canonicalize(path).map_err(|error| outside(&error.to_string()));
