@@ -1,0 +1,344 @@
+//! The walk over a function table, the same for splitting and joining.
+//!
+//! Functions come in the order of the table. What a function refers to is, mostly, either the next thing that nothing referred to
+//! yet, or one that was lately referred to: references count back from the next new one. The contents of a table by program counter
+//! follow the first reference to it, because its kind, its function's place and its length are known there.
+
+use super::anchors::{Code, FARTHEST};
+use super::columns::{Column, Columns, TABLES, unzigzag, zigzag};
+use super::source::Source;
+use crate::Unreadable;
+
+/// The most tables or objects that one record refers to; more than Go has kinds.
+const MOST: u32 = 64;
+
+/// No function data.
+const NO_DATA: u32 = u32::MAX;
+
+/// Indexes of fields of a record, `_func` in Go's `src/runtime/runtime2.go`.
+const FRAME_SIZES: usize = 4;
+const TABLE_COUNT: usize = 7;
+const FLAGS: usize = 10;
+const LISTS: usize = 11;
+
+/// A function: its fields, and numbers of tables and objects instead of offsets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Function {
+    pub(super) entry: u32,
+    pub(super) name: u32,
+    pub(super) arguments: u32,
+    pub(super) defer_return: u32,
+    pub(super) unit: u32,
+    pub(super) first_line: u32,
+    pub(super) flags: u32,
+    /// Frame sizes, files, lines, then by `PCDATA_*`; `None` for the offset 0.
+    pub(super) tables: Vec<Option<u32>>,
+    pub(super) data: Vec<Option<u32>>,
+}
+
+/// A table by program counter.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PcTable {
+    pub(super) bytes: Vec<u8>,
+    /// The sum of its steps.
+    total: u32,
+}
+
+/// Everything that the columns are about.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) functions: Vec<Function>,
+    /// The end of the last function.
+    pub(super) end: u32,
+    /// By number; `None` if nothing refers to it.
+    pub(super) tables: Vec<Option<PcTable>>,
+    /// Offsets of function data, by number.
+    pub(super) objects: Vec<u32>,
+}
+
+/// Numbers of what is in a table that is split; empty when one is joined.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    pub(super) source: Option<Source<'a>>,
+    /// Sorted offsets of tables by program counter.
+    pub(super) tables: Vec<u32>,
+    /// Sorted offsets of function data.
+    pub(super) objects: Vec<u32>,
+}
+
+impl<'a> Known<'a> {
+    /// The numbers of a table's parts; `None` if a record is outside or not as Go writes it.
+    pub(super) fn of(source: Source<'a>) -> Option<Self> {
+        let mut known = Self { source: Some(source), ..Self::default() };
+        for index in 0..source.count {
+            let record = source.record(index)?;
+            let (tables, data) = (record.field(TABLE_COUNT), record.field(FLAGS) >> 24);
+            if tables > MOST || data > MOST {
+                return None;
+            }
+            let lists = LISTS..LISTS + tables as usize;
+            let fixed = FRAME_SIZES..FRAME_SIZES + 3;
+            known
+                .tables
+                .extend(fixed.chain(lists.clone()).map(|index| record.field(index)).filter(|offset| *offset != 0));
+            let data = lists.end..lists.end + data as usize;
+            known.objects.extend(data.map(|index| record.field(index)).filter(|offset| *offset != NO_DATA));
+        }
+        for offsets in [&mut known.tables, &mut known.objects] {
+            offsets.sort_unstable();
+            offsets.dedup();
+        }
+        Some(known)
+    }
+
+    fn table(&self, offset: u32) -> Option<u32> {
+        self.tables.binary_search(&offset).ok().map(|number| number as u32)
+    }
+
+    fn object(&self, offset: u32) -> Option<u32> {
+        self.objects.binary_search(&offset).ok().map(|number| number as u32)
+    }
+}
+
+/// The walk's state.
+pub(super) struct Walk<'a, C> {
+    pub(super) columns: &'a mut C,
+    pub(super) known: &'a Known<'a>,
+    pub(super) code: Code<'a>,
+    pub(super) names: &'a [u8],
+    walked: Walked,
+    next_name: u32,
+    /// Offsets of names, in the order of the functions that have them first.
+    seen_names: Vec<u32>,
+    next_table: u32,
+    next_object: u32,
+    last_unit: u32,
+    /// The bytes of machine code that may still be searched: columns from elsewhere must not make the walk search for ever.
+    budget: u64,
+}
+
+const DAMAGED: Unreadable = Unreadable::Damaged("the function table's columns");
+
+impl<'a, C: Columns> Walk<'a, C> {
+    pub(super) fn new(columns: &'a mut C, known: &'a Known<'a>, code: Code<'a>, names: &'a [u8]) -> Self {
+        Self {
+            columns,
+            known,
+            code,
+            names,
+            walked: Walked::default(),
+            next_name: 1,
+            seen_names: Vec::new(),
+            next_table: 0,
+            next_object: 0,
+            last_unit: 0,
+            budget: 32 * code.bytes.len() as u64,
+        }
+    }
+
+    /// Walks over so many functions.
+    pub(super) fn run(mut self, count: usize) -> Result<Walked, Unreadable> {
+        let mut entry = 0;
+        for index in 0..count {
+            let size = self.function(index, entry)?;
+            entry = entry.wrapping_add(size);
+        }
+        self.walked.end = entry;
+        Ok(self.walked)
+    }
+
+    /// Walks over a function and returns the distance to the next one.
+    fn function(&mut self, index: usize, entry: u32) -> Result<u32, Unreadable> {
+        let record = self.known.source.and_then(|source| source.record(index));
+        let field = |number: usize| record.map_or(0, |record| record.field(number));
+        let mut function = Function { entry, name: self.name(field(1))?, ..Function::default() };
+        function.arguments = unzigzag(self.columns.pass(Column::Arguments, zigzag(field(2)))?);
+        function.defer_return = self.columns.pass(Column::DeferReturn, field(3))?;
+        let unit = zigzag(field(8).wrapping_sub(self.last_unit));
+        function.unit = unzigzag(self.columns.pass(Column::Unit, unit)?).wrapping_add(self.last_unit);
+        self.last_unit = function.unit;
+        function.first_line = unzigzag(self.columns.pass(Column::FirstLine, zigzag(field(9)))?);
+        function.flags = self.columns.pass(Column::Flags, field(FLAGS) & 0x00ff_ffff)?;
+        let table_count = self.columns.pass(Column::TableCount, field(TABLE_COUNT))?;
+        let data_count = self.columns.pass(Column::DataCount, field(FLAGS) >> 24)?;
+        if table_count > MOST || data_count > MOST {
+            return Err(DAMAGED);
+        }
+        let mut total = 0;
+        for slot in 0..3 + table_count as usize {
+            let number =
+                self.table(slot, field(if slot < 3 { FRAME_SIZES + slot } else { LISTS - 3 + slot }), entry, total)?;
+            if slot == 0 {
+                let table = number.and_then(|number| self.walked.tables.get(number as usize)?.as_ref());
+                total = table.map_or(0, |table| table.total);
+            }
+            function.tables.push(number);
+        }
+        for slot in 0..data_count as usize {
+            let number = self.object(slot, field(LISTS + table_count as usize + slot))?;
+            function.data.push(number);
+        }
+        self.walked.functions.push(function);
+        let mask = self.code.alignment - 1;
+        let predicted = total.wrapping_mul(self.code.quantum).wrapping_add(mask) & !mask;
+        let next = self.known.source.and_then(|source| source.entry(index + 1)).unwrap_or(0);
+        let difference = zigzag(next.wrapping_sub(entry).wrapping_sub(predicted));
+        Ok(unzigzag(self.columns.pass(Column::Size, difference)?).wrapping_add(predicted))
+    }
+
+    /// A name: one past 0 counts back from the next new name; 0 is followed by the distance to an offset elsewhere.
+    fn name(&mut self, offset: u32) -> Result<u32, Unreadable> {
+        let count = self.seen_names.len() as u32;
+        let back = if self.known.source.is_none() {
+            0
+        } else if offset == self.next_name {
+            1
+        } else {
+            self.seen_names.binary_search(&offset).map_or(0, |number| 1 + count - number as u32)
+        };
+        let offset = match self.columns.pass(Column::Name, back)? {
+            0 => {
+                let distance = zigzag(offset.wrapping_sub(self.next_name));
+                return Ok(unzigzag(self.columns.pass(Column::Name, distance)?).wrapping_add(self.next_name));
+            }
+            1 => self.next_name,
+            back => {
+                let number = count.checked_sub(back - 1).ok_or(DAMAGED)?;
+                return self.seen_names.get(number as usize).copied().ok_or(DAMAGED);
+            }
+        };
+        let rest = self.names.get(offset as usize..).unwrap_or_default();
+        let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+        self.seen_names.push(offset);
+        self.next_name = offset.wrapping_add(length as u32 + 1);
+        Ok(offset)
+    }
+
+    /// A reference to a numbered thing. 0 is none; odd numbers are the next new one or skip some, even ones count back.
+    fn reference(
+        columns: &mut C,
+        column: Column,
+        next: &mut u32,
+        number: Option<u32>,
+    ) -> Result<Option<u32>, Unreadable> {
+        let coded = number.map_or(0, |number| {
+            if number >= *next { (number - *next).wrapping_mul(2) + 1 } else { (*next - number).wrapping_mul(2) }
+        });
+        let number = match columns.pass(column, coded)? {
+            0 => return Ok(None),
+            coded if coded & 1 == 1 => next.checked_add(coded >> 1),
+            coded => next.checked_sub(coded >> 1),
+        };
+        let number = number.ok_or(DAMAGED)?;
+        *next = (*next).max(number.checked_add(1).ok_or(DAMAGED)?);
+        Ok(Some(number))
+    }
+
+    fn object(&mut self, slot: usize, offset: u32) -> Result<Option<u32>, Unreadable> {
+        let number = self.known.object(offset);
+        let Some(number) = Self::reference(self.columns, Column::Data(slot), &mut self.next_object, number)? else {
+            return Ok(None);
+        };
+        while self.walked.objects.len() <= number as usize {
+            let count = self.walked.objects.len();
+            let last = self.walked.objects.last().copied().unwrap_or(0);
+            let length = self.known.objects.get(count).map_or(0, |offset| offset - last);
+            self.walked.objects.push(last.wrapping_add(self.columns.pass(Column::Object, length)?));
+        }
+        Ok(Some(number))
+    }
+
+    fn table(&mut self, slot: usize, offset: u32, entry: u32, total: u32) -> Result<Option<u32>, Unreadable> {
+        let number = self.known.table(offset);
+        let number = Self::reference(self.columns, Column::Table(slot), &mut self.next_table, number)?;
+        let Some(number) = number else { return Ok(None) };
+        let tables = &mut self.walked.tables;
+        if tables.get(number as usize).is_some_and(Option::is_some) {
+            return Ok(Some(number));
+        }
+        // Each function refers to a few new tables at most: a number far ahead allocates nothing.
+        if number as usize > tables.len() + (1 << 16) {
+            return Err(DAMAGED);
+        }
+        tables.resize(tables.len().max(number as usize + 1), None);
+        let table = self.contents(slot, offset, entry, total)?;
+        if let Some(place) = self.walked.tables.get_mut(number as usize) {
+            *place = Some(table);
+        }
+        Ok(Some(number))
+    }
+
+    /// The contents of a table by program counter, of a function that begins at `entry` and has so many steps if that is known.
+    fn contents(&mut self, slot: usize, offset: u32, entry: u32, total: u32) -> Result<PcTable, Unreadable> {
+        let pairs = self.known.source.map(|source| source.table(offset).ok_or(DAMAGED)).transpose()?;
+        let pair = |index: usize| pairs.as_ref().and_then(|pairs| pairs.get(index)).copied().unwrap_or((0, 0));
+        let mut table = PcTable::default();
+        let mut value = self.columns.pass(Column::Value(slot), pair(0).0)?;
+        for index in 0.. {
+            let next = self.columns.pass(Column::Value(slot), pair(index + 1).0)?;
+            let at = entry.wrapping_add(table.total.wrapping_mul(self.code.quantum));
+            let step = if next != 0 {
+                self.step(slot, at, pair(index).1)?
+            } else if slot == 0 {
+                self.last_step(entry, table.total, pair(index).1)?
+            } else {
+                let predicted = total.wrapping_sub(table.total);
+                let rest = zigzag(pair(index).1.wrapping_sub(predicted));
+                unzigzag(self.columns.pass(Column::Rest, rest)?).wrapping_add(predicted)
+            };
+            super::columns::put(&mut table.bytes, value);
+            super::columns::put(&mut table.bytes, step);
+            table.total = table.total.wrapping_add(step);
+            if next == 0 {
+                table.bytes.push(0);
+                return Ok(table);
+            }
+            value = next;
+        }
+        Err(DAMAGED)
+    }
+
+    /// A step to the place where the next value begins: to an anchor, or as it is.
+    fn step(&mut self, slot: usize, at: u32, step: u32) -> Result<u32, Unreadable> {
+        if !ANCHORED.contains(&slot) {
+            return self.columns.pass(Column::Step(slot), step);
+        }
+        let to = at.wrapping_add(step.wrapping_mul(self.code.quantum));
+        let near = to > at && to - at <= FARTHEST;
+        let skip = if near && self.code.is_anchor(to) { 1 + self.code.anchors_between(at, to) } else { 0 };
+        match self.columns.pass(Column::Anchor(slot), skip)? {
+            0 => self.columns.pass(Column::Step(slot), step),
+            skip => {
+                let to = self.code.anchor_after(at, skip - 1).ok_or(DAMAGED)?;
+                self.spend(to - at)?;
+                Ok((to - at) / self.code.quantum)
+            }
+        }
+    }
+
+    /// Takes searched bytes off the budget.
+    fn spend(&mut self, bytes: u32) -> Result<(), Unreadable> {
+        self.budget = self.budget.checked_sub(bytes.into()).ok_or(DAMAGED)?;
+        Ok(())
+    }
+
+    /// The last step of a table of frame sizes, which ends where its function does: at a likely end, or as it is.
+    fn last_step(&mut self, entry: u32, total: u32, step: u32) -> Result<u32, Unreadable> {
+        let so_far = total.wrapping_mul(self.code.quantum);
+        let to = entry.wrapping_add(so_far).wrapping_add(step.wrapping_mul(self.code.quantum));
+        let skip = if self.known.source.is_some() { self.code.ends(entry).position(|end| end == to) } else { None };
+        match self.columns.pass(Column::Length, skip.map_or(0, |skip| skip as u32 + 1))? {
+            0 => self.columns.pass(Column::Length, step),
+            skip => {
+                let end = self.code.ends(entry).nth(skip as usize - 1).ok_or(DAMAGED)?;
+                self.spend(end.abs_diff(entry))?;
+                Ok(end.wrapping_sub(entry).wrapping_sub(so_far) / self.code.quantum)
+            }
+        }
+    }
+}
+
+/// The slots whose values change at calls and returns: frame sizes, `PCDATA_StackMapIndex` and `PCDATA_ArgLiveIndex`.
+const ANCHORED: [usize; 3] = [0, 4, 6];
+
+const _: () = assert!(TABLES == 8, "ANCHORED has slots by number");
