@@ -36,18 +36,40 @@ struct Parameters {
     /// The address and length of the machine code.
     code: u32,
     code_length: u32,
+    /// How many tables by program counter and objects of function data there are: the loader takes memory for them.
+    table_count: u32,
+    object_count: u32,
 }
 
+/// How many numbers the parameters are.
+const PARAMETERS: usize = 10;
+
 impl Parameters {
-    fn words(self) -> [u32; 8] {
-        let Self { count, quantum, alignment, tables, buckets, names, code, code_length } = self;
-        [count, quantum, alignment, tables, buckets, names, code, code_length]
+    fn words(self) -> [u32; PARAMETERS] {
+        let Self { count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count } = self;
+        [count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count]
     }
 
-    fn from_words(words: [u32; 8]) -> Self {
-        let [count, quantum, alignment, tables, buckets, names, code, code_length] = words;
-        Self { count, quantum, alignment, tables, buckets, names, code, code_length }
+    fn from_words(words: [u32; PARAMETERS]) -> Self {
+        let [count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count] = words;
+        Self { count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count }
     }
+
+    /// Reads the parameters from the front of the first stream.
+    fn take(stream: &mut &[u8]) -> Option<Self> {
+        let mut words = [0; PARAMETERS];
+        for word in &mut words {
+            *word = take(stream)?;
+        }
+        Some(Self::from_words(words))
+    }
+}
+
+/// The pieces of memory that the loader takes to join streams, in bytes, besides the streams.
+pub(crate) fn scratch(mut first_stream: &[u8]) -> [usize; 4] {
+    let parameters = Parameters::take(&mut first_stream).unwrap_or_default();
+    let Parameters { count, object_count, table_count, tables, .. } = parameters;
+    [count as usize * 4, object_count as usize * 4, table_count as usize * 12, tables as usize]
 }
 
 /// The offset in `.gopclntab` of what [`split`] takes; `None` if the section is not as Go writes it.
@@ -75,8 +97,10 @@ pub(crate) fn split(
         names: section_address + u32::try_from(source.names).ok()?,
         code: code_address,
         code_length: u32::try_from(code.len()).ok()?,
+        ..Parameters::default()
     };
     let known = Known::of(source)?;
+    (parameters.table_count, parameters.object_count) = (known.tables.len() as u32, known.objects.len() as u32);
     let mut writer = Writer::new();
     let code = Code { machine, bytes: code, alignment: parameters.alignment, quantum: parameters.quantum };
     let walked = Walk::new(&mut writer, &known, code, &section[source.names..source.tables]).run(source.count).ok()?;
@@ -108,15 +132,10 @@ pub(crate) fn join(
     let damaged = Unreadable::Damaged("the function table's parameters");
     let [first, values, steps, data] = streams else { return Err(damaged) };
     let mut rest = first.as_slice();
-    let mut number = || take(&mut rest).ok_or(damaged);
-    let mut words = [0; 8];
-    for word in &mut words {
-        *word = number()?;
-    }
-    let parameters = Parameters::from_words(words);
+    let parameters = Parameters::take(&mut rest).ok_or(damaged)?;
     let mut lengths = Vec::new();
     for _ in 0..COUNT {
-        lengths.push(number()? as usize);
+        lengths.push(take(&mut rest).ok_or(damaged)? as usize);
     }
     let Parameters { count, quantum, alignment, .. } = parameters;
     // Every function has an index entry and a record in the part.

@@ -31,6 +31,14 @@ impl Model {
     }
 }
 
+/// The loader's memory for the probabilities of a model, in bytes.
+pub(crate) fn probabilities(model: Model) -> usize {
+    (FIXED_PROBABILITIES + (0x300 << (model.lc + model.lp))) * 2
+}
+
+/// Probabilities but for those of literals: `LITERAL` in loader/lzma.h.
+const FIXED_PROBABILITIES: usize = 1860;
+
 /// A stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stream {

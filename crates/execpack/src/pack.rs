@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::lzma::{Model, compress};
 use crate::payload::{CHECKSUM_AT, Header, Kind, Part};
 use crate::program::{Machine, Program};
-use crate::{Refused, code, elf, function_table, loader, payload, unpack};
+use crate::{Refused, code, elf, function_table, loader, lzma, payload, unpack};
 
 /// A packed executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +159,7 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
         entry: program.entry,
         headers: program.headers,
         header_count: program.header_count,
+        scratch: parts.iter().map(scratch).max().unwrap_or(0).next_multiple_of(elf::PAGE as usize) as u32,
         segments: program.segments.clone(),
         parts,
     };
@@ -174,6 +175,19 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
     bytes[offset + CHECKSUM_AT..offset + CHECKSUM_AT + 4].copy_from_slice(&checksum.to_le_bytes());
     let parts = header.parts.iter().map(|part| size(program, part)).collect();
     Ok(Packed { bytes, parts })
+}
+
+/// The memory that the loader takes while it decodes a part: pieces are multiples of 8 bytes.
+fn scratch(part: &Part) -> usize {
+    let model = part.streams.iter().map(|stream| lzma::probabilities(stream.model)).max().unwrap_or(0);
+    let round = |length: usize| length.next_multiple_of(8);
+    if part.kind != Kind::FunctionTable {
+        return round(model);
+    }
+    let streams: usize = part.streams.iter().map(|stream| round(stream.length)).sum();
+    let first = part.streams.first().and_then(|stream| lzma::decompress(&stream.packed, stream.model, stream.length).ok());
+    let joined: usize = function_table::scratch(first.as_deref().unwrap_or_default()).into_iter().map(round).sum();
+    streams + round(model).max(joined)
 }
 
 fn size(program: &Program, part: &Part) -> PartSize {

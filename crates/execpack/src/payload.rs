@@ -11,7 +11,7 @@ use crate::program::{LONGEST, MOST_SEGMENTS, Segment};
 pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"XPK\x01");
 
 /// Words before the segments.
-const WORDS: usize = 11;
+const WORDS: usize = 12;
 
 /// Where in the table the checksum is, in bytes.
 pub(crate) const CHECKSUM_AT: usize = 4;
@@ -71,15 +71,17 @@ pub(crate) struct Header {
     pub(crate) entry: u32,
     pub(crate) headers: u32,
     pub(crate) header_count: u32,
+    /// Bytes of memory that the loader takes for the time of decoding, besides the program's own.
+    pub(crate) scratch: u32,
     pub(crate) segments: Vec<Segment>,
     pub(crate) parts: Vec<Part>,
 }
 
 /// Writes the table and the streams after it, with 0 for the checksum.
 pub(crate) fn write(header: &Header) -> Vec<u8> {
-    let Header { offset, packed_length, length, image_checksum, entry, headers, header_count, segments, parts } =
-        header;
-    let mut words = vec![MAGIC, 0, *offset, *packed_length, *length, *image_checksum, *entry, *headers, *header_count];
+    let Header { segments, parts, .. } = header;
+    let mut words = vec![MAGIC, 0, header.offset, header.packed_length, header.length, header.image_checksum];
+    words.extend([header.entry, header.headers, header.header_count, header.scratch]);
     words.extend([segments.len() as u32, parts.len() as u32]);
     debug_assert_eq!(words.len(), WORDS);
     for segment in segments {
@@ -137,6 +139,7 @@ pub(crate) fn read(file: &[u8], offset: usize) -> Result<Header, Unreadable> {
         entry: words.next()?,
         headers: words.next()?,
         header_count: words.next()?,
+        scratch: words.next()?,
         segments: Vec::new(),
         parts: Vec::new(),
     };

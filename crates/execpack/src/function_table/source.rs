@@ -7,10 +7,7 @@ use crate::payload::word;
 /// The table's magic number since Go 1.20, `abi.CurrentPCLnTabMagic`.
 const MAGIC: u32 = 0xffff_fff1;
 
-/// The bytes of a record before its two lists.
-pub(super) const RECORD: usize = 44;
-
-/// Fields of a record, by number.
+/// A function's record, `_func`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     bytes: &'a [u8],
