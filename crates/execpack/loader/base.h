@@ -9,10 +9,12 @@ typedef unsigned long usize;
 typedef u32 __attribute__((aligned(1), may_alias)) unaligned32;
 
 #define INLINE static inline __attribute__((always_inline))
-#define NOINLINE static __attribute__((noinline))
+// Everything is compiled for size but what most of the time goes into.
+#define SMALL static __attribute__((noinline, minsize))
+#define FAST static __attribute__((noinline))
 
 // Ends the process with a message on standard error and status 126, the shells' "found, but cannot be executed".
-__attribute__((noreturn)) NOINLINE void fail(const char *message);
+__attribute__((noreturn)) SMALL void fail(const char *message);
 
 // The compiler calls these for loops and structures.
 __attribute__((used)) void *memset(void *to, int value, usize length) {
@@ -39,7 +41,7 @@ struct scratch {
 	u8 *next, *end;
 };
 
-NOINLINE void *take(struct scratch *scratch, usize length) {
+SMALL void *take(struct scratch *scratch, usize length) {
 	u8 *start = scratch->next;
 	length = (length + 7) & ~7ul;
 	if (length > (usize)(scratch->end - start))

@@ -29,7 +29,7 @@ INLINE u32 operand(const u8 *code) {
 	return 0;
 }
 
-NOINLINE void restore_code(u8 *code, u32 length) {
+FAST void restore_code(u8 *code, u32 length) {
 	u32 at = 0;
 	while (at + 8 <= length) {
 		u32 skip = 1, window = length;
@@ -55,7 +55,7 @@ NOINLINE void restore_code(u8 *code, u32 length) {
 
 #else
 
-NOINLINE void restore_code(u8 *code, u32 length) {
+FAST void restore_code(u8 *code, u32 length) {
 	u32 *place = (u32 *)code, *end = place + length / 4;
 	for (; place < end; place++) {
 		u32 word = __builtin_bswap32(*place), at = (u32)(usize)place;

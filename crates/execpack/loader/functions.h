@@ -41,11 +41,11 @@ struct walk {
 	u8 *out, *out_end;
 };
 
-NOINLINE void overrun(void) {
+__attribute__((noreturn)) SMALL void overrun(void) {
 	fail("damaged (the function table)");
 }
 
-NOINLINE u32 number(const u8 **at, const u8 *end) {
+SMALL u32 number(const u8 **at, const u8 *end) {
 	u32 value = 0, shift = 0, byte;
 	do {
 		if (*at >= end || shift > 28)
@@ -61,15 +61,15 @@ INLINE u32 unzigzag(u32 value) {
 	return value >> 1 ^ -(value & 1);
 }
 
-NOINLINE u32 pass(struct walk *w, u32 column) {
+SMALL u32 pass(struct walk *w, u32 column) {
 	return number(&w->columns[column], w->end);
 }
 
-NOINLINE u32 pass_signed(struct walk *w, u32 column) {
+SMALL u32 pass_signed(struct walk *w, u32 column) {
 	return unzigzag(pass(w, column));
 }
 
-NOINLINE void append(struct walk *w, u32 value) {
+SMALL void append(struct walk *w, u32 value) {
 	do {
 		if (w->contents >= w->contents_end)
 			overrun();
@@ -78,7 +78,7 @@ NOINLINE void append(struct walk *w, u32 value) {
 	} while (value);
 }
 
-NOINLINE void put(struct walk *w, u32 word) {
+SMALL void put(struct walk *w, u32 word) {
 	if (w->out_end - w->out < 4)
 		overrun();
 	*(unaligned32 *)w->out = word;
@@ -170,7 +170,7 @@ INLINE u32 name(struct walk *w) {
 }
 
 // The number and one of what a function refers to; 0 for nothing.
-NOINLINE u32 reference(struct walk *w, u32 column, u32 *next, u32 most) {
+SMALL u32 reference(struct walk *w, u32 column, u32 *next, u32 most) {
 	u32 coded = pass(w, column), referred;
 	if (!coded)
 		return 0;
@@ -193,7 +193,7 @@ INLINE u32 object(struct walk *w, u32 slot) {
 	return w->object_offsets[reference_ - 1];
 }
 
-NOINLINE u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
+SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	u32 column = slot < TABLES ? slot : TABLES - 1;
 	u32 reference_ = reference(w, TABLE + column, &w->next_table, w->most_tables), value;
 	struct pc_table *table;
@@ -256,12 +256,23 @@ INLINE u32 function(struct walk *w, u32 entry) {
 	return total + pass_signed(w, SIZE);
 }
 
-NOINLINE void join_functions(const u8 **streams, const u32 *lengths, u8 *part, u32 part_length, struct scratch scratch) {
+SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 *part, u32 part_length, struct scratch scratch) {
 	struct walk walk, *w = &walk;
 	u32 parameters[10], column_lengths[COLUMNS], count, i, j, entry = 0, offset, buckets, small, first = 0, at;
-	const u8 *stream = streams[0], *end = stream + lengths[0];
+	const u8 *streams[3], *stream, *end;
 	u8 *index;
 	memset(w, 0, sizeof *w);
+	// Columns, in three streams; the data of functions is a fourth.
+	for (i = 0; i < 3; i++, compressed++) {
+		u8 *to = take(&scratch, compressed->length);
+		decompress(packed, compressed, to, scratch);
+		streams[i] = to;
+		packed += compressed->packed;
+		if (i == 0)
+			end = to + compressed->length;
+		w->end = to + compressed->length;
+	}
+	stream = streams[0];
 	for (i = 0; i < 10; i++)
 		parameters[i] = number(&stream, end);
 	for (i = 0; i < COLUMNS; i++)
@@ -272,7 +283,6 @@ NOINLINE void join_functions(const u8 **streams, const u32 *lengths, u8 *part, u
 		w->columns[i] = stream;
 		stream += column_lengths[i];
 	}
-	w->end = streams[2] + lengths[2];
 	count = parameters[0];
 	// Quanta are 1, 2 and 4: a division without an instruction for it.
 	w->quantum = parameters[1];
@@ -304,8 +314,10 @@ NOINLINE void join_functions(const u8 **streams, const u32 *lengths, u8 *part, u
 		entry += function(w, entry);
 	}
 	((unaligned32 *)index)[2 * count] = entry;
-	memcpy(w->out, streams[3], lengths[3] <= (usize)(w->out_end - w->out) ? lengths[3] : 0);
-	w->out += lengths[3];
+	if (compressed->length > (usize)(w->out_end - w->out))
+		overrun();
+	decompress(packed, compressed, w->out, scratch);
+	w->out += compressed->length;
 
 	// The tables by program counter, in the order of their numbers.
 	*part = 0;

@@ -17,6 +17,10 @@
 #include "system_mips.h"
 #endif
 
+struct stream {
+	u32 model, length, packed;
+};
+
 #include "lzma.h"
 #include "code.h"
 #include "functions.h"
@@ -27,17 +31,13 @@ struct segment {
 };
 
 struct table {
-	u32 magic, checksum, offset, packed_length, length, image_checksum, entry, headers, header_count, scratch;
+	u32 magic, checksum, offset, packed_length, length, image_hash, entry, headers, header_count, scratch;
 	u32 segments, parts;
 	struct segment segment[];
 };
 
 struct part {
 	u32 kind, start, length;
-};
-
-struct stream {
-	u32 model, length, packed;
 };
 
 enum { PLAIN, CODE, FUNCTION_TABLE, FILE_ONLY };
@@ -58,14 +58,14 @@ extern const struct table table_after_loader __attribute__((visibility("hidden")
 #define AT_PAGESZ 6
 #define AT_ENTRY 9
 
-NOINLINE void say(const char *text) {
+SMALL void say(const char *text) {
 	usize length = 0;
 	while (text[length])
 		length++;
 	system(SYS_WRITE, 2, (usize)text, length, 0, 0);
 }
 
-NOINLINE void fail(const char *message) {
+SMALL void fail(const char *message) {
 	say("execpack: cannot start the packed program: ");
 	say(message);
 	say("\n");
@@ -79,7 +79,7 @@ static void on_bus_error(int signal) {
 	fail("the file is cut off or cannot be read");
 }
 
-NOINLINE void *map(usize address, usize length) {
+SMALL void *map(usize address, usize length) {
 	usize result = system(SYS_MMAP, address, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1ul);
 	if (result > -4096ul)
 		fail("not enough memory");
@@ -90,14 +90,23 @@ NOINLINE void *map(usize address, usize length) {
 }
 
 // CRC-32, as in Ethernet and gzip.
-NOINLINE u32 checksum(const u32 *remainders, u32 sum, const u8 *bytes, u32 length) {
+SMALL u32 checksum(const u32 *remainders, u32 sum, const u8 *bytes, u32 length) {
 	sum = ~sum;
 	while (length--)
 		sum = remainders[(sum ^ *bytes++) & 255] ^ sum >> 8;
 	return ~sum;
 }
 
-NOINLINE void remainders_of(u32 *remainders) {
+// FNV-1a, but over words: what is decoded is several times as long as the file.
+FAST u32 hash(u32 sum, const u8 *bytes, u32 length) {
+	for (; length >= 4; bytes += 4, length -= 4)
+		sum = (sum ^ *(const unaligned32 *)bytes) * 16777619;
+	while (length--)
+		sum = (sum ^ *bytes++) * 16777619;
+	return sum;
+}
+
+SMALL void remainders_of(u32 *remainders) {
 	u32 i, j;
 	for (i = 0; i < 256; i++) {
 		u32 value = i;
@@ -107,46 +116,46 @@ NOINLINE void remainders_of(u32 *remainders) {
 	}
 }
 
-// Decodes all parts, whose descriptions come after the segments', and whose streams come after the descriptions.
-NOINLINE void decode(const struct table *table, struct scratch scratch) {
+// Gives up the whole pages between two places of the file.
+SMALL void release(usize from, usize to, usize page) {
+	from = (from + page - 1) & -page;
+	to &= -page;
+	if (to > from)
+		system(SYS_MUNMAP, from, to - from, 0, 0, 0);
+}
+
+// Decodes all parts, whose descriptions come after the segments', and whose streams come after the descriptions. What was decoded
+// is given up at once.
+SMALL void decode(const struct table *table, struct scratch scratch, usize page) {
 	const u32 *description = (const u32 *)(table->segment + table->segments), *words = description;
-	const u8 *packed;
+	const u8 *packed, *first;
 	u32 i, j;
 	for (i = 0; i < table->parts; i++)
 		words += 3 + 3 * (words[0] >> 8);
-	packed = (const u8 *)words;
+	packed = first = (const u8 *)words;
 	for (i = 0; i < table->parts; i++) {
 		const struct part *part = (const struct part *)description;
 		const struct stream *stream = (const struct stream *)(part + 1);
-		u32 kind = part->kind & 255, count = part->kind >> 8, lengths[4];
+		u32 kind = part->kind & 255, count = part->kind >> 8;
 		u8 *to = (u8 *)(usize)part->start;
-		const u8 *streams[4];
-		struct scratch rest = scratch;
-		for (j = 0; j < count; j++, stream++) {
-			u8 *out = to;
-			if (kind == FUNCTION_TABLE) {
-				if (j >= 4)
-					fail("damaged (a part)");
-				streams[j] = out = take(&rest, stream->length);
-				lengths[j] = stream->length;
-			}
-			if (kind != FILE_ONLY)
-				decompress(packed, stream->packed, out, stream->length, stream->model, rest);
-			packed += stream->packed;
-		}
+		if (kind == FUNCTION_TABLE)
+			join_functions(packed, stream, to, part->length, scratch);
+		else if (kind != FILE_ONLY)
+			decompress(packed, stream, to, scratch);
 		if (kind == CODE)
 			restore_code(to, part->length);
-		if (kind == FUNCTION_TABLE)
-			join_functions(streams, lengths, to, part->length, rest);
+		for (j = 0; j < count; j++)
+			packed += stream++->packed;
 		description = (const u32 *)stream;
+		release((usize)first, (usize)packed, page);
 	}
 }
 
 // Returns the program's first instruction; `stack` is what the kernel entered with.
-__attribute__((used)) usize load(usize *stack) {
+__attribute__((used, minsize)) usize load(usize *stack) {
 	const struct table *table = &table_after_loader;
 	const u8 *file = (const u8 *)table - table->offset, *after;
-	usize *vector = stack + 1 + *stack + 1, *auxiliary, page = 4096, start, end;
+	usize *vector = stack + 1 + *stack + 1, *auxiliary, page = 4096, start, end, entry;
 	const struct segment *segment;
 	struct action bus_error, previous;
 	struct scratch scratch;
@@ -173,12 +182,13 @@ __attribute__((used)) usize load(usize *stack) {
 	}
 	scratch.next = map(0, table->scratch);
 	scratch.end = scratch.next + table->scratch;
-	decode(table, scratch);
+	decode(table, scratch, page);
 	system(SYS_MUNMAP, (usize)scratch.next, table->scratch, 0, 0, 0);
 
-	for (i = sum = 0, segment = table->segment; i < table->segments; i++, segment++)
-		sum = checksum(remainders, sum, (const u8 *)(usize)segment->address, segment->in_file);
-	if (sum != table->image_checksum)
+	sum = 0x811c9dc5;
+	for (i = 0, segment = table->segment; i < table->segments; i++, segment++)
+		sum = hash(sum, (const u8 *)(usize)segment->address, segment->in_file);
+	if (sum != table->image_hash)
 		fail("it decodes to something else");
 	for (i = 0, segment = table->segment; i < table->segments; i++, segment++) {
 		// PF_X is 1, PF_W 2, PF_R 4; PROT_READ is 1, PROT_WRITE 2, PROT_EXEC 4.
@@ -199,12 +209,9 @@ __attribute__((used)) usize load(usize *stack) {
 		if (vector[0] == AT_ENTRY)
 			vector[1] = table->entry;
 	}
-	// The table goes last: what is needed of it afterwards is kept here.
-	start = ((usize)table + page - 1) & -page;
-	end = ((usize)file + table->packed_length + page - 1) & -page;
-	usize entry = table->entry;
+	// The table goes last, with what is left of the file.
+	entry = table->entry;
 	system(SYS_RT_SIGACTION, SIGBUS, (usize)&previous, 0, SIGNAL_SET, 0);
-	if (end > start)
-		system(SYS_MUNMAP, start, end - start, 0, 0, 0);
+	release((usize)table, (usize)file + table->packed_length + page - 1, page);
 	return entry;
 }

@@ -72,7 +72,7 @@ enum {
 	LITERAL = REP_LENGTH + LENGTH_SIZE,
 };
 
-NOINLINE u32 match_length(struct range *r, u16 *p, u32 position) {
+INLINE u32 match_length(struct range *r, u16 *p, u32 position) {
 	if (!bit(r, p + LENGTH_CHOICE))
 		return 2 + tree(r, p + LENGTH_LOW + position * 8, 8);
 	if (!bit(r, p + LENGTH_CHOICE + 1))
@@ -80,7 +80,7 @@ NOINLINE u32 match_length(struct range *r, u16 *p, u32 position) {
 	return 18 + tree(r, p + LENGTH_HIGH, 256);
 }
 
-NOINLINE u32 match_distance(struct range *r, u16 *probabilities, u32 length) {
+INLINE u32 match_distance(struct range *r, u16 *probabilities, u32 length) {
 	u32 slot = tree(r, probabilities + SLOT + (length < 6 ? length - 2 : 3) * 64, 64), bits, distance;
 	if (slot < 4)
 		return slot;
@@ -105,7 +105,8 @@ INLINE u32 probabilities_of(u32 lc, u32 lp) {
 	return LITERAL + (0x300u << (lc + lp));
 }
 
-NOINLINE void decompress(const u8 *in, u32 packed, u8 *out, u32 length, u32 model, struct scratch scratch) {
+FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct scratch scratch) {
+	u32 model = stream->model, packed = stream->packed, length = stream->length;
 	u32 pb = model / 45, lp = model % 45 / 9, lc = model % 9, state = 0, at = 0, i;
 	u32 rep0 = 0, rep1 = 0, rep2 = 0, rep3 = 0;
 	u16 *p = take(&scratch, probabilities_of(lc, lp) * sizeof(u16));

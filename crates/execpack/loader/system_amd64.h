@@ -31,7 +31,7 @@ __asm__(".section .text.start,\"ax\"\n"
 	"	ret\n"
 	".text\n");
 
-NOINLINE usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
+SMALL usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
 	register usize r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = 0;
 	usize result;
 	__asm__ volatile("syscall"

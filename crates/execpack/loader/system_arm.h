@@ -24,7 +24,7 @@ __asm__(".section .text.start,\"ax\"\n"
 	"	bx r12\n"
 	".text\n");
 
-NOINLINE usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
+SMALL usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
 	register usize r7 __asm__("r7") = number, r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c,
 		       r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = 0;
 	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");

@@ -22,7 +22,7 @@ __asm__(".section .text.start,\"ax\"\n"
 	"	br x16\n"
 	".text\n");
 
-NOINLINE usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
+SMALL usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
 	register usize x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
 		       x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = 0;
 	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
@@ -43,7 +43,7 @@ INLINE void prepare(struct action *action, void (*handler)(int)) {
 #define SIGBUS 7
 
 // Writes the data cache back to where instructions are fetched from, and forgets stale instructions.
-NOINLINE void synchronize(usize start, usize end) {
+SMALL void synchronize(usize start, usize end) {
 	usize type, data, code, at;
 	__asm__("mrs %0, ctr_el0" : "=r"(type));
 	data = 4ul << (type >> 16 & 15);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::lzma::{Model, compress};
 use crate::payload::{CHECKSUM_AT, Header, Kind, Part};
-use crate::program::{Machine, Program};
+use crate::program::{Machine, Program, Segment};
 use crate::{Refused, code, elf, function_table, loader, lzma, payload, unpack};
 
 /// A packed executable.
@@ -149,13 +149,12 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
     let loader = loader::find(program).ok_or(Refused::Machine(program.machine.elf_number()))?;
     let too_long = || Refused::Kind("it is too long");
     let offset = (elf::headers_length(program.machine) as usize + loader.len()).next_multiple_of(4);
-    let mut image = crc32fast::Hasher::new();
-    program.segments.iter().for_each(|segment| image.update(&file[segment.range()]));
+    let hash = |hash, segment: &Segment| payload::hash(hash, &file[segment.range()]);
     let mut header = Header {
         offset: offset as u32,
         packed_length: 0,
         length: u32::try_from(file.len()).map_err(|_| too_long())?,
-        image_checksum: image.finalize(),
+        image_hash: program.segments.iter().fold(payload::HASH_OF_NOTHING, hash),
         entry: program.entry,
         headers: program.headers,
         header_count: program.header_count,

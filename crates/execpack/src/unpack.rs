@@ -1,7 +1,7 @@
 //! Unpacking: the checksum, the parts, and the executable that they make.
 
 use crate::function_table::Memory;
-use crate::payload::{CHECKSUM_AT, Header, Kind, MAGIC, Part, word};
+use crate::payload::{CHECKSUM_AT, HASH_OF_NOTHING, Header, Kind, MAGIC, Part, word};
 use crate::program::{Machine, Segment};
 use crate::{Unreadable, code, elf, function_table, loader, lzma, payload};
 
@@ -26,15 +26,11 @@ pub fn unpack(file: &[u8]) -> Result<Vec<u8>, Unreadable> {
         place(&mut bytes, &header, part, machine)?;
     }
     bytes.resize(bytes.len().max(header.length as usize), 0);
-    let mut image = crc32fast::Hasher::new();
+    let mut hash = HASH_OF_NOTHING;
     for segment in &header.segments {
-        image.update(bytes.get(segment.range()).ok_or(Unreadable::Damaged("a segment"))?);
+        hash = payload::hash(hash, bytes.get(segment.range()).ok_or(Unreadable::Damaged("a segment"))?);
     }
-    if image.finalize() == header.image_checksum {
-        Ok(bytes)
-    } else {
-        Err(Unreadable::Damaged("the program's checksum"))
-    }
+    if hash == header.image_hash { Ok(bytes) } else { Err(Unreadable::Damaged("the program's hash")) }
 }
 
 /// The machine of a packed file, and where its table is.
