@@ -59,6 +59,7 @@ FAST void restore_code(u8 *code, u32 length) {
 	u32 *place = (u32 *)code, *end = place + length / 4;
 	for (; place < end; place++) {
 		u32 word = __builtin_bswap32(*place), at = (u32)(usize)place;
+		(void)at;
 #if defined(__aarch64__)
 		if (word >> 26 == 0x25) {
 			word = 0x94000000 | ((word - (at >> 2)) & 0x3ffffff);

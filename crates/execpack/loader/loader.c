@@ -48,9 +48,8 @@ extern const struct table table_after_loader __attribute__((visibility("hidden")
 #define PROT_READ 1
 #define PROT_WRITE 2
 #define MAP_PRIVATE 2
-#define MAP_ANONYMOUS ANONYMOUS
-#ifndef ANONYMOUS
-#define ANONYMOUS 0x20
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS 0x20
 #endif
 
 #define AT_PHDR 3

@@ -73,31 +73,40 @@ enum {
 };
 
 INLINE u32 match_length(struct range *r, u16 *p, u32 position) {
-	if (!bit(r, p + LENGTH_CHOICE))
-		return 2 + tree(r, p + LENGTH_LOW + position * 8, 8);
-	if (!bit(r, p + LENGTH_CHOICE + 1))
-		return 10 + tree(r, p + LENGTH_MIDDLE + position * 8, 8);
-	return 18 + tree(r, p + LENGTH_HIGH, 256);
+	u32 base = 2, limit = 8;
+	u16 *probabilities = p + LENGTH_LOW + position * 8;
+	if (bit(r, p + LENGTH_CHOICE)) {
+		base = 10;
+		probabilities = p + LENGTH_MIDDLE + position * 8;
+		if (bit(r, p + LENGTH_CHOICE + 1)) {
+			base = 18;
+			limit = 256;
+			probabilities = p + LENGTH_HIGH;
+		}
+	}
+	return base + tree(r, probabilities, limit);
 }
 
-INLINE u32 match_distance(struct range *r, u16 *probabilities, u32 length) {
-	u32 slot = tree(r, probabilities + SLOT + (length < 6 ? length - 2 : 3) * 64, 64), bits, distance;
+INLINE u32 match_distance(struct range *r, u16 *p, u32 length) {
+	u32 slot = tree(r, p + SLOT + (length < 6 ? length - 2 : 3) * 64, 64), bits, distance;
+	u16 *probabilities = p + ALIGN;
 	if (slot < 4)
 		return slot;
 	bits = (slot >> 1) - 1;
 	distance = (2 | (slot & 1)) << bits;
-	if (slot < 14)
-		return distance + reverse_tree(r, probabilities + SPECIAL + distance - slot, bits);
-	for (bits -= 4; bits; bits--) {
-		normalize(r);
-		r->range >>= 1;
-		u32 keep = r->code < r->range;
-		if (!keep) {
-			r->code -= r->range;
-			distance += 1u << (bits + 3);
+	if (slot < 14) {
+		probabilities = p + SPECIAL + distance - slot;
+	} else {
+		for (; bits > 4; bits--) {
+			normalize(r);
+			r->range >>= 1;
+			if (r->code >= r->range) {
+				r->code -= r->range;
+				distance += 1u << (bits - 1);
+			}
 		}
 	}
-	return distance + reverse_tree(r, probabilities + ALIGN, 4);
+	return distance + reverse_tree(r, probabilities, bits);
 }
 
 // How many probabilities a stream needs.
@@ -143,19 +152,20 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 			state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
 			continue;
 		}
-		if (!bit(r, p + IS_REP + state)) {
+		// A match with a new distance, or with one of the last four; one byte of the last needs no length.
+		u16 *lengths = p + MATCH_LENGTH;
+		u32 next = state < 7 ? 7 : 10, is_new = !bit(r, p + IS_REP + state);
+		if (is_new) {
 			rep3 = rep2;
 			rep2 = rep1;
 			rep1 = rep0;
-			count = match_length(r, p + MATCH_LENGTH, position);
-			rep0 = match_distance(r, p, count);
-			state = state < 7 ? 7 : 10;
 		} else {
-			count = 0;
+			lengths = p + REP_LENGTH;
+			next = state < 7 ? 8 : 11;
 			if (!bit(r, p + IS_REP_0 + state)) {
 				if (!bit(r, p + IS_REP_0_LONG + state * POSITIONS + position)) {
-					count = 1;
-					state = state < 7 ? 9 : 11;
+					lengths = 0;
+					next = state < 7 ? 9 : 11;
 				}
 			} else {
 				u32 distance = rep1;
@@ -170,11 +180,11 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 				rep1 = rep0;
 				rep0 = distance;
 			}
-			if (!count) {
-				count = match_length(r, p + REP_LENGTH, position);
-				state = state < 7 ? 8 : 11;
-			}
 		}
+		state = next;
+		count = lengths ? match_length(r, lengths, position) : 1;
+		if (is_new)
+			rep0 = match_distance(r, p, count);
 		if (rep0 >= at || count > length - at)
 			fail("damaged (a stream)");
 		do {

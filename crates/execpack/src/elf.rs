@@ -2,42 +2,79 @@
 
 use object::elf;
 
-use crate::program::Machine;
+use crate::program::{Machine, Program};
 
 /// The largest page of the processors that have a loader: the file may be mapped with any smaller one.
 pub(crate) const PAGE: u32 = 1 << 16;
 
-/// The length of the headers before the loader.
+/// The length of `Elf_Internal_ABIFlags_v0`, what a MIPS kernel chooses the floating-point mode by.
+pub(crate) const ABI_FLAGS: usize = 24;
+
+/// The length of the headers before the loader, with MIPS's flags after them.
 pub(crate) fn headers_length(machine: Machine) -> u32 {
-    if machine.is_wide() { 64 + 2 * 56 } else { 52 + 2 * 32 }
+    match machine {
+        Machine::Amd64 | Machine::Arm64 => 64 + 2 * 56,
+        Machine::Arm => 52 + 2 * 32,
+        Machine::Mips => 52 + 3 * 32 + ABI_FLAGS as u32,
+    }
+}
+
+/// Little-endian numbers of a header, as wide as the class has them.
+struct Fields {
+    wide: bool,
+    bytes: Vec<u8>,
+}
+
+impl Fields {
+    fn half(&mut self, value: u16) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn full(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn word(&mut self, value: u32) {
+        self.full(value);
+        if self.wide {
+            self.full(0);
+        }
+    }
+
+    /// A program header; its flags are in another place in the wide form.
+    fn segment(&mut self, kind: u32, flags: u32, offset: u32, address: u32, length: u32, align: u32) {
+        self.full(kind);
+        if self.wide {
+            self.full(flags);
+        }
+        [offset, address, address, length, length].into_iter().for_each(|value| self.word(value));
+        if !self.wide {
+            self.full(flags);
+        }
+        self.word(align);
+    }
 }
 
 /// Headers of a file of `length` bytes that is mapped as a whole, readable and executable, at an address, and whose loader comes
 /// right after them. The stack is not executable.
-pub(crate) fn headers(machine: Machine, flags: u32, address: u32, length: u32) -> Vec<u8> {
-    let wide = machine.is_wide();
-    let word = |value: u32| if wide { u64::from(value).to_le_bytes().to_vec() } else { value.to_le_bytes().to_vec() };
-    let half = |value: u16| value.to_le_bytes().to_vec();
-    let full = |value: u32| value.to_le_bytes().to_vec();
-    let (header_size, entry_size) = if wide { (64_u16, 56_u16) } else { (52, 32) };
-    let class = if wide { 2 } else { 1 };
-    let identification = vec![0x7f, b'E', b'L', b'F', class, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut fields = vec![identification, half(elf::ET_EXEC.0), half(machine.elf_number()), full(1)];
-    fields.extend([word(address + headers_length(machine)), word(header_size.into()), word(0), full(flags)]);
-    fields.extend([half(header_size), half(entry_size), half(2), half(0), half(0), half(0)]);
-    let mut add = |kind: u32, protection: u32, address: u32, length: u32, align: u32| {
-        let (offset, places, lengths) = (word(0), [word(address), word(address)], [word(length), word(length)]);
-        let [virtual_address, physical] = places;
-        let [in_file, in_memory] = lengths;
-        // The flags are in another place in the wide form.
-        let fields_of_entry = if wide {
-            vec![full(kind), full(protection), offset, virtual_address, physical, in_file, in_memory, word(align)]
-        } else {
-            vec![full(kind), offset, virtual_address, physical, in_file, in_memory, full(protection), word(align)]
-        };
-        fields.extend(fields_of_entry);
-    };
-    add(elf::PT_LOAD.0, (elf::PF_R | elf::PF_X).0, address, length, PAGE);
-    add(elf::PT_GNU_STACK.0, (elf::PF_R | elf::PF_W).0, 0, 0, 16);
-    fields.concat()
+pub(crate) fn headers(program: &Program, address: u32, length: u32) -> Vec<u8> {
+    let (machine, wide) = (program.machine, program.machine.is_wide());
+    let (header_size, entry_size, class) = if wide { (64_u16, 56_u16, 2) } else { (52, 32, 1) };
+    let count = if machine == Machine::Mips { 3 } else { 2 };
+    let mut fields = Fields { wide, bytes: vec![0x7f, b'E', b'L', b'F', class, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0] };
+    fields.half(elf::ET_EXEC.0);
+    fields.half(machine.elf_number());
+    fields.full(1);
+    [address + headers_length(machine), header_size.into(), 0].into_iter().for_each(|value| fields.word(value));
+    fields.full(program.flags);
+    [header_size, entry_size, count, 0, 0, 0].into_iter().for_each(|value| fields.half(value));
+    fields.segment(elf::PT_LOAD.0, (elf::PF_R | elf::PF_X).0, 0, address, length, PAGE);
+    fields.segment(elf::PT_GNU_STACK.0, (elf::PF_R | elf::PF_W).0, 0, 0, 0, 16);
+    if machine == Machine::Mips {
+        let at = headers_length(machine) - ABI_FLAGS as u32;
+        let kind = if program.abi_flags.is_some() { elf::PT_MIPS_ABIFLAGS } else { elf::PT_NULL };
+        fields.segment(kind.0, elf::PF_R.0, at, address + at, ABI_FLAGS as u32, 8);
+        fields.bytes.extend_from_slice(&program.abi_flags.unwrap_or_default());
+    }
+    fields.bytes
 }

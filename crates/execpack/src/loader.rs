@@ -4,20 +4,24 @@
 
 use crate::program::{Machine, Program};
 
-/// A loader: code that runs at any address and that the payload's table comes right after.
-struct Loader {
+/// A loader: code that the payload's table comes right after.
+pub(crate) struct Loader {
     machine: Machine,
-    bytes: &'static [u8],
+    /// The address that it runs at; `None` if it runs at any.
+    pub(crate) address: Option<u32>,
+    pub(crate) bytes: &'static [u8],
 }
 
 static LOADERS: &[Loader] = &[
-    Loader { machine: Machine::Amd64, bytes: include_bytes!("../loader/built/amd64.bin") },
-    Loader { machine: Machine::Arm64, bytes: include_bytes!("../loader/built/arm64.bin") },
+    Loader { machine: Machine::Amd64, address: None, bytes: include_bytes!("../loader/built/amd64.bin") },
+    Loader { machine: Machine::Arm64, address: None, bytes: include_bytes!("../loader/built/arm64.bin") },
+    Loader { machine: Machine::Arm, address: None, bytes: include_bytes!("../loader/built/arm.bin") },
+    Loader { machine: Machine::Mips, address: Some(0x6000_0000), bytes: include_bytes!("../loader/built/mipsle.bin") },
 ];
 
 /// The loader of a program's processor.
-pub(crate) fn find(program: &Program) -> Option<&'static [u8]> {
-    LOADERS.iter().find(|loader| loader.machine == program.machine).map(|loader| loader.bytes)
+pub(crate) fn find(program: &Program) -> Option<&'static Loader> {
+    LOADERS.iter().find(|loader| loader.machine == program.machine)
 }
 
 /// The lengths of the loaders of a machine.

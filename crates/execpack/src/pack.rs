@@ -148,7 +148,7 @@ fn code_models(machine: Machine) -> &'static [Model] {
 fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, Refused> {
     let loader = loader::find(program).ok_or(Refused::Machine(program.machine.elf_number()))?;
     let too_long = || Refused::Kind("it is too long");
-    let offset = (elf::headers_length(program.machine) as usize + loader.len()).next_multiple_of(4);
+    let offset = (elf::headers_length(program.machine) as usize + loader.bytes.len()).next_multiple_of(4);
     let hash = |hash, segment: &Segment| payload::hash(hash, &file[segment.range()]);
     let mut header = Header {
         offset: offset as u32,
@@ -165,9 +165,13 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
     let length = offset + payload::write(&header).len();
     header.packed_length = u32::try_from(length).map_err(|_| too_long())?;
     // After the program, with room to its last byte, so that neither is in the other's way.
-    let address = program.end().next_multiple_of(elf::PAGE) + elf::PAGE;
-    let mut bytes = elf::headers(program.machine, program.flags, address, header.packed_length);
-    bytes.extend_from_slice(loader);
+    let after = program.end().next_multiple_of(elf::PAGE) + elf::PAGE;
+    let address = loader.address.unwrap_or(after);
+    if address < after {
+        return Err(Refused::Kind("an address is too high"));
+    }
+    let mut bytes = elf::headers(program, address, header.packed_length);
+    bytes.extend_from_slice(loader.bytes);
     bytes.resize(offset, 0);
     bytes.extend(payload::write(&header));
     let checksum = unpack::checksum(&bytes, offset + CHECKSUM_AT);

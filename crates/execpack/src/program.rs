@@ -7,6 +7,7 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{FileKind, LittleEndian};
 
 use crate::Refused;
+use crate::elf::ABI_FLAGS;
 
 /// A processor that has a loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub(crate) struct Program {
     pub(crate) machine: Machine,
     /// `e_flags`.
     pub(crate) flags: u32,
+    /// What a MIPS kernel chooses the floating-point mode by.
+    pub(crate) abi_flags: Option<[u8; ABI_FLAGS]>,
     /// `AT_ENTRY`.
     pub(crate) entry: u32,
     /// `AT_PHDR`.
@@ -133,12 +136,15 @@ fn read<Elf: FileHeader<Endian = LittleEndian>>(bytes: &[u8]) -> Result<Program,
         return Err(Refused::Kind("it has no fixed address (a position-independent executable or a library)"));
     }
     let headers = header.program_headers(endian, bytes).map_err(damaged)?;
-    let mut segments = Vec::new();
+    let (mut segments, mut abi_flags) = (Vec::new(), None);
     for entry in headers {
         match entry.p_type(endian) {
             elf::PT_INTERP | elf::PT_DYNAMIC => return Err(Refused::Kind("it needs a dynamic linker")),
             elf::PT_GNU_STACK if entry.p_flags(endian).0 & elf::PF_X.0 != 0 => {
                 return Err(Refused::Kind("it asks for an executable stack"));
+            }
+            elf::PT_MIPS_ABIFLAGS if machine == Machine::Mips => {
+                abi_flags = entry.data(endian, bytes).ok().and_then(|data| data.try_into().ok());
             }
             elf::PT_LOAD if entry.p_memsz(endian).into() > 0 => segments.push(segment(entry, endian, bytes)?),
             _ => {}
@@ -148,6 +154,7 @@ fn read<Elf: FileHeader<Endian = LittleEndian>>(bytes: &[u8]) -> Result<Program,
     let mut program = Program {
         machine,
         flags: header.e_flags(endian).0,
+        abi_flags,
         entry: narrow(header.e_entry(endian).into())?,
         headers: 0,
         header_count: u32::from(header.e_phnum(endian)),
