@@ -10,12 +10,13 @@ pub(crate) const PAGE: u32 = 1 << 16;
 /// The length of `Elf_Internal_ABIFlags_v0`, what a MIPS kernel chooses the floating-point mode by.
 pub(crate) const ABI_FLAGS: usize = 24;
 
-/// The length of the headers before the loader, with MIPS's flags after them.
+/// The length of the headers before the loader, with MIPS's flags at their end: a multiple of 16, as the loader is aligned.
+/// `cargo xtask execpack loaders` links the loaders for these offsets.
+#[must_use]
 pub(crate) fn headers_length(machine: Machine) -> u32 {
     match machine {
-        Machine::Amd64 | Machine::Arm64 => 64 + 2 * 56,
-        Machine::Arm => 52 + 2 * 32,
-        Machine::Mips => 52 + 3 * 32 + ABI_FLAGS as u32,
+        Machine::Amd64 | Machine::Arm64 | Machine::Mips => 0xb0,
+        Machine::Arm => 0x80,
     }
 }
 
@@ -74,7 +75,9 @@ pub(crate) fn headers(program: &Program, address: u32, length: u32) -> Vec<u8> {
         let at = headers_length(machine) - ABI_FLAGS as u32;
         let kind = if program.abi_flags.is_some() { elf::PT_MIPS_ABIFLAGS } else { elf::PT_NULL };
         fields.segment(kind.0, elf::PF_R.0, at, address + at, ABI_FLAGS as u32, 8);
+        fields.bytes.resize(at as usize, 0);
         fields.bytes.extend_from_slice(&program.abi_flags.unwrap_or_default());
     }
+    fields.bytes.resize(headers_length(machine) as usize, 0);
     fields.bytes
 }
