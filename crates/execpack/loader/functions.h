@@ -258,7 +258,7 @@ INLINE u32 function(struct walk *w, u32 entry) {
 
 SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 *part, u32 part_length, struct scratch scratch) {
 	struct walk walk, *w = &walk;
-	u32 parameters[10], column_lengths[COLUMNS], count, i, j, entry = 0, offset, buckets, small, first = 0, at;
+	u32 parameters[11], column_lengths[COLUMNS], count, i, j, entry = 0, offset, buckets, small, first = 0, at;
 	const u8 *streams[3], *stream, *end;
 	u8 *index;
 	memset(w, 0, sizeof *w);
@@ -273,7 +273,7 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 		w->end = to + compressed->length;
 	}
 	stream = streams[0];
-	for (i = 0; i < 10; i++)
+	for (i = 0; i < 11; i++)
 		parameters[i] = number(&stream, end);
 	for (i = 0; i < COLUMNS; i++)
 		column_lengths[i] = number(&stream, end);
@@ -309,6 +309,9 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 	if (w->out > w->out_end)
 		overrun();
 	for (i = 0; i < count; i++) {
+		// Records are aligned to 4 or 8 bytes, counted from the index.
+		if ((w->out - index) & (parameters[10] - 1))
+			put(w, 0);
 		((unaligned32 *)index)[2 * i] = entry;
 		((unaligned32 *)index)[2 * i + 1] = w->out - index;
 		entry += function(w, entry);

@@ -39,20 +39,64 @@ struct Parameters {
     /// How many tables by program counter and objects of function data there are: the loader takes memory for them.
     table_count: u32,
     object_count: u32,
+    /// What records begin at multiples of, counted from the index.
+    record_alignment: u32,
 }
 
 /// How many numbers the parameters are.
-const PARAMETERS: usize = 10;
+const PARAMETERS: usize = 11;
 
 impl Parameters {
     fn words(self) -> [u32; PARAMETERS] {
-        let Self { count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count } = self;
-        [count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count]
+        let Self { count, quantum, alignment, tables, buckets, names, code, code_length, .. } = self;
+        let Self { table_count, object_count, record_alignment, .. } = self;
+        [
+            count,
+            quantum,
+            alignment,
+            tables,
+            buckets,
+            names,
+            code,
+            code_length,
+            table_count,
+            object_count,
+            record_alignment,
+        ]
     }
 
     fn from_words(words: [u32; PARAMETERS]) -> Self {
-        let [count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count] = words;
-        Self { count, quantum, alignment, tables, buckets, names, code, code_length, table_count, object_count }
+        let [
+            count,
+            quantum,
+            alignment,
+            tables,
+            buckets,
+            names,
+            code,
+            code_length,
+            table_count,
+            object_count,
+            record_alignment,
+        ] = words;
+        Self {
+            count,
+            quantum,
+            alignment,
+            tables,
+            buckets,
+            names,
+            code,
+            code_length,
+            table_count,
+            object_count,
+            record_alignment,
+        }
+    }
+
+    /// How many tables by program counter and objects of function data there are.
+    fn most(self) -> [u32; 2] {
+        [self.table_count, self.object_count]
     }
 
     /// Reads the parameters from the front of the first stream.
@@ -97,13 +141,17 @@ pub(crate) fn split(
         names: section_address + u32::try_from(source.names).ok()?,
         code: code_address,
         code_length: u32::try_from(code.len()).ok()?,
+        // Go aligns records as pointers are; those that were rewritten follow right after the index.
+        record_alignment: if source.record_at(0)? == source.functions + source.count * 8 + 4 { 4 } else { 8 },
         ..Parameters::default()
     };
     let known = Known::of(source)?;
     (parameters.table_count, parameters.object_count) = (known.tables.len() as u32, known.objects.len() as u32);
     let mut writer = Writer::new();
     let code = Code { machine, bytes: code, alignment: parameters.alignment, quantum: parameters.quantum };
-    let walked = Walk::new(&mut writer, &known, code, &section[source.names..source.tables]).run(source.count).ok()?;
+    let walked = Walk::new(&mut writer, &known, code, &section[source.names..source.tables], parameters.most())
+        .run(source.count)
+        .ok()?;
     let joined = records(&walked, parameters);
     let rest = section[source.tables..].get(joined.len()..)?;
     let buckets = buckets(&walked);
@@ -137,12 +185,11 @@ pub(crate) fn join(
     for _ in 0..COUNT {
         lengths.push(take(&mut rest).ok_or(damaged)? as usize);
     }
-    let Parameters { count, quantum, alignment, .. } = parameters;
-    // Every function has an index entry and a record in the part.
-    if count as usize > length / 8
-        || !matches!(quantum, 1 | 2 | 4)
-        || !matches!(alignment, 1 | 2 | 4 | 8 | 16 | 32 | 64)
-    {
+    let Parameters { count, quantum, alignment, record_alignment, .. } = parameters;
+    // Every function has an index entry and a record in the part, every table at least a byte.
+    let counted = count as usize <= length / 8 && parameters.table_count as usize <= length;
+    let aligned = alignment.is_power_of_two() && alignment <= 64 && matches!(record_alignment, 4 | 8);
+    if !counted || !aligned || !matches!(quantum, 1 | 2 | 4) {
         return Err(damaged);
     }
     let names = memory.from(parameters.names).ok_or(damaged)?;
@@ -150,7 +197,7 @@ pub(crate) fn join(
     let code = Code { machine, bytes: bytes.ok_or(damaged)?, alignment, quantum };
     let mut reader = Reader::new([rest, values, steps], &lengths)?;
     let known = Known::default();
-    let walked = Walk::new(&mut reader, &known, code, names).run(count as usize)?;
+    let walked = Walk::new(&mut reader, &known, code, names, parameters.most()).run(count as usize)?;
     if !reader.is_at_end() || parameters.tables as usize > length {
         return Err(damaged);
     }
@@ -177,7 +224,9 @@ fn records(walked: &Walked, parameters: Parameters) -> Vec<u8> {
     let (mut index, mut bodies) = (Vec::new(), Vec::new());
     let before = walked.functions.len() * 8 + 4;
     for function in &walked.functions {
-        index.extend([function.entry, (before + bodies.len()) as u32]);
+        let start = (before + bodies.len()).next_multiple_of(parameters.record_alignment as usize);
+        bodies.resize(start - before, 0);
+        index.extend([function.entry, start as u32]);
         let table = |slot: usize| lookup(&offsets, function.tables.get(slot).copied().flatten(), 0);
         let lists = function.tables.len() as u32 - 3;
         let fixed =

@@ -13,6 +13,8 @@ mod lzma;
 mod pack;
 mod payload;
 mod program;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 pub use error::{Refused, Unreadable};

@@ -188,7 +188,8 @@ fn scratch(part: &Part) -> usize {
         return round(model);
     }
     let streams: usize = part.streams.iter().map(|stream| round(stream.length)).sum();
-    let first = part.streams.first().and_then(|stream| lzma::decompress(&stream.packed, stream.model, stream.length).ok());
+    let first =
+        part.streams.first().and_then(|stream| lzma::decompress(&stream.packed, stream.model, stream.length).ok());
     let joined: usize = function_table::scratch(first.as_deref().unwrap_or_default()).into_iter().map(round).sum();
     streams + round(model).max(joined)
 }

@@ -159,9 +159,11 @@ pub(crate) fn read(file: &[u8], offset: usize) -> Result<Header, Unreadable> {
     for _ in 0..segments {
         header.segments.push(segment(&mut words, header.length)?);
     }
-    let mut lengths = Vec::new();
+    let (mut lengths, mut room) = (Vec::new(), header.length);
     for _ in 0..parts {
-        let (part, packed) = part(&mut words, header.length)?;
+        let (part, packed) = part(&mut words, room)?;
+        // Parts do not overlap: together they are no longer than the file.
+        room -= part.length;
         header.parts.push(part);
         lengths.push(packed);
     }

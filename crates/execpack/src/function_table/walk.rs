@@ -113,6 +113,8 @@ pub(super) struct Walk<'a, C> {
     next_table: u32,
     next_object: u32,
     last_unit: u32,
+    /// How many tables and objects there are.
+    most: [u32; 2],
     /// The bytes of machine code that may still be searched: columns from elsewhere must not make the walk search for ever.
     budget: u64,
 }
@@ -120,7 +122,14 @@ pub(super) struct Walk<'a, C> {
 const DAMAGED: Unreadable = Unreadable::Damaged("the function table's columns");
 
 impl<'a, C: Columns> Walk<'a, C> {
-    pub(super) fn new(columns: &'a mut C, known: &'a Known<'a>, code: Code<'a>, names: &'a [u8]) -> Self {
+    /// A walk over a table with so many tables by program counter and objects of function data.
+    pub(super) fn new(
+        columns: &'a mut C,
+        known: &'a Known<'a>,
+        code: Code<'a>,
+        names: &'a [u8],
+        most: [u32; 2],
+    ) -> Self {
         Self {
             columns,
             known,
@@ -132,6 +141,7 @@ impl<'a, C: Columns> Walk<'a, C> {
             next_table: 0,
             next_object: 0,
             last_unit: 0,
+            most,
             budget: 32 * code.bytes.len() as u64,
         }
     }
@@ -219,6 +229,7 @@ impl<'a, C: Columns> Walk<'a, C> {
         columns: &mut C,
         column: Column,
         next: &mut u32,
+        most: u32,
         number: Option<u32>,
     ) -> Result<Option<u32>, Unreadable> {
         let coded = number.map_or(0, |number| {
@@ -229,14 +240,16 @@ impl<'a, C: Columns> Walk<'a, C> {
             coded if coded & 1 == 1 => next.checked_add(coded >> 1),
             coded => next.checked_sub(coded >> 1),
         };
-        let number = number.ok_or(DAMAGED)?;
-        *next = (*next).max(number.checked_add(1).ok_or(DAMAGED)?);
+        let number = number.filter(|number| *number < most).ok_or(DAMAGED)?;
+        *next = (*next).max(number + 1);
         Ok(Some(number))
     }
 
     fn object(&mut self, slot: usize, offset: u32) -> Result<Option<u32>, Unreadable> {
         let number = self.known.object(offset);
-        let Some(number) = Self::reference(self.columns, Column::Data(slot), &mut self.next_object, number)? else {
+        let Some(number) =
+            Self::reference(self.columns, Column::Data(slot), &mut self.next_object, self.most[1], number)?
+        else {
             return Ok(None);
         };
         while self.walked.objects.len() <= number as usize {
@@ -250,15 +263,11 @@ impl<'a, C: Columns> Walk<'a, C> {
 
     fn table(&mut self, slot: usize, offset: u32, entry: u32, total: u32) -> Result<Option<u32>, Unreadable> {
         let number = self.known.table(offset);
-        let number = Self::reference(self.columns, Column::Table(slot), &mut self.next_table, number)?;
+        let number = Self::reference(self.columns, Column::Table(slot), &mut self.next_table, self.most[0], number)?;
         let Some(number) = number else { return Ok(None) };
         let tables = &mut self.walked.tables;
         if tables.get(number as usize).is_some_and(Option::is_some) {
             return Ok(Some(number));
-        }
-        // Each function refers to a few new tables at most: a number far ahead allocates nothing.
-        if number as usize > tables.len() + (1 << 16) {
-            return Err(DAMAGED);
         }
         tables.resize(tables.len().max(number as usize + 1), None);
         let table = self.contents(slot, offset, entry, total)?;
