@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod execpack;
 mod image;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use audit::{Audit, Import, What};
 pub use bench::Bench;
+pub use execpack::Execpack;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 /// Manages an allowlist of Tailscale features: featureset.yaml decides and says why, this builds and proves it.
@@ -92,6 +94,9 @@ pub enum Command {
     Import(Import),
     /// Name the files, lines and inlined frames in the traceback of a binary that ships.
     Symbolize(Symbolize),
+    /// Pack or unpack one executable, or build the loaders that packed executables begin with.
+    #[command(subcommand)]
+    Execpack(Execpack),
     /// Write every generated file.
     Docs(Docs),
     /// Run what CI runs.

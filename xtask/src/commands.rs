@@ -7,6 +7,7 @@ pub mod bump;
 pub mod check;
 pub mod ci;
 pub mod docs;
+pub mod execpack;
 pub mod explain;
 pub mod hazards;
 pub mod image;
@@ -57,6 +58,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::VerifyInside { plan } => verify::run_inside(plan),
         Command::Bench(flags) => bench::run(policy, format, flags),
         Command::BenchInside { plan } => bench::run_inside(plan),
+        Command::Execpack(action) => execpack::run(policy, action),
         Command::Docs(flags) => docs::run(policy, flags),
         Command::Ci(flags) => ci::run(policy, flags),
     }

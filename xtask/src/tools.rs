@@ -4,6 +4,7 @@ pub mod debian;
 pub mod go;
 pub mod qemu;
 pub mod upx;
+pub mod zig;
 
 use std::path::Path;
 

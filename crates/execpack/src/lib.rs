@@ -18,5 +18,6 @@ mod tests;
 mod unpack;
 
 pub use error::{Refused, Unreadable};
+pub use loader::Loader;
 pub use pack::{Packed, PartSize, pack};
 pub use unpack::{is_packed, unpack};

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use crate::loader::Loader;
 use crate::lzma::{Model, compress};
 use crate::payload::{CHECKSUM_AT, Header, Kind, Part};
 use crate::program::{Machine, Program, Segment};
-use crate::{Refused, code, elf, function_table, loader, lzma, payload, unpack};
+use crate::{Refused, code, elf, function_table, lzma, payload, unpack};
 
 /// A packed executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ fn pieces(program: &Program, file: &[u8]) -> Vec<Piece> {
         pieces.push(Piece { kind, range: at..segment.range().end });
     }
     let mut at = 0;
-    for range in program.segments.iter().map(|segment| segment.range()).chain([file.len()..file.len()]) {
+    for range in program.segments.iter().map(|segment| segment.range()).chain(std::iter::once(file.len()..file.len())) {
         if file[at..range.start].iter().any(|byte| *byte != 0) {
             pieces.push(Piece { kind: Kind::FileOnly, range: at..range.start });
         }
@@ -146,7 +147,7 @@ fn code_models(machine: Machine) -> &'static [Model] {
 
 /// Puts the headers, the loader, the table and the streams together.
 fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, Refused> {
-    let loader = loader::find(program).ok_or(Refused::Machine(program.machine.elf_number()))?;
+    let loader = Loader::find(program).ok_or(Refused::Machine(program.machine.elf_number()))?;
     let too_long = || Refused::Kind("it is too long");
     let offset = (elf::headers_length(program.machine) as usize + loader.bytes.len()).next_multiple_of(4);
     let hash = |hash, segment: &Segment| payload::hash(hash, &file[segment.range()]);

@@ -1,0 +1,34 @@
+//! The flags of `execpack`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// What `execpack` does.
+#[derive(Debug, Subcommand)]
+pub enum Execpack {
+    /// Pack a static executable, and list what its pieces became.
+    Pack {
+        /// The executable.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where the packed executable goes.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Unpack an executable that execpack packed: the same bytes as before packing.
+    Unpack {
+        /// The packed executable.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where the executable goes.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Build the loaders from their sources with the pinned compiler.
+    Loaders {
+        /// Write nothing; fail if a loader is not what would be built.
+        #[arg(long)]
+        check: bool,
+    },
+}
