@@ -6,14 +6,14 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
+use common::program::{Program, behaviour, go, patiently, std_goarch};
 use common::{root, skip, target};
 use gobinary::slim::{Names, Refused, prove, slim};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use xtask::files;
 use xtask::tools::go::{self, Go};
 
 /// The toolchain that the policy pins, whatever Go is at hand.
@@ -22,82 +22,6 @@ const PINNED: &str = "go1.26.8";
 /// The oldest and the newest whose layouts are known.
 const OLDEST: &str = "go1.25.7";
 const NEWEST: &str = "go1.27.3";
-
-fn go() -> Option<Go> {
-    match go::find_or_provide(&target()) {
-        Ok(go) => Some(go),
-        Err(error) => {
-            skip(&format!("there is no Go: {error}"));
-            None
-        }
-    }
-}
-
-/// The behaviour program for a processor, as linked; built by the toolchain that is named, or the one at hand.
-fn behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("program");
-    let mut variables = go::plain(toolchain);
-    variables.extend([("GOOS", "linux"), ("GOARCH", goarch)].map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let arguments = ["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."];
-    let mut command = go.command(&arguments, &variables);
-    command.current_dir(root().join("tests/go/behaviour"));
-    let ran = command.output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    std::fs::read(output).unwrap()
-}
-
-/// Runs what was written just now. Another test that starts a program at that moment holds the file open for writing until its
-/// own has begun, and the kernel then calls it busy.
-fn patiently<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
-    loop {
-        match run() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-            ended => return ended.unwrap(),
-        }
-    }
-}
-
-struct Program {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    /// What runs it, where this machine can't.
-    under: Option<&'static str>,
-}
-
-impl Program {
-    fn new(bytes: &[u8], under: Option<&'static str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("program");
-        files::write_executable(&path, bytes).unwrap();
-        Self { _folder: folder, path, under }
-    }
-
-    fn command(&self, case: &str) -> Command {
-        let mut command = match self.under {
-            None => Command::new(&self.path),
-            Some(emulator) => {
-                let mut command = Command::new(emulator);
-                command.arg(&self.path);
-                command
-            }
-        };
-        command.args((!case.is_empty()).then_some(case)).stdin(Stdio::null());
-        command
-    }
-
-    /// How a case ends, what it prints, and what it says of a fault without the places.
-    fn run(&self, case: &str) -> (Option<i32>, String, String) {
-        let output = patiently(|| self.command(case).output());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let fault = text(&output.stderr);
-        let said = fault.lines().take_while(|line| !line.starts_with("goroutine ")).collect::<Vec<_>>().join("\n");
-        // A fault's address in the code stays, and pointers into the heap are never the same.
-        (output.status.code(), text(&output.stdout), said)
-    }
-}
 
 fn same_behaviour(linked: &[u8], under: Option<&'static str>) {
     let before = Program::new(linked, under);
@@ -125,14 +49,6 @@ fn same_behaviour(linked: &[u8], under: Option<&'static str>) {
 fn programs_behave_as_they_did() {
     let Some(go) = go() else { return };
     same_behaviour(&behaviour(&go, std_goarch(), PINNED), None);
-}
-
-/// This machine's processor as Go names it.
-fn std_goarch() -> &'static str {
-    match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+pub(crate) mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

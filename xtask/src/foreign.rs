@@ -144,6 +144,11 @@ fn look(place: &str, program: Program<'_>, tools: Option<&Path>) -> Result<Binar
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match kind(&found) {
+        _ if execpack::is_packed(&found) => {
+            let bytes = packed::unpack_execpack(place, &found)?;
+            let what = kind(&bytes);
+            (bytes, what, Some("execpack".to_owned()))
+        }
         Kind::Packed => {
             let (bytes, upx) = packed::unpack(place, &found, tools)?;
             let what = kind(&bytes);

@@ -17,6 +17,9 @@ mod program;
 mod tests;
 mod unpack;
 
+/// Bump this whenever the output changes for the same input, loaders included; it invalidates cached builds.
+pub const REVISION: u32 = 1;
+
 pub use error::{Refused, Unreadable};
 pub use loader::Loader;
 pub use pack::{Packed, PartSize, pack};

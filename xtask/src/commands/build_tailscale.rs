@@ -5,6 +5,7 @@ mod blame;
 mod execute;
 mod make;
 mod manifest;
+mod pack;
 mod plan;
 mod shrink;
 mod verify;
@@ -12,7 +13,7 @@ mod verify;
 use crate::{errln, outln};
 use anyhow::Result;
 use featureset::finding::{Finding, Label};
-use featureset::policy::{Pack, Policy, Symbols, format_size};
+use featureset::policy::{Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
 use featureset::rules;
 use featureset::selection::Selection;
@@ -197,21 +198,10 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
 }
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
-    let (Pack::Upx, Some(upx)) = (recipe.build.pack, &job.maker.upx) else {
-        return std::fs::copy(unpacked, packed).map(drop).map_err(|error| {
-            Problem::new(
-                "file",
-                format!("can't write {}", packed.display()),
-                error.to_string(),
-                "Free some space and run it again.",
-            )
-            .into()
-        });
-    };
-    let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
-    let next = "Set `pack: none` for this target, or try another UPX.";
-    process::stdout(upx.pack(unpacked, packed), next)?;
-    process::stdout(upx.test(packed), next)?;
+    let (kind, upx) = (recipe.build.pack, job.maker.upx.as_ref());
+    let Some(packer) = pack::name(kind, upx) else { return pack::pack(kind, upx, unpacked, packed) };
+    let step = progress::step("Packing", format!("{} with {packer}", job.target));
+    pack::pack(kind, upx, unpacked, packed)?;
     let size = std::fs::metadata(packed).map_or(0, |data| data.len());
     step.done("Packed", &format_size(size));
     Ok(())

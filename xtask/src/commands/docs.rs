@@ -234,7 +234,7 @@ fn platforms() -> String {
     let mut text = format!(
         "{HEADER}# Platforms\n\nWhat a target's `platform` can be: every Linux architecture and variant that Go builds. What UPX does was \
          tried with UPX 4.2.2 on a small Go 1.26 program, run under user-mode QEMU 7.2 (amd64 natively).\n\n\
-         | platform | GOARCH | level | UPX |\n|---|---|---|---|\n"
+         | platform | GOARCH | level | UPX | execpack |\n|---|---|---|---|---|\n"
     );
     for platform in PLATFORMS {
         let level = platform.level.map_or_else(|| "–".to_owned(), |(variable, value)| format!("{variable}={value}"));
@@ -242,7 +242,8 @@ fn platforms() -> String {
             Upx::Packs => "packs",
             Upx::Refuses(reason) => reason,
         };
-        text += &format!("| `{platform}` | {} | {level} | {upx} |\n", platform.goarch);
+        let execpack = if platform.has_execpack_loader() { "packs" } else { "has no loader" };
+        text += &format!("| `{platform}` | {} | {level} | {upx} | {execpack} |\n", platform.goarch);
     }
     text
 }

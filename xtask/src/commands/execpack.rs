@@ -41,13 +41,27 @@ fn sum(part: &execpack::PartSize) -> usize {
 }
 
 fn unpack(file: &Path, output: &Path) -> Result<Outcome> {
-    let bytes = execpack::unpack(&files::read_bytes(file)?).map_err(|unreadable| {
-        let next = "Name a file that `pack: execpack` made; one that was changed afterwards cannot be unpacked.";
-        Problem::new("not-unpacked", format!("can't unpack {}", file.display()), unreadable.to_string(), next)
-    })?;
+    let bytes = execpack::unpack(&files::read_bytes(file)?).map_err(|unreadable| not_unpacked(file, unreadable))?;
     files::write_executable(output, &bytes)?;
     progress::line("Wrote", &output.display().to_string());
     Ok(Outcome::Clean)
+}
+
+/// Reads an executable, unpacked if execpack packed it.
+///
+/// # Errors
+/// A [`Problem`] if the file cannot be read, or is packed and damaged.
+pub(crate) fn unpacked(file: &Path) -> Result<Vec<u8>> {
+    let bytes = files::read_bytes(file)?;
+    if !execpack::is_packed(&bytes) {
+        return Ok(bytes);
+    }
+    execpack::unpack(&bytes).map_err(|unreadable| not_unpacked(file, unreadable).into())
+}
+
+fn not_unpacked(file: &Path, unreadable: execpack::Unreadable) -> Problem {
+    let next = "Name a file that `pack: execpack` made; one that was changed afterwards cannot be unpacked.";
+    Problem::new("not-unpacked", format!("can't unpack {}", file.display()), unreadable.to_string(), next)
 }
 
 /// The problem of an executable that cannot be packed.

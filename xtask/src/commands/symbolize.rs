@@ -30,7 +30,7 @@ static FUNCTION: LazyLock<Option<Regex>> =
 /// A [`Problem`] where the binary as linked is not there, or can't be read.
 pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
     let linked = match &flags.binary {
-        Some(path) => files::read_bytes(path)?,
+        Some(path) => super::execpack::unpacked(path)?,
         None => linked_of(policy, flags.target.as_deref())?,
     };
     let symbols = Symbols::read(&linked).map_err(|refused| {

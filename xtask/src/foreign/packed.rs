@@ -1,4 +1,4 @@
-//! What UPX packed, unpacked by UPX in a private folder: within a time, a memory and a length.
+//! Packed programs, unpacked: UPX's by UPX in a private folder, within a time, a memory and a length; execpack's in memory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much memory it may take: UPX holds the packed and the unpacked file.
 const MEMORY: u64 = 1 << 30;
+
+/// Unpacks what execpack packed; no tool is needed.
+///
+/// # Errors
+/// A [`Problem`] if the file is cut off or was changed.
+pub(super) fn unpack_execpack(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    execpack::unpack(bytes).map_err(|unreadable| {
+        let message = format!("{place} was packed with execpack, and can't be unpacked");
+        let next = "Fetch or build the file again.";
+        Problem::new("execpack-failed", message, unreadable.to_string(), next).into()
+    })
+}
 
 /// Unpacks a program; gives it, and the version of UPX that did.
 ///

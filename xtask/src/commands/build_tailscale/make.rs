@@ -8,7 +8,7 @@ use anyhow::Result;
 use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 
-use super::{LINK, PACKED, UNPACKED, execute, plan, shrink, verify};
+use super::{LINK, PACKED, UNPACKED, execute, pack, plan, shrink, verify};
 use crate::problem::Problem;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
@@ -96,11 +96,9 @@ impl Maker {
         let modules = gobinary::build_info(&bytes)
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
-        match (recipe.build.pack, &self.upx) {
-            (Pack::Upx, Some(upx)) => {
-                process::stdout(upx.pack(&unpacked, &packed), "Set `pack: none` for this target, or try another UPX.")?;
-            }
-            _ => files::link(UNPACKED, &packed)?,
+        match recipe.build.pack {
+            Pack::None => files::link(UNPACKED, &packed)?,
+            kind => pack::pack(kind, self.upx.as_ref(), &unpacked, &packed)?,
         }
         let size = std::fs::metadata(&packed).map_or(0, |data| data.len());
         files::link(PACKED, &folder.join(LINK))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
-use featureset::policy::Symbols;
+use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
@@ -25,8 +25,11 @@ pub struct Manifest {
     pub release: Release,
     /// The toolchain.
     pub go: GoVersion,
-    /// The packer's version; nothing where the binary is not packed.
+    /// The version of UPX; nothing where it did not pack the binary.
     pub upx: Option<String>,
+    /// The revision of execpack; `None` if it did not pack the binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execpack: Option<u32>,
     /// The processor.
     pub platform: String,
     /// Where the source comes from.
@@ -78,7 +81,10 @@ pub(super) fn digest(recipe: &Recipe) -> String {
     let parts = [
         format!("{:?}", recipe.environment()),
         format!("{:?}", recipe.arguments("")),
-        recipe.build.pack.to_string(),
+        match recipe.build.pack {
+            Pack::Execpack => format!("{} {}", Pack::Execpack, execpack::REVISION),
+            pack => pack.to_string(),
+        },
         match recipe.build.symbols {
             Symbols::All => Symbols::All.to_string(),
             symbols => format!("{symbols} {}", gobinary::slim::REVISION),
@@ -96,12 +102,13 @@ impl Manifest {
         executed: Executed,
     ) -> Self {
         let selection = Selection::of(job.pinned.policy, job.pinned.registry);
-        let packed = recipe.build.pack == featureset::policy::Pack::Upx;
+        let packed = |by: Pack| recipe.build.pack == by;
         Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
-            upx: job.maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone()),
+            upx: job.maker.upx.as_ref().filter(|_| packed(Pack::Upx)).map(|upx| upx.version.clone()),
+            execpack: packed(Pack::Execpack).then_some(execpack::REVISION),
             platform: recipe.platform.to_string(),
             module: Module { sum: job.maker.upstream.sum.clone(), commit: job.maker.upstream.commit.clone() },
             kept: selection.kept.into_iter().collect(),

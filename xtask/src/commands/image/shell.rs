@@ -9,6 +9,7 @@ use image::platform::Platform;
 use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
 
+use crate::commands::execpack::not_packed;
 use crate::problem::{Interrupted, Problem};
 use crate::tools::debian::Apt;
 use crate::tools::qemu::{Runner, runner};
@@ -52,7 +53,7 @@ pub(super) fn provide(
     let place = pinned(folder, &table, &pin)?;
     let bytes = match target.build.pack {
         Pack::None => files::read_bytes(&place)?,
-        Pack::Upx => packed(folder, &place, target)?,
+        Pack::Execpack | Pack::Upx => packed(folder, &place, target)?,
     };
     check(&bytes, platform, &pin.package)?;
     Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
@@ -130,14 +131,18 @@ pub(super) fn fetch(folder: &Path, suite: &str, pin: &Pin) -> Result<(Vec<u8>, S
 /// The program packed, and run to see that it survived it.
 fn packed(folder: &Path, program: &Path, target: &Target) -> Result<Vec<u8>> {
     use std::os::unix::fs::PermissionsExt;
-    let upx = upx::find_or_provide(folder)?;
     let work = tempfile::tempdir_in(folder.join("tools"))?;
     // Busybox looks at the name by which it is called; UPX packs nothing but programs.
     let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `pack: none` for this target, or choose another shell.";
-    process::stdout(upx.pack(&unpacked, &packed), next)?;
+    if target.build.pack == Pack::Execpack {
+        let result = execpack::pack(&files::read_bytes(&unpacked)?).map_err(|why| not_packed(program, &why))?;
+        files::write_executable(&packed, &result.bytes)?;
+    } else {
+        process::stdout(upx::find_or_provide(folder)?.pack(&unpacked, &packed), next)?;
+    }
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),

@@ -1,0 +1,190 @@
+//! Packed programs run as they did before: real Go programs, natively and under emulators; damaged ones are refused.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use common::program::{Program, behaviour, build, go, patiently, std_goarch};
+use common::{full, root, skip};
+use execpack::{Loader, pack, unpack};
+use gobinary::slim::{Names, slim};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use xtask::files;
+
+/// The toolchain that the policy pins.
+const PINNED: &str = "go1.26.8";
+
+/// The status of a packed program that cannot be started.
+const REFUSED: i32 = 126;
+
+/// Processors other than this machine's, and what runs their programs.
+const EMULATED: [(&str, &str); 3] =
+    [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static"), ("mipsle", "qemu-mipsel-static")];
+
+/// The cases that take little time under an emulator and are not flaky there.
+const CASES: [&str; 8] =
+    ["defers", "func-names", "nil-method", "panic", "recover", "reflect-call", "repanic", "callers"];
+
+#[test]
+fn every_processor_of_the_table_has_a_loader_and_no_other() {
+    let mut loaders: Vec<&str> = Loader::ALL.iter().map(|loader| loader.name).collect();
+    let mut platforms: Vec<&str> = featureset::platform::PLATFORMS
+        .iter()
+        .filter(|platform| platform.has_execpack_loader())
+        .map(|platform| platform.goarch)
+        .collect();
+    platforms.dedup();
+    loaders.sort_unstable();
+    assert_eq!(loaders, platforms);
+}
+
+#[test]
+fn loaders_have_their_recorded_digests_and_are_short() {
+    let recorded = std::fs::read_to_string(root().join("crates/execpack/loader/built/SHA256SUMS")).unwrap();
+    for loader in Loader::ALL {
+        let line = format!("{}  {}.bin\n", files::sha256(loader.bytes), loader.name);
+        assert!(recorded.contains(&line), "{}", loader.name);
+        assert!(loader.bytes.len() < 10_000, "{}", loader.name);
+    }
+}
+
+#[test]
+fn packed_programs_behave_as_they_did() {
+    let Some(go) = go() else { return };
+    let linked = behaviour(&go, std_goarch(), PINNED);
+    let before = Program::new(&linked, None);
+    let cases = before.run("").1;
+    for program in [linked.clone(), slim(&linked, Names::All).unwrap().bytes] {
+        let packed = pack(&program).unwrap();
+        assert!(packed.parts.iter().any(|part| part.kind == "function table"));
+        assert_eq!(unpack(&packed.bytes).unwrap(), program);
+        let (before, after) = (Program::new(&program, None), Program::new(&packed.bytes, None));
+        for case in cases.lines().filter(|case| *case != "wait") {
+            assert_eq!(before.run(case), after.run(case), "{case}");
+        }
+    }
+}
+
+#[test]
+fn packed_programs_behave_as_they_did_on_other_processors() {
+    let Some(go) = go() else { return };
+    for (goarch, emulator) in EMULATED {
+        if xtask::process::on_path(emulator).is_none() {
+            skip(&format!("there is no {emulator}"));
+            continue;
+        }
+        let linked = behaviour(&go, goarch, PINNED);
+        let packed = pack(&linked).unwrap();
+        assert!(packed.parts.iter().any(|part| part.kind == "function table"), "{goarch}");
+        let (before, after) = (Program::new(&linked, Some(emulator)), Program::new(&packed.bytes, Some(emulator)));
+        for case in CASES {
+            assert_eq!(before.run(case), after.run(case), "{goarch}: {case}");
+        }
+    }
+}
+
+/// What the process program prints, without the mappings, and the mappings below an address.
+fn printed(program: &Program, end: u64) -> (Vec<String>, BTreeMap<u64, (u64, String)>) {
+    let output = patiently(|| program.command("an argument").env("PROCESS", "a variable").output());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (maps, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("map "));
+    let mut mappings: BTreeMap<u64, (u64, String)> = BTreeMap::new();
+    for line in maps {
+        let mut words = line.split_whitespace().skip(1);
+        let (start, stop) = words.next().unwrap().split_once('-').unwrap();
+        let [start, stop] = [start, stop].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let protection = words.next().unwrap();
+        assert!(!(protection.contains('w') && protection.contains('x')), "{line}");
+        if start < end {
+            // Zeroed memory after a segment's bytes is a mapping of its own for the kernel's loader.
+            match mappings.values_mut().next_back().filter(|(last, same)| *last == start && same == protection) {
+                Some((last, _)) => *last = stop,
+                None => drop(mappings.insert(start, (stop, protection.to_owned()))),
+            }
+        }
+    }
+    let place = program.path.to_str().unwrap();
+    (rest.into_iter().map(|line| line.replace(place, "PROGRAM")).collect(), mappings)
+}
+
+#[test]
+fn a_packed_program_gets_what_the_kernel_gives() {
+    let Some(go) = go() else { return };
+    let linked = build(&go, "process", std_goarch(), PINNED);
+    let packed = pack(&linked).unwrap().bytes;
+    // The packed file is mapped after the program.
+    let loader = u64::from_le_bytes(packed[64 + 16..64 + 24].try_into().unwrap());
+    let (before, after) = (Program::new(&linked, None), Program::new(&packed, None));
+    let (was, is) = (printed(&before, loader), printed(&after, loader));
+    assert_eq!(was.0, is.0);
+    assert!(was.0.contains(&r#"arguments ["an argument"]"#.to_owned()) && was.0.len() > 8, "{:?}", was.0);
+    assert_eq!(was.1, is.1, "the program's mappings");
+    // Of the file only the pages with the loader stay.
+    let (_, left) = printed(&after, u64::MAX);
+    let loaders: Vec<_> = left.range(loader..loader + packed.len() as u64).collect();
+    assert_eq!(loaders.len(), 1, "{loaders:?}");
+    assert!(loaders[0].1.0 - loader <= 3 * 4096 && loaders[0].1.1 == "r-xp", "{loaders:?}");
+}
+
+/// Runs a packed program that was changed; returns its status and what it printed.
+fn changed(folder: &Path, bytes: &[u8]) -> (Option<i32>, Vec<u8>, String) {
+    let path = folder.join("changed");
+    let _ = std::fs::remove_file(&path);
+    files::write_executable(&path, bytes).unwrap();
+    let output = patiently(|| match Command::new(&path).arg("recover").output() {
+        // Not even the kernel takes it.
+        Err(error) if error.raw_os_error() == Some(8) => Command::new("false").output(),
+        ran => ran,
+    });
+    (output.status.code(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_damaged_program_is_refused_before_it_runs() {
+    let Some(go) = go() else { return };
+    let packed = pack(&slim(&behaviour(&go, std_goarch(), PINNED), Names::All).unwrap().bytes).unwrap().bytes;
+    let payload = packed.windows(4).position(|window| window == b"XPK\x01").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let right = changed(folder.path(), &packed);
+    assert_eq!(right.0, Some(0));
+    let cases = if full() { 10_000 } else { 60 };
+    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+    let change = (any::<prop::sample::Index>(), 1..=u8::MAX, proptest::bool::weighted(0.3));
+    let ran = runner.run(&change, |(at, byte, cut)| {
+        let (at, mut bytes) = (at.index(packed.len()), packed.clone());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= byte;
+        }
+        let (status, stdout, stderr) = changed(folder.path(), &bytes);
+        prop_assert!(stdout.is_empty(), "it ran, changed at {at}");
+        // A changed loader or header can do anything but run the program; a changed payload is found out.
+        if at >= payload {
+            prop_assert_eq!(status, Some(REFUSED), "changed at {}: {}", at, stderr);
+            prop_assert!(stderr.starts_with("execpack: cannot start the packed program: "), "{stderr}");
+        }
+        Ok(())
+    });
+    ran.unwrap();
+}
+
+#[test]
+fn too_little_memory_is_an_error_and_not_a_crash() {
+    let Some(go) = go() else { return };
+    let program = Program::new(&pack(&behaviour(&go, std_goarch(), PINNED)).unwrap().bytes, None);
+    let limited = |kilobytes: u32| {
+        let script = format!("ulimit -v {kilobytes} && exec \"$0\" recover");
+        patiently(|| Command::new("sh").args(["-c", &script]).arg(&program.path).output())
+    };
+    let output = limited(2_000);
+    assert_eq!(output.status.code(), Some(REFUSED));
+    let message = "execpack: cannot start the packed program: not enough memory\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+}
