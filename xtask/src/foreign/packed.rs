@@ -22,7 +22,7 @@ const MEMORY: u64 = 1 << 30;
 /// A [`Problem`] if the file is cut off or was changed.
 pub(super) fn unpack_execpack(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     execpack::unpack(bytes).map_err(|unreadable| {
-        let message = format!("{place} was packed with execpack, and can't be unpacked");
+        let message = format!("{place} can't be unpacked");
         let next = "Fetch or build the file again.";
         Problem::new("execpack-failed", message, unreadable.to_string(), next).into()
     })
