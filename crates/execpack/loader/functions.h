@@ -61,6 +61,10 @@ INLINE u32 unzigzag(u32 value) {
 	return value >> 1 ^ -(value & 1);
 }
 
+INLINE u32 zigzag(u32 value) {
+	return value << 1 ^ (u32)((int)value >> 31);
+}
+
 SMALL u32 pass(struct walk *w, u32 column) {
 	return number(&w->columns[column], w->end);
 }
@@ -86,23 +90,114 @@ SMALL void put(struct walk *w, u32 word) {
 }
 
 INLINE u32 word_at(struct walk *w, u32 at) {
-	return at + 4 <= w->code_length ? *(const unaligned32 *)(w->code + at) : 0xffffffff;
+	// No word that is looked for is all ones.
+	return at + 4 > 3 && at + 4 <= w->code_length ? *(const unaligned32 *)(w->code + at) : 0xffffffff;
 }
 
-// Machine code is what the compiler of Go wrote: no word that is looked for is all ones.
-INLINE int is_anchor(struct walk *w, u32 at) {
+enum { FRAME_SIZES = 0, UNSAFE_POINTS = 3, STACK_MAPS = 4, LIVE_ARGUMENTS = 6 };
+enum { NO_CHANGE, BY, RETURN };
+
+// What the instruction before a place does to the stack pointer.
+SMALL u32 stack_change(struct walk *w, u32 at, u32 *by) {
 #if defined(__x86_64__)
-	return w->code[at] == 0xe8 || w->code[at] == 0xc3;
+	const u8 *code = w->code + at;
+	if (at < 4)
+		return NO_CHANGE;
+	if (code[-1] == 0xc3 && code[-2] == 0x5d)
+		return RETURN;
+	*by = -8;
+	if (code[-1] == 0x5d && at < w->code_length && code[0] == 0xc3)
+		return BY;
+	*by = 8;
+	if (code[-1] == 0x55 && at < w->code_length && code[0] == 0x48)
+		return BY;
+	if (code[-4] == 0x48 && code[-3] == 0x83 && (code[-2] == 0xec || code[-2] == 0xc4)) {
+		*by = (u32)(signed char)code[-1];
+		if (code[-2] == 0xc4)
+			*by = -*by;
+		return BY;
+	}
+	if (at >= 7 && code[-7] == 0x48 && code[-6] == 0x81 && (code[-5] == 0xec || code[-5] == 0xc4)) {
+		*by = *(const unaligned32 *)(code - 4);
+		if (code[-5] == 0xc4)
+			*by = -*by;
+		return BY;
+	}
+	return NO_CHANGE;
+#else
+	u32 word = word_at(w, at - 4);
+#if defined(__aarch64__)
+	u32 immediate = (word >> 10 & 0xfff) << (12 * (word >> 22 & 1));
+	if (word == 0xd65f03c0)
+		return RETURN;
+	*by = -(u32)((int)(word << 11) >> 23);
+	if ((word & 0xffe00fff) == 0xf8000ffe || (word & 0xffe00fff) == 0xf84007fe)
+		return BY;
+	*by = word & 0x40000000 ? immediate : -immediate;
+	return (word & 0xbf8003ff) == 0x910003ff ? BY : NO_CHANGE;
+#elif defined(__arm__)
+	*by = word & 0xfff;
+	return word >> 12 == 0xe49df ? RETURN : word >> 12 == 0xe52de ? BY : NO_CHANGE;
+#else
+	*by = -(u32)(short)word;
+	return word >> 16 == 0x27bd ? BY : NO_CHANGE;
+#endif
+#endif
+}
+
+INLINE int is_call(struct walk *w, u32 at) {
+#if defined(__x86_64__)
+	return w->code[at] == 0xe8 || (w->code[at] == 0xff && at + 1 < w->code_length && (w->code[at + 1] & 0x38) == 0x10);
 #else
 	u32 word = word_at(w, at);
 #if defined(__aarch64__)
-	return word >> 26 == 0x25 || (word & 0xfffffc1f) == 0xd63f0000 || word == 0xd65f03c0;
+	return word >> 26 == 0x25 || (word & 0xfffffc1f) == 0xd63f0000;
 #elif defined(__arm__)
-	return (word & 0x0f000000) == 0x0b000000 || word >> 12 == 0xe49df;
+	return word != 0xffffffff && ((word & 0x0f000000) == 0x0b000000 || (word & 0x0ffffff0) == 0x012fff30);
 #else
-	return word >> 26 == 3 || word == 0x03e00008 || (word & 0xfc1fffff) == 0x0000f809;
+	return word >> 26 == 3 || (word & 0xfc1fffff) == 0x0000f809;
 #endif
 #endif
+}
+
+INLINE int is_after_return(struct walk *w, u32 at) {
+#if defined(__x86_64__)
+	return at >= 1 && w->code[at - 1] == 0xc3;
+#elif defined(__aarch64__)
+	return word_at(w, at - 4) == 0xd65f03c0;
+#elif defined(__arm__)
+	return word_at(w, at - 4) >> 12 == 0xe49df;
+#else
+	return word_at(w, at - 8) == 0x03e00008;
+#endif
+}
+
+INLINE int is_sequence(struct walk *w, u32 at) {
+#if defined(__x86_64__)
+	(void)w;
+	(void)at;
+	return 0;
+#else
+	u32 word = word_at(w, at);
+#if defined(__aarch64__)
+	return (word & 0x9f00001f) == 0x9000001b;
+#elif defined(__arm__)
+	return (word & 0x0f7ff000) == 0x051fb000;
+#else
+	return word >> 16 == 0x3c17;
+#endif
+#endif
+}
+
+SMALL int is_anchor(struct walk *w, u32 slot, u32 at) {
+	u32 by;
+	if (slot == FRAME_SIZES)
+		return stack_change(w, at, &by) != NO_CHANGE;
+	if (slot == UNSAFE_POINTS)
+		return is_sequence(w, at);
+	if (slot == LIVE_ARGUMENTS)
+		return is_call(w, at);
+	return slot == STACK_MAPS && (is_call(w, at) || is_after_return(w, at));
 }
 
 INLINE int is_padding_before(struct walk *w, u32 at) {
@@ -127,12 +222,12 @@ INLINE int is_start(struct walk *w, u32 at) {
 }
 
 // The place of the next anchor but so many.
-INLINE u32 anchor_after(struct walk *w, u32 at, u32 skip) {
+INLINE u32 anchor_after(struct walk *w, u32 slot, u32 at, u32 skip) {
 	do {
 		at += w->quantum;
 		if (at >= w->code_length)
 			overrun();
-	} while (!is_anchor(w, at) || skip--);
+	} while (!is_anchor(w, slot, at) || skip--);
 	return at;
 }
 
@@ -146,8 +241,11 @@ INLINE u32 end_after(struct walk *w, u32 start, u32 skip) {
 		if (at >= last)
 			at = w->code_length;
 	} while (at < w->code_length && (!is_start(w, at) || skip--));
-	for (end = at; end > start && is_padding_before(w, end);)
-		end -= w->quantum;
+	end = at;
+#if defined(__x86_64__)
+	while (end > start && is_padding_before(w, end))
+		end--;
+#endif
 	return end;
 }
 
@@ -195,7 +293,8 @@ INLINE u32 object(struct walk *w, u32 slot) {
 
 SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	u32 column = slot < TABLES ? slot : TABLES - 1;
-	u32 reference_ = reference(w, TABLE + column, &w->next_table, w->most_tables), value;
+	u32 reference_ = reference(w, TABLE + column, &w->next_table, w->most_tables), value, skip, step, first;
+	u32 frame = -1, largest = 0;
 	struct pc_table *table;
 	if (!reference_)
 		return 0;
@@ -203,25 +302,38 @@ SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	if (table->length)
 		return reference_;
 	table->at = w->contents - w->contents_start;
-	value = pass(w, VALUE + column);
-	for (;;) {
-		u32 next = pass(w, VALUE + column), at = entry + table->total * w->quantum, skip, step, to;
-		if (next) {
-			skip = slot == 0 || slot == 4 || slot == 6 ? pass(w, ANCHOR + column) : 0;
-			step = skip ? (anchor_after(w, at, skip - 1) - at) >> w->shift : pass(w, STEP + column);
-		} else if (slot == 0) {
-			skip = pass(w, LENGTH);
-			to = skip ? end_after(w, entry, skip - 1) - at : 0;
-			step = skip ? to >> w->shift : pass(w, LENGTH);
-		} else {
-			step = pass_signed(w, REST) + expected - table->total;
+	if (slot == FRAME_SIZES) {
+		skip = pass(w, LENGTH);
+		expected = skip ? (end_after(w, entry, skip - 1) - entry) >> w->shift : pass(w, LENGTH);
+	}
+	for (first = 1;; first = 0) {
+		u32 at = entry + table->total * w->quantum, left = expected - table->total, kind = NO_CHANGE, by = 0;
+		value = pass(w, VALUE + column);
+		if (slot == FRAME_SIZES) {
+			if (!first)
+				kind = stack_change(w, at, &by);
+			if (kind != BY)
+				by = kind == RETURN ? largest - frame : 0;
+			value = unzigzag(value) + by;
+			frame += value;
+			if ((int)frame > (int)largest)
+				largest = frame;
+			value = zigzag(value);
 		}
 		append(w, value);
+		skip = pass(w, ANCHOR + column);
+		if (!skip) {
+			step = left + pass_signed(w, REST);
+		} else if (skip == 1) {
+			step = pass(w, STEP + column);
+			step = step & 1 ? left - (step >> 1) : step >> 1;
+		} else {
+			step = (anchor_after(w, slot, at, skip - 2) - at) >> w->shift;
+		}
 		append(w, step);
 		table->total += step;
-		if (!next)
+		if (!skip)
 			break;
-		value = next;
 	}
 	append(w, 0);
 	table->length = w->contents - w->contents_start - table->at;

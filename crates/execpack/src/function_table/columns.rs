@@ -19,9 +19,9 @@ pub(super) enum Column {
     DataCount,
     /// The distance between two objects of function data.
     Object,
-    /// The last step of a table of frame sizes: the length of a function.
+    /// The length of a function, in steps: the number of a likely end and one, or 0 and the length.
     Length,
-    /// The last step of another table less the predicted one, zigzag-coded.
+    /// The last step of a table less the one to the end of the function, zigzag-coded.
     Rest,
     /// References to tables by program counter, by slot.
     Table(usize),
@@ -29,9 +29,9 @@ pub(super) enum Column {
     Data(usize),
     /// Values of a table by program counter, by slot.
     Value(usize),
-    /// Steps of the program counter to the next anchor but so many, by slot.
+    /// Kinds of steps, by slot: 0 is the last, 1 is in [`Column::Step`], others go to the next anchor but so many less 2.
     Anchor(usize),
-    /// Steps of the program counter to a place without an anchor, by slot.
+    /// Steps to a place without an anchor, by slot: even numbers are twice the step, odd ones count from the function's end.
     Step(usize),
 }
 

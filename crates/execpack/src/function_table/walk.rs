@@ -4,7 +4,7 @@
 //! yet, or one that was lately referred to: references count back from the next new one. The contents of a table by program counter
 //! follow the first reference to it, because its kind, its function's place and its length are known there.
 
-use super::anchors::{Code, FARTHEST};
+use super::anchors::{Code, FARTHEST, FRAME_SIZES, StackChange};
 use super::columns::{Column, Columns, TABLES, unzigzag, zigzag};
 use super::source::Source;
 use crate::Unreadable;
@@ -16,7 +16,7 @@ const MOST: u32 = 64;
 const NO_DATA: u32 = u32::MAX;
 
 /// Indexes of fields of a record, `_func` in Go's `src/runtime/runtime2.go`.
-const FRAME_SIZES: usize = 4;
+const FIRST_TABLE: usize = 4;
 const TABLE_COUNT: usize = 7;
 const FLAGS: usize = 10;
 const LISTS: usize = 11;
@@ -77,7 +77,7 @@ impl<'a> Known<'a> {
                 return None;
             }
             let lists = LISTS..LISTS + tables as usize;
-            let fixed = FRAME_SIZES..FRAME_SIZES + 3;
+            let fixed = FIRST_TABLE..FIRST_TABLE + 3;
             known
                 .tables
                 .extend(fixed.chain(lists.clone()).map(|index| record.field(index)).filter(|offset| *offset != 0));
@@ -177,7 +177,7 @@ impl<'a, C: Columns> Walk<'a, C> {
         let mut total = 0;
         for slot in 0..3 + table_count as usize {
             let number =
-                self.table(slot, field(if slot < 3 { FRAME_SIZES + slot } else { LISTS - 3 + slot }), entry, total)?;
+                self.table(slot, field(if slot < 3 { FIRST_TABLE + slot } else { LISTS - 3 + slot }), entry, total)?;
             if slot == 0 {
                 let table = number.and_then(|number| self.walked.tables.get(number as usize)?.as_ref());
                 total = table.map_or(0, |table| table.total);
@@ -277,50 +277,82 @@ impl<'a, C: Columns> Walk<'a, C> {
         Ok(Some(number))
     }
 
-    /// The contents of a table by program counter, of a function that begins at `entry` and has so many steps if that is known.
+    /// The contents of a table by program counter, of a function that begins at `entry` and has so many steps; a table of frame
+    /// sizes says that itself.
     fn contents(&mut self, slot: usize, offset: u32, entry: u32, total: u32) -> Result<PcTable, Unreadable> {
         let pairs = self.known.source.map(|source| source.table(offset).ok_or(DAMAGED)).transpose()?;
-        let pair = |index: usize| pairs.as_ref().and_then(|pairs| pairs.get(index)).copied().unwrap_or((0, 0));
-        let mut table = PcTable::default();
-        let mut value = self.columns.pass(Column::Value(slot), pair(0).0)?;
+        let pairs = pairs.unwrap_or_default();
+        let sum = pairs.iter().fold(0, |sum: u32, (_, step)| sum.wrapping_add(*step));
+        let total = if slot == FRAME_SIZES { self.length(entry, sum)? } else { total };
+        let (mut table, mut frame) = (PcTable::default(), Frame::default());
         for index in 0.. {
-            let next = self.columns.pass(Column::Value(slot), pair(index + 1).0)?;
             let at = entry.wrapping_add(table.total.wrapping_mul(self.code.quantum));
-            let step = if next != 0 {
-                self.step(slot, at, pair(index).1)?
-            } else if slot == 0 {
-                self.last_step(entry, table.total, pair(index).1)?
-            } else {
-                let predicted = total.wrapping_sub(table.total);
-                let rest = zigzag(pair(index).1.wrapping_sub(predicted));
-                unzigzag(self.columns.pass(Column::Rest, rest)?).wrapping_add(predicted)
+            let (value, step) = pairs.get(index).copied().unwrap_or_default();
+            let value = self.value(slot, &mut frame, index, at, value)?;
+            let is_last = index + 1 == pairs.len();
+            let left = total.wrapping_sub(table.total);
+            let step = match self.step(slot, at, left, (!is_last).then_some(step))? {
+                Some(step) => step,
+                None => {
+                    let difference = zigzag(step.wrapping_sub(left));
+                    let difference = unzigzag(self.columns.pass(Column::Rest, difference)?);
+                    super::columns::put(&mut table.bytes, value);
+                    super::columns::put(&mut table.bytes, left.wrapping_add(difference));
+                    table.total = table.total.wrapping_add(left).wrapping_add(difference);
+                    table.bytes.push(0);
+                    return Ok(table);
+                }
             };
             super::columns::put(&mut table.bytes, value);
             super::columns::put(&mut table.bytes, step);
             table.total = table.total.wrapping_add(step);
-            if next == 0 {
-                table.bytes.push(0);
-                return Ok(table);
-            }
-            value = next;
         }
         Err(DAMAGED)
     }
 
-    /// A step to the place where the next value begins: to an anchor, or as it is.
-    fn step(&mut self, slot: usize, at: u32, step: u32) -> Result<u32, Unreadable> {
-        if !ANCHORED.contains(&slot) {
-            return self.columns.pass(Column::Step(slot), step);
+    /// A value, zigzag-coded less the one before. That of a frame's size is predicted from the instruction before it.
+    fn value(&mut self, slot: usize, frame: &mut Frame, index: usize, at: u32, value: u32) -> Result<u32, Unreadable> {
+        if slot != FRAME_SIZES {
+            return self.columns.pass(Column::Value(slot), value);
         }
-        let to = at.wrapping_add(step.wrapping_mul(self.code.quantum));
-        let near = to > at && to - at <= FARTHEST;
-        let skip = if near && self.code.is_anchor(to) { 1 + self.code.anchors_between(at, to) } else { 0 };
-        match self.columns.pass(Column::Anchor(slot), skip)? {
-            0 => self.columns.pass(Column::Step(slot), step),
+        let change = if index == 0 { None } else { self.code.stack_change(at) };
+        let predicted = match change {
+            Some(StackChange::By(by)) => by,
+            Some(StackChange::Return) => frame.largest.wrapping_sub(frame.size),
+            None => 0,
+        };
+        let difference = self.columns.pass(Column::Value(slot), zigzag(unzigzag(value).wrapping_sub(predicted)))?;
+        let change = unzigzag(difference).wrapping_add(predicted);
+        frame.size = frame.size.wrapping_add(change);
+        if frame.size.cast_signed() > frame.largest.cast_signed() {
+            frame.largest = frame.size;
+        }
+        Ok(zigzag(change))
+    }
+
+    /// A step to the place where the next value begins: to an anchor, so far, or up to so far from the end. `None` is the last.
+    fn step(&mut self, slot: usize, at: u32, left: u32, step: Option<u32>) -> Result<Option<u32>, Unreadable> {
+        let coded = match step {
+            None => 0,
+            Some(step) => {
+                let to = at.wrapping_add(step.wrapping_mul(self.code.quantum));
+                let near = to > at && to - at <= FARTHEST;
+                if near && self.code.is_anchor(slot, to) { 2 + self.code.anchors_between(slot, at, to) } else { 1 }
+            }
+        };
+        match self.columns.pass(Column::Anchor(slot), coded)? {
+            0 => Ok(None),
+            1 => {
+                let step = step.unwrap_or(0);
+                let rest = left.wrapping_sub(step);
+                let coded = if rest < NEAR_THE_END && step < 1 << 30 { rest << 1 | 1 } else { step << 1 };
+                let coded = self.columns.pass(Column::Step(slot), coded)?;
+                Ok(Some(if coded & 1 == 1 { left.wrapping_sub(coded >> 1) } else { coded >> 1 }))
+            }
             skip => {
-                let to = self.code.anchor_after(at, skip - 1).ok_or(DAMAGED)?;
+                let to = self.code.anchor_after(slot, at, skip - 2).ok_or(DAMAGED)?;
                 self.spend(to - at)?;
-                Ok((to - at) / self.code.quantum)
+                Ok(Some((to - at) / self.code.quantum))
             }
         }
     }
@@ -331,23 +363,35 @@ impl<'a, C: Columns> Walk<'a, C> {
         Ok(())
     }
 
-    /// The last step of a table of frame sizes, which ends where its function does: at a likely end, or as it is.
-    fn last_step(&mut self, entry: u32, total: u32, step: u32) -> Result<u32, Unreadable> {
-        let so_far = total.wrapping_mul(self.code.quantum);
-        let to = entry.wrapping_add(so_far).wrapping_add(step.wrapping_mul(self.code.quantum));
+    /// The length of a function, in steps: up to a likely end, or as it is.
+    fn length(&mut self, entry: u32, steps: u32) -> Result<u32, Unreadable> {
+        let to = entry.wrapping_add(steps.wrapping_mul(self.code.quantum));
         let skip = if self.known.source.is_some() { self.code.ends(entry).position(|end| end == to) } else { None };
         match self.columns.pass(Column::Length, skip.map_or(0, |skip| skip as u32 + 1))? {
-            0 => self.columns.pass(Column::Length, step),
+            0 => self.columns.pass(Column::Length, steps),
             skip => {
                 let end = self.code.ends(entry).nth(skip as usize - 1).ok_or(DAMAGED)?;
                 self.spend(end.abs_diff(entry))?;
-                Ok(end.wrapping_sub(entry).wrapping_sub(so_far) / self.code.quantum)
+                Ok(end.wrapping_sub(entry) / self.code.quantum)
             }
         }
     }
 }
 
-/// The slots whose values change at calls and returns: frame sizes, `PCDATA_StackMapIndex` and `PCDATA_ArgLiveIndex`.
-const ANCHORED: [usize; 3] = [0, 4, 6];
+/// The size of a frame while a table of frame sizes is walked over, from -1, and the largest so far.
+#[derive(Debug)]
+struct Frame {
+    size: u32,
+    largest: u32,
+}
 
-const _: () = assert!(TABLES == 8, "ANCHORED has slots by number");
+impl Default for Frame {
+    fn default() -> Self {
+        Self { size: u32::MAX, largest: 0 }
+    }
+}
+
+/// Steps up to so near the end of the function are counted from there.
+const NEAR_THE_END: u32 = 32;
+
+const _: () = assert!(TABLES == 8, "slots are numbered");
