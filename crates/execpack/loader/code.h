@@ -29,10 +29,20 @@ INLINE u32 operand(const u8 *code) {
 	return 0;
 }
 
+// The bytes that instructions with such an operand begin with, a bit for each: most bytes are passed over at once.
+static const u32 first_bytes[8] = {
+	0x00008000, 0x00000000, 0x0000ff00, 0x00000000,
+	0x00002a0b, 0x00000000, 0x000000c0, 0x00000100,
+};
+
 FAST void restore_code(u8 *code, u32 length) {
 	u32 at = 0;
 	while (at + 8 <= length) {
 		u32 skip = 1, window = length;
+		if (!(first_bytes[code[at] >> 5] >> (code[at] & 31) & 1)) {
+			at++;
+			continue;
+		}
 		if (code[at] != 0xe8) {
 			skip = operand(code + at);
 			window = 1u << 26;

@@ -1,14 +1,12 @@
 // The decoder of raw LZMA streams. Everything decoded so far is the dictionary.
 
 struct range {
-	const u8 *in, *end;
+	const u8 *in;
 	u32 range, code;
 };
 
 INLINE void normalize(struct range *r) {
 	if (r->range < 1u << 24) {
-		if (r->in == r->end)
-			fail("damaged (a stream is too short)");
 		r->range <<= 8;
 		r->code = r->code << 8 | *r->in++;
 	}
@@ -119,7 +117,8 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 	u32 pb = model / 45, lp = model % 45 / 9, lc = model % 9, state = 0, at = 0, i;
 	u32 rep0 = 0, rep1 = 0, rep2 = 0, rep3 = 0;
 	u16 *p = take(&scratch, probabilities_of(lc, lp) * sizeof(u16));
-	struct range local = {in + 5, in + packed, 0xffffffff, 0}, *r = &local;
+	struct range local = {in + 5, 0xffffffff, 0}, *r = &local;
+	const u8 *end = in + packed;
 	if (packed < 5) {
 		if (length)
 			fail("damaged (a stream is too short)");
@@ -130,6 +129,9 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 	for (i = 1; i < 5; i++)
 		r->code = r->code << 8 | in[i];
 	while (at < length) {
+		// Once for each symbol, which has less than 32 bytes; the checksum has shown that the stream is what was packed.
+		if (r->in > end)
+			fail("damaged (a stream is too short)");
 		u32 position = at & ((1u << pb) - 1), count;
 		if (!bit(r, p + IS_MATCH + state * POSITIONS + position)) {
 			u32 context = ((at & ((1u << lp) - 1)) << lc) + ((at ? out[at - 1] : 0) >> (8 - lc)), symbol = 1;
