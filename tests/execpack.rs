@@ -75,7 +75,7 @@ fn packed_programs_behave_as_they_did_on_other_processors() {
     let Some(go) = go() else { return };
     for (goarch, emulator) in EMULATED {
         if xtask::process::on_path(emulator).is_none() {
-            skip(&format!("there is no {emulator}"));
+            skip(&format!("{emulator} is missing"));
             continue;
         }
         let linked = behaviour(&go, goarch, PINNED);
@@ -88,7 +88,7 @@ fn packed_programs_behave_as_they_did_on_other_processors() {
     }
 }
 
-/// What the process program prints, without the mappings, and the mappings below an address.
+/// The output of the process program without its mappings, and its mappings below an address.
 fn printed(program: &Program, end: u64) -> (Vec<String>, BTreeMap<u64, (u64, String)>) {
     let output = patiently(|| program.command("an argument").env("PROCESS", "a variable").output());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -102,7 +102,7 @@ fn printed(program: &Program, end: u64) -> (Vec<String>, BTreeMap<u64, (u64, Str
         let protection = words.next().unwrap();
         assert!(!(protection.contains('w') && protection.contains('x')), "{line}");
         if start < end {
-            // Zeroed memory after a segment's bytes is a mapping of its own for the kernel's loader.
+            // Zeroed memory after a segment's bytes is a separate mapping of the kernel's loader.
             match mappings.values_mut().next_back().filter(|(last, same)| *last == start && same == protection) {
                 Some((last, _)) => *last = stop,
                 None => drop(mappings.insert(start, (stop, protection.to_owned()))),
@@ -187,7 +187,7 @@ fn a_damaged_program_is_refused_on_other_processors() {
     let Some(go) = go() else { return };
     for (goarch, emulator) in EMULATED {
         if xtask::process::on_path(emulator).is_none() {
-            skip(&format!("there is no {emulator}"));
+            skip(&format!("{emulator} is missing"));
             continue;
         }
         let packed = pack(&behaviour(&go, goarch, PINNED)).unwrap().bytes;
@@ -198,7 +198,7 @@ fn a_damaged_program_is_refused_on_other_processors() {
 #[test]
 fn the_loader_needs_old_system_calls_and_never_code_that_can_be_written() {
     let Some(go) = go() else { return };
-    let Some(strace) = xtask::process::on_path("strace") else { return skip("there is no strace") };
+    let Some(strace) = xtask::process::on_path("strace") else { return skip("strace is missing") };
     let program = Program::new(&pack(&behaviour(&go, std_goarch(), PINNED)).unwrap().bytes, None);
     let log = tempfile::NamedTempFile::new().unwrap();
     let output =

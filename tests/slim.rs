@@ -6,14 +6,15 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use common::program::{Program, behaviour, go, patiently, std_goarch};
-use common::{root, skip, target};
+use common::skip;
 use gobinary::slim::{Names, Refused, prove, slim};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use xtask::files;
 use xtask::tools::go::{self, Go};
 
 /// The toolchain that the policy pins, whatever Go is at hand.

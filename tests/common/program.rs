@@ -16,7 +16,7 @@ pub(crate) fn go() -> Option<Go> {
     match go::find_or_provide(&target()) {
         Ok(go) => Some(go),
         Err(error) => {
-            skip(&format!("there is no Go: {error}"));
+            skip(&format!("Go is missing: {error}"));
             None
         }
     }
@@ -60,7 +60,7 @@ pub(crate) struct Program {
     _folder: tempfile::TempDir,
     /// The file.
     pub(crate) path: PathBuf,
-    /// What runs it, where this machine can't.
+    /// The emulator, if this machine can't run it.
     under: Option<&'static str>,
 }
 

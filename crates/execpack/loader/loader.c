@@ -115,7 +115,7 @@ SMALL void remainders_of(u32 *remainders) {
 	}
 }
 
-// Gives up the whole pages between two places of the file.
+// Unmaps the whole pages between two places of the file.
 SMALL void release(usize from, usize to, usize page) {
 	from = (from + page - 1) & -page;
 	to &= -page;
@@ -124,7 +124,7 @@ SMALL void release(usize from, usize to, usize page) {
 }
 
 // Decodes all parts, whose descriptions come after the segments', and whose streams come after the descriptions. What was decoded
-// is given up at once.
+// is unmapped at once.
 SMALL void decode(const struct table *table, struct scratch scratch, usize page) {
 	const u32 *description = (const u32 *)(table->segment + table->segments), *words = description;
 	const u8 *packed, *first;

@@ -22,7 +22,7 @@ impl fmt::Display for Refused {
         match self {
             Self::NotElf(why) => write!(f, "not an ELF file: {why}"),
             Self::Kind(why) => write!(f, "an executable that cannot be packed: {why}"),
-            Self::Machine(number) => write!(f, "there is no loader for ELF machine {number}"),
+            Self::Machine(number) => write!(f, "no loader for ELF machine {number}"),
             Self::Packed => f.write_str("the file is packed already"),
             Self::Mismatch(stage) => {
                 write!(f, "internal error: the packed file does not unpack to the input ({stage})")

@@ -39,7 +39,7 @@ struct Parameters {
     /// How many tables by program counter and objects of function data there are: the loader takes memory for them.
     table_count: u32,
     object_count: u32,
-    /// What records begin at multiples of, counted from the index.
+    /// The alignment of records, counted from the index.
     record_alignment: u32,
 }
 

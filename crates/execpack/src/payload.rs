@@ -56,7 +56,7 @@ pub(crate) struct Part {
     pub(crate) streams: Vec<Stream>,
 }
 
-/// What the table begins with.
+/// The fixed beginning of the table, with the segments and parts after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     /// The table's offset in the packed file: the loader finds the file's beginning with it.
@@ -77,7 +77,7 @@ pub(crate) struct Header {
     pub(crate) parts: Vec<Part>,
 }
 
-/// What a hash of nothing is.
+/// The hash of no bytes.
 pub(crate) const HASH_OF_NOTHING: u32 = 0x811c_9dc5;
 
 /// Goes on with a hash of the decoded program: FNV-1a over words instead of bytes, which the loader is done with sooner. Any

@@ -72,13 +72,13 @@ impl Segment {
     }
 }
 
-/// What the packer needs to know of an executable.
+/// An executable's headers, as far as the packer needs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) machine: Machine,
     /// `e_flags`.
     pub(crate) flags: u32,
-    /// What a MIPS kernel chooses the floating-point mode by.
+    /// The record that a MIPS kernel chooses the floating-point mode by.
     pub(crate) abi_flags: Option<[u8; ABI_FLAGS]>,
     /// `AT_ENTRY`.
     pub(crate) entry: u32,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-/// What `execpack` does.
+/// The actions of `execpack`.
 #[derive(Debug, Subcommand)]
 pub enum Execpack {
     /// Pack a static executable, and list what its pieces became.

@@ -51,7 +51,7 @@ pub fn run(policy: Option<&Path>, flags: &Ci) -> Result<Outcome> {
         ("image", cmd!(shell, "{program} image --target amd64 {own_shell...}")),
     ];
     if flags.full {
-        // What runs first in every packed binary is what its sources say.
+        // The checked-in loaders are built from their sources.
         steps.push(("loaders", cmd!(shell, "{program} execpack loaders --check")));
         steps.push(("build all", cmd!(shell, "{program} build-tailscale")));
         // Every claim on the running daemon, and every check on a binary that must fail it; other processors log in.

@@ -12,7 +12,7 @@ use crate::{files, process, progress};
 /// Provides the compiler that a requirements file pins by version and digest.
 ///
 /// # Errors
-/// A [`Problem`] if there is no Python, no network, or the package has another digest.
+/// A [`Problem`] if Python or the network is missing, or the package has another digest.
 pub fn provide(target: &Path, requirements: &Path) -> Result<PathBuf> {
     // A folder for each pin: another version is never taken for this one.
     let pin = files::sha256(&files::read_bytes(requirements)?);
@@ -24,7 +24,7 @@ pub fn provide(target: &Path, requirements: &Path) -> Result<PathBuf> {
     let step = progress::step("Providing", "zig");
     let python = process::on_path("python3").ok_or_else(|| {
         let next = "Install Python 3 with pip and run it again.";
-        Problem::new("zig-missing", "there is no compiler for the loaders", "there is no python3 on the PATH", next)
+        Problem::new("zig-missing", "the compiler of the loaders is missing", "python3 is not on the PATH", next)
     })?;
     let shell = Shell::new()?;
     let unpacked = folder.with_extension("new");

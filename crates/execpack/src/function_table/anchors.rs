@@ -27,7 +27,7 @@ pub(super) enum StackChange {
 pub(super) struct Code<'a> {
     pub(super) machine: Machine,
     pub(super) bytes: &'a [u8],
-    /// What functions begin at multiples of.
+    /// The alignment of functions.
     pub(super) alignment: u32,
     /// The length of the shortest instruction.
     pub(super) quantum: u32,
@@ -109,7 +109,7 @@ impl Code<'_> {
         }
     }
 
-    /// What the instruction before does to the stack pointer, if that is likely to be one.
+    /// The effect of the instruction before on the stack pointer; `None` if it does not look like one that moves it.
     pub(super) fn stack_change(&self, at: u32) -> Option<StackChange> {
         use StackChange::{By, Return};
         match self.machine {

@@ -1,6 +1,6 @@
 //! The walk over a function table, the same for splitting and joining.
 //!
-//! Functions come in the order of the table. What a function refers to is, mostly, either the next thing that nothing referred to
+//! Functions come in the order of the table. Most references are either to the next thing that nothing referred to
 //! yet, or one that was lately referred to: references count back from the next new one. The contents of a table by program counter
 //! follow the first reference to it, because its kind, its function's place and its length are known there.
 

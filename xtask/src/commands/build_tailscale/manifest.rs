@@ -25,7 +25,7 @@ pub struct Manifest {
     pub release: Release,
     /// The toolchain.
     pub go: GoVersion,
-    /// The version of UPX; nothing where it did not pack the binary.
+    /// The version of UPX; `None` if it did not pack the binary.
     pub upx: Option<String>,
     /// The revision of execpack; `None` if it did not pack the binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]

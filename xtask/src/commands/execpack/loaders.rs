@@ -15,7 +15,7 @@ use crate::{files, process, progress};
 const SOURCES: &str = "crates/execpack/loader";
 const RESULTS: &str = "crates/execpack/loader/built";
 
-/// What each loader is compiled for: its name, the target, and flags of that processor.
+/// Each loader's name, compiler target, and flags of that processor.
 const TARGETS: [(&str, &str, &[&str]); 4] = [
     ("amd64", "x86_64-freestanding-none", &["-fPIC", "-mno-red-zone", "-mno-mmx", "-mno-sse", "-mno-sse2"]),
     ("arm64", "aarch64-freestanding-none", &["-fPIC", "-mstrict-align", "-mgeneral-regs-only"]),
@@ -96,7 +96,7 @@ fn build(zig: &Path, sources: &Path, work: &Path, loader: &Loader) -> Result<Vec
     let (_, target, flags) = *row.with_context(|| format!("the loader `{name}` has no compiler target"))?;
     let shell = Shell::new()?;
     shell.change_dir(sources);
-    // The compiler's cache is no part of the machine's state.
+    // The compiler's cache goes with the folder.
     shell.set_var("ZIG_GLOBAL_CACHE_DIR", work.join("cache"));
     shell.set_var("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
     let object = work.join(format!("{name}.o"));
