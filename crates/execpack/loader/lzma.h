@@ -27,11 +27,25 @@ INLINE u32 bit(struct range *r, u16 *probability) {
 	return 1;
 }
 
+// The same without a branch, for bits that are hard to foresee: literals, lengths and distances.
+INLINE u32 even_bit(struct range *r, u16 *probability) {
+	u32 p = *probability, bound, zero, rest;
+	normalize(r);
+	bound = (r->range >> 11) * p;
+	// All ones for a 0.
+	zero = -(u32)(r->code < bound);
+	rest = r->range - bound;
+	r->range = rest + ((bound - rest) & zero);
+	r->code -= bound & ~zero;
+	*probability = p - ((int)(p + (zero & (31u - 2048))) >> 5);
+	return zero + 1;
+}
+
 // A number of so many bits, the highest first; the caller takes the leading 1 off.
 INLINE u32 tree(struct range *r, u16 *probabilities, u32 limit) {
 	u32 symbol = 1;
 	do
-		symbol = symbol << 1 | bit(r, probabilities + symbol);
+		symbol = symbol << 1 | even_bit(r, probabilities + symbol);
 	while (symbol < limit);
 	return symbol - limit;
 }
@@ -40,7 +54,7 @@ INLINE u32 tree(struct range *r, u16 *probabilities, u32 limit) {
 INLINE u32 reverse_tree(struct range *r, u16 *probabilities, u32 bits) {
 	u32 symbol = 1, result = 0, i;
 	for (i = 0; i < bits; i++) {
-		u32 b = bit(r, probabilities + symbol);
+		u32 b = even_bit(r, probabilities + symbol);
 		symbol = symbol << 1 | b;
 		result |= b << i;
 	}
@@ -98,10 +112,9 @@ INLINE u32 match_distance(struct range *r, u16 *p, u32 length) {
 		for (; bits > 4; bits--) {
 			normalize(r);
 			r->range >>= 1;
-			if (r->code >= r->range) {
-				r->code -= r->range;
-				distance += 1u << (bits - 1);
-			}
+			u32 one = -(u32)(r->code >= r->range);
+			r->code -= r->range & one;
+			distance += (one & 1) << (bits - 1);
 		}
 	}
 	return distance + reverse_tree(r, probabilities, bits);
@@ -141,13 +154,13 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 				do {
 					matched <<= 1;
 					u32 expected = matched & offset;
-					u32 b = bit(r, literal + offset + expected + symbol);
+					u32 b = even_bit(r, literal + offset + expected + symbol);
 					symbol = symbol << 1 | b;
-					offset &= b ? matched : ~matched;
+					offset &= matched ^ (b - 1);
 				} while (symbol < 0x100);
 			} else {
 				do
-					symbol = symbol << 1 | bit(r, literal + symbol);
+					symbol = symbol << 1 | even_bit(r, literal + symbol);
 				while (symbol < 0x100);
 			}
 			out[at++] = symbol;
