@@ -75,9 +75,10 @@ fn pieces(program: &Program, file: &[u8]) -> Vec<Piece> {
             pieces.push(piece.clone());
             at = piece.range.end;
         }
-        // A segment without a section for its code is packed as code.
-        let kind =
-            if segment.flags & object::elf::PF_X.0 != 0 && program.code.is_none() { Kind::Code } else { Kind::Plain };
+        // A segment without a section for its code is packed as code. The loader reads instructions as words.
+        let is_code = segment.flags & object::elf::PF_X.0 != 0 && program.code.is_none();
+        let is_aligned = program.address(at).is_some_and(|address| address % 4 == 0);
+        let kind = if is_code && is_aligned { Kind::Code } else { Kind::Plain };
         pieces.push(Piece { kind, range: at..segment.range().end });
     }
     let mut at = 0;

@@ -179,7 +179,10 @@ fn read<Elf: FileHeader<Endian = LittleEndian>>(bytes: &[u8]) -> Result<Program,
         let table = range(b".gopclntab").map(|(range, _)| range);
         let apart =
             |code: &Range<usize>| table.as_ref().is_none_or(|table| code.end <= table.start || table.end <= code.start);
-        program.code = code.filter(apart);
+        // The loader reads instructions as words; ARMv5 cannot do that at other addresses.
+        let aligned = |code: &Range<usize>| program.address(code.start).is_some_and(|address| address % 4 == 0);
+        let code = code.filter(apart).filter(aligned);
+        program.code = code;
         program.function_table = table;
     }
     Ok(program)
