@@ -281,26 +281,28 @@ SMALL u32 reference(struct walk *w, u32 column, u32 *next, u32 most) {
 }
 
 INLINE u32 object(struct walk *w, u32 slot) {
-	u32 reference_ = reference(w, FUNCTION_DATA + slot, &w->next_object, w->most_objects);
-	if (!reference_)
+	u32 found = reference(w, FUNCTION_DATA + slot, &w->next_object, w->most_objects);
+	if (!found)
 		return 0xffffffff;
-	while (w->objects < reference_) {
+	while (w->objects < found) {
 		u32 last = w->objects ? w->object_offsets[w->objects - 1] : 0;
 		w->object_offsets[w->objects++] = last + pass(w, OBJECT);
 	}
-	return w->object_offsets[reference_ - 1];
+	return w->object_offsets[found - 1];
 }
 
+// A reference to a table by program counter: its number and one. The first reference is followed by the table's contents, which
+// go to a place for now. `expected` is the length of the function in steps; a table of frame sizes says it.
 SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	u32 column = slot < TABLES ? slot : TABLES - 1;
-	u32 reference_ = reference(w, TABLE + column, &w->next_table, w->most_tables), value, skip, step, first;
+	u32 found = reference(w, TABLE + column, &w->next_table, w->most_tables), value, skip, step, first;
 	u32 frame = -1, largest = 0;
 	struct pc_table *table;
-	if (!reference_)
+	if (!found)
 		return 0;
-	table = w->tables + reference_ - 1;
+	table = w->tables + found - 1;
 	if (table->length)
-		return reference_;
+		return found;
 	table->at = w->contents - w->contents_start;
 	if (slot == FRAME_SIZES) {
 		skip = pass(w, LENGTH);
@@ -310,6 +312,7 @@ SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 		u32 at = entry + table->total * w->quantum, left = expected - table->total, kind = NO_CHANGE, by = 0;
 		value = pass(w, VALUE + column);
 		if (slot == FRAME_SIZES) {
+			// The difference to the size that the instruction before predicts.
 			if (!first)
 				kind = stack_change(w, at, &by);
 			if (kind != BY)
@@ -321,6 +324,7 @@ SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 			value = zigzag(value);
 		}
 		append(w, value);
+		// 0 is the last step, 1 a number or a distance from the end, others the next likely place but so many.
 		skip = pass(w, ANCHOR + column);
 		if (!skip) {
 			step = left + pass_signed(w, REST);
@@ -337,7 +341,7 @@ SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	}
 	append(w, 0);
 	table->length = w->contents - w->contents_start - table->at;
-	return reference_;
+	return found;
 }
 
 // Records with numbers of tables in the place of offsets.
@@ -350,10 +354,10 @@ INLINE u32 function(struct walk *w, u32 entry) {
 	tables = pass(w, TABLE_COUNT);
 	count = pass(w, DATA_COUNT);
 	for (i = 0; i < 3; i++) {
-		u32 reference_ = table(w, i, entry, total);
-		if (i == 0 && reference_)
-			total = w->tables[reference_ - 1].total;
-		put(w, reference_);
+		u32 found = table(w, i, entry, total);
+		if (i == 0 && found)
+			total = w->tables[found - 1].total;
+		put(w, found);
 	}
 	put(w, tables);
 	w->last_unit += pass_signed(w, UNIT);
