@@ -1,15 +1,15 @@
 #!/bin/sh
-# What runs first in the container: turns forwarding on, then becomes tailscaled with the arguments it was given.
+# The container's entrypoint: enables forwarding, then replaces itself with tailscaled and its arguments.
 #
-# Nothing in here stops the daemon from starting: what can't be set is said, and it goes on. Only what the shell has
-# built in is used, for the image may hold no other program.
+# Errors are reported and never keep the daemon from starting. The script uses only built-in commands of the shell,
+# because the image may have no other program.
 set -u
 
 say() {
     echo "entrypoint: $*" >&2
 }
 
-# Turns a switch of the kernel on, where there is one and it is off.
+# Enables a kernel setting if it exists and is off.
 turn_on() {
     file=/proc/sys/$2
     if [ ! -e "$file" ]; then
@@ -28,8 +28,8 @@ turn_on() {
     fi
 }
 
-# RouterOS 7.22 and later: by reports the kernel looks at the main table only, where tailscaled puts no route of its
-# own. MAIN_ROUTES=yes adds the tailnet's there, once the device is up; it takes a shell that brings `ip`.
+# RouterOS 7.22 and later: according to reports, the kernel uses only the main table, to which tailscaled adds no
+# routes. MAIN_ROUTES=yes adds the tailnet's routes to it when the device is up. This requires a shell with `ip`.
 add_main_routes() {
     if ! command -v ip >/dev/null; then
         say "MAIN_ROUTES: there is no ip in this image; \`image: { shell: busybox }\` brings it"

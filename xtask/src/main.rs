@@ -1,40 +1,80 @@
-//! The command `tailscale-featureset`: parses, dispatches, and turns what happened into the exit status.
+//! `cargo xtask`: the product's commands, and those for the maintainers of this repository.
 
+mod args;
+mod ci;
+mod fuzz;
+mod hazards;
+mod loaders;
+mod pin_shells;
+mod programs;
+mod zig;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use xtask::errln;
 
-use clap::Parser;
-use xtask::cli::Cli;
-use xtask::commands::{self, Outcome};
-use xtask::problem::{Interrupted, Problem};
-use xtask::render;
+use anyhow::Result;
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Subcommand};
+use tailscale_featureset::cli::{Cli, Format};
+use tailscale_featureset::commands::{self, Outcome};
+use tailscale_featureset::entry;
+
+use args::{Loaders, Maintenance};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = commands::run(&cli);
-    match outcome {
-        Ok(Outcome::Clean) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings) => ExitCode::from(1),
-        Err(error) if error.is::<Interrupted>() => {
-            errln!("{error}");
-            ExitCode::from(130)
-        }
-        Err(error) => {
-            let unforeseen = || {
-                Problem::new(
-                    "unforeseen",
-                    error.to_string(),
-                    chain(&error),
-                    "Please report this with the command that you ran.",
-                )
-            };
-            render::problem(&error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen), cli.format);
-            ExitCode::from(2)
-        }
+    entry::exit(match command().try_get_matches() {
+        Ok(matches) => run(&matches),
+        Err(shown) => entry::usage(&shown),
+    })
+}
+
+/// The product's command line with the maintainers' commands added.
+fn command() -> Command {
+    let pin = Command::new("pin").about("Fetch the packages of the shells and write the table that pins them");
+    let loaders = Command::new("loaders").about("Build the loaders of packed executables with the pinned compiler");
+    let loaders = Loaders::augment_args(loaders);
+    Maintenance::augment_subcommands(Cli::command())
+        .mut_subcommand("image", |image| image.subcommand(pin))
+        .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
+}
+
+/// Runs a command and returns the exit status.
+fn run(matches: &ArgMatches) -> u8 {
+    if let Some(outcome) = maintain(matches).transpose() {
+        return entry::status(outcome, Format::Human);
+    }
+    match Cli::from_arg_matches(matches) {
+        Ok(cli) => entry::status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
+        Err(shown) => entry::usage(&shown),
     }
 }
 
-/// What led to an error, innermost last.
-fn chain(error: &anyhow::Error) -> String {
-    error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("\n")
+/// Runs a maintainers' command. Returns `None` if the command is the product's.
+fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
+    let policy = matches.get_one::<PathBuf>("policy").map(PathBuf::as_path);
+    let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
+        Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
+        Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Loaders::from_arg_matches(flags)?),
+        Some((name, _)) if Maintenance::has_subcommand(name) => {
+            maintenance(policy, Maintenance::from_arg_matches(matches)?)
+        }
+        _ => return Ok(None),
+    };
+    outcome.map(Some)
+}
+
+fn maintenance(policy: Option<&Path>, command: Maintenance) -> Result<Outcome> {
+    match command {
+        Maintenance::Ci(flags) => ci::run(policy, &flags),
+        Maintenance::Programs(flags) => programs::run(policy, &flags),
+        Maintenance::Fuzz(flags) => fuzz::run(policy, &flags),
+        Maintenance::Hazards(flags) => hazards::run(policy, &flags),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn command_line_is_consistent() {
+        super::command().debug_assert();
+    }
 }

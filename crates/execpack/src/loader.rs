@@ -1,7 +1,7 @@
 //! The loaders, as checked in.
 //!
 //! `cargo xtask execpack loaders` builds them from `loader/`. They are C because Rust's `core` is not available for all of their
-//! processors without building it (docs/decisions/0009-execpack.md).
+//! processors without building it (docs/decisions/0010-execpack.md).
 
 use crate::elf;
 use crate::program::{Machine, Program};

@@ -1,13 +1,15 @@
 //! The audit of what someone else builds: from a list of build tags, however it is written down, to what it means.
 //!
-//! A [`List`] says how a tag line comes about; [`audit`] evaluates it for a release and judges what comes out by the same
-//! facts as a policy. Whatever else is in the text that it was read from is none of its business.
+//! A [`Recipe`] is a text in which tag lists are used, and a [`List`] is one of them; [`audit`] evaluates it for a release
+//! and judges the result by the same facts as a policy.
 
 mod compare;
 mod judge;
 mod list;
+mod recipe;
 pub(crate) mod rules;
 mod step;
+mod supposition;
 mod tag;
 
 #[cfg(test)]
@@ -18,9 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use compare::Comparison;
-pub use list::{Evaluated, Featuretags, List, Part, Program, Strip, Word};
+pub use list::{Evaluated, List, Tags};
+pub use recipe::Recipe;
 pub use step::Step;
+pub(crate) use tag::near;
 pub use tag::{Meaning, meaning};
+pub use tagscan::{File, Program, Word};
 
 use crate::facts::Facts;
 use crate::finding::{Finding, Label};
@@ -38,6 +43,8 @@ pub struct Asked {
     pub device: BTreeMap<String, String>,
     /// Hazards that are lived with, by id.
     pub accepted: BTreeSet<String>,
+    /// Omissions that a policy has a reason for: their silence is wanted.
+    pub reasoned: BTreeSet<FeatureName>,
 }
 
 /// What a list means on a release.
@@ -57,6 +64,12 @@ pub struct Audit {
     pub stamp: Option<String>,
     /// Whether the whole list could be resolved; else what follows is what is known of it.
     pub complete: bool,
+    /// Whether the kept features are not known: then no omission is certain but the ones listed.
+    pub is_open: bool,
+    /// Facts that the text states of the build, by the name of the variable, and `go` and `upx`.
+    pub facts: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Whether UPX packs the program.
+    pub is_packed: bool,
     /// Whether there is a tag line at all: the program that makes it may fail.
     pub fails: bool,
     /// The build tags, sorted, each once.
@@ -118,6 +131,9 @@ pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, Unknown
         go: list.go,
         stamp: list.stamp.clone(),
         complete: evaluated.complete,
+        is_open: evaluated.has_open_allowlist,
+        facts: list.stated_facts(),
+        is_packed: list.is_packed(),
         fails: evaluated.fails,
         tags: evaluated.tags.iter().map(|word| word.text.clone()).collect(),
         other_tags: subject.other_tags(),
@@ -140,6 +156,13 @@ pub struct UnknownLine(
 fn features(evaluated: &Evaluated, registry: &Registry) -> (BTreeSet<FeatureName>, BTreeSet<FeatureName>) {
     if evaluated.fails {
         return Default::default();
+    }
+    if evaluated.has_open_allowlist {
+        // What is not named may be in or out.
+        let omits = |name: &&FeatureName| {
+            name.is_omittable() && evaluated.tags.iter().any(|word| word.text == name.build_tag())
+        };
+        return (evaluated.keeps.clone(), registry.features.keys().filter(omits).cloned().collect());
     }
     let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
     // The tag of `cli` brings it in, every other leaves its feature out.

@@ -17,6 +17,9 @@ use crate::policy::{Build, Policy, Symbols};
 use crate::release::{GoVersion, Release};
 use crate::selection::Selection;
 
+/// The largest size that costs may state: what is added up and drawn stays far from where numbers end.
+const LARGEST: u64 = 1 << 40;
+
 /// The costs of one target, as `docs/costs/TARGET.json` holds them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +212,25 @@ impl Costs {
     /// # Errors
     /// The parser's message.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let costs: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if costs.sizes().into_iter().any(|bytes| bytes > LARGEST) {
+            return Err(format!("it states a size of more than {LARGEST} bytes"));
+        }
+        Ok(costs)
+    }
+
+    /// Every size in it, without its sign.
+    fn sizes(&self) -> Vec<u64> {
+        let (mut sizes, mut memories) = (vec![self.whole.raw, self.whole.packed], vec![self.memory]);
+        for cost in self.features.values() {
+            if let Cost::Measured { raw, packed, memory, .. } = cost {
+                sizes.extend([raw.unsigned_abs(), packed.unsigned_abs()]);
+                memories.push(*memory);
+            }
+        }
+        let memories = memories.into_iter().flatten();
+        sizes.extend(memories.flat_map(|memory| [memory.bytes.unsigned_abs(), memory.spread]));
+        sizes
     }
 
     /// The costs as pretty JSON with a final newline, always the same bytes for the same costs.

@@ -74,6 +74,12 @@ impl Facts {
         self.lines.values()
     }
 
+    /// Returns the newest known release of every line, oldest line first.
+    #[must_use]
+    pub fn newest_releases(&self) -> Vec<Release> {
+        self.registries().filter_map(|registry| registry.releases.keys().next_back().copied()).collect()
+    }
+
     /// The hazards, by id.
     pub fn hazards(&self) -> impl Iterator<Item = &Hazard> {
         self.hazards.values()

@@ -27,14 +27,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A stretch of the policy's text, in bytes; `end` is the first byte after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Span {
-    /// The first byte.
-    pub start: usize,
-    /// The first byte after the stretch; never before `start`.
-    pub end: usize,
-}
+pub use spanned_yaml::Span;
 
 /// A place in the policy and what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -99,9 +92,75 @@ pub fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
     (lines + 1, before[line_start..].chars().count() + 1)
 }
 
+/// The lines of a text, indexed once: a place is found without reading the text again.
+#[derive(Debug, Clone)]
+pub struct Lines<'a> {
+    text: &'a str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// How many characters are before each block of [`BLOCK`] bytes.
+    characters: Vec<usize>,
+}
+
+/// How far apart the bytes are before which characters are counted.
+const BLOCK: usize = 256;
+
+impl<'a> Lines<'a> {
+    /// Indexes a text.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        let starts = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let mut characters = vec![0];
+        for block in text.as_bytes().chunks(BLOCK) {
+            let before = characters.last().copied().unwrap_or_default();
+            characters.push(before + block.iter().filter(|byte| is_first(**byte)).count());
+        }
+        Self { text, starts, characters }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Line and column of a byte, both counted from 1; columns count characters.
+    #[must_use]
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let mut byte = byte.min(self.text.len());
+        while !self.text.is_char_boundary(byte) {
+            byte += 1;
+        }
+        let line = self.starts.partition_point(|start| *start <= byte).max(1);
+        (line, self.before(byte) - self.before(self.starts[line - 1]) + 1)
+    }
+
+    /// The lines that a stretch touches, as one stretch of the text, and the number of the first.
+    #[must_use]
+    pub fn around(&self, span: Span) -> (Span, usize) {
+        let (first, _) = self.position(span.start);
+        let (last, _) = self.position(span.end.max(span.start));
+        let end = self.starts.get(last).copied().unwrap_or(self.text.len());
+        (Span { start: self.starts[first - 1], end }, first)
+    }
+
+    /// How many characters begin before a byte.
+    fn before(&self, byte: usize) -> usize {
+        let block = byte / BLOCK;
+        let rest = &self.text.as_bytes()[block * BLOCK..byte];
+        self.characters[block] + rest.iter().filter(|byte| is_first(**byte)).count()
+    }
+}
+
+/// Whether a byte is the first of a character.
+fn is_first(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn columns_count_characters() {
@@ -110,5 +169,15 @@ mod tests {
         assert_eq!(line_and_column(text, text.find('ß').unwrap()), (2, 4));
         assert_eq!(line_and_column(text, text.len()), (3, 1));
         assert_eq!(line_and_column(text, 999), (3, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn an_index_says_what_reading_the_text_says(text in "[aä€\n]{0,700}", byte in 0_usize..2000) {
+            prop_assert_eq!(Lines::new(&text).position(byte), line_and_column(&text, byte));
+            let (around, line) = Lines::new(&text).around(Span { start: byte, end: byte + 3 });
+            prop_assert!(text.is_char_boundary(around.start) && text.is_char_boundary(around.end));
+            prop_assert_eq!(line_and_column(&text, around.start), (line, 1));
+        }
     }
 }

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::{Audit, Meaning, meaning};
+use crate::audit::{Audit, Meaning, meaning, near};
 use crate::facts::Facts;
 use crate::hazard::{Answer, Circumstances};
 use crate::name::FeatureName;
-use crate::platform::{PLATFORMS, Platform};
+use crate::platform::PLATFORMS;
 use crate::policy::device::PROFILES;
+use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::rules::refusal;
 
@@ -24,21 +25,32 @@ pub struct Import {
     pub text: String,
     /// Tags that are not in it, each with the reason.
     pub dropped: Vec<(String, String)>,
-    /// Kept features and what each lacks: `tags` refuses the policy until these are decided.
+    /// Kept features and what each lacks: `check` reports each until it is decided.
     pub open: BTreeSet<(FeatureName, FeatureName)>,
     /// How many reasons are to be written.
     pub reasons: usize,
 }
 
-/// Makes a policy of an audit. `source` says what it was made from; `goarch` is the processor where that is known;
-/// `prices` gives what was measured of a feature, a sentence each.
+/// The parts of a policy that its decisions do not say.
+#[derive(Debug, Clone, Default)]
+pub struct Settings<'a> {
+    /// The origin of the decisions, for a comment.
+    pub source: &'a str,
+    /// The processor, if it is known from a binary; else the text may state it.
+    pub goarch: Option<&'a str>,
+    /// The device profile, if one was named.
+    pub device: Option<&'a str>,
+    /// A policy whose reasons are taken over for decisions that are the same there.
+    pub reasons: Option<&'a Policy>,
+}
+
+/// Makes a policy of an audit. `prices` yields the measured costs of a feature, a sentence each.
 ///
-/// Gives nothing for an audit of a list that can't be made, is not wholly known, or is of a line that is not.
+/// Returns `None` for an audit of a list that can't be made, that is not wholly known, or whose release line is unknown.
 #[must_use]
 pub fn import(
     audit: &Audit,
-    source: &str,
-    goarch: Option<&str>,
+    settings: &Settings<'_>,
     facts: &Facts,
     prices: impl Fn(&FeatureName) -> Vec<String>,
 ) -> Option<Import> {
@@ -46,33 +58,77 @@ pub fn import(
     let needed = registry.releases.range(..=audit.release).next_back().or(registry.releases.iter().next())?.1.go;
     let go = audit.go.unwrap_or(needed);
     let (extra, dropped) = others(audit, registry, facts);
-    let target = target(goarch);
-    let profiles = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
     let mut text = format!(
-        "# Made by `import` from {source}. Each decision is what that comes to; no reason came with it.\n\
+        "# yaml-language-server: $schema=docs/featureset.schema.json\n\
+         # Made by `import` from {}. Each decision is what that comes to; no reason came with it.\n\
          # Write one behind every `keep:` and `omit:`: what it changes on this device. `check` shows what is open.\n\
-         tailscale: {}\ngo: {go}\n\n# Where it runs: `device: {{ profile: … }}`, one of {profiles}.\n",
-        audit.release
+         tailscale: {}\ngo: {go}\n\n",
+        settings.source, audit.release
     );
+    text += &match settings.device {
+        Some(device) => format!("device: {{ profile: {device} }}\n"),
+        None => {
+            let profiles = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
+            format!("# Where it runs: `device: {{ profile: … }}`, one of {profiles}.\n")
+        }
+    };
+    if !extra.is_empty() || audit.is_packed {
+        text += "\nbuild:\n";
+    }
+    if audit.is_packed {
+        text += "  pack: upx\n";
+    }
     if !extra.is_empty() {
-        text += "\nbuild:\n  extra_tags:\n";
+        text += "  extra_tags:\n";
         text += &extra.iter().map(|tag| format!("    {tag}:\n")).collect::<String>();
     }
-    let remark = if goarch.is_some() { "" } else { " # Which processors it is for was not told." };
-    text += &format!("\ntargets:\n  {}: {{ platform: {} }}{remark}\n\nfeatures:\n", target.goarch, target.name);
+    text += "\ntargets:\n";
+    text += &targets(audit, settings.goarch);
+    text += "\nfeatures:\n";
+    let mut reasons = registry.features.len() + extra.len();
     for name in registry.features.keys() {
-        let verdict = if audit.kept.contains(name) { "keep" } else { "omit" };
+        let verdict = if audit.kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
+        let word = if verdict == Verdict::Keep { "keep" } else { "omit" };
+        let known = settings.reasons.and_then(|policy| policy.features.get(name));
+        if let Some(decision) = known.filter(|known| known.verdict == verdict && !known.reason.trim().is_empty()) {
+            text += &format!("  {name}:\n    {word}: >-\n");
+            text += &wrapped(&decision.reason).iter().map(|line| format!("      {line}\n")).collect::<String>();
+            reasons -= 1;
+            continue;
+        }
         let known = [needs(registry, name), hazards(audit, facts, name), prices(name)].concat();
         let comments: String =
             known.iter().flat_map(|sentence| wrapped(sentence)).map(|line| format!("    # {line}\n")).collect();
-        text += &format!("  {name}:\n{comments}    {verdict}:\n");
+        text += &format!("  {name}:\n{comments}    {word}:\n");
     }
     let lacks = |name: &FeatureName| {
         let needs = registry.requires(name).into_iter().filter(|need| !audit.kept.contains(need));
         needs.map(|need| (name.clone(), need)).collect::<Vec<_>>()
     };
     let open = audit.kept.iter().flat_map(lacks).collect();
-    Some(Import { text, dropped, open, reasons: registry.features.len() + extra.len() })
+    Some(Import { text, dropped, open, reasons })
+}
+
+/// The targets: the platforms that the text states, else one that can be changed.
+fn targets(audit: &Audit, goarch: Option<&str>) -> String {
+    let stated: BTreeSet<&str> = match goarch {
+        Some(goarch) => BTreeSet::from([goarch]),
+        None => audit.facts.get("GOARCH").into_iter().flatten().map(String::as_str).collect(),
+    };
+    let levels: BTreeSet<&str> =
+        ["GOARM", "GOMIPS"].iter().filter_map(|name| audit.facts.get(name)).flatten().map(String::as_str).collect();
+    let mut lines = String::new();
+    for goarch in &stated {
+        let of_processor = || PLATFORMS.iter().filter(|platform| platform.goarch == *goarch);
+        let stated = of_processor().find(|platform| platform.level.is_some_and(|(_, level)| levels.contains(level)));
+        if let Some(platform) = stated.or_else(|| of_processor().next()) {
+            lines += &format!("  {goarch}: {{ platform: {} }}\n", platform.name);
+        }
+    }
+    match lines.is_empty() {
+        true => "  amd64: { platform: linux/amd64 } # The text does not say which processors it is for.\n".to_owned(),
+        false => lines,
+    }
 }
 
 /// Tags that are about no feature: those that go along, and those that a policy can't carry.
@@ -95,17 +151,14 @@ fn others<'a>(audit: &'a Audit, registry: &Registry, facts: &Facts) -> (Vec<&'a 
             Meaning::OmitsCli => "it does nothing: `cli` is left out by not being brought in".to_owned(),
             Meaning::Positive(_) => "it does nothing: it is the name of a feature".to_owned(),
             Meaning::Absent { .. } => format!("it does nothing: {} has no such feature", registry.line),
-            Meaning::Unknown { .. } => "it does nothing: it is none of Tailscale's".to_owned(),
+            Meaning::Unknown => {
+                let near = near(tag, registry).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                format!("it does nothing: it is none of Tailscale's{near}")
+            }
         };
         dropped.push((tag.clone(), why));
     }
     (extra, dropped)
-}
-
-/// The target that stands in the policy: that of the processor, or one that can be changed.
-fn target(goarch: Option<&str>) -> &'static Platform {
-    let of = |goarch: &str| PLATFORMS.iter().find(|platform| platform.goarch == goarch);
-    goarch.and_then(of).or_else(|| of("amd64")).unwrap_or(&PLATFORMS[0])
 }
 
 fn needs(registry: &Registry, name: &FeatureName) -> Vec<String> {
@@ -181,7 +234,8 @@ mod tests {
     fn imported(tags: &str, on: &str) -> (Audit, Import) {
         let asked = Asked { release: on.parse().ok(), ..Asked::default() };
         let audit = audit(&List::line(tags, "a line"), &asked, Facts::embedded()).unwrap();
-        let import = import(&audit, "a line", None, Facts::embedded(), |_| Vec::new()).unwrap();
+        let settings = Settings { source: "a line", ..Settings::default() };
+        let import = import(&audit, &settings, Facts::embedded(), |_| Vec::new()).unwrap();
         (audit, import)
     }
 
@@ -219,7 +273,8 @@ mod tests {
         let price = |name: &FeatureName| {
             if name.as_str() == "ssh" { vec!["Measured on arm64: +1 kB.".to_owned()] } else { Vec::new() }
         };
-        let text = import(&audit, "a line", Some("arm64"), Facts::embedded(), price).unwrap().text;
+        let settings = Settings { source: "a line", goarch: Some("arm64"), ..Settings::default() };
+        let text = import(&audit, &settings, Facts::embedded(), price).unwrap().text;
         assert!(text.contains("    # Measured on arm64: +1 kB.\n    keep:\n"), "{text}");
         assert!(text.contains("  arm64: { platform: linux/arm64 }\n"), "{text}");
     }

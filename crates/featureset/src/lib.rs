@@ -3,7 +3,7 @@
 //! Tailscale can be built without most of its features: each has a Go build tag `ts_omit_NAME`. A
 //! *policy* (featureset.yaml) decides each of them and says why; this crate holds what is known of upstream
 //! and judges the one by the other. It is pure: strings come in, values go out. Files, processes, the
-//! network and the clock belong to `xtask`; tests/house.rs holds the crate to that.
+//! network and the clock belong to `xtask`; tests/it/tidy.rs holds the crate to that.
 //!
 //! Data flows one way:
 //!
@@ -23,7 +23,7 @@
 //! - [`change`]: what a reviewer must know of the step from one policy to another
 //! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
-//! - [`script`], [`audit`], [`import`]: the tag lines in what someone else wrote, what they mean, and a policy made of one
+//! - [`audit`], [`import`]: tag lists and recipes that others wrote, what they mean, and a policy made of one
 
 pub mod audit;
 pub mod change;
@@ -33,6 +33,7 @@ pub mod facts;
 pub mod finding;
 pub mod hazard;
 pub mod import;
+mod limits;
 pub mod name;
 pub mod platform;
 pub mod policy;
@@ -42,6 +43,5 @@ pub mod registry;
 pub mod release;
 pub mod rules;
 pub mod schema;
-pub mod script;
 pub mod selection;
 pub mod upgrade;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::LONGEST_NAME;
+
 /// The name of a Tailscale feature as upstream's registry spells it, such as `cachenetmap`.
 ///
 /// Holds only what can stand in a list of build tags: ASCII letters, digits, `_` and `-`.
@@ -99,14 +101,21 @@ impl From<FeatureName> for String {
 
 /// The candidate nearest to a misspelled word, if one is near enough to be what was meant.
 ///
-/// Case, `-` and `_` don't count; up to a third of the letters may differ.
+/// Case, `-` and `_` don't count; up to a third of the letters may differ. A word that is longer than any name has none.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
+    if word.len() > LONGEST_NAME {
+        return None;
+    }
     let word = plain(word);
+    let most = |candidate: &str| candidate.len().max(3) / 3;
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &plain(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(3)) / 3)
+        .map(|candidate| (plain(candidate), candidate))
+        // The distance is at least the difference of the lengths.
+        .filter(|(plain, candidate)| plain.len().abs_diff(word.len()) <= most(candidate))
+        .map(|(plain, candidate)| (strsim::damerau_levenshtein(&word, &plain), candidate))
+        .filter(|(distance, candidate)| *distance <= most(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -135,5 +144,6 @@ mod tests {
         assert_eq!(nearest("cachnetmap", names), Some("cachenetmap"));
         assert_eq!(nearest("desktop-sessions", names), Some("desktop_sessions"));
         assert_eq!(nearest("quic", names), None);
+        assert_eq!(nearest(&"dns".repeat(100_000), names), None);
     }
 }

@@ -3,7 +3,6 @@
 pub mod device;
 mod document;
 pub mod edit;
-pub(crate) mod locate;
 mod pin;
 mod places;
 mod reader;
@@ -238,7 +237,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 #[must_use]
 pub fn format_size(bytes: u64) -> String {
     if bytes >= 1_000_000 {
-        let hundredths = (bytes + 5_000) / 10_000;
+        let hundredths = bytes.saturating_add(5_000) / 10_000;
         format!("{}.{:02} MB", hundredths / 100, hundredths % 100)
     } else if bytes >= 1_000 {
         format!("{} kB", (bytes + 500) / 1_000)
@@ -265,6 +264,7 @@ mod tests {
         assert_eq!(format_size(3_748_272), "3.75 MB");
         assert_eq!(format_size(99_308), "99 kB");
         assert_eq!(format_size(999), "999 B");
+        assert_eq!(format_size(u64::MAX), "18446744073709.55 MB");
     }
 
     proptest! {

@@ -153,15 +153,8 @@ pub fn hazards<'a>(text: &'a str, reading: &'a Reading, facts: &'a Facts) -> Vec
 }
 
 /// The rules whose findings hold back even the tag line, wherever they stand.
-const UNDECIDABLE: &[&str] = &[
-    "malformed-yaml",
-    "missing-key",
-    "open-dependency",
-    "reserved-tag",
-    "undecided-feature",
-    "unknown-release-line",
-    "unsupported-yaml",
-];
+const UNDECIDABLE: &[&str] =
+    &["malformed-yaml", "missing-key", "reserved-tag", "undecided-feature", "unknown-release-line", "unsupported-yaml"];
 
 /// Whether a finding holds back the tag line: without what it is about, the line would say what nobody decided.
 ///

@@ -1,44 +1,28 @@
-//! What a Go executable says of itself.
+//! Reads and rewrites Go executables.
 //!
-//! [`identify`] reads the platform of an ELF file, and [`build_info`] the build information that the Go
-//! linker leaves in its `.go.buildinfo` section: the toolchain, the modules with their checksums, and the
-//! settings of the build. [`kind`] tells any file: what is not Go, what was packed or cut off, what lost its build
-//! information. [`tailscale`] reads which release of Tailscale is in a program. [`slim`] leaves out of a binary what only tracebacks show, and [`symbols`] reads it back from the one as
-//! linked. Pure: bytes in, values out; every
-//! offset is checked.
+//! - [`classify`] classifies any file: a Go executable, or the reason it is not one.
+//! - [`identify`] reads the platform of an ELF file.
+//! - [`build_info`] reads the build information that Go's linker writes: the toolchain, the modules
+//!   with their checksums, and the build settings.
+//! - [`tailscale`] finds the Tailscale release in a program.
+//! - [`pclntab`] removes from the function table what only tracebacks use, and [`symbols`] resolves
+//!   such a traceback with the binary as linked.
+//!
+//! The crate performs no I/O: bytes in, values out. Every offset is checked.
 
 mod buildinfo;
+mod classify;
 mod elf;
-mod kind;
-pub mod slim;
+mod error;
+mod func_name;
+mod limits;
+pub mod pclntab;
+mod segments;
 pub mod symbols;
 pub mod tailscale;
 
 pub use buildinfo::{BuildInfo, Module, build_info};
+pub use classify::{FileKind, classify};
 pub use elf::{Identity, build_id, identify};
-pub use kind::{Kind, kind};
-
-use std::fmt;
-
-/// Why a file can't be read as what it was taken for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unreadable {
-    /// Not an ELF file, or a damaged one; the parser's words.
-    NotElf(String),
-    /// An ELF file without build information: not made by Go, packed, or stripped of it.
-    NoBuildInfo,
-    /// Build information that is cut off or in a form that Go 1.18 and later don't write.
-    BadBuildInfo(&'static str),
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotElf(why) => write!(f, "not an ELF file: {why}"),
-            Self::NoBuildInfo => f.write_str("no Go build information: not made by Go, packed, or stripped of it"),
-            Self::BadBuildInfo(why) => write!(f, "damaged Go build information: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Unreadable {}
+pub use error::{Refused, Unreadable};
+pub use segments::executable_segments;

@@ -1,52 +1,57 @@
-//! Which Tailscale is in a program of Go's: what its build information says, and, where that is `(devel)`, what its data says.
+//! Finds the Tailscale release in a Go executable: in the build information, or in the data if that
+//! says `(devel)`.
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
-use crate::{BuildInfo, Module};
+use crate::buildinfo::{BuildInfo, Module};
+use crate::elf::with_names;
 
-/// The module that Tailscale is.
+/// The path of Tailscale's module.
 pub const MODULE: &str = "tailscale.com";
 
-/// How Tailscale is in a program.
+/// The role of Tailscale in a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The daemon, `tailscale.com/cmd/tailscaled`; with the build tag `ts_include_cli` it is the command too.
+    /// The daemon, `tailscale.com/cmd/tailscaled`; with the build tag `ts_include_cli` also the
+    /// command.
     Daemon,
-    /// The command alone, `tailscale.com/cmd/tailscale`.
+    /// The command, `tailscale.com/cmd/tailscale`.
     Command,
-    /// Another program of Tailscale's own module.
+    /// Another program of Tailscale's module.
     Tool,
-    /// A program of someone else's that holds Tailscale as a library, as those with tsnet do.
+    /// A program of another module that uses Tailscale as a library, for example through tsnet.
     Library,
 }
 
-/// Where the version of Tailscale was read.
+/// The source of the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The version of the module, in the build information.
+    /// The module version in the build information.
     Module,
-    /// `-ldflags`, in the build information. Go leaves them out of it under `-trimpath`.
+    /// `-ldflags` in the build information. With `-trimpath` Go does not record them.
     LinkerFlags,
-    /// The variable that the linker set, found by its symbol.
+    /// The variable set by the linker, found by its symbol.
     Symbol,
-    /// A text in the form of upstream's own stamp, `1.98.5-t012345678`: the only one in the program.
+    /// The only string in the program with the form of upstream's version stamp,
+    /// `1.98.5-t012345678`.
     Stamp,
-    /// The embedded VERSION.txt of the source: the only text of its form in the program.
+    /// The only string in the program with the form of upstream's embedded VERSION.txt.
     VersionFile,
 }
 
-/// What is known of the Tailscale in a program.
+/// The Tailscale in a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tailscale {
-    /// How it is in there.
+    /// Its role.
     pub role: Role,
-    /// Its version without a leading `v`, such as `1.98.5`, or a longer stamp; nothing where the program does not say.
+    /// Its version without a leading `v`, such as `1.98.5`, or a longer stamp. `None` if it was not
+    /// found.
     pub version: Option<(String, Source)>,
-    /// Whether another module or folder stood in the place of Tailscale's: a fork, perhaps.
+    /// Whether a `replace` directive replaced Tailscale's module. It may be a fork.
     pub replaced: bool,
 }
 
-/// Reads which Tailscale is in a program; nothing if none is.
+/// Finds Tailscale in a program. `None` if the program does not contain it.
 #[must_use]
 pub fn tailscale(bytes: &[u8], info: &BuildInfo) -> Option<Tailscale> {
     let own = info.main.as_ref().filter(|main| main.path == MODULE);
@@ -62,23 +67,24 @@ pub fn tailscale(bytes: &[u8], info: &BuildInfo) -> Option<Tailscale> {
         return None;
     }
     let version = module
-        .and_then(of_module)
+        .and_then(module_version)
         .map(|version| (version, Source::Module))
-        .or_else(|| of_linker_flags(info).map(|version| (version, Source::LinkerFlags)))
-        .or_else(|| of_symbol(bytes).map(|version| (version, Source::Symbol)))
-        .or_else(|| only(bytes, stamp).map(|version| (version, Source::Stamp)))
-        .or_else(|| only(bytes, version_file).map(|version| (version, Source::VersionFile)));
+        .or_else(|| linker_flag_version(info).map(|version| (version, Source::LinkerFlags)))
+        .or_else(|| symbol_version(bytes).map(|version| (version, Source::Symbol)))
+        .or_else(|| unique_version(bytes, stamp_len).map(|version| (version, Source::Stamp)))
+        .or_else(|| unique_version(bytes, version_file_len).map(|version| (version, Source::VersionFile)));
     Some(Tailscale { role, version, replaced: module.is_some_and(|module| module.replaced) })
 }
 
-/// The version of a module, unless it was built from a folder (`(devel)`) or between two releases (`v0.0.0-…`, `v1.99.0-pre…`).
-fn of_module(module: &Module) -> Option<String> {
+/// Returns the version of a module if it is a release. It is not one if the module was built from a
+/// directory (`(devel)`) or between two releases (`v0.0.0-…`, `v1.99.0-pre…`).
+fn module_version(module: &Module) -> Option<String> {
     let version = module.version.strip_prefix('v')?;
     let version = version.strip_suffix("+dirty").unwrap_or(version);
     is_release(version).then(|| version.to_owned())
 }
 
-/// Whether a text is three numbers with dots between.
+/// Whether a text is three numbers separated by dots.
 fn is_release(text: &str) -> bool {
     let mut parts = text.split('.');
     let numbers = parts.by_ref().take(3).filter(|part| is_number(part)).count();
@@ -89,8 +95,8 @@ fn is_number(text: &str) -> bool {
     (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `-X tailscale.com/version.shortStamp=…`, or the long one.
-fn of_linker_flags(info: &BuildInfo) -> Option<String> {
+/// Returns the value of `-X tailscale.com/version.shortStamp=…`, or of `longStamp`.
+fn linker_flag_version(info: &BuildInfo) -> Option<String> {
     let flags = info.settings.get("-ldflags")?;
     ["tailscale.com/version.shortStamp=", "tailscale.com/version.longStamp="].iter().find_map(|name| {
         let (_, value) = flags.split_once(name)?;
@@ -99,31 +105,32 @@ fn of_linker_flags(info: &BuildInfo) -> Option<String> {
     })
 }
 
-/// The text behind the symbol that the linker makes for `-X`.
-fn of_symbol(bytes: &[u8]) -> Option<String> {
+/// Returns the string of the symbol that the linker creates for `-X`.
+fn symbol_version(bytes: &[u8]) -> Option<String> {
     let file = object::File::parse(bytes).ok()?;
-    let names = ["tailscale.com/version.shortStamp.str", "tailscale.com/version.longStamp.str"];
-    names.iter().find_map(|name| {
-        let symbol = file.symbols().find(|symbol| symbol.name() == Ok(name))?;
+    let names: [&[u8]; 2] = [b"tailscale.com/version.shortStamp.str", b"tailscale.com/version.longStamp.str"];
+    names.iter().find_map(|expected| {
+        let (_, symbol) = with_names(file.symbols(), ObjectSymbol::name_bytes).find(|(name, _)| name == expected)?;
         let section = file.section_by_index(symbol.section_index()?).ok()?;
-        // A stamp is short; a length that is made up must not make a text of the whole file.
+        // A stamp is short. Do not trust the recorded length of a hostile file.
         let text = section.data_range(symbol.address(), symbol.size().min(128)).ok()??;
         let text = std::str::from_utf8(text).ok()?.trim_end_matches('\0');
         Some(text.to_owned()).filter(|text| !text.is_empty())
     })
 }
 
-/// What `at` finds in the bytes, if it finds the same text wherever it finds one. It is given every place where three numbers
-/// with dots begin: the text from there on, and how long the numbers are. Go puts one text behind the other without anything
-/// between, so a digit may stand before.
-fn only(bytes: &[u8], at: fn(&[u8], usize) -> Option<usize>) -> Option<String> {
+/// Returns the version that `version_len` recognizes, if it is the same everywhere in the bytes.
+/// `version_len` gets the text from each release number on, and the length of that number. It
+/// returns the length of the whole version. A digit may precede the release number, because Go
+/// stores strings without separators.
+fn unique_version(bytes: &[u8], version_len: fn(&[u8], usize) -> Option<usize>) -> Option<String> {
     let mut found: Option<&[u8]> = None;
     for start in bytes.windows(2).enumerate().filter(|(_, pair)| *pair == b"1.").map(|(start, _)| start) {
         if start > 0 && bytes[start - 1] == b'.' {
             continue;
         }
         let rest = &bytes[start..];
-        let Some(end) = numbers(rest).and_then(|end| at(rest, end)) else { continue };
+        let Some(end) = release_len(rest).and_then(|end| version_len(rest, end)) else { continue };
         if found.is_some_and(|found| found != &rest[..end]) {
             return None;
         }
@@ -132,23 +139,25 @@ fn only(bytes: &[u8], at: fn(&[u8], usize) -> Option<usize>) -> Option<String> {
     found.map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
-/// The length of three numbers with dots between at the beginning of a text.
-fn numbers(text: &[u8]) -> Option<usize> {
-    const LONGEST: usize = 17;
-    let beginning = &text[..LONGEST.min(text.len())];
-    let end = beginning.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
-    std::str::from_utf8(&beginning[..end]).is_ok_and(is_release).then_some(end)
+/// Returns the length of the release number at the start of a text.
+fn release_len(text: &[u8]) -> Option<usize> {
+    const MAX_LEN: usize = 17;
+    let start = &text[..MAX_LEN.min(text.len())];
+    let end = start.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    std::str::from_utf8(&start[..end]).is_ok_and(is_release).then_some(end)
 }
 
-/// `1.98.5-t012345678`: upstream's `cmd/mkversion` puts nine digits of the commit behind the release.
-fn stamp(text: &[u8], end: usize) -> Option<usize> {
+/// Recognizes `1.98.5-t012345678`. Upstream's `cmd/mkversion` appends nine digits of the commit to
+/// the release.
+fn stamp_len(text: &[u8], end: usize) -> Option<usize> {
     const DIGITS: usize = 9;
     let commit = text[end..].strip_prefix(b"-t")?.get(..DIGITS)?;
     commit.iter().all(u8::is_ascii_hexdigit).then_some(end + 2 + DIGITS)
 }
 
-/// `1.98.5` and a line break: what VERSION.txt holds, and no other text of a program does.
-fn version_file(text: &[u8], end: usize) -> Option<usize> {
+/// Recognizes `1.98.5` followed by a line break, the content of VERSION.txt. No other string has
+/// this form.
+fn version_file_len(text: &[u8], end: usize) -> Option<usize> {
     (text.get(end) == Some(&b'\n')).then_some(end)
 }
 
@@ -169,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn the_role_is_that_of_the_main_package() {
+    fn role_is_that_of_the_main_package() {
         let role = |path: &str, main: &str, dependency: &str| {
             let info = info(path, module(main, "v1.2.3"), vec![module(dependency, "v1.98.5")]);
             tailscale(b"", &info).map(|found| found.role)
         };
         assert_eq!(role("tailscale.com/cmd/tailscaled", "tailscale.com", "x"), Some(Role::Daemon));
-        // Built from a module of its own that only requires Tailscale.
+        // Built in a separate module that only requires Tailscale.
         assert_eq!(role("tailscale.com/cmd/tailscaled", "generated", "tailscale.com"), Some(Role::Daemon));
         assert_eq!(role("tailscale.com/cmd/tailscale", "tailscale.com", "x"), Some(Role::Command));
         assert_eq!(role("tailscale.com/cmd/derper", "tailscale.com", "x"), Some(Role::Tool));
@@ -184,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_comes_from_where_it_is_surest() {
+    fn version_comes_from_the_most_reliable_source() {
         let mut built = info("tailscale.com/cmd/tailscaled", module(MODULE, "v1.98.5+dirty"), vec![]);
         assert_eq!(version(tailscale(b"", &built)), Some(("1.98.5".to_owned(), Source::Module)));
         built.main = Some(module(MODULE, "(devel)"));
@@ -196,7 +205,7 @@ mod tests {
         assert_eq!(version(tailscale(data, &built)), Some(("1.98.2-t012345678".to_owned(), Source::Stamp)));
         let data = b"x1.98.1\nand again 51.98.1\n, 3.1.98.2\n 1.2.3.4\n";
         assert_eq!(version(tailscale(data, &built)), Some(("1.98.1".to_owned(), Source::VersionFile)));
-        assert_eq!(version(tailscale(b"1.98.1\n1.98.2\n", &built)), None, "never guessed");
+        assert_eq!(version(tailscale(b"1.98.1\n1.98.2\n", &built)), None, "two candidates");
         assert_eq!(version(tailscale(b"", &built)), None);
         built.main = Some(module(MODULE, "v1.99.0-pre.0.20260101000000-abcdefabcdef"));
         assert_eq!(version(tailscale(b"", &built)), None, "between two releases");

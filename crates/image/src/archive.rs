@@ -1,7 +1,7 @@
 //! The archive that RouterOS imports: manifest.json, a configuration and one plain layer, in the form of `docker save`.
 //!
-//! RouterOS takes no compressed layer and no OCI layout from a file, and a platform is chosen before it is copied to
-//! the router, so there is exactly one. Names, times and owners are fixed: the same image gives the same bytes.
+//! RouterOS imports neither compressed layers nor OCI layouts from a file. The archive has exactly one platform.
+//! Names, times and owners are fixed: the same image has the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use crate::platform::Platform;
 use crate::root::{self, COMMAND, Contents, ENTRYPOINT, PROGRAM, STATE};
 use crate::sha256;
 
-/// The label that holds the digest of the binary inside.
+/// The label with the digest of the binary.
 pub const BINARY_LABEL: &str = "tailscale-featureset.binary.sha256";
 
-/// The time of the image, the same as that of its files.
+/// The creation time, equal to that of the files.
 const CREATED: &str = "2000-01-01T00:00:00Z";
 
-/// What an archive is made from.
+/// The input of an archive.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// The processor.
+    /// The platform.
     pub platform: Platform,
-    /// The name by which `docker load` and podman know it, such as `tailscale-routeros:1.102.5-arm64`.
+    /// The name for `docker load` and podman, such as `tailscale-routeros:1.102.5-arm64`.
     pub tag: String,
-    /// What goes into the root.
+    /// The content of the root file system.
     pub contents: Contents,
-    /// What the image says of itself.
+    /// The labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// An archive.
+/// A written archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
     /// The whole file.
@@ -42,7 +42,7 @@ pub struct Archive {
     pub layer: String,
 }
 
-/// The program that the container runs first, and the arguments that it gets.
+/// Returns the container's entrypoint and its argument.
 #[must_use]
 pub fn command(has_shell: bool) -> (String, String) {
     let first = if has_shell { ENTRYPOINT } else { PROGRAM };
@@ -52,7 +52,7 @@ pub fn command(has_shell: bool) -> (String, String) {
 /// Writes the archive.
 ///
 /// # Errors
-/// Where the archive's writer refuses a path or a length; none of ours is refused.
+/// If the tar writer refuses a path or a length, which does not happen with these.
 pub fn write(image: &Image) -> std::io::Result<Archive> {
     let layer = root::layer(&image.contents)?;
     let digest = sha256(&layer);
@@ -72,7 +72,7 @@ pub fn write(image: &Image) -> std::io::Result<Archive> {
     Ok(Archive { bytes: archive.into_inner()?, id, layer: digest })
 }
 
-/// The configuration, in the form of the OCI image specification, which Docker's own is.
+/// The configuration, as in the OCI image specification, which Docker's format equals.
 fn config(image: &Image, layer: &str) -> Value {
     let (first, argument) = command(image.contents.shell.is_some());
     let mut config = json!({
@@ -113,25 +113,25 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_same_image_gives_the_same_bytes() {
+    fn archive_is_deterministic() {
         let image = sample(Platform::ArmV5);
         assert_eq!(write(&image).unwrap(), write(&image).unwrap());
     }
 
     #[test]
-    fn the_archive_says_what_it_is() {
+    fn archive_manifest_and_configuration() {
         for platform in [Platform::ArmV5, Platform::Arm64] {
             let archive = write(&sample(platform)).unwrap();
-            let mut shown = String::new();
+            let mut text = String::new();
             for entry in tar::Archive::new(&archive.bytes[..]).entries().unwrap() {
                 let mut entry = entry.unwrap();
-                shown += &format!("{}\n", entry.path().unwrap().display());
+                text += &format!("{}\n", entry.path().unwrap().display());
                 if entry.path().unwrap().extension().is_some_and(|end| end == "json") {
                     let value: Value = serde_json::from_reader(&mut entry).unwrap();
-                    shown += &format!("{value:#}\n");
+                    text += &format!("{value:#}\n");
                 }
             }
-            insta::assert_snapshot!(shown);
+            insta::assert_snapshot!(text);
         }
     }
 }

@@ -1,29 +1,32 @@
-//! Images that RouterOS imports: written, read with suspicion, and installed; and the packages of others, looked into.
+//! Images for RouterOS: writing, linting and installing them; and scanning other projects' packages.
 //!
-//! Bytes come in, bytes and values go out. Files, processes, the network and the clock belong to `xtask`; tests/house.rs holds
-//! the crate to that. The modules in reading order:
+//! The functions take and return bytes and values. Files, processes, the network and the clock belong to the command-line
+//! crate; tests/it/tidy.rs enforces that. The modules in reading order:
 //!
 //! - [`platform`]: the processors that RouterOS runs containers on
 //! - [`shells`]: the shells that an image can hold, pinned in one table
-//! - [`root`]: the root file system as one layer, and what each part of it costs
+//! - [`root`]: the root file system as one layer, and the size of each part
 //! - [`archive`]: that layer as the archive that `/container/add file=…` takes
-//! - [`sbom`]: the list of what is inside, for programs that look for known holes
-//! - [`lint`]: a verdict on any archive, hostile ones included
-//! - [`unpack`]: the programs in what others ship: packages, images and archives
+//! - [`sbom`]: the list of components, for vulnerability scanners
+//! - [`lint`]: checks of any archive, including hostile ones
+//! - [`scan`]: finds programs in packages, images and archives of other projects
+//! - [`limits`]: limits on archives
 //! - [`routeros`]: the commands that install an image on a router, for each version of RouterOS
 
 pub mod archive;
+pub mod limits;
 pub mod lint;
 pub mod platform;
 pub mod root;
 pub mod routeros;
 pub mod sbom;
+pub mod scan;
 pub mod shells;
-pub mod unpack;
+mod tar_records;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of bytes, in hexadecimal.
+/// Returns the SHA-256 of bytes, in hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -7,25 +7,17 @@ mod layers;
 mod members;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
 pub use table::{LINTS, Lint};
 
+use crate::limits::{LONGEST_DESCRIPTION, MOST_ALIKE, MOST_LAYERS};
 use crate::platform::Platform;
 use crate::root::Part;
 pub(crate) use members::normal;
-use members::{Kind, Member};
-
-/// The largest archive that is read, in bytes. Nothing that a router has room for comes near.
-pub const LARGEST: u64 = 1 << 30;
-
-/// How many layers an image may have; Docker's own limit.
-const MOST_LAYERS: usize = 127;
-
-/// How many findings of one lint are told one by one.
-const MOST_ALIKE: usize = 20;
+use members::{Kind, Member, Room};
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +120,9 @@ fn look(archive: &[u8], expected: &Expected, identify: Identify<'_>, verdict: &m
         verdict.find("compressed-archive", "", format!("the archive itself is compressed with {format}"));
         return;
     }
-    let members = members::read(archive, "", verdict);
+    let mut room = Room::default();
+    let members = members::read(archive, "", &mut room, verdict);
+    twice(&members, verdict);
     if members.is_empty() {
         if !verdict.has_errors() {
             verdict.find("unreadable", "", "there is no file in it".to_owned());
@@ -148,9 +142,10 @@ fn look(archive: &[u8], expected: &Expected, identify: Identify<'_>, verdict: &m
         }
         return;
     };
-    let Some(image) = only_image(manifest.bytes, verdict) else { return };
+    let Some(image) = description(manifest, verdict).and_then(|bytes| only_image(bytes, verdict)) else { return };
     let config = member_named(&image["Config"], &files, verdict).and_then(|member| {
-        let value = serde_json::from_slice::<Value>(member.bytes).ok().filter(Value::is_object);
+        let bytes = description(member, verdict)?;
+        let value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
         if value.is_none() {
             verdict.find("bad-config", &shown(&member.path), "the configuration is not a JSON object".to_owned());
         }
@@ -160,7 +155,34 @@ fn look(archive: &[u8], expected: &Expected, identify: Identify<'_>, verdict: &m
     let Some(config) = config else { return };
     verdict.platform = platform(&config, expected, verdict);
     digests(&config, &layers, verdict);
-    layers::judge(&layers, &config, expected, identify, verdict);
+    layers::judge(&layers, &config, expected, identify, &mut room, verdict);
+}
+
+/// Finds members that are in the archive twice. A folder may be: it has nothing in it.
+fn twice(members: &[Member<'_>], verdict: &mut Verdict) {
+    let mut first: HashMap<&str, &Kind> = HashMap::new();
+    let mut found = BTreeSet::new();
+    for member in members {
+        let earlier = first.insert(&member.path, &member.kind);
+        if earlier.is_some_and(|kind| *kind != Kind::Folder || member.kind != Kind::Folder) {
+            found.insert(&member.path);
+        }
+    }
+    for path in found {
+        let path = shown(path);
+        verdict.find("member-twice", &path, format!("`{path}` is in the archive more than once"));
+    }
+}
+
+/// The bytes of a manifest or a configuration, unless it is longer than any.
+fn description<'a>(member: &Member<'a>, verdict: &mut Verdict) -> Option<&'a [u8]> {
+    if member.bytes.len() > LONGEST_DESCRIPTION {
+        let length = member.bytes.len();
+        let message = format!("it has {length} bytes; more than {LONGEST_DESCRIPTION} are not read");
+        verdict.find("absurd-size", &shown(&member.path), message);
+        return None;
+    }
+    Some(member.bytes)
 }
 
 /// The one image of the manifest.

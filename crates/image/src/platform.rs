@@ -1,11 +1,11 @@
-//! The processors that RouterOS runs containers on.
+//! The platforms on which RouterOS runs containers.
 
 use std::fmt;
 
-/// A processor, as container images name it.
+/// A platform, with the names of container images.
 ///
-/// RouterOS has containers on arm, arm64 and x86 alone (its documentation of `/container`). On arm the variant
-/// decides: the EN7562CT of the hEX Refresh and its siblings runs `v5` and nothing newer.
+/// RouterOS supports containers only on arm, arm64 and x86 (documentation of `/container`). On arm the variant
+/// matters: the EN7562CT of the hEX Refresh and similar routers runs only `v5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Platform {
     /// x86-64.
@@ -22,13 +22,13 @@ impl Platform {
     /// Every platform, in the order of their names.
     pub const ALL: [Self; 4] = [Self::Amd64, Self::Arm64, Self::ArmV5, Self::ArmV7];
 
-    /// The platform with a name such as `linux/arm/v7`.
+    /// Returns the platform with a name such as `linux/arm/v7`.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|platform| platform.name() == name)
     }
 
-    /// Such as `linux/arm/v7`.
+    /// Returns the name, such as `linux/arm/v7`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Platform {
         }
     }
 
-    /// The `architecture` of an image's configuration, which is Go's `GOARCH` too.
+    /// Returns the `architecture` of an image's configuration, which equals `GOARCH`.
     #[must_use]
     pub fn architecture(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Platform {
         }
     }
 
-    /// The `variant` of an image's configuration; only 32-bit ARM needs one.
+    /// Returns the `variant` of an image's configuration; only 32-bit ARM has one.
     #[must_use]
     pub fn variant(self) -> Option<&'static str> {
         match self {
@@ -59,7 +59,7 @@ impl Platform {
         }
     }
 
-    /// The architecture of Debian whose programs run on it.
+    /// Returns the Debian architecture whose programs run on it.
     #[must_use]
     pub fn debian(self) -> &'static str {
         match self {

@@ -1,31 +1,31 @@
-//! The root file system: which files stand where, as one layer, and what each costs on flash.
+//! The root file system as one layer, and the flash space of each file.
 
 use tar::{Builder, EntryType, Header};
 
 use crate::shells::Kind;
 
-/// The daemon, which is the command line too when it is called by that name.
+/// The daemon, which is also the command line if it is started under that name.
 pub const PROGRAM: &str = "usr/local/bin/tailscaled";
 
 /// The command line: a link to the daemon.
 pub const COMMAND: &str = "usr/local/bin/tailscale";
 
-/// What runs first where there is a shell.
+/// The entrypoint of images with a shell.
 pub const ENTRYPOINT: &str = "usr/local/bin/entrypoint.sh";
 
-/// The shell's file; `/bin` is a link to the folder it stands in.
+/// The shell's file; `/bin` is a link to its directory.
 pub const SHELL: &str = "usr/local/bin/sh";
 
-/// Where tailscaled keeps its state: the only volume.
+/// The state directory of tailscaled, the only volume.
 pub const STATE: &str = "var/lib/tailscale";
 
-/// The script that runs first.
+/// The entrypoint script.
 pub const ENTRYPOINT_SCRIPT: &str = include_str!("../entrypoint.sh");
 
-/// The time of every file: the first second of 2000. It is older than any image and new enough that no tool warns.
+/// The time of every file: the first second of 2000. It is older than any image, and recent enough that tools do not warn.
 pub const TIME: u64 = 946_684_800;
 
-/// The unit in which file systems hand out space, and `du` counts it.
+/// The block size of file systems, which `du` counts.
 pub const BLOCK: u64 = 4096;
 
 /// The shell of an image.
@@ -33,27 +33,27 @@ pub const BLOCK: u64 = 4096;
 pub struct Shell {
     /// The program's bytes.
     pub bytes: Vec<u8>,
-    /// Which one it is; nothing for one from elsewhere, which gets the name `sh` and no other.
+    /// The kind of shell; `None` for a custom shell, which gets only the name `sh`.
     pub kind: Option<Kind>,
 }
 
-/// What goes into the image.
+/// The content of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// The combined daemon and command line.
     pub program: Vec<u8>,
-    /// The shell, if there is to be one. Without it there is no entrypoint either: the daemon starts as it is.
+    /// The shell, if any. Without it, there is no entrypoint script, and the container starts the daemon directly.
     pub shell: Option<Shell>,
 }
 
-/// What one part of the root costs.
+/// The size of a part of the root file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its path without the leading slash, or what it stands for.
+    /// Its path without the leading slash, or a description.
     pub name: String,
     /// Its length in bytes.
     pub bytes: u64,
-    /// What it takes on flash, in bytes, as `du -sx` counts: whole blocks.
+    /// Its space on flash, in bytes of whole blocks, as `du -sx` counts.
     pub disk: u64,
 }
 
@@ -63,14 +63,14 @@ enum Node<'a> {
     Link(&'static str),
 }
 
-/// One of each: a path, what stands there, and its mode.
+/// A path, its node, and its mode.
 type Entry<'a> = (String, Node<'a>, u32);
 
 /// Every file of the root, sorted by path.
 ///
-/// `/bin` is a link, as in today's distributions, for a folder costs a block. `/etc` and `/var/run` are there because
-/// the runtime and the daemon write in them and make no folder: without /var/run the daemon puts its socket into the
-/// current folder (upstream's paths.DefaultTailscaledSocket).
+/// `/bin` is a link, as in current distributions, because a directory costs a block. `/etc` and `/var/run` exist because
+/// the runtime and the daemon write in them but don't create them: without /var/run, the daemon creates its socket in the
+/// current directory (upstream's paths.DefaultTailscaledSocket).
 fn entries(contents: &Contents) -> Vec<Entry<'_>> {
     let folders = ["etc", "usr", "usr/local", "usr/local/bin", "var", "var/lib", STATE, "var/run"];
     let mode = |path: &str| if path == STATE { 0o700 } else { 0o755 };
@@ -88,10 +88,10 @@ fn entries(contents: &Contents) -> Vec<Entry<'_>> {
     found
 }
 
-/// The root as one uncompressed layer. The same contents give the same bytes.
+/// Returns the root file system as one uncompressed layer. The same contents have the same bytes.
 ///
 /// # Errors
-/// Where the archive's writer refuses a path or a length; none of ours is refused.
+/// If the tar writer refuses a path or a length, which does not happen with these.
 pub fn layer(contents: &Contents) -> std::io::Result<Vec<u8>> {
     let mut layer = Builder::new(Vec::new());
     for (path, node, mode) in entries(contents) {
@@ -106,7 +106,7 @@ pub fn layer(contents: &Contents) -> std::io::Result<Vec<u8>> {
     layer.into_inner()
 }
 
-/// A header whose every field is stated: owner root, a fixed time, no names of users.
+/// Returns a header with fixed fields: owner root, a fixed time, no user names.
 pub(crate) fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);
@@ -118,11 +118,11 @@ pub(crate) fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
-/// What each part costs: the files by their paths, and all folders together. Links are stored in the folder's own space.
+/// Returns the size of each part: every file, and all directories together. Links are stored in the directory's block.
 #[must_use]
 pub fn parts(contents: &Contents) -> Vec<Part> {
     let mut parts = Vec::new();
-    // The root itself is a folder too.
+    // The root itself is a directory too.
     let mut folders = 1;
     for (name, node, _) in entries(contents) {
         match node {
@@ -138,7 +138,7 @@ pub fn parts(contents: &Contents) -> Vec<Part> {
     parts
 }
 
-/// What a file of this length takes: whole blocks.
+/// Returns the disk space of a file of this length, in whole blocks.
 #[must_use]
 pub fn on_disk(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK).saturating_mul(BLOCK)
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_holds_what_it_says_and_nothing_twice() {
+    fn layer_and_parts_of_every_shell() {
         let program = vec![7; 5000];
         let shell = |kind| Some(Shell { bytes: vec![1; 10], kind });
         let mksh = Contents { program: program.clone(), shell: shell(Some(Kind::Mksh)) };

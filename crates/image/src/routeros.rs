@@ -1,8 +1,8 @@
 //! The commands that install an image on a router.
 //!
-//! The syntax of `/container` changed from version to version of RouterOS. What is known of it was read from the data of
-//! Ansible's collection community.routeros (which begin with 7.15) and from reports of users; none of it was tried on a
-//! device. Below the first known version the commands are refused, above the last the newest are used.
+//! The syntax of `/container` differs between versions of RouterOS. Sources are the data of Ansible's collection
+//! community.routeros (from 7.15) and reports of users; nothing was tested on a device. Versions before the first known one
+//! are refused; later versions than the last known one get its commands.
 
 mod request;
 mod text;
@@ -12,25 +12,26 @@ pub use request::{Refusal, Request};
 pub use version::{FIRST, LAST, Version};
 
 use crate::root::STATE;
+use request::Values;
 use text::{address, guarded, quoted};
 
-/// The commands, and what to know before they are pasted.
+/// The commands, and warnings about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// The text, one command a line, each with its reason above it.
+    /// The text: one command per line, each after its reason.
     pub text: String,
-    /// What deserves attention: a version beyond the known ones.
+    /// Warnings, for example about an unknown version.
     pub warnings: Vec<String>,
 }
 
-/// Where the tailnet's addresses are (Tailscale's net/tsaddr).
+/// The address ranges of the tailnet (Tailscale's net/tsaddr).
 const TAILNET: &str = "100.64.0.0/10";
 const TAILNET6: &str = "fd7a:115c:a1e0::/48";
 
 /// Writes the commands for one version.
 ///
 /// # Errors
-/// A [`Refusal`] that names the value: a version below the known ones, or something that can't stand in its place.
+/// A [`Refusal`] that names the value: an unsupported version, or an invalid value.
 pub fn script(version: Version, request: &Request) -> Result<Script, Refusal> {
     let values = request.checked(version)?;
     let mut warnings = Vec::new();
@@ -43,18 +44,6 @@ pub fn script(version: Version, request: &Request) -> Result<Script, Refusal> {
         text += &section;
     }
     Ok(Script { text, warnings })
-}
-
-/// Values that were checked: none of them can leave its place.
-struct Values<'a> {
-    request: &'a Request,
-    /// The address of the container with the length of its network, and that of the router in it.
-    container: (String, String),
-    /// The network itself.
-    network: String,
-    /// The same for IPv6, if there is one.
-    container6: Option<(String, String)>,
-    routes: Vec<String>,
 }
 
 fn preface(version: Version, request: &Request, warnings: &[String]) -> String {

@@ -1,5 +1,5 @@
-//! The list of what is inside an image, as CycloneDX 1.5: the Go modules of the binary's own build information, Go's
-//! standard library, and the shell. Programs that look for known holes read it.
+//! The components of an image, as CycloneDX 1.5: the Go modules in the binary's build information, Go's standard library,
+//! and the shell. Vulnerability scanners read it.
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,13 @@ pub struct Module {
     pub path: String,
     /// Its version, such as `v1.102.5`.
     pub version: String,
-    /// Its checksum as go.sum has it, `h1:…`; empty where none is known.
+    /// Its checksum as go.sum has it, `h1:…`; empty if unknown.
     pub sum: String,
 }
 
-/// What an image is made of.
+/// The components of an image.
 #[derive(Debug, Clone)]
-pub struct Inside<'a> {
+pub struct Components<'a> {
     /// The image's name and version, such as `tailscale-routeros` and `1.102.5-arm64`.
     pub image: (&'a str, &'a str),
     /// The module that the binary is built from.
@@ -29,13 +29,13 @@ pub struct Inside<'a> {
     pub go: &'a str,
     /// The SHA-256 of the binary that ships.
     pub binary: &'a str,
-    /// The shell: its pin, if it is one of ours, and the SHA-256 of the file that ships.
+    /// The shell: its pin, if it is a pinned one, and the SHA-256 of the file that ships.
     pub shell: Option<(Option<&'a Pin>, &'a str)>,
 }
 
-/// The list. The same image gives the same list: it has no serial number and no time.
+/// Returns the CycloneDX document. It is deterministic: it has no serial number and no time.
 #[must_use]
-pub fn list(inside: &Inside<'_>) -> Value {
+pub fn list(inside: &Components<'_>) -> Value {
     let mut main = module("application", &inside.main);
     main["licenses"] = json!([{ "expression": "BSD-3-Clause" }]);
     main["hashes"] = json!([{ "alg": "SHA-256", "content": inside.binary }]);
@@ -60,7 +60,7 @@ pub fn list(inside: &Inside<'_>) -> Value {
 }
 
 fn module(kind: &str, module: &Module) -> Value {
-    // The specification of package URLs asks for lower case in those of Go; `+` stands for itself nowhere in one.
+    // The specification of package URLs requires lower case for Go; `+` is always escaped.
     let (path, version) = (module.path.to_lowercase(), module.version.replace('+', "%2B"));
     let purl = format!("pkg:golang/{path}@{version}");
     let mut component = json!({
@@ -95,7 +95,7 @@ mod tests {
     use cyclonedx_bom::validation::Validate;
 
     #[test]
-    fn cyclonedx_s_own_reader_finds_it_valid() {
+    fn sbom_is_valid_cyclonedx() {
         let table = table().unwrap();
         let digest = crate::sha256(b"");
         let module = |path: &str, version: &str, sum: &str| Module {
@@ -103,7 +103,7 @@ mod tests {
             version: version.into(),
             sum: sum.into(),
         };
-        let inside = Inside {
+        let inside = Components {
             image: ("tailscale-routeros", "1.102.5-arm64"),
             main: module("tailscale.com", "v1.102.5", "h1:a="),
             modules: vec![

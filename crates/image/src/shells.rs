@@ -1,67 +1,67 @@
 //! The shells that an image can hold: static programs of Debian, pinned in one table.
 //!
-//! The table is crates/image/shells.json, written by `cargo xtask image pin`. What is pinned is the digest of the
-//! program itself: a package's own digest changes with each point release, the program in it seldom does.
+//! The table is crates/image/shells.json, written by `cargo xtask image pin`. The table pins the digest
+//! of the program, because a package's digest changes with each point release, but its program rarely does.
 
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
 
-/// Which shell.
+/// A kind of shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// MirBSD's Korn shell: a shell and nothing else.
+    /// MirBSD's Korn shell, without other programs.
     Mksh,
-    /// Busybox: a shell, and small forms of the usual programs under their own names.
+    /// Busybox: a shell, and small versions of the usual programs.
     Busybox,
 }
 
-/// One program for one architecture.
+/// The pin of a shell for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// Which shell.
+    /// The shell.
     pub shell: Kind,
-    /// The architecture of Debian, such as `armel`.
+    /// The Debian architecture, such as `armel`.
     pub architecture: String,
     /// The package, without an architecture.
     pub package: String,
     /// Its version.
     pub version: String,
-    /// Where the program stands in it.
+    /// The path of the program in the package.
     pub file: String,
-    /// How large the program is, in bytes.
+    /// The size of the program, in bytes.
     pub bytes: u64,
     /// The SHA-256 of the program, in hexadecimal.
     pub sha256: String,
-    /// Its licence as an SPDX expression, that of the linked C library included.
+    /// Its licence as an SPDX expression, including that of the linked C library.
     pub licence: String,
 }
 
-/// The table as it stands in its file.
+/// The content of the table's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// How the file is made.
+    /// The command that writes the file.
     pub generated_by: String,
-    /// The release of Debian that the packages are of.
+    /// The Debian release of the packages.
     pub suite: String,
     /// The programs, sorted by shell and architecture.
     pub shells: Vec<Pin>,
 }
 
-/// The pinned table.
+/// Parses the embedded table.
 ///
 /// # Errors
-/// Where the file is not what this version writes; a test shows that it is.
+/// If the file can't be parsed; a test shows that it can.
 pub fn table() -> Result<Table, String> {
     serde_json::from_str(include_str!("../shells.json")).map_err(|error| error.to_string())
 }
 
 impl Kind {
-    /// Both, in the order of the table.
+    /// Every kind, in the order of the table.
     pub const ALL: [Self; 2] = [Self::Mksh, Self::Busybox];
 
-    /// As `image.shell` names it.
+    /// The word in `image.shell`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -70,8 +70,8 @@ impl Kind {
         }
     }
 
-    /// The package, the place of the program in it, and its licence. The mksh of the klibc package is the smallest of
-    /// Debian's; klibc's own licences are BSD-3-Clause and MIT, busybox is linked with the GNU C library.
+    /// Returns the package, the path of the program in it, and its licence. The mksh built with klibc is the smallest in
+    /// Debian; klibc's licences are BSD-3-Clause and MIT, busybox is linked with the GNU C library.
     #[must_use]
     pub fn source(self) -> (&'static str, &'static str, &'static str) {
         match self {
@@ -80,8 +80,8 @@ impl Kind {
         }
     }
 
-    /// The names beside `sh` under which the program stands in the image: it is the first argument that decides
-    /// which of busybox's programs runs.
+    /// Returns the links to the shell in addition to `sh`. Busybox selects the program by the name under which it is
+    /// started.
     #[must_use]
     pub fn links(self) -> &'static [&'static str] {
         match self {
@@ -117,16 +117,16 @@ impl Kind {
 }
 
 impl Table {
-    /// The program of a shell for a platform.
+    /// Returns the pin of a shell for a platform.
     #[must_use]
     pub fn find(&self, shell: Kind, platform: Platform) -> Option<&Pin> {
         self.shells.iter().find(|pin| pin.shell == shell && pin.architecture == platform.debian())
     }
 
-    /// The table as its file has it.
+    /// Returns the table as in its file.
     ///
     /// # Errors
-    /// Where a value can't be written as JSON.
+    /// If a value can't be written as JSON.
     pub fn to_json(&self) -> Result<String, String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| error.to_string())
     }

@@ -1,13 +1,18 @@
 //! What is to be said of a list on a release: its tags, its dependencies, the hazards, and how it is built.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use tagscan::Fact;
+
+use super::supposition::supposition;
+use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
 use crate::facts::{Facts, Known};
 use crate::finding::{Finding, Label, Severity, Span};
 use crate::hazard::{Atom, Effect, Hazard};
+use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
-use crate::platform::PLATFORMS;
+use crate::platform::{PLATFORMS, Platform};
 use crate::policy::{Device, Places, Policy, Reading, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
@@ -28,7 +33,8 @@ pub(super) struct Subject<'a> {
 impl Subject<'_> {
     /// What each tag is worth.
     pub(super) fn tags(&self) -> Vec<Finding> {
-        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let mut suggestions = SUGGESTIONS;
         let mut findings = Vec::new();
         for word in &self.evaluated.tags {
             // What a program prints and what is written beside it may well overlap.
@@ -43,13 +49,14 @@ impl Subject<'_> {
                     findings.push(finding);
                 }
                 Some(_) => {}
-                None => findings.extend(self.tag(word)),
+                None => findings.extend(self.tag(word, &mut suggestions)),
             }
         }
         findings
     }
 
-    fn tag(&self, word: &Word) -> Option<Finding> {
+    /// The finding about one tag, if there is one. Searches for the nearest known tag as long as there are `suggestions` left.
+    fn tag(&self, word: &Word, suggestions: &mut usize) -> Option<Finding> {
         let (tag, line) = (&word.text, self.registry.line);
         let found = |code: &str, message: String, label: &str, next: String| {
             Some(get(code).finding(message, Label::new(word.span, label), next))
@@ -76,15 +83,19 @@ impl Subject<'_> {
                 "read by nothing",
                 "Delete it.".to_owned(),
             ),
-            Meaning::Unknown { near } => found(
-                "misspelled-tag",
-                format!("`{tag}` does nothing: {line} has no such tag"),
-                "read by nothing",
-                near.map_or_else(
-                    || "Delete it; `list` shows every feature.".to_owned(),
-                    |near| format!("Did you mean `{near}`?"),
-                ),
-            ),
+            Meaning::Unknown => {
+                let near = (*suggestions > 0).then(|| near(tag, self.registry)).flatten();
+                *suggestions = suggestions.saturating_sub(1);
+                found(
+                    "misspelled-tag",
+                    format!("`{tag}` does nothing: {line} has no such tag"),
+                    "read by nothing",
+                    near.map_or_else(
+                        || "Delete it; `list` shows every feature.".to_owned(),
+                        |near| format!("Did you mean `{near}`?"),
+                    ),
+                )
+            }
             Meaning::Positive(name) => self.positive(word, &name),
             Meaning::Breaking(next) => {
                 found("breaking-tag", format!("`{tag}` breaks the binary"), "breaks it", next.to_owned())
@@ -128,20 +139,26 @@ impl Subject<'_> {
     pub(super) fn dependencies(&self) -> Vec<Finding> {
         let open = open_needs(self.registry, self.kept);
         open.into_iter()
+            .filter(|(_, need)| self.omitted.contains(need))
             .map(|(name, need)| {
                 let message = format!("`{name}` is kept but needs `{need}`, which is omitted");
                 let next = format!("Keep `{need}`, or omit `{name}`.");
-                get("open-dependency").finding(message, self.place(&need, "omitted here"), next)
+                let mut finding = get("open-dependency").finding(message, self.place(&need, "omitted here"), next);
+                // A kept feature is certain only if the whole list is known.
+                if !self.evaluated.complete {
+                    finding.severity = Severity::Warning;
+                }
+                finding
             })
             .collect()
     }
 
     /// The hazards that apply, or may. Says for each fact of the device which of them depend on it.
     pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Finding> {
-        let reading = reading(self.release, self.kept, self.omitted, self.asked, self.list.goarch.as_deref());
+        let reading = reading(self.release, self.kept, self.omitted, self.asked, &self.platforms());
         let processors = reading.policy.iter().map(|policy| policy.targets.len()).sum();
         let all = rules::hazards("", &reading, self.facts);
-        let told = all.iter().filter(|one| concerns(self.list.program, one.hazard));
+        let told = all.iter().filter(|one| self.concerns(one.hazard));
         told.map(|one| {
             if one.targets.is_empty() {
                 for fact in &one.unstated {
@@ -157,10 +174,15 @@ impl Subject<'_> {
         let Hazard { id, record, .. } = one.hazard;
         let accepted = self.asked.accepted.contains(id) && record.effect.can_be_accepted();
         let somewhere = one.targets.is_empty() || one.targets.len() < processors;
-        let severity = match (accepted || one.hazard.is_note(), somewhere) {
-            (true, _) => Severity::Note,
-            (false, true) => Severity::Warning,
-            (false, false) => Severity::Error,
+        let supposed = supposition(id);
+        let severity = match record.effect {
+            _ if accepted => Severity::Note,
+            Effect::NoEffect => Severity::Note,
+            _ if one.hazard.is_note() && self.is_reasoned(one.hazard) => Severity::Note,
+            // A list has no reasons, so nothing shows that the silence is wanted.
+            Effect::Silent | Effect::Size => Severity::Warning,
+            _ if somewhere || supposed.is_some() || !self.is_certain(one.hazard) => Severity::Warning,
+            _ => Severity::Error,
         };
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`{fact}`")).collect();
         let facts = facts.join(" and ");
@@ -169,7 +191,7 @@ impl Subject<'_> {
         } else if one.targets.len() < processors {
             format!(", on {}", one.targets.iter().cloned().collect::<Vec<_>>().join(", "))
         } else {
-            String::new()
+            supposed.map(|fact| format!(", if {fact}")).unwrap_or_default()
         };
         let mut ways = vec![rules::hazard::remedy(one.hazard, Some(self.registry), |name| self.kept.contains(name))];
         if one.targets.is_empty() {
@@ -218,14 +240,30 @@ impl Subject<'_> {
             let message = format!("Go {go} is older than {needed}, which Tailscale {release} needs");
             say("go-too-old", message, "built with it", "Build it with a later Go.");
         }
-        match &self.list.stamp {
-            Some(stamp) if stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty() => {
-                let message = "the binary does not know its version".to_owned();
-                let next =
-                    "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
-                say("no-version-stamp", message, "no stamp", next);
+        let unstamped = match &self.list.stamp {
+            Some(stamp) => stamp.contains("ERR-BuildInfo") || stamp.contains("-dev") || stamp.is_empty(),
+            None => self.list.program != Program::Library && !self.evaluated.fails && self.list.lacks_stamp(),
+        };
+        if unstamped {
+            let message = "the binary does not know its version".to_owned();
+            let next =
+                "Set `version.shortStamp` and `version.longStamp` of `tailscale.com/version` with `-ldflags -X`.";
+            say("no-version-stamp", message, "no stamp", next);
+        }
+        let needed_minor = needed.map(|needed| minor(&needed.to_string()));
+        for word in self.list.facts(Fact::Go).filter(|word| stated && word.text.matches('.').count() == 1) {
+            if needed_minor.is_some_and(|needed| minor(&word.text) < needed) {
+                let message = format!("Go {} is older than Tailscale {release} needs", word.text);
+                say("go-too-old", message, "built with it", "Build it with a later Go.");
             }
-            _ => {}
+        }
+        if let Some(systems) = self.other_systems() {
+            let message = format!("this list is built for {systems}; the hazards are known for Linux only");
+            say("other-system", message, "not for Linux", "Try what it is to do there.");
+        } else if self.lacks_softfloat() {
+            let message = "GOARCH is mips or mipsle, and GOMIPS is not set: the program needs a floating-point unit";
+            let next = "Set `GOMIPS=softfloat`, unless every device has one. `docs/platforms.md` lists the variants.";
+            say("hardfloat-mips", message.to_owned(), "GOMIPS is not set", next);
         }
         match self.list.program {
             Program::Daemon => {}
@@ -241,17 +279,59 @@ impl Subject<'_> {
         findings
     }
 
+    /// Whether a hazard is about what the list builds.
+    pub(super) fn concerns(&self, hazard: &Hazard) -> bool {
+        let is_known = self.list.program == Program::Daemon && self.other_systems().is_none();
+        is_known || hazard.record.effect == Effect::DoesNotCompile
+    }
+
+    /// Whether a hazard does not rest on what an unknown part of the list may change: what it leaves in.
+    fn is_certain(&self, hazard: &Hazard) -> bool {
+        let rests_on_absence = |atom: &Atom| match atom {
+            Atom::Keep(name) => !self.evaluated.keeps.contains(name),
+            Atom::Omit(name) => !name.is_omittable(),
+            _ => false,
+        };
+        self.evaluated.complete || !hazard.record.when.atoms().into_iter().any(rests_on_absence)
+    }
+
+    /// Whether a policy has a reason for each omission that a hazard rests on.
+    fn is_reasoned(&self, hazard: &Hazard) -> bool {
+        hazard.record.when.atoms().into_iter().all(|atom| match atom {
+            Atom::Omit(name) => self.asked.reasoned.contains(name),
+            _ => true,
+        })
+    }
+
+    /// The systems that the list is built for, if the text says so and Linux is not one of them.
+    fn other_systems(&self) -> Option<String> {
+        let systems: BTreeSet<&str> = self.list.facts(Fact::Goos).map(|word| word.text.as_str()).collect();
+        let others = !systems.is_empty() && !systems.contains("linux") && !systems.contains("");
+        others.then(|| systems.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
+    fn lacks_softfloat(&self) -> bool {
+        let mips = self.list.facts(Fact::Goarch).any(|word| matches!(word.text.as_str(), "mips" | "mipsle"));
+        mips && self.list.facts(Fact::Gomips).next().is_none()
+    }
+
+    /// The platforms that the list may be built for.
+    pub(super) fn platforms(&self) -> Vec<&'static Platform> {
+        let stated: BTreeSet<&str> = match &self.list.goarch {
+            Some(goarch) => BTreeSet::from([goarch.as_str()]),
+            None => self.list.facts(Fact::Goarch).map(|word| word.text.as_str()).collect(),
+        };
+        let known = |name: &&str| PLATFORMS.iter().any(|platform| platform.goarch == *name);
+        let is_open = stated.is_empty() || !stated.iter().all(known);
+        PLATFORMS.iter().filter(|platform| is_open || stated.contains(platform.goarch)).collect()
+    }
+
     /// Where a feature is omitted: its tag, or the whole list.
     fn place(&self, name: &FeatureName, label: &str) -> Label {
         let tag = name.build_tag();
         let word = self.evaluated.tags.iter().find(|word| name.is_omittable() && word.text == tag);
         Label::new(word.map_or(self.list.place, |word| word.span), label)
     }
-}
-
-/// Whether a hazard is about what a list builds.
-pub(super) fn concerns(program: Program, hazard: &Hazard) -> bool {
-    program == Program::Daemon || hazard.record.effect == Effect::DoesNotCompile
 }
 
 /// Kept features and what each lacks of its declared needs.
@@ -267,17 +347,22 @@ pub(super) fn reading(
     kept: &BTreeSet<FeatureName>,
     omitted: &BTreeSet<FeatureName>,
     asked: &Asked,
-    goarch: Option<&str>,
+    platforms: &[&'static Platform],
 ) -> Reading {
-    let platforms = PLATFORMS.iter().filter(|platform| goarch.is_none_or(|goarch| goarch == platform.goarch));
     let target = |platform| Target { platform, budget: None, build: crate::policy::Build::default() };
     let mut policy = Policy {
         tailscale: Some(release),
         device: Device { profile: None, facts: asked.device.clone() },
-        targets: platforms.map(|platform| (platform.goarch.to_owned(), target(platform))).collect(),
+        targets: platforms.iter().map(|platform| (platform.goarch.to_owned(), target(platform))).collect(),
         ..Policy::default()
     };
     kept.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Keep));
     omitted.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Omit));
     Reading { policy: Some(policy), places: Places::default(), findings: Vec::new() }
+}
+
+/// The first two numbers of a version of Go.
+fn minor(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }

@@ -1,81 +1,23 @@
-//! How a tag line comes about, as a value: tags that are written down, calls of upstream's own programs, and what is
-//! stripped from the whole afterwards.
+//! A tag list: tags that are written down, or those of a recipe, which depend on the release.
 
-mod featuretags;
+pub(super) mod featuretags;
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-pub use featuretags::Featuretags;
+use tagscan::{Fact, Program, Stamp, Unknown, Word};
 
+use super::recipe::Recipe;
 use crate::facts::Facts;
 use crate::finding::{Finding, Label, Span};
-use crate::name::INCLUDE_CLI;
+use crate::limits::TAGS;
+use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::rules::get;
 
-/// A word of a text and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Word {
-    /// The word.
-    pub text: String,
-    /// Its place.
-    pub span: Span,
-}
-
-impl Word {
-    /// A word at a place.
-    #[must_use]
-    pub fn new(text: impl Into<String>, span: Span) -> Self {
-        Self { text: text.into(), span }
-    }
-}
-
-/// What a list of tags builds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Program {
-    /// `tailscaled`, alone or with the command line in it. What is not known is taken for it.
-    #[default]
-    Daemon,
-    /// `tailscale` alone: the command line.
-    CommandLine,
-    /// Another program that has Tailscale inside (`tsnet`).
-    Library,
-}
-
-/// A tag that is taken out of a line, as a text editor finds it there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strip {
-    /// The tag.
-    pub word: Word,
-    /// Whether it is found only behind a comma: not as the first.
-    pub after_comma: bool,
-    /// Whether it is found only before a comma: not as the last.
-    pub before_comma: bool,
-}
-
-/// One part of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// Tags as they are written.
-    Tags(Vec<Word>),
-    /// What upstream's `cmd/featuretags` prints.
-    Featuretags(Featuretags),
-    /// What `build_dist.sh --extra-small` adds; the place is that of the flag.
-    ExtraSmall(Span),
-    /// What `build_dist.sh --min` adds.
-    Min(Span),
-    /// What `build_dist.sh --box` adds.
-    Boxed(Span),
-    /// Parts from which these tags are taken out afterwards, one after the other.
-    Without(Vec<Part>, Vec<Strip>),
-    /// Something that the text does not tell, in a few words.
-    Unknown(String, Span),
-}
-
-/// A tag line and how it comes about.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// A tag list, and what is known of the build that uses it.
+#[derive(Debug, Clone, Default)]
 pub struct List {
     /// What it is, in a few words.
     pub what: String,
@@ -83,8 +25,8 @@ pub struct List {
     pub place: Span,
     /// What it builds.
     pub program: Program,
-    /// Its parts, in order.
-    pub parts: Vec<Part>,
+    /// The tags, or the recipe that they come from.
+    pub tags: Tags,
     /// The release, where the text says it, and where.
     pub release: Option<(Release, Span)>,
     /// The toolchain, where it is known.
@@ -93,125 +35,161 @@ pub struct List {
     pub goarch: Option<String>,
     /// The version that the binary tells of itself, where it is known.
     pub stamp: Option<String>,
-    /// What reading has to say of it.
+    /// The findings of reading it.
     pub findings: Vec<Finding>,
+    /// Whether it has more tags than are judged, or was not read to its end.
+    pub is_cut: bool,
 }
 
-/// The tags that a list comes to on a release.
+/// The origin of tags.
+#[derive(Debug, Clone)]
+pub enum Tags {
+    /// They are written down.
+    Written(Vec<Word>),
+    /// They are those of a list of a recipe, which may be others on another release.
+    Recipe(Arc<Recipe>, tagscan::List),
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self::Written(Vec::new())
+    }
+}
+
+/// The tags of a list on a release.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evaluated {
-    /// The tags in order, repeated ones too.
+    /// The tags in order, repeated ones included.
     pub tags: Vec<Word>,
-    /// What evaluating found.
+    /// The findings of the evaluation.
     pub findings: Vec<Finding>,
     /// Whether every part is known.
     pub complete: bool,
+    /// Whether a part that is not known is an allowlist, so that no omission in it is certain.
+    pub has_open_allowlist: bool,
+    /// The features that an allowlist names, with their dependencies: they are in, even if it names more.
+    pub keeps: BTreeSet<FeatureName>,
     /// Whether a program that makes a part of it fails.
     pub fails: bool,
 }
 
 impl List {
-    /// The list that a text is as a whole: tags between commas and blanks, as `go build -tags` takes them.
+    /// The list that a text is: tags between commas and blanks, as `go build -tags` takes them.
+    ///
+    /// Source: Go's `cmd/go/internal/work/build.go`, `tagsFlag`: commas, or blanks as before Go 1.13.
     #[must_use]
     pub fn line(text: &str, what: &str) -> Self {
-        let tags = words(text, 0);
+        // One more than is judged shows that there is more.
+        let mut tags: Vec<Word> = words(text).take(TAGS + 1).collect();
         // The first tag stands for the whole.
         let place = tags.first().map(|word| word.span).unwrap_or_default();
-        Self { what: what.to_owned(), place, parts: vec![Part::Tags(tags)], ..Self::default() }
+        let is_cut = tags.len() > TAGS;
+        tags.truncate(TAGS);
+        let findings = is_cut.then(|| incomplete(TOO_LONG, place)).into_iter().collect();
+        Self { what: what.to_owned(), place, tags: Tags::Written(tags), is_cut, findings, ..Self::default() }
     }
 
-    /// The tags that it comes to on the release of a registry.
+    /// The tags on the release of a registry.
     #[must_use]
     pub fn evaluate(&self, registry: &Registry, facts: &Facts) -> Evaluated {
-        let mut evaluated = Evaluated { complete: true, ..Evaluated::default() };
-        for part in &self.parts {
-            part.evaluate(registry, facts, &mut evaluated);
-        }
+        let mut evaluated = match &self.tags {
+            Tags::Written(words) => Evaluated { tags: words.clone(), complete: true, ..Evaluated::default() },
+            Tags::Recipe(recipe, list) => {
+                let on_release = recipe.list_on(list, registry);
+                evaluated(on_release.as_ref().unwrap_or(list), registry, facts)
+            }
+        };
+        evaluated.complete &= !self.is_cut;
         evaluated
     }
-}
 
-impl Part {
-    fn evaluate(&self, registry: &Registry, facts: &Facts, into: &mut Evaluated) {
-        match self {
-            Self::Tags(words) => into.tags.extend(words.iter().cloned()),
-            Self::Featuretags(call) => call.evaluate(registry, facts, into),
-            Self::ExtraSmall(span) => match &registry.extra_small {
-                Some(kept) => {
-                    let add = kept.iter().map(|name| Word::new(name.as_str(), *span)).collect();
-                    Featuretags { span: *span, min: true, add, ..Featuretags::default() }
-                        .evaluate(registry, facts, into);
-                }
-                None => unresolved("what `--extra-small` keeps on this release was not read", *span, into),
-            },
-            Self::Min(span) => {
-                Featuretags { span: *span, min: true, ..Featuretags::default() }.evaluate(registry, facts, into);
-            }
-            Self::Boxed(span) => into.tags.push(Word::new(INCLUDE_CLI, *span)),
-            Self::Without(parts, gone) => {
-                let mut inner = Evaluated { complete: into.complete, fails: into.fails, ..Evaluated::default() };
-                parts.iter().for_each(|part| part.evaluate(registry, facts, &mut inner));
-                into.findings.append(&mut inner.findings);
-                for strip in gone {
-                    let idle = strip.apply(&mut inner.tags).filter(|_| inner.complete && !inner.fails);
-                    into.findings.extend(idle);
-                }
-                (into.complete, into.fails) = (inner.complete, inner.fails);
-                into.tags.append(&mut inner.tags);
-            }
-            Self::Unknown(what, span) => unresolved(what, *span, into),
-        }
-    }
-}
-
-fn unresolved(what: &str, span: Span, into: &mut Evaluated) {
-    into.complete = false;
-    let next = "Audit the line that it comes to: print it where it is built, and give it with `--tags`.".to_owned();
-    let message = format!("a part of the list can't be resolved: {what}");
-    into.findings.push(get("unresolved-list").finding(message, Label::new(span, "not known"), next));
-}
-
-impl Strip {
-    /// Takes the tag out; what to say where it is not found.
-    fn apply(&self, tags: &mut Vec<Word>) -> Option<Finding> {
-        let text = &self.word.text;
-        let last = tags.len().saturating_sub(1);
-        let found = tags.iter().position(|tag| tag.text == *text);
-        let reached = found.filter(|at| !((self.after_comma && *at == 0) || (self.before_comma && *at == last)));
-        if let Some(at) = reached {
-            tags.remove(at);
-            return None;
-        }
-        let (message, next) = match found {
-            None => (
-                format!("`{text}` is stripped from a list that does not hold it"),
-                "Delete it, or see why the list does not hold the tag.",
-            ),
-            Some(_) => (
-                format!("`{text}` is not stripped: it stands at the end of the list, where the comma is missing"),
-                "Strip it with and without the comma.",
-            ),
+    /// The facts of a kind that the text states.
+    pub(super) fn facts(&self, wanted: Fact) -> impl Iterator<Item = &Word> {
+        let facts = match &self.tags {
+            Tags::Recipe(_, list) => list.facts.as_slice(),
+            Tags::Written(_) => &[],
         };
-        Some(get("idle-strip").finding(message, Label::new(self.word.span, "strips nothing"), next.to_owned()))
+        facts.iter().filter(move |(fact, _)| *fact == wanted).map(|(_, word)| word)
+    }
+
+    /// All facts that the text states, by name.
+    pub(super) fn stated_facts(&self) -> BTreeMap<&'static str, BTreeSet<String>> {
+        let names = [
+            (Fact::Goos, "GOOS"),
+            (Fact::Goarch, "GOARCH"),
+            (Fact::Goarm, "GOARM"),
+            (Fact::Gomips, "GOMIPS"),
+            (Fact::Go, "go"),
+            (Fact::Upx, "upx"),
+        ];
+        let values = |fact| self.facts(fact).map(|word| word.text.clone()).filter(|text| !text.is_empty()).collect();
+        let all = names.into_iter().map(|(fact, name)| (name, values(fact)));
+        all.filter(|(name, values): &(&str, BTreeSet<String>)| {
+            !values.is_empty() && (*name != "go" || self.go.is_none())
+        })
+        .collect()
+    }
+
+    /// Whether the text packs the program by UPX.
+    pub(super) fn is_packed(&self) -> bool {
+        self.facts(Fact::Upx).next().is_some()
+    }
+
+    /// Whether the binary has no version, by the flags of its linker.
+    pub(super) fn lacks_stamp(&self) -> bool {
+        matches!(&self.tags, Tags::Recipe(_, list) if list.stamp == Stamp::None)
     }
 }
 
-/// The tags of a text that begins at a place: what stands between commas and blanks. Empty ones don't count, as for Go.
-///
-/// Source: Go's `cmd/go/internal/work/build.go`, `tagsFlag`: commas, or blanks as before Go 1.13.
-#[must_use]
-pub(crate) fn words(text: &str, at: usize) -> Vec<Word> {
-    let mut words = Vec::new();
+/// The result of a list of a recipe on the release that it was read for.
+fn evaluated(list: &tagscan::List, registry: &Registry, facts: &Facts) -> Evaluated {
+    let mut findings: Vec<Finding> = list.unknown.iter().map(unresolved).collect();
+    for call in &list.calls {
+        featuretags::findings(call, registry, facts, &mut findings);
+    }
+    Evaluated {
+        tags: list.tags.clone(),
+        findings,
+        complete: list.unknown.is_empty(),
+        has_open_allowlist: list.unknown.iter().any(|unknown| unknown.is_allowlist),
+        keeps: list.calls.iter().flat_map(|call| featuretags::kept(call, registry)).collect(),
+        fails: list.fails,
+    }
+}
+
+fn unresolved(unknown: &Unknown) -> Finding {
+    let next = "Audit the line that it comes to: print it where it is built, and give it with `--tags`.".to_owned();
+    let message = match unknown.is_allowlist {
+        true => format!("the kept features are not known: {}", unknown.reason),
+        false => format!("a part of the list can't be resolved: {}", unknown.reason),
+    };
+    get("unresolved-list").finding(message, Label::new(unknown.span, "not known"), next)
+}
+
+/// The reason why a list is cut that has too many tags.
+pub(super) const TOO_LONG: &str = "it has more tags than are judged";
+
+/// The finding of an analysis that stopped early.
+pub(crate) fn incomplete(why: &str, place: Span) -> Finding {
+    let next = "Print the tag line where it is built, and give it with `--tags`.".to_owned();
+    let message = format!("the analysis stopped early: {why}");
+    get("incomplete-analysis").finding(message, Label::new(place, "not followed to its end"), next)
+}
+
+/// The tags of a text. Empty ones do not count, as for Go.
+fn words(text: &str) -> impl Iterator<Item = Word> {
     let mut start = None;
-    for (index, c) in text.char_indices().chain([(text.len(), ',')]) {
+    text.char_indices().chain([(text.len(), ',')]).filter_map(move |(index, c)| {
         match (c == ',' || c.is_whitespace(), start) {
             (true, Some(begin)) => {
-                words.push(Word::new(&text[begin..index], Span { start: at + begin, end: at + index }));
                 start = None;
+                Some(Word::new(&text[begin..index], Span { start: begin, end: index }))
             }
-            (false, None) => start = Some(index),
-            _ => {}
+            (false, None) => {
+                start = Some(index);
+                None
+            }
+            _ => None,
         }
-    }
-    words
+    })
 }

@@ -35,6 +35,12 @@ pub(crate) static RULES: &[Rule] = &[
         "It takes its options first, and neither `--extra-small` nor `--box` together with TAGS.",
     ),
     rule(
+        "discarded-tags",
+        Severity::Warning,
+        "Tags are given to Go that a later `-tags` replaces.",
+        "Of several `-tags` Go takes the last one; the others silently have no effect.",
+    ),
+    rule(
         "environment-decides",
         Severity::Note,
         "A part of the list is taken from the environment where that has it.",
@@ -47,6 +53,12 @@ pub(crate) static RULES: &[Rule] = &[
         "Unlike `--add`, `--remove` checks its names, and refuses to remove what another feature needs.",
     ),
     rule(
+        "hardfloat-mips",
+        Severity::Warning,
+        "A program for MIPS is built for a floating-point unit.",
+        "Most routers have none: the program ends with an illegal instruction, and one that UPX packed crashes as it starts.",
+    ),
+    rule(
         "idle-strip",
         Severity::Warning,
         "A tag is stripped from a list that does not hold it.",
@@ -57,6 +69,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Warning,
         "`featuretags` does not look at an argument.",
         "Go's flags end at the first word that is none, and of a flag that stands twice the last one counts.",
+    ),
+    rule(
+        "incomplete-analysis",
+        Severity::Warning,
+        "The analysis stopped before the end of what it was given.",
+        "The work is bounded, so that hostile input ends; the audit is true of the part that was analysed.",
     ),
     rule(
         "misspelled-tag",
@@ -81,6 +99,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Note,
         "The list builds another program than the daemon.",
         "The hazards are about the daemon; of another program only its tags, its dependencies and whether it compiles are judged.",
+    ),
+    rule(
+        "other-system",
+        Severity::Note,
+        "The list is built for another system than Linux.",
+        "The hazards are those of Linux; for another system only tags, dependencies and what does not compile are judged.",
     ),
     rule(
         "positive-tag",
@@ -123,6 +147,12 @@ pub(crate) static RULES: &[Rule] = &[
         Severity::Note,
         "Moving to the newest known release changes what is in the binary.",
         "A list of omissions lets new features in, a list of keeps leaves them out, and neither says so.",
+    ),
+    rule(
+        "torn-tag",
+        Severity::Warning,
+        "An edit of a list leaves a piece of a longer tag.",
+        "A pattern that is the beginning of a longer tag hits that one too: its feature comes in, and the rest of its name is a tag that nothing reads.",
     ),
     rule(
         "unresolved-list",

@@ -45,12 +45,10 @@ impl Step {
         let (kept, omitted) = features(&evaluated, registry);
         let new = |name: &&FeatureName| !subject.registry.features.contains_key(*name);
         let hazards_of = |release, kept, omitted| {
-            let reading = judge::reading(release, kept, omitted, subject.asked, subject.list.goarch.as_deref());
+            let reading = judge::reading(release, kept, omitted, subject.asked, &subject.platforms());
             let policy = reading.policy.clone().unwrap_or_default();
             let mut found = hazards(Side { text: "", reading: &reading }, &policy, subject.facts);
-            found.retain(|one| {
-                subject.facts.hazard(&one.hazard).is_some_and(|hazard| judge::concerns(subject.list.program, hazard))
-            });
+            found.retain(|one| subject.facts.hazard(&one.hazard).is_some_and(|hazard| subject.concerns(hazard)));
             found
         };
         let (before, after) =

@@ -25,10 +25,7 @@ pub enum Meaning {
         removed: Option<ReleaseLine>,
     },
     /// It looks like one of Tailscale's, and nothing reads it.
-    Unknown {
-        /// The tag that may have been meant.
-        near: Option<String>,
-    },
+    Unknown,
     /// The name of a feature. Upstream has no tag of that name.
     Positive(FeatureName),
     /// It breaks the binary; what to do about it.
@@ -76,36 +73,37 @@ pub fn meaning(tag: &str, registry: &Registry, facts: &Facts) -> Meaning {
         return Meaning::Undeclared;
     }
     if let Some(name) = tag.strip_prefix(OMIT_PREFIX) {
-        return omission(tag, name, registry, facts);
+        return omission(name, registry, facts);
     }
     if let Some(name) = FeatureName::new(tag).ok().filter(|name| registry.features.contains_key(name)) {
         return Meaning::Positive(name);
     }
     let plain = tag.to_ascii_lowercase().replace('-', "_");
     if plain.starts_with("ts_") || plain.starts_with("tsomit") || plain.starts_with("omit_") {
-        return Meaning::Unknown { near: near(&plain, registry) };
+        return Meaning::Unknown;
     }
     // What can't be one of Go's tags is read by nothing, and is not Tailscale's.
     let fits = tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
     refusal(tag).filter(|_| fits).map_or(Meaning::Foreign, Meaning::Breaking)
 }
 
-fn omission(tag: &str, name: &str, registry: &Registry, facts: &Facts) -> Meaning {
+fn omission(name: &str, registry: &Registry, facts: &Facts) -> Meaning {
     if name == CLI {
         return Meaning::OmitsCli;
     }
-    let Ok(feature) = FeatureName::new(name) else { return Meaning::Unknown { near: near(tag, registry) } };
+    let Ok(feature) = FeatureName::new(name) else { return Meaning::Unknown };
     if registry.features.contains_key(&feature) {
         return Meaning::Omits(feature);
     }
     match facts.span(&feature) {
         Some((since, _)) => Meaning::Absent { removed: facts.removed_in(&feature), since, feature },
-        None => Meaning::Unknown { near: near(tag, registry) },
+        None => Meaning::Unknown,
     }
 }
 
 /// The tag of this release that is nearest to a misspelled one. What all omissions share does not count as likeness.
-fn near(tag: &str, registry: &Registry) -> Option<String> {
+pub(crate) fn near(tag: &str, registry: &Registry) -> Option<String> {
+    let tag = &tag.to_ascii_lowercase().replace('-', "_");
     let name = ["ts_omit_", "tsomit_", "ts_omit", "omit_"].iter().find_map(|prefix| tag.strip_prefix(prefix));
     match name {
         Some(name) => {

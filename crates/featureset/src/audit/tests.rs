@@ -1,7 +1,7 @@
 //! What a list means on a release, and what is to be said of it.
 
 use super::*;
-use crate::finding::{Severity, Span};
+use crate::finding::Severity;
 use crate::name::{CLI, INCLUDE_CLI};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -15,12 +15,20 @@ fn audited(tags: &str, on: &str) -> Audit {
     audit(&List::line(tags, "a line"), &asked, Facts::embedded()).unwrap()
 }
 
+/// The first list of a script.
+fn script(text: &str) -> List {
+    Recipe::new("build.sh", text, Default::default()).lists(release("1.102.5"), Facts::embedded()).remove(0)
+}
+
 fn call(min: bool, add: &str, remove: &str) -> List {
-    let words = |text: &str| {
-        text.split(',').filter(|text| !text.is_empty()).map(|text| Word::new(text, Span::default())).collect()
-    };
-    let call = Featuretags { min, add: words(add), remove: words(remove), ..Featuretags::default() };
-    List { parts: vec![Part::Featuretags(call)], ..List::default() }
+    let flags = [
+        (min, "--min", String::new()),
+        (!add.is_empty(), "--add=", add.to_owned()),
+        (!remove.is_empty(), "--remove=", remove.to_owned()),
+    ];
+    let flags: String =
+        flags.iter().filter(|(given, ..)| *given).map(|(_, flag, value)| format!(" '{flag}{value}'")).collect();
+    script(&format!("set -e\nT=$(featuretags{flags})\ngo build -tags \"$T\" -ldflags -X=Stamp=1 ./cmd/tailscaled"))
 }
 
 fn called(list: &List, on: &str) -> Audit {
@@ -143,7 +151,7 @@ fn a_list_of_keeps_loses_direct_connections_and_a_list_of_omissions_does_not() {
 
 #[test]
 fn extra_small_is_what_the_script_of_that_release_makes_it() {
-    let list = List { parts: vec![Part::ExtraSmall(Span::default()), Part::Boxed(Span::default())], ..List::default() };
+    let list = script("./build_dist.sh --extra-small --box ./cmd/tailscaled");
     let kept = |on: &str| called(&list, on).kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     assert_eq!(kept("1.102.5"), "cli,osrouter");
     assert_eq!(kept("1.104.5"), "cli,nattraversal,osrouter,udptransport");
@@ -167,27 +175,6 @@ fn a_name_that_add_does_not_know_is_taken_in_silence_and_remove_fails() {
     }
     let whole = called(&call(false, "dns", "aws"), "1.102.5");
     assert_eq!((found(&whole, "add-without-min").len(), whole.omitted.len()), (1, 2));
-}
-
-#[test]
-fn a_strip_finds_what_a_text_editor_finds() {
-    let strip = |tag: &str, after_comma, before_comma| Strip {
-        word: Word::new(tag, Span::default()),
-        after_comma,
-        before_comma,
-    };
-    let line =
-        || Part::Tags(["ts_omit_ace", "ts_omit_aws", "ts_omit_zz"].map(|tag| Word::new(tag, Span::default())).to_vec());
-    let tags = |gone: Vec<Strip>| {
-        let list = List { parts: vec![Part::Without(vec![line()], gone)], ..List::default() };
-        let evaluated =
-            list.evaluate(Facts::embedded().registry(release("1.102.5").unwrap()).unwrap(), Facts::embedded());
-        (evaluated.tags.len(), evaluated.findings.len())
-    };
-    assert_eq!(tags(vec![strip("ts_omit_ace", false, true), strip("ts_omit_zz", true, false)]), (1, 0));
-    assert_eq!(tags(vec![strip("ts_omit_zz", false, true)]), (3, 1), "the last has no comma behind it");
-    assert_eq!(tags(vec![strip("ts_omit_ace", true, false)]), (3, 1), "the first has none before it");
-    assert_eq!(tags(vec![strip("ts_omit_dns", false, false)]), (3, 1));
 }
 
 #[test]

@@ -110,6 +110,22 @@ fn ways_to_fit_start_with_the_least_that_suffices() {
 }
 
 #[test]
+fn a_size_that_no_binary_has_is_refused() {
+    let costs = Costs {
+        generated_by: String::new(),
+        basis: basis(&clean_policy()),
+        whole: Weight { raw: LARGEST, packed: 0 },
+        memory: None,
+        features: [(name("dns"), cost(1, &[]))].into(),
+    };
+    let json = costs.to_json().unwrap();
+    assert_eq!(Costs::from_json(&json), Ok(costs));
+    for (from, to) in [("1099511627776", "1099511627777"), ("\"packed\": 1", "\"packed\": -9223372036854775808")] {
+        assert!(Costs::from_json(&json.replace(from, to)).is_err_and(|why| why.contains("more than")), "{to}");
+    }
+}
+
+#[test]
 fn differences_are_told_in_kilobytes() {
     let told = |bytes| format_difference(bytes);
     assert_eq!(

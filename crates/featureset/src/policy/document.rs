@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use spanned_yaml::{Cause, Key, Node, Plain, Value};
+
 use super::device::{Device, PROFILES, Profile, VOCABULARY};
-use super::locate::{self, Key, Node, Plain, Value};
 use super::places::Places;
 use super::reader::{Reader, list};
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::finding::{Finding, Label, Span};
-use crate::name::{FeatureName, nearest};
+use crate::limits::{EXTRA_TAGS, TARGETS};
+use crate::name::FeatureName;
 use crate::platform::{PLATFORMS, Platform};
 use crate::rules;
 
@@ -36,7 +38,7 @@ pub struct Reading {
 #[must_use]
 pub fn read(text: &str) -> Reading {
     let mut reader = Reader { places: Places::default(), findings: Vec::new(), path: Vec::new() };
-    let policy = match locate::read(text) {
+    let policy = match spanned_yaml::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
         // Nothing but comments: everything is missing.
         Ok(None) => {
@@ -45,7 +47,10 @@ pub fn read(text: &str) -> Reading {
             None
         }
         Err(error) => {
-            let rule = rules::get(error.code);
+            let rule = rules::get(match error.cause {
+                Cause::Malformed => "malformed-yaml",
+                Cause::Unsupported => "unsupported-yaml",
+            });
             reader.findings.push(rule.finding(
                 "the policy can't be read as YAML".to_owned(),
                 Label::new(error.span, error.reason),
@@ -122,7 +127,7 @@ impl Reader {
 
     fn unknown_fact(&mut self, key: &Key) {
         let known: Vec<&str> = VOCABULARY.iter().map(|entry| entry.fact).chain(["profile"]).collect();
-        let near = nearest(&key.text, known.iter().copied());
+        let near = self.near(&key.text, &known);
         let next =
             near.map_or_else(|| format!("The facts are {}.", list(&known)), |near| format!("Did you mean `{near}`?"));
         let message = format!("`{}` is not a fact that can be stated of a device", key.text);
@@ -144,7 +149,10 @@ impl Reader {
             "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
             "symbols" => build.symbols = self.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
             "pack" => build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
-            "extra_tags" => build.extra_tags = self.reasons(node, "a mapping of build tags to reasons"),
+            "extra_tags" => {
+                let node = self.bounded(node, EXTRA_TAGS);
+                build.extra_tags = self.reasons(&node, "a mapping of build tags to reasons");
+            }
             _ => return false,
         }
         true
@@ -161,7 +169,8 @@ impl Reader {
 
     fn targets(&mut self, node: &Node, build: &Build) -> BTreeMap<String, Target> {
         let mut targets = BTreeMap::new();
-        self.entries(node, "a mapping of targets", |reader, key, node| {
+        let node = self.bounded(node, TARGETS);
+        self.entries(&node, "a mapping of targets", |reader, key, node| {
             // The name becomes a folder under target/.
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
             if key.text.is_empty() || !key.text.chars().all(plain) {

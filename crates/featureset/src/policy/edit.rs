@@ -32,11 +32,14 @@ pub fn fix(text: &str, facts: &Facts) -> Option<Fixed> {
     }
     let (with_stubs, stubs) = insert_stubs(text, &found);
     let sorted = sort(&with_stubs)?;
-    // Rather nothing than damage: every line is still there, and no decision and no finding is new.
+    // Rather nothing than damage: every line is still there, no decision and no finding is new, and nothing is left to do.
     let after = read(&sorted);
+    let left = judge(&sorted, &after, facts);
     let intact = lines(&with_stubs) == lines(&sorted)
         && after.policy.as_ref() == Some(&before)
-        && judge(&sorted, &after, facts).len() <= found.len();
+        && left.len() <= found.len()
+        && insert_stubs(&sorted, &left).1 == 0
+        && sort(&sorted).as_deref() == Some(sorted.as_str());
     (intact && sorted != text).then(|| Fixed { stubs, sorted: sorted != with_stubs, text: sorted })
 }
 
@@ -241,6 +244,16 @@ mod tests {
     #[test]
     fn what_is_decided_twice_is_left_to_a_person() {
         let text = clean_policy() + "  ace:\n    omit: Again.\n";
+        assert_eq!(fix(&text, Facts::embedded()), None);
+    }
+
+    #[test]
+    fn two_sections_of_features_are_left_alone() {
+        // The stubs would come into one of them, and be undecided in the other.
+        let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "");
+        let (head, features) = text.split_once("features:\n").unwrap();
+        let (first, second) = features.split_at(features.find("  drive:\n").unwrap());
+        let text = format!("{head}features:\n{first}features:\n{second}");
         assert_eq!(fix(&text, Facts::embedded()), None);
     }
 

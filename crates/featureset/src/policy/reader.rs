@@ -1,13 +1,15 @@
 //! The reader's vocabulary: a mapping, a text, a word, a version, each with its finding where it does not fit.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::locate::{Key, Node, Plain, Value};
 use super::places::Places;
 use crate::finding::{Finding, Label, Span};
+use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 use crate::rules;
+use spanned_yaml::{Key, Node, Plain, Value};
 
 /// A policy under reading.
 pub(super) struct Reader {
@@ -47,7 +49,7 @@ impl Reader {
     }
 
     pub(super) fn unknown_value(&mut self, code: &'static str, node: &Node, word: &str, known: &[&str]) {
-        let near = nearest(word, known.iter().copied());
+        let near = self.near(word, known);
         let next =
             near.map_or_else(|| format!("Take one of {}.", list(known)), |near| format!("Did you mean `{near}`?"));
         let message = format!("`{}` can't be `{word}`", self.path.join("."));
@@ -87,8 +89,23 @@ impl Reader {
         }
     }
 
+    /// The known word nearest to another, as long as not too many were looked for.
+    pub(super) fn near<'a>(&self, word: &str, known: &[&'a str]) -> Option<&'a str> {
+        if self.findings.len() < SUGGESTIONS { nearest(word, known.iter().copied()) } else { None }
+    }
+
+    /// A section with as many entries as are read; reports it if it has more.
+    pub(super) fn bounded<'n>(&mut self, node: &'n Node, most: usize) -> Cow<'n, Node> {
+        let Value::Mapping(entries) = &node.value else { return Cow::Borrowed(node) };
+        let Some((key, _)) = entries.get(most) else { return Cow::Borrowed(node) };
+        let message = format!("`{}` has more than {most} entries", self.path.join("."));
+        let next = format!("Leave at most {most}.");
+        self.report("too-many-entries", message, Label::new(key.span, "not read from here on"), next);
+        Cow::Owned(Node { span: node.span, value: Value::Mapping(entries[..most].to_vec()) })
+    }
+
     pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str]) {
-        let near = nearest(&key.text, known.iter().copied());
+        let near = self.near(&key.text, known);
         let next = near
             .map_or_else(|| format!("The keys here are {}.", list(known)), |near| format!("Did you mean `{near}`?"));
         let message = format!("`{}` is not a key of the format", self.path.join("."));

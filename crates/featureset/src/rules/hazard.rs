@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{Example, Rule, Subject};
 use crate::finding::{Edit, Finding, Label, Severity, Span};
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
+use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, nearest};
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
@@ -225,8 +226,10 @@ fn unknown(subject: &Subject<'_>) -> Vec<Finding> {
     let known = |id: &str| subject.facts.hazard(id).is_some();
     let strangers = subject.policy.accepted.keys().filter(|id| !known(id));
     strangers
-        .map(|id| {
-            let near = nearest(id, subject.facts.hazards().map(|hazard| hazard.id.as_str()));
+        .enumerate()
+        .map(|(index, id)| {
+            let hazards = subject.facts.hazards().map(|hazard| hazard.id.as_str());
+            let near = if index < SUGGESTIONS { nearest(id, hazards) } else { None };
             let next = near.map_or_else(
                 || "Delete it; docs/hazards.md lists every hazard; `docs` writes it.".to_owned(),
                 |near| format!("Did you mean `{near}`?"),

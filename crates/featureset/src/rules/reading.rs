@@ -72,6 +72,18 @@ pub(super) static RULES: &[Rule] = &[
         "",
     ),
     rule(
+        "too-many-entries",
+        "A section has more entries than any policy needs.",
+        "What is built grows with targets times tags, so both are bounded; what is beyond the bound is not read.",
+        "budget: 9 MB",
+        "budget: 9 MB, extra_tags: { t00: x, t01: x, t02: x, t03: x, t04: x, t05: x, t06: x, t07: x, \
+         t08: x, t09: x, t10: x, t11: x, t12: x, t13: x, t14: x, t15: x, t16: x, t17: x, t18: x, t19: \
+         x, t20: x, t21: x, t22: x, t23: x, t24: x, t25: x, t26: x, t27: x, t28: x, t29: x, t30: x, \
+         t31: x, t32: x, t33: x, t34: x, t35: x, t36: x, t37: x, t38: x, t39: x, t40: x, t41: x, t42: \
+         x, t43: x, t44: x, t45: x, t46: x, t47: x, t48: x, t49: x, t50: x, t51: x, t52: x, t53: x, \
+         t54: x, t55: x, t56: x, t57: x, t58: x, t59: x, t60: x, t61: x, t62: x, t63: x, t64: x }",
+    ),
+    rule(
         "two-decisions",
         "A feature is both kept and omitted.",
         "Only one of the two can go into the binary, and nothing says which was meant.",

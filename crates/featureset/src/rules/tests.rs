@@ -6,29 +6,19 @@ use super::*;
 use crate::facts::Facts;
 use crate::policy::read;
 
+#[path = "../../../../tests/it/common/pins.rs"]
+mod pins;
+use pins::{ACCEPTED, GO, RELEASE};
+
 /// What the clean policy keeps: a daemon that starts, and a command line that works.
 const KEPT: &[&str] = &["bakedroots", "cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
 
-/// The hazards that it lives with.
-const ACCEPTED: &[&str] = &[
-    "clientupdate-disabled",
-    "debug-idtoken",
-    "flags-vanish",
-    "flags-vanish-newer",
-    "iptables-forced",
-    "nc-dial",
-    "ssh-port22",
-    "syspolicy-failopen",
-    "tailnetlock-unsigned-peers",
-    "tpm-state",
-];
-
-/// A policy without findings on 1.102.5, each decision for a reason of its own.
+/// A policy without findings, each decision for a reason of its own.
 pub(crate) fn clean_policy() -> String {
-    let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
-    let mut text = "tailscale: 1.102.5\ngo: 1.26.8\ndevice:\n  profile: routeros-container\n  storage: flash\nbuild:\n  inlining: none\n  \
-                    symbols: all\ntargets:\n  amd64: { platform: linux/amd64, budget: 9 MB }\naccepted:\n"
-        .to_owned();
+    let registry = Facts::embedded().registry(RELEASE.parse().unwrap()).unwrap();
+    let mut text = format!("tailscale: {RELEASE}\ngo: {GO}\n");
+    text += "device:\n  profile: routeros-container\n  storage: flash\nbuild:\n  inlining: none\n  symbols: all\n\
+             targets:\n  amd64: { platform: linux/amd64, budget: 9 MB }\naccepted:\n";
     for id in ACCEPTED {
         text += &format!("  {id}: This test lives with {id}.\n");
     }
@@ -114,7 +104,7 @@ fn every_finding_has_a_place_a_reason_and_a_next_step() {
 #[test]
 fn everything_is_reported_at_once() {
     let text = clean_policy()
-        .replace("tailscale: 1.102.5", "tailscale: 1.102.5\nnonsense: 1")
+        .replace("device:\n", "nonsense: 1\ndevice:\n")
         .replace("budget: 9 MB", "budget: big")
         .replace("  doctor:\n    omit: Only the decision on doctor.\n", "")
         .replace("  bird:\n    omit:", "  bird:\n    keep:")
@@ -175,7 +165,7 @@ fn a_policy_without_targets_builds_nothing() {
 
 #[test]
 fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
-    let text = clean_policy().replace("tailscale: 1.102.5", "tailscale: 1.102.99").replace("go: 1.26.8", "go: 1.21.0");
+    let text = clean_policy().replace(RELEASE, "1.102.99").replace(GO, "1.21.0");
     assert!(codes(&text).contains("go-too-old"));
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Example, Rule, Subject};
 use crate::finding::{Finding, Label, Severity};
+use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 
 pub(super) static RULE: Rule = Rule {
@@ -21,7 +22,8 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let known = || registry.features.keys().map(|name| name.as_str());
     let strangers = subject.policy.features.keys().filter(|name| !registry.features.contains_key(*name));
     strangers
-        .map(|name| {
+        .enumerate()
+        .map(|(index, name)| {
             let line = registry.line;
             let (message, next) = match (subject.facts.span(name), subject.facts.removed_in(name)) {
                 (Some((first, _)), _) if first > line => (
@@ -30,7 +32,7 @@ fn check(subject: &Subject<'_>) -> Vec<Finding> {
                 ),
                 (_, Some(removed)) => (format!("`{name}` was removed in {removed}"), "Delete the entry.".to_owned()),
                 _ => {
-                    let near = nearest(name.as_str(), known());
+                    let near = if index < SUGGESTIONS { nearest(name.as_str(), known()) } else { None };
                     let next = near.map_or_else(
                         || "Delete the entry; `list` shows every feature.".to_owned(),
                         |near| format!("Did you mean `{near}`?"),

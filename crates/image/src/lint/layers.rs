@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind, elf};
 use serde_json::Value;
 
-use super::members::{self, Kind, Member, normal};
+use super::members::{self, Kind, Member, Room, normal};
 use super::{Expected, Identify, Program, Verdict, compression, shown};
 use crate::archive::BINARY_LABEL;
 use crate::root::{BLOCK, PROGRAM, Part, on_disk};
@@ -22,6 +24,7 @@ pub(super) fn judge(
     config: &Value,
     expected: &Expected,
     identify: Identify<'_>,
+    room: &mut Room,
     verdict: &mut Verdict,
 ) {
     let (mut tree, mut looked) = (Tree::new(), BTreeSet::new());
@@ -31,7 +34,7 @@ pub(super) fn judge(
         if let Some(format) = compression(layer.bytes) {
             verdict.find("compressed-layer", &name, format!("the layer is compressed with {format}"));
         } else if looked.insert(&layer.path) {
-            let members = members::read(layer.bytes, &name, verdict);
+            let members = members::read(layer.bytes, &name, room, verdict);
             verdict.layers += 1;
             overlay(&mut tree, members, &name, &mut cost, verdict);
         }
@@ -171,7 +174,61 @@ fn entrypoint(config: &Value, tree: &Tree<'_>, verdict: &mut Verdict) {
             let message = format!("the program to run, `{}`, is not executable", shown(first));
             verdict.find("entrypoint-missing", "", message);
         }
+        Some(found) => interpreter(found.bytes, tree, 0, verdict),
+    }
+}
+
+/// The interpreter of a script, or the loader of a dynamic program, must be there too: the kernel starts that first.
+fn interpreter(program: &[u8], tree: &Tree<'_>, depth: usize, verdict: &mut Verdict) {
+    let (path, what) = match script_interpreter(program) {
+        Some(path) => (path, "interpreter"),
+        None => match loader(program) {
+            Some(path) => (path, "loader"),
+            None => return,
+        },
+    };
+    let path = String::from_utf8_lossy(path).into_owned();
+    if path.ends_with('\r') {
+        let message =
+            format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", shown(&path));
+        verdict.find("crlf-script", "", message);
+        return;
+    }
+    match resolve(tree, &path) {
+        None => {
+            let message = format!("the program to run needs the {what} `{}`, which is not in the image", shown(&path));
+            verdict.find("interpreter-missing", "", message);
+        }
+        Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
+            let message = format!("the {what} of the program to run, `{}`, is not executable", shown(&path));
+            verdict.find("interpreter-missing", "", message);
+        }
+        // Linux follows as many interpreters of interpreters.
+        Some(found) if depth < 4 => interpreter(found.bytes, tree, depth + 1, verdict),
         Some(_) => {}
+    }
+}
+
+/// The path after `#!`. Linux looks at 256 bytes of it. Source: `fs/binfmt_script.c`.
+fn script_interpreter(program: &[u8]) -> Option<&[u8]> {
+    let line = program.strip_prefix(b"#!")?;
+    let line = line.get(..line.len().min(254))?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    line.split(|byte| [b' ', b'\t'].contains(byte)).find(|word| !word.is_empty())
+}
+
+/// The loader that a dynamic program names.
+fn loader(program: &[u8]) -> Option<&[u8]> {
+    fn named<Header: FileHeader<Endian = Endianness>>(program: &[u8]) -> Option<&[u8]> {
+        let header = Header::parse(program).ok()?;
+        let endian = header.endian().ok()?;
+        let segments = header.program_headers(endian, program).ok()?;
+        segments.iter().find_map(|segment| segment.interpreter(endian, program).ok().flatten())
+    }
+    match FileKind::parse(program).ok()? {
+        FileKind::Elf32 => named::<elf::FileHeader32<Endianness>>(program),
+        FileKind::Elf64 => named::<elf::FileHeader64<Endianness>>(program),
+        _ => None,
     }
 }
 

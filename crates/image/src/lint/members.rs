@@ -1,19 +1,42 @@
 //! The members of a tar archive, read without unpacking: slices of the archive, each length checked against it.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use tar::{Archive, EntryType};
 
 use super::{Verdict, shown};
+use crate::limits::{DEEPEST_PATH, LONGEST_PATH, MOST_MEMBERS, MOST_NAMES};
+use crate::tar_records::{Described, Unread};
 
-/// Longer paths than Linux takes are refused.
-const LONGEST_PATH: usize = 4096;
+/// The unit of a tar archive.
+const BLOCK: usize = 512;
 
-/// Deeper paths than any image has are refused: each folder on the way is looked up.
-const DEEPEST_PATH: usize = 256;
+/// How many members may still be read, and how many bytes of their names: of the archive and its layers together.
+#[derive(Debug)]
+pub(super) struct Room {
+    members: usize,
+    names: usize,
+}
 
-/// How many members an archive may have.
-const MOST_MEMBERS: usize = 200_000;
+impl Default for Room {
+    fn default() -> Self {
+        Self { members: MOST_MEMBERS, names: MOST_NAMES }
+    }
+}
+
+impl Room {
+    /// Takes the room of one member; what there is too much of, if there is.
+    fn take(&mut self, name: usize) -> Result<(), String> {
+        self.members =
+            self.members.checked_sub(1).ok_or_else(|| format!("there are more than {MOST_MEMBERS} files in all"))?;
+        self.names = self
+            .names
+            .checked_sub(name)
+            .ok_or_else(|| format!("the names of its files have more than {MOST_NAMES} bytes in all"))?;
+        Ok(())
+    }
+}
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +69,7 @@ pub(crate) fn normal(path: &str) -> String {
 }
 
 /// Reads the members of an archive as far as it can be read. `place` is the archive's own name within another.
-pub(super) fn read<'a>(archive: &'a [u8], place: &str, verdict: &mut Verdict) -> Vec<Member<'a>> {
+pub(super) fn read<'a>(archive: &'a [u8], place: &str, room: &mut Room, verdict: &mut Verdict) -> Vec<Member<'a>> {
     let mut members = Vec::new();
     let mut reader = Archive::new(archive);
     let entries = match reader.entries() {
@@ -56,45 +79,111 @@ pub(super) fn read<'a>(archive: &'a [u8], place: &str, verdict: &mut Verdict) ->
             return members;
         }
     };
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let message = format!("it can't be read as a tar archive after {} files: {error}", members.len());
-                verdict.find("unreadable", place, shown(&message));
-                break;
+    let (mut described, mut end, mut whole) = (Described::default(), 0, true);
+    for entry in entries.raw(true) {
+        let member = entry.map_err(|error| unreadable(&error, members.len())).and_then(|entry| {
+            end = next_record(&entry);
+            member(archive, entry, &mut described, room).map_err(|error| match error {
+                Error::Io(error) => unreadable(&error, members.len()),
+                Error::Unusable(unusable) => unusable,
+            })
+        });
+        match member {
+            Ok(member) => members.extend(member),
+            Err(Unusable { code, message, ends }) => {
+                verdict.find(code, place, message);
+                if ends {
+                    whole = false;
+                    break;
+                }
             }
-        };
-        if members.len() == MOST_MEMBERS {
-            verdict.find("absurd-size", place, format!("it has more than {MOST_MEMBERS} files"));
-            break;
         }
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some(bytes) = content(archive, &entry) else {
-            let message = format!("`{}` states {} bytes, which are not there", shown(&path), entry.size());
-            verdict.find("absurd-size", place, message);
-            break;
-        };
-        let link = entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned());
-        let link = link.unwrap_or_default();
-        let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
-        if let Some(reason) = unsafe_path(&path).or(too_long) {
-            verdict.find("unsafe-path", place, format!("`{}` {reason}", shown(&path)));
-            continue;
-        }
-        let kind = kind(entry.header().entry_type(), link);
-        members.push(Member { path: normal(&path), kind, bytes, mode: entry.header().mode().unwrap_or(0) });
+    }
+    if whole {
+        after_the_end(archive, end, place, verdict);
     }
     through_links(&members, place, verdict);
     members
 }
 
+/// A member that can't be used.
+struct Unusable {
+    /// The lint that reports it.
+    code: &'static str,
+    message: String,
+    /// Whether nothing after it can be read.
+    ends: bool,
+}
+
+/// Why a member was not read.
+enum Error {
+    Io(io::Error),
+    Unusable(Unusable),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn unreadable(error: &io::Error, files: usize) -> Unusable {
+    let message = shown(&format!("it can't be read as a tar archive after {files} files: {error}"));
+    Unusable { code: "unreadable", message, ends: true }
+}
+
+/// Reads one member; `None` for a record that describes the next one.
+fn member<'a>(
+    archive: &'a [u8],
+    mut entry: tar::Entry<'_, &'a [u8]>,
+    next: &mut Described,
+    room: &mut Room,
+) -> Result<Option<Member<'a>>, Error> {
+    let unusable = |code, message, ends| Err(Error::Unusable(Unusable { code, message, ends }));
+    if next.take(&mut entry)? {
+        return Ok(None);
+    }
+    let mut described = std::mem::take(next);
+    let header = entry.header();
+    let (path, link) = (described.path(header), described.link(header));
+    if let Err(message) = room.take(path.len() + link.len()) {
+        return unusable("absurd-size", message, true);
+    }
+    if let Some(unread) = described.unread(header) {
+        let message = format!("`{}` is {}", shown(&path), unread.description());
+        return unusable("unread-member", message, unread == Unread::SparseInPieces);
+    }
+    // An extended header states a length only if it does not fit the header: above 8 GiB.
+    let stated = described.size.unwrap_or(entry.size());
+    let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
+        let message = format!("`{}` states {stated} bytes, which are not there", shown(&path));
+        return unusable("absurd-size", message, true);
+    };
+    let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
+    if let Some(reason) = unsafe_path(&path).or(too_long) {
+        return unusable("unsafe-path", format!("`{}` {reason}", shown(&path)), false);
+    }
+    let kind = kind(header.entry_type(), link);
+    Ok(Some(Member { path: normal(&path), kind, bytes, mode: header.mode().unwrap_or(0) }))
+}
+
+/// The offset of the record after a member.
+fn next_record(entry: &tar::Entry<'_, &[u8]>) -> usize {
+    let end = entry.raw_file_position().saturating_add(entry.size());
+    usize::try_from(end).unwrap_or(usize::MAX).checked_next_multiple_of(BLOCK).unwrap_or(usize::MAX)
+}
+
+/// Finds data after the end of an archive: zeros end it, and only zeros may follow.
+fn after_the_end(archive: &[u8], end: usize, place: &str, verdict: &mut Verdict) {
+    let rest = archive.get(end..).unwrap_or_default();
+    if let Some(at) = rest.iter().position(|byte| *byte != 0) {
+        let message = format!("there are {} bytes after its end", rest.len() - at / BLOCK * BLOCK);
+        verdict.find("trailing-data", place, message);
+    }
+}
+
 /// The bytes of a member, if the archive has as many as it states.
 fn content<'a>(archive: &'a [u8], entry: &tar::Entry<'_, &[u8]>) -> Option<&'a [u8]> {
-    // A sparse file states a length that its bytes don't have.
-    if entry.header().entry_type() == EntryType::GNUSparse {
-        return None;
-    }
     let start = usize::try_from(entry.raw_file_position()).ok()?;
     let end = start.checked_add(usize::try_from(entry.size()).ok()?)?;
     archive.get(start..end)

@@ -74,6 +74,13 @@ pub static LINTS: &[Lint] = &[
         CONVERT,
     ),
     row(
+        "crlf-script",
+        Error,
+        "The script that the container runs first has CRLF line ends.",
+        "Linux takes the carriage return as part of the interpreter's name: RouterOS ends with `execve: No such file or directory`.",
+        "Convert the script to LF line ends, and keep Git from changing them with `*.sh text eol=lf` in .gitattributes.",
+    ),
+    row(
         "differs-from-manifest",
         Error,
         "The binary in the image is not the one that the manifest of the build, or the image's own label, tells of.",
@@ -102,11 +109,25 @@ pub static LINTS: &[Lint] = &[
         "Build it for the platform of the image: GOARM=5 for arm v5.",
     ),
     row(
+        "interpreter-missing",
+        Error,
+        "The program that the container runs first needs an interpreter or a loader that is not in the image.",
+        "RouterOS ends with `execve: No such file or directory`, though the file that it names is there.",
+        "Put the interpreter into the image, or link the program statically: for Go, with CGO_ENABLED=0.",
+    ),
+    row(
         "layer-overwrites",
         Warning,
         "A file is put where an earlier one is, or into a folder of an earlier layer.",
         "RouterOS keeps layers apart: such a folder was seen to be copied whole, which doubled an image on flash.",
         "Assemble the root in one layer.",
+    ),
+    row(
+        "member-twice",
+        Error,
+        "A name is in the archive more than once.",
+        "Which of them RouterOS takes is not known, so this verdict may be about another.",
+        HOSTILE,
     ),
     row(
         "missing-member",
@@ -149,6 +170,20 @@ pub static LINTS: &[Lint] = &[
         "A layer holds a device, a pipe or a socket.",
         "RouterOS provides /dev itself, and may be unable to make one of these.",
         "Leave it out.",
+    ),
+    row(
+        "trailing-data",
+        Error,
+        "There are data after the end of an archive.",
+        "A program that reads on finds files that were not judged.",
+        HOSTILE,
+    ),
+    row(
+        "unread-member",
+        Error,
+        "An archive holds a member of a kind that is not read: a sparse file, say.",
+        "What is in it was not judged, and RouterOS may not read it either.",
+        "Put the archive together without it: `tar --format=ustar` without `--sparse`.",
     ),
     row("unreadable", Error, "The file is no tar archive, or a damaged one.", "RouterOS reads nothing else.", AGAIN),
     row(

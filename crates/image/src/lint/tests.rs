@@ -153,6 +153,9 @@ fn bad_layers() -> Vec<Broken> {
         ("arm64 in an image for arm", plain(&[bin, shell(), entry])),
         ("arm v7 in an image for v5", plain(&[("bin/sh", File(b"ELF arm v7"))])),
         ("a program that is not there", plain(&[("bin", Folder)])),
+        ("a script without its interpreter", plain(&[("bin", Folder), ("bin/sh", File(b"#!/bin/ash -e\nexec x\n"))])),
+        ("a script with CRLF line ends", plain(&[("bin", Folder), ("bin/sh", File(b"#!/bin/sh\r\nexec x\r\n"))])),
+        ("a dynamic program without its loader", plain(&[("bin", Folder), ("bin/sh", File(&dynamic()))])),
         ("links in a circle", plain(&[("bin/sh", Node::Link("sh"))])),
         ("the same bytes twice", plain(&[shell(), ("a", File(&big)), ("b", File(&big))])),
         ("a later layer", image(&later, |_| ())),
@@ -163,8 +166,63 @@ fn bad_layers() -> Vec<Broken> {
     ]
 }
 
+/// A program that names a loader: an ELF header, one segment of type PT_INTERP, and the path.
+fn dynamic() -> Vec<u8> {
+    let path = b"/lib/ld-musl-armhf.so.1\0";
+    let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0\x01\0\0\0\0\0\0\0".to_vec();
+    bytes.extend([52, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 52, 0, 32, 0, 1, 0, 40, 0, 0, 0, 0, 0]);
+    let length = u8::try_from(path.len()).unwrap();
+    bytes.extend([
+        3, 0, 0, 0, 84, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, length, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0,
+    ]);
+    bytes.extend(path);
+    bytes
+}
+
+/// A member that most readers take for something else than it is.
+fn odd(letter: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_gnu();
+    header.set_path(name).unwrap();
+    header.set_entry_type(EntryType::new(letter));
+    header.set_size(bytes.len() as u64);
+    header.set_cksum();
+    let mut member = [header.as_bytes(), bytes].concat();
+    member.resize(member.len().next_multiple_of(512), 0);
+    member
+}
+
+/// An extended header with one key.
+fn extended(key: &str, value: &str) -> Vec<u8> {
+    let text = format!("{key}={value}\n");
+    let length = (text.len()..).find(|length| format!("{length} {text}").len() == *length).unwrap();
+    odd(b'x', "extended", format!("{length} {text}").as_bytes())
+}
+
+/// Archives that different readers read differently.
+fn hidden() -> Vec<Broken> {
+    let layer = tar(&[shell()]);
+    let good = image(std::slice::from_ref(&layer), |_| ());
+    let first = tar(&[("manifest.json", File(b"[]")), ("0.tar", File(b""))]);
+    let before = |members: Vec<Vec<u8>>| [members.concat(), good.clone()].concat();
+    let long = vec![b' '; (1 << 20) + 1];
+    let numbers = [b"[", &b"1,".repeat(1 << 19)[..], b"1]"].concat();
+    vec![
+        ("two manifests and two layers", [&first[..first.len() - 1024], &good].concat()),
+        ("a folder that is there twice", before(vec![odd(b'5', "a/", b""), odd(b'5', "a/", b"")])),
+        ("data after the end", [good.clone(), first].concat()),
+        ("data after the end of a layer", image(&[[layer, b"hidden".to_vec()].concat()], |_| ())),
+        ("a sparse file of GNU's", before(vec![odd(b'S', "0.tar", b"")])),
+        ("a sparse file of pax", before(vec![extended("GNU.sparse.major", "1"), odd(b'0', "made/up", b"0\n")])),
+        ("a label of a volume", before(vec![odd(b'V', "label", b"")])),
+        ("a length in an extended header", before(vec![extended("size", "77"), odd(b'0', "a", b"0\n")])),
+        ("a global header", before(vec![odd(b'g', "pax_global_header", b"")])),
+        ("a manifest that is longer than any", tar(&[("manifest.json", File(&long))])),
+        ("a manifest of numbers", tar(&[("manifest.json", File(&numbers))])),
+    ]
+}
+
 fn broken() -> Vec<Broken> {
-    [no_images(), bad_configurations(), bad_layers()].concat()
+    [no_images(), bad_configurations(), bad_layers(), hidden()].concat()
 }
 
 const BINARY: &str = crate::archive::BINARY_LABEL;
@@ -222,6 +280,31 @@ fn a_thousand_findings_are_not_told_one_by_one() {
     let verdict = judge(&plain(&nodes), &Expected::default(), &identify);
     assert_eq!(verdict.more.get("unsafe-path"), Some(&980));
     assert!(verdict.findings.len() < 30);
+}
+
+#[test]
+fn names_are_held_up_to_a_length_in_all() {
+    let name = "n".repeat(4000);
+    let one = [odd(b'L', "././@LongLink", name.as_bytes()), odd(b'0', "n", b"")].concat();
+    let verdict = judge(&one.repeat(4200), &Expected::default(), &identify);
+    assert!(
+        told(&verdict).contains("the names of its files have more than 16777216 bytes in all"),
+        "{}",
+        told(&verdict)
+    );
+    // A name of a megabyte is no path, and is not held either.
+    let long = odd(b'L', "././@LongLink", "n".repeat(1 << 20).as_bytes());
+    let verdict = judge(&[long, odd(b'0', "n", b"")].concat(), &Expected::default(), &identify);
+    assert!(told(&verdict).contains("longer or deeper than a path can be"), "{}", told(&verdict));
+}
+
+#[test]
+fn the_members_of_all_layers_are_counted_together() {
+    let member = odd(b'0', "n", b"");
+    let layers: Vec<Vec<u8>> =
+        (0..3_u8).map(|layer| [odd(b'0', "n", &[layer]), member.repeat(67_000)].concat()).collect();
+    let verdict = judge(&image(&layers, |_| ()), &Expected::default(), &identify);
+    assert!(told(&verdict).contains("there are more than 200000 files in all"), "{}", told(&verdict));
 }
 
 #[test]

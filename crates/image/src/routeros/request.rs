@@ -1,20 +1,20 @@
-//! What the user asks the commands for, and what of it can't stand in its place.
+//! The user's settings for the commands, and their validation.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{FIRST, Values, Version};
+use super::version::{FIRST, Version};
 
-/// What the container is to be. Every value is checked; none is trusted.
+/// The settings of the container. Every value is validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The container's virtual interface, which is created.
     pub interface: String,
-    /// The bridge that it is put into, which is created if it is not there.
+    /// The bridge that it is put into, which is created if it does not exist.
     pub bridge: String,
     /// The container's address with the length of its network; the router gets the first other address in it.
     pub address: String,
-    /// The same for IPv6, if it is wanted.
+    /// The same for IPv6, if any.
     pub address6: Option<String>,
     /// Networks that the node advertises to the tailnet.
     pub routes: Vec<String>,
@@ -26,13 +26,13 @@ pub struct Request {
     pub name: String,
     /// The host name, which the tailnet shows.
     pub hostname: String,
-    /// Where the archive is on the router.
+    /// The path of the archive on the router.
     pub file: String,
-    /// Where the root file system is to be.
+    /// The directory of the root file system.
     pub root: String,
-    /// Where the state is to be.
+    /// The directory of the state.
     pub state: String,
-    /// The resolver of the container, if it is not to be the router's choice.
+    /// The resolver of the container, if not the router's default.
     pub dns: Option<String>,
     /// The control server, if it is not Tailscale's.
     pub login_server: Option<String>,
@@ -63,12 +63,12 @@ impl Default for Request {
     }
 }
 
-/// A value that can't stand in its place.
+/// An invalid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the value is for, such as `--routes`.
+    /// The flag, such as `--routes`.
     pub what: &'static str,
-    /// Why it is refused; the value is quoted with its control characters escaped.
+    /// The reason; the value is quoted with its control characters escaped.
     pub why: String,
 }
 
@@ -80,11 +80,23 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The longest name of an interface: from 7.20 on the container's own interface has the same name, and Linux has
-/// room for 15 characters; it was seen to be cut after 14.
+/// Validated values, which can't break out of the commands.
+pub(super) struct Values<'a> {
+    pub(super) request: &'a Request,
+    /// The address of the container with the length of its network, and that of the router in it.
+    pub(super) container: (String, String),
+    /// The network itself.
+    pub(super) network: String,
+    /// The same for IPv6, if there is one.
+    pub(super) container6: Option<(String, String)>,
+    pub(super) routes: Vec<String>,
+}
+
+/// The longest name of an interface: from 7.20, the interface in the container has the same name, and Linux allows
+/// 15 characters; names were observed to be truncated after 14.
 const LONGEST_INTERFACE: usize = 14;
 
-/// The longest of any other value.
+/// The longest other value.
 const LONGEST: usize = 200;
 
 fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
@@ -94,7 +106,7 @@ fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
 fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if value.is_empty() || value.len() > longest || !value.chars().all(plain) || value.starts_with('-') {
-        let why = format!("is no name of at most {longest} letters, digits, `-`, `_` and `.`");
+        let why = format!("is not a name of at most {longest} letters, digits, `-`, `_` and `.`");
         return refuse(what, value, &why);
     }
     Ok(())
@@ -116,7 +128,7 @@ fn path(what: &'static str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A network as it is written, if it is one: an address, a slash, a length.
+/// Parses a network: an address, a slash, a prefix length.
 fn network(value: &str) -> Option<(IpAddr, u8)> {
     let (address, length) = value.split_once('/')?;
     let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?);
@@ -130,7 +142,7 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-fn of_bits(bits: u128, like: IpAddr) -> IpAddr {
+fn from_bits(bits: u128, like: IpAddr) -> IpAddr {
     match like {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(bits)),
@@ -142,25 +154,26 @@ fn first(address: IpAddr, length: u8) -> IpAddr {
     let width = if address.is_ipv4() { 32 } else { 128 };
     let host = width - u32::from(length);
     let mask = u128::MAX.checked_shl(host).unwrap_or(0);
-    of_bits(bits(address) & mask, address)
+    from_bits(bits(address) & mask, address)
 }
 
 /// The container's address and the router's in the same network, both with its length; and the network.
 fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), String), Refusal> {
     let room = if v4 { 30 } else { 126 };
     match network(value) {
-        Some((address, length)) if address.is_ipv4() == v4 && length <= room => {
+        // The whole address space is not a network for two hosts.
+        Some((address, length)) if address.is_ipv4() == v4 && (1..=room).contains(&length) => {
             let base = first(address, length);
             let own = bits(address) - bits(base);
             let last = (1_u128 << ((if v4 { 32 } else { 128 }) - u32::from(length))) - 1;
             if own == 0 || (v4 && own == last) {
                 return refuse(what, value, "is the network's own address or its broadcast, not a container's");
             }
-            let router = of_bits(bits(base) + if own == 1 { 2 } else { 1 }, address);
+            let router = from_bits(bits(base) + if own == 1 { 2 } else { 1 }, address);
             Ok(((format!("{address}/{length}"), format!("{router}/{length}")), format!("{base}/{length}")))
         }
-        _ if v4 => refuse(what, value, "is no IPv4 address with a length of at most 30, such as 172.20.0.2/24"),
-        _ => refuse(what, value, "is no IPv6 address with a length of at most 126, such as fd20::2/64"),
+        _ if v4 => refuse(what, value, "is not an IPv4 address with a length of 1 to 30, such as 172.20.0.2/24"),
+        _ => refuse(what, value, "is not an IPv6 address with a length of 1 to 126, such as fd20::2/64"),
     }
 }
 
@@ -191,12 +204,12 @@ impl Request {
         if let Some(dns) = &self.dns
             && dns.split(',').any(|address| address.parse::<IpAddr>().is_err())
         {
-            return refuse("--dns", dns, "is no list of addresses");
+            return refuse("--dns", dns, "is not a list of addresses");
         }
         if let Some(server) = &self.login_server {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
             if !(server.starts_with("https://") || server.starts_with("http://")) || !server.chars().all(plain) {
-                return refuse("--login-server", server, "is no address such as https://control.example.com");
+                return refuse("--login-server", server, "is not a URL such as https://control.example.com");
             }
         }
         for (key, value) in &self.environment {
@@ -206,7 +219,7 @@ impl Request {
                 || !key.chars().all(plain)
                 || key.starts_with(|c: char| c.is_ascii_digit())
             {
-                return refuse("--env", key, "is no name of a variable");
+                return refuse("--env", key, "is not a valid variable name");
             }
             line("--env", value)?;
         }
@@ -222,14 +235,14 @@ impl Request {
     }
 }
 
-/// A route as tailscale takes it: the first address of a network and its length.
+/// Validates a route for tailscale: the first address of a network and its prefix length.
 fn checked_route(route: &str) -> Result<String, Refusal> {
     match network(route) {
         Some((address, length)) if first(address, length) == address => Ok(format!("{address}/{length}")),
         Some((address, length)) => {
-            let why = format!("is no network; `{}/{length}` is", first(address, length));
+            let why = format!("has host bits set; did you mean `{}/{length}`?", first(address, length));
             refuse("--routes", route, &why)
         }
-        None => refuse("--routes", route, "is no network such as 192.168.88.0/24"),
+        None => refuse("--routes", route, "is not a network such as 192.168.88.0/24"),
     }
 }

@@ -1,4 +1,4 @@
-//! The commands for every known version, and values that try to leave their place.
+//! The commands for every known version, and values that try to break out of them.
 
 use super::*;
 use proptest::prelude::*;
@@ -13,12 +13,22 @@ fn full() -> Request {
     }
 }
 
+/// The versions whose commands differ from those of the version before.
+const CHANGED_IN: [&str; 5] = ["7.15", "7.19", "7.20", "7.21", "7.22"];
+
 #[test]
-fn the_commands_of_every_known_version() {
+fn script_of_each_known_version() {
+    let mut before = String::new();
     for version in Version::known() {
         let script = script(version, &full()).unwrap();
         assert_eq!(script.warnings, Vec::<String>::new());
-        insta::assert_snapshot!(format!("routeros-{version}"), script.text);
+        let commands = script.text.replace(&format!("RouterOS {version}"), "RouterOS [VERSION]");
+        if CHANGED_IN.contains(&version.to_string().as_str()) {
+            insta::assert_snapshot!(format!("routeros-{version}"), commands);
+        } else {
+            assert_eq!(commands, before, "{version} has the commands of the version before");
+        }
+        before = commands;
     }
 }
 
@@ -62,6 +72,7 @@ fn values_that_try_to_leave_their_place_are_refused() {
         change(|request| request.address = "172.20.0.255/24".to_owned()),
         change(|request| request.address = "172.20.0.2/31".to_owned()),
         change(|request| request.address6 = Some("172.20.0.2/24".to_owned())),
+        change(|request| request.address6 = Some("::2/0".to_owned())),
         change(|request| request.routes = vec!["192.168.88.1/24".to_owned()]),
         change(|request| request.routes = vec!["192.168.88.0/24 --ssh".to_owned()]),
         change(|request| request.file = "a\n/system/reset".to_owned()),
@@ -86,6 +97,19 @@ fn the_router_takes_another_address_of_the_same_network() {
     assert!(address("10.9.8.2/30").contains("address=10.9.8.2/30 gateway=10.9.8.1"));
     assert!(address("10.9.8.1/30").contains("address=10.9.8.1/30 gateway=10.9.8.2"));
     assert!(address("10.9.8.7/24").contains("gateway=10.9.8.1"));
+}
+
+#[test]
+fn every_length_of_a_network_is_taken_or_refused() {
+    for length in 0..=u8::MAX {
+        for (address, address6) in
+            [(format!("10.9.8.2/{length}"), None), ("10.9.8.2/24".to_owned(), Some(format!("::2/{length}")))]
+        {
+            let taken = if address6.is_some() { (1..=126).contains(&length) } else { (1..=30).contains(&length) };
+            let request = Request { address, address6, ..Request::default() };
+            assert_eq!(script(LAST, &request).is_ok(), taken, "{request:?}");
+        }
+    }
 }
 
 /// Reads a string of RouterOS the way its documentation says: gives what it means and what follows it.

@@ -1,9 +1,9 @@
-//! Text that RouterOS reads: strings that can't end before their end, and commands that do nothing twice.
+//! RouterOS syntax: escaped strings, and idempotent commands.
 
 use std::fmt::Write;
 
-/// A string of RouterOS. Everything but letters, digits and a few signs that mean nothing in it is written as its code
-/// (`\22` for a quotation mark), so that no value ends the string, expands a variable or asks the terminal for help.
+/// Returns a RouterOS string. All characters except letters, digits and a few safe signs are escaped as `\XX`, so that no
+/// value can end the string, expand a variable or trigger the terminal's help.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for byte in text.bytes() {
@@ -16,12 +16,12 @@ pub(super) fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// An address without the length of its network.
+/// Returns an address without its prefix length.
 pub(super) fn address(with_length: &str) -> &str {
     with_length.split('/').next().unwrap_or_default()
 }
 
-/// A command that adds something unless it is there.
+/// Returns a command that adds an entry unless it exists.
 pub(super) fn guarded(menu: &str, find: &str, add: &str) -> String {
     format!(":if ([:len [{menu}/find where {find}]] = 0) do={{ {menu}/add {add} }}\n")
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A version such as `7.21` or `7.21.2`. What follows (`beta1`, `rc2`) is read and does not count.
+/// A version such as `7.21` or `7.21.2`. A suffix (`beta1`, `rc2`) is accepted and ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     major: u32,
@@ -46,17 +46,17 @@ impl Version {
         if self.from(21) { "mountlists" } else { "mounts" }
     }
 
-    /// Whether a container has a name of its own: since 7.19.
+    /// Whether containers have names: since 7.19.
     pub(super) fn has_names(self) -> bool {
         self.from(19)
     }
 
-    /// Whether the command has to be stated: `no command specified` was reported of 7.22.
+    /// Whether the command must be set: `no command specified` was reported for 7.22.
     pub(super) fn needs_command(self) -> bool {
         self.from(22)
     }
 
-    /// Whether the tailnet's routes have to stand in the container's main table: reported of 7.22.
+    /// Whether the container's main table needs the tailnet's routes: reported for 7.22.
     pub(super) fn needs_main_routes(self) -> bool {
         self.from(22)
     }

@@ -1,116 +1,125 @@
 //! A call of upstream's `cmd/featuretags`, and what it prints on a release.
 //!
 //! Source: `cmd/featuretags/featuretags.go` and `feature/featuretags`, which have done the same in every release since
-//! 1.90.0; tests/upstream.rs holds this to the real program.
+//! 1.90.0; tests/it/upstream.rs holds this to the real program.
 
 use std::collections::BTreeSet;
 
-use super::{Evaluated, Word};
+use tagscan::{Featuretags, Word};
+
 use crate::facts::Facts;
-use crate::finding::{Finding, Label, Span};
+use crate::finding::{Finding, Label};
 use crate::name::{CLI, FeatureName, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
 use crate::rules::get;
 
-/// The arguments of a call, as Go's `flag` package takes them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Featuretags {
-    /// The place of the call.
-    pub span: Span,
-    /// `--min`: everything goes that is not added.
-    pub min: bool,
-    /// The names of `--add`: what stands between its commas, blanks included.
-    pub add: Vec<Word>,
-    /// The names of `--remove`.
-    pub remove: Vec<Word>,
-    /// Names that the text does not tell, in a few words.
-    pub unknown: Vec<(String, Span)>,
-    /// Arguments that are not looked at: what follows the first that is no flag, and flags that stand again.
-    pub ignored: Vec<Word>,
-    /// Why it fails whatever the release: a flag that it does not have, and its place.
-    pub refused: Option<Word>,
+/// The tags that a call prints on a release; `None` if it fails.
+pub(in crate::audit) fn tags(call: &Featuretags, registry: &Registry) -> Option<Vec<String>> {
+    if refusal(call, registry).is_some() {
+        return None;
+    }
+    let kept = kept(call, registry);
+    let mut tags: BTreeSet<String> = if call.min {
+        registry.tags(&kept).into_iter().collect()
+    } else {
+        kept.iter().filter(|name| !name.is_omittable()).map(FeatureName::build_tag).collect()
+    };
+    tags.extend(call.remove.iter().map(|word| format!("{OMIT_PREFIX}{}", word.text)));
+    Some(tags.into_iter().collect())
 }
 
-impl Featuretags {
-    /// Adds what the call prints on a release.
-    pub(super) fn evaluate(&self, registry: &Registry, facts: &Facts, into: &mut Evaluated) {
-        for (what, span) in &self.unknown {
-            super::unresolved(what, *span, into);
-        }
-        for word in &self.ignored {
-            let message = format!("`{}` is not looked at", word.text);
-            let next = "Give each flag once, its names between commas, and nothing else.".to_owned();
-            into.findings.push(get("ignored-argument").finding(message, Label::new(word.span, "ignored"), next));
-        }
-        if let Some(reason) = self.failure(registry, facts) {
-            into.fails = true;
-            into.findings.push(reason);
-            return;
-        }
-        into.findings.extend(self.add.iter().filter_map(|word| silent(word, registry, facts)));
-        let kept: BTreeSet<FeatureName> = self
-            .add
-            .iter()
-            .filter_map(|word| FeatureName::new(&word.text).ok())
-            .flat_map(|name| registry.requires(&name))
-            .collect();
-        let mut tags: BTreeSet<String> = if self.min {
-            registry.tags(&kept).into_iter().collect()
-        } else {
-            into.findings.extend(self.needless_add(&kept));
-            kept.iter().filter(|name| !name.is_omittable()).map(FeatureName::build_tag).collect()
-        };
-        tags.extend(self.remove.iter().map(|word| format!("{OMIT_PREFIX}{}", word.text)));
-        let place = |tag: &String| {
-            let named = self.remove.iter().find(|word| tag.strip_prefix(OMIT_PREFIX) == Some(&word.text));
-            named.map_or(self.span, |word| word.span)
-        };
-        into.tags.extend(tags.iter().map(|tag| Word::new(tag.clone(), place(tag))));
-    }
+/// The features that `--add` keeps, with what they need.
+pub(super) fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureName> {
+    let names: BTreeSet<FeatureName> = call.add.iter().filter_map(|word| FeatureName::new(&word.text).ok()).collect();
+    names.iter().flat_map(|name| registry.requires(name)).collect()
+}
 
-    /// Why the program ends with an error: an unknown flag, an unknown name in `--remove`, or one that another needs.
-    fn failure(&self, registry: &Registry, facts: &Facts) -> Option<Finding> {
-        let rule = get("featuretags-fails");
-        if let Some(word) = &self.refused {
-            let message = format!("`featuretags` fails: it has no flag `{}`", word.text);
-            let next = "It has `--min`, `--add NAMES`, `--remove NAMES` and `--list`.".to_owned();
-            return Some(rule.finding(message, Label::new(word.span, "no such flag"), next));
+/// Adds the findings of a call.
+pub(super) fn findings(call: &Featuretags, registry: &Registry, facts: &Facts, findings: &mut Vec<Finding>) {
+    for word in &call.ignored {
+        let message = format!("`{}` is not looked at", word.text);
+        let next = "Give each flag once, its names between commas, and nothing else.".to_owned();
+        findings.push(get("ignored-argument").finding(message, Label::new(word.span, "ignored"), next));
+    }
+    if let Some(refusal) = refusal(call, registry) {
+        findings.push(refusal.finding(call, registry, facts));
+        return;
+    }
+    findings.extend(call.add.iter().filter_map(|word| silent(word, registry, facts)));
+    if !call.min {
+        findings.extend(needless_add(call, &kept(call, registry)));
+    }
+}
+
+/// The reason why a call ends with an error.
+enum Refusal<'a> {
+    Flag(&'a Word),
+    Unknown(&'a Word),
+    CommandLine(&'a Word),
+    Needed(&'a Word, Vec<String>),
+}
+
+fn refusal<'a>(call: &'a Featuretags, registry: &Registry) -> Option<Refusal<'a>> {
+    if let Some(word) = &call.refused {
+        return Some(Refusal::Flag(word));
+    }
+    let removed: BTreeSet<&str> = call.remove.iter().map(|word| word.text.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    call.remove.iter().filter(|word| seen.insert(&word.text)).find_map(|word| {
+        let known = FeatureName::new(&word.text).ok().filter(|name| registry.features.contains_key(name));
+        let Some(name) = known else { return Some(Refusal::Unknown(word)) };
+        if !name.is_omittable() {
+            return Some(Refusal::CommandLine(word));
         }
-        let removed: BTreeSet<&str> = self.remove.iter().map(|word| word.text.as_str()).collect();
-        for word in &self.remove {
-            let known = FeatureName::new(&word.text).ok().filter(|name| registry.features.contains_key(name));
-            let Some(name) = known else {
-                let message =
-                    format!("`featuretags` fails: {} has no feature `{}` to remove", registry.line, word.text);
-                let next = instead(&word.text, registry, facts);
-                return Some(rule.finding(message, Label::new(word.span, "unknown, which `--remove` refuses"), next));
-            };
-            if !name.is_omittable() {
-                let message = format!("`featuretags` fails: `{CLI}` can't be removed");
-                let next = "Delete it: the command line is left out unless it is added.".to_owned();
-                return Some(rule.finding(message, Label::new(word.span, "can't be removed"), next));
-            }
-            let users = registry.required_by(&name).into_iter().filter(|user| !removed.contains(user.as_str()));
-            let users: Vec<String> = users.map(|user| user.to_string()).collect();
-            if !users.is_empty() {
-                let message = format!("`featuretags` fails: `{name}` is needed by what is not removed with it");
+        let users = registry.required_by(&name).into_iter().filter(|user| !removed.contains(user.as_str()));
+        let users: Vec<String> = users.map(|user| user.to_string()).collect();
+        (!users.is_empty()).then_some(Refusal::Needed(word, users))
+    })
+}
+
+impl Refusal<'_> {
+    fn finding(&self, call: &Featuretags, registry: &Registry, facts: &Facts) -> Finding {
+        let (word, message, label, next) = match self {
+            Self::Flag(word) => (
+                word,
+                format!("`featuretags` fails: it has no flag `{}`", word.text),
+                "no such flag",
+                "It has `--min`, `--add NAMES`, `--remove NAMES` and `--list`.".to_owned(),
+            ),
+            Self::Unknown(word) => (
+                word,
+                format!("`featuretags` fails: {} has no feature `{}` to remove", registry.line, word.text),
+                "unknown, which `--remove` refuses",
+                instead(&word.text, registry, facts),
+            ),
+            Self::CommandLine(word) => (
+                word,
+                format!("`featuretags` fails: `{CLI}` can't be removed"),
+                "can't be removed",
+                "Delete it: the command line is left out unless it is added.".to_owned(),
+            ),
+            Self::Needed(word, users) => {
                 let quoted = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
-                let why_min = if self.min { ", though `--min` leaves them out already" } else { "" };
-                let next = format!("Remove {quoted} as well{why_min}, or leave `{name}` in.");
-                return Some(rule.finding(message, Label::new(word.span, "still needed"), next));
+                let why_min = if call.min { ", though `--min` leaves them out already" } else { "" };
+                (
+                    word,
+                    format!("`featuretags` fails: `{}` is needed by what is not removed with it", word.text),
+                    "still needed",
+                    format!("Remove {quoted} as well{why_min}, or leave `{}` in.", word.text),
+                )
             }
-        }
-        None
+        };
+        get("featuretags-fails").finding(message, Label::new(word.span, label), next)
     }
+}
 
-    /// What `--add` does without `--min`: nothing, but for the command line.
-    fn needless_add(&self, kept: &BTreeSet<FeatureName>) -> Option<Finding> {
-        let first = self.add.first()?;
-        let idle = kept.iter().any(FeatureName::is_omittable);
-        let message = "`--add` without `--min` adds nothing: everything is in already".to_owned();
-        let next = "Give `--min` too, or delete it.".to_owned();
-        idle.then(|| get("add-without-min").finding(message, Label::new(first.span, "no effect"), next))
-    }
+/// The finding of `--add` without `--min`: it has no effect, except for the command line.
+fn needless_add(call: &Featuretags, kept: &BTreeSet<FeatureName>) -> Option<Finding> {
+    let first = call.add.first()?;
+    let idle = kept.iter().any(FeatureName::is_omittable);
+    let message = "`--add` without `--min` adds nothing: everything is in already".to_owned();
+    let next = "Give `--min` too, or delete it.".to_owned();
+    idle.then(|| get("add-without-min").finding(message, Label::new(first.span, "no effect"), next))
 }
 
 /// A name of `--add` that the program takes in silence and that keeps nothing.

@@ -1,0 +1,363 @@
+//! The command line: commands and their flags.
+
+mod audit;
+mod bench;
+mod execpack;
+mod image;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use audit::{Audit, Import, What};
+pub use bench::{Bench, Load};
+pub use execpack::Execpack;
+pub use image::{Image, ImageAction, ImageLint, ImageScript};
+
+use crate::problem::Problem;
+use crate::shard::Shard;
+use diagnostics::Code;
+
+/// The name of the policy's file.
+pub const POLICY_FILE: &str = "featureset.yaml";
+
+/// Manages an allowlist of Tailscale features: checks the decisions in featureset.yaml, builds from them and verifies the result.
+///
+/// Exit status: 0 clean, 1 findings or code that does not compile, 2 could not run.
+#[derive(Debug, Parser)]
+#[command(name = "tailscale-featureset", version, max_term_width = 100)]
+pub struct Cli {
+    /// The policy file [default: the nearest featureset.yaml in this folder or above].
+    #[arg(long, value_name = "FILE", global = true)]
+    pub policy: Option<PathBuf>,
+
+    /// The format of findings and results.
+    #[arg(long, value_enum, default_value_t = Format::Human, global = true)]
+    format: Format,
+
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// Returns the chosen format.
+    ///
+    /// # Errors
+    /// A [`Problem`] for SARIF with a command that reports no findings in a file.
+    pub fn format(&self) -> Result<Format, Problem> {
+        let finds = match &self.command {
+            Command::Check(_) | Command::Audit(_) | Command::Review(_) => true,
+            Command::Bump(flags) => flags.check,
+            _ => false,
+        };
+        if self.format != Format::Sarif || finds {
+            return Ok(self.format);
+        }
+        let why = "SARIF is for findings in a file: those of `check`, `audit`, `review` and `bump --check`";
+        let next = "Choose `--format json` or `--format github`.";
+        Err(Problem::new(Code::FormatNotOffered, "this command has no output in SARIF", why, next))
+    }
+}
+
+/// The format of findings and results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON document on stdout.
+    Json,
+    /// GitHub workflow commands, which annotate a pull request.
+    Github,
+    /// One SARIF 2.1.0 log on stdout, for code scanning. Only for `check`, `audit`, `review` and `bump --check`.
+    Sarif,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the policy and report every finding
+    Check(Check),
+    /// Print the policy's build tags, or the whole `go build` command
+    Tags(Tags),
+    /// List the features of the pinned release with their decisions
+    List(List),
+    /// Explain one feature or hazard
+    Explain(Explain),
+    /// Build, verify and pack the binaries of the policy's targets
+    BuildTailscale(BuildTailscale),
+    /// Make images for RouterOS, lint an archive, or print installation commands
+    Image(Image),
+    /// Read the feature registry of releases from upstream's modules and write it to files
+    Registry(Registry),
+    /// Run the shipped daemon in a test network and check it against the policy
+    Verify(Verify),
+    /// Internal: the process of `verify` inside its namespaces
+    #[command(hide = true)]
+    VerifyInside {
+        /// The plan, as JSON
+        plan: String,
+    },
+    /// Benchmark the shipped binary against an unmodified Go build
+    Bench(Bench),
+    /// Internal: the process of `bench` inside its namespaces
+    #[command(hide = true)]
+    BenchInside {
+        /// The plan, as JSON
+        plan: String,
+    },
+    /// Explain a change of the policy as Markdown for a pull request
+    Review(Review),
+    /// Pin another release and list the decisions that it requires
+    Bump(Bump),
+    /// Measure the size of each feature, or find what to omit to fit a budget
+    Measure(Measure),
+    /// Audit a tag list, build script or binary
+    Audit(Audit),
+    /// Generate a policy from a tag list, build script or binary (reasons left as TODO)
+    Import(Import),
+    /// Add files, lines and inlined frames to a traceback of a shipped binary
+    Symbolize(Symbolize),
+    /// Pack or unpack one executable with execpack
+    #[command(subcommand)]
+    Execpack(Execpack),
+    /// Write every generated file
+    Docs(Docs),
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Sort the features and insert a stub for each undecided feature; change nothing else.
+    #[arg(long)]
+    pub fix: bool,
+    /// Also fail on findings of this severity.
+    #[arg(long, value_name = "SEVERITY", value_enum)]
+    pub deny: Option<Deny>,
+}
+
+/// Values of `--deny`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Warnings fail like errors.
+    Warnings,
+}
+
+/// Flags of `tags`.
+#[derive(Debug, Args)]
+pub struct Tags {
+    /// The target to print tags for; they differ only if a target has extra tags.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Print the whole `go build` command with its variables, for one target.
+    #[arg(long)]
+    pub go_build: bool,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only features with this decision.
+    #[arg(long, value_enum, value_name = "DECISION")]
+    pub decision: Option<DecisionFilter>,
+    /// The order: by name, or by measured size, largest first.
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
+    pub by: Order,
+    /// The target to print measured sizes for [default: arm64 if it was measured, else the first].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+/// Values of `list --by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Alphabetically.
+    Name,
+    /// By measured size; features without a measurement come last.
+    Cost,
+}
+
+/// Values of `list --decision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecisionFilter {
+    /// Kept features.
+    Keep,
+    /// Omitted features.
+    Omit,
+    /// Features without a decision.
+    Undecided,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The feature, such as `cachenetmap`, or the id of a hazard.
+    pub name: String,
+}
+
+/// Flags of `build-tailscale`.
+#[derive(Debug, Args)]
+pub struct BuildTailscale {
+    /// A target of the policy; can be repeated [default: all].
+    #[arg(long = "target", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Print the commands without running them.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Flags of `registry`.
+#[derive(Debug, Args)]
+pub struct Registry {
+    /// Releases, such as 1.102.5.
+    #[arg(required = true, value_name = "VERSION")]
+    pub versions: Vec<featureset::release::Release>,
+}
+
+/// Flags of `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The revision to compare with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: String,
+}
+
+/// Flags of `bump`.
+#[derive(Debug, Args)]
+pub struct Bump {
+    /// A stable release, such as 1.104.5, or `latest`.
+    #[arg(value_name = "VERSION", value_parser = parse_destination, required_unless_present = "check")]
+    pub to: Option<Destination>,
+    /// Change nothing; fail if upstream has a newer stable release than the pinned one.
+    #[arg(long, conflicts_with_all = ["to", "dry_run"])]
+    pub check: bool,
+    /// Report the consequences without changing anything.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The release that `bump` pins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// The newest stable release.
+    Latest,
+    /// This release.
+    Release(featureset::release::Release),
+}
+
+/// Parses a stable release, with or without upstream's `v`, or `latest`.
+///
+/// # Errors
+/// What is expected instead.
+pub fn parse_destination(text: &str) -> Result<Destination, String> {
+    if text == "latest" {
+        return Ok(Destination::Latest);
+    }
+    let version = text.strip_prefix('v').unwrap_or(text);
+    let release: featureset::release::Release =
+        version.parse().map_err(|error| format!("{error}; name one, or `latest`"))?;
+    if release.is_stable() {
+        return Ok(Destination::Release(release));
+    }
+    Err("upstream's unstable releases have an odd second number; name a stable one, or `latest`".to_owned())
+}
+
+/// Flags of `measure`.
+#[derive(Debug, Args)]
+pub struct Measure {
+    /// A command that uses existing measurements.
+    #[command(subcommand)]
+    pub what: Option<MeasureWhat>,
+    /// A target of the policy; can be repeated [default: all].
+    #[arg(long = "target", value_name = "TARGET", global = true)]
+    pub targets: Vec<String>,
+    /// A feature; can be repeated [default: all].
+    #[arg(long = "feature", value_name = "FEATURE")]
+    pub features: Vec<String>,
+    /// Measure only one of N parts, such as 1/4; the results of all parts are collected under target/.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
+    /// Continue an interrupted run and keep its measurements.
+    #[arg(long)]
+    pub resume: bool,
+    /// Also measure the memory of each daemon after its login; this has the requirements of `verify`.
+    #[arg(long)]
+    pub memory: bool,
+}
+
+/// Commands that use existing measurements.
+#[derive(Debug, Subcommand)]
+pub enum MeasureWhat {
+    /// Find the features to omit so that a target fits a budget.
+    Frontier {
+        /// The size of the packed binary, such as `3.4 MB`.
+        #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+        budget: u64,
+    },
+}
+
+/// A size with its unit.
+fn parse_budget(text: &str) -> Result<u64, String> {
+    featureset::policy::parse_size(text).ok_or_else(|| "write it as 3.4MB, 900kB or 900000B".to_owned())
+}
+
+/// Flags of `symbolize`.
+#[derive(Debug, Args)]
+pub struct Symbolize {
+    /// The file with the traceback, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub traceback: PathBuf,
+    /// The target of the binary [default: the only one].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// The binary as Go linked it, instead of a target's.
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    pub binary: Option<PathBuf>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The target to run [default: the first for this machine's processor]. It is built unless it is fresh.
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// A check; can be repeated [default: all].
+    #[arg(long = "check", value_name = "NAME")]
+    pub checks: Vec<String>,
+    /// List the checks without running them.
+    #[arg(long)]
+    pub list: bool,
+    /// Mutation test: invert each decision that a check covers and require the check to fail.
+    #[arg(long)]
+    pub mutants: bool,
+    /// Instead of the checks, provoke every runtime hazard, on a binary with it and on one without it.
+    #[arg(long, conflicts_with_all = ["checks", "mutants", "soak"])]
+    pub hazards: bool,
+    /// As --hazards, for this hazard only; can be repeated.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["checks", "mutants", "soak"])]
+    pub hazard: Vec<String>,
+    /// Run only one of N parts of the mutants or hazards, such as 1/4.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
+    /// Log in at this control server, https://NAME or http://NAME:PORT, with your auth key. This makes connections from this
+    /// machine to the server and its relays.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["mutants", "hazards", "hazard"])]
+    pub control: Option<String>,
+    /// The file with the auth key for `--control`; it must be reusable and should be ephemeral [default: the variable TS_AUTHKEY].
+    #[arg(long, value_name = "FILE", requires = "control")]
+    pub auth_key_file: Option<PathBuf>,
+    /// Continue the traffic of `load` for this time.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]
+    pub soak: u64,
+    /// Fail if a check is skipped because of a missing privilege or device.
+    #[arg(long)]
+    pub require_all: bool,
+}
+
+/// Flags of `docs`.
+#[derive(Debug, Args)]
+pub struct Docs {
+    /// Write nothing; fail if a file is out of date.
+    #[arg(long)]
+    pub check: bool,
+}

@@ -1,0 +1,256 @@
+//! `build-tailscale`: builds with Go, compares the binary's build information with the recipe, packs, runs the packed binary,
+//! and only then replaces the artifacts.
+
+mod compile_errors;
+mod execute;
+mod make;
+mod manifest;
+mod pack;
+mod plan;
+mod shrink;
+mod verify;
+
+use crate::errln;
+use anyhow::Result;
+use featureset::finding::{Finding, Label};
+use featureset::policy::{Policy, Symbols, format_size};
+use featureset::recipe::Recipe;
+use featureset::rules;
+use featureset::selection::Selection;
+use std::path::{Path, PathBuf};
+
+pub use make::{Made, Maker, Unmade};
+pub use manifest::{Artefact, Manifest};
+pub use plan::{command_line, document};
+pub use shrink::unstripped_path;
+
+use crate::cli::{BuildTailscale, Format};
+use crate::outcome::Outcome;
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::{escape, files, output, process, progress};
+use diagnostics::Code;
+
+/// The packed daemon. Called through the link `tailscale`, it is the command-line client.
+pub const PACKED: &str = "tailscaled";
+const LINK: &str = "tailscale";
+/// The binary before packing, which removes the build information.
+pub const UNPACKED: &str = "tailscaled.unpacked";
+
+/// The inputs of one target's build.
+struct Job<'a> {
+    project: &'a Project,
+    pinned: Pinned<'a>,
+    target: &'a str,
+    maker: &'a Maker,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] if a tool, a download or a file fails, or if the binary does not match the recipe.
+pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let targets = chosen_targets(pinned.policy, &flags.targets)?;
+    if flags.dry_run {
+        plan::print(&project, pinned, &targets, format);
+        return Ok(Outcome::Clean);
+    }
+    let findings = ensure(&project, pinned, &targets)?;
+    report(&project, pinned, &targets, &findings, format)?;
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// Builds the targets without fresh artifacts. Returns findings about the policy: decisions that do not compile, and
+/// exceeded budgets.
+///
+/// # Errors
+/// As [`run`].
+pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+    let folder = project.target().join("tailscale");
+    let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
+    let mut stale = Vec::new();
+    for target in targets {
+        match state(project, pinned, target)? {
+            State::Fresh => {
+                progress::line("Fresh", &format!("{target}: nothing has changed"));
+                continue;
+            }
+            State::NotRecorded => {
+                let record = project.cache.describe();
+                let why = format!("its artifacts match, but {record} has no record that this program built them");
+                progress::line("Rebuilding", &format!("{target}: {why}"));
+            }
+            State::Stale => {}
+        }
+        stale.push(*target);
+    }
+    let mut findings = if stale.is_empty() { Vec::new() } else { build_all(project, pinned, &stale)? };
+    findings.extend(over_budget(project, pinned, targets));
+    Ok(findings)
+}
+
+/// Prints the findings; as JSON, one document with findings, warnings and the manifests of the artifacts.
+fn report(project: &Project, pinned: Pinned<'_>, targets: &[&str], findings: &[Finding], format: Format) -> Result<()> {
+    if format != Format::Json {
+        return project.show(findings, format);
+    }
+    let mut document = project.document(&[&project.findings[..], findings].concat());
+    let built = targets.iter().filter(|target| matches!(state(project, pinned, target), Ok(State::Fresh)));
+    let manifests = built.filter_map(|target| {
+        let folder = folder(project, target);
+        let manifest =
+            Manifest::read(&folder, &project.cache).and_then(|manifest| Ok(serde_json::to_value(manifest)?)).ok()?;
+        Some(((*target).to_owned(), serde_json::json!({ "folder": folder, "manifest": manifest })))
+    });
+    document["targets"] = manifests.collect::<serde_json::Map<_, _>>().into();
+    output::json(&document);
+    Ok(())
+}
+
+/// Returns the named targets, or all of the policy.
+///
+/// # Errors
+/// A [`Problem`] for a name that the policy does not have.
+pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'a str>> {
+    let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
+    let unknown = |name: &String| {
+        let why = format!("its targets are {}", known.join(", "));
+        Problem::new(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
+    };
+    if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(unknown(name).into());
+    }
+    Ok(known.iter().copied().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name)).collect())
+}
+
+/// Returns the folder of a target's artifacts.
+#[must_use]
+pub fn folder(project: &Project, target: &str) -> PathBuf {
+    project.target().join("tailscale").join(target)
+}
+
+/// Whether a target's artifacts are used as they are.
+enum State {
+    /// This program built them from this recipe.
+    Fresh,
+    /// Their manifest has this recipe, but the cache has no record of them. Another user or machine built them, or they came
+    /// with the policy. They are not run.
+    NotRecorded,
+    /// They are missing, damaged, or built from another recipe.
+    Stale,
+}
+
+/// Returns the state of a target's artifacts.
+fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
+    let folder = folder(project, target);
+    project.cache.existing()?;
+    let Ok((manifest, is_ours)) = Manifest::read_any(&folder, &project.cache) else { return Ok(State::Stale) };
+    let selection = Selection::of(pinned.policy, pinned.registry);
+    let recipe = Recipe::of(pinned.policy, &selection, target, manifest.module.commit.as_deref());
+    let whole = manifest.binary.is_in(&folder.join(PACKED)) && manifest.unpacked.is_in(&folder.join(UNPACKED));
+    let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
+    let fits = whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe));
+    Ok(match (fits, is_ours) {
+        (true, true) => State::Fresh,
+        (true, false) => State::NotRecorded,
+        (false, _) => State::Stale,
+    })
+}
+
+/// Builds targets one after another and returns findings. Stops at the first target that does not compile, because the others
+/// have the same decisions.
+fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Finding>> {
+    let maker = Maker::gather(project, pinned, targets)?;
+    for target in targets {
+        let job = Job { project, pinned, target, maker: &maker };
+        if let Err(failure) = build(&job)? {
+            errln!("{}\n", escape::lines(&failure.compiler));
+            return Ok(vec![failure.finding]);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Builds one target. The inner error is a finding about code that does not compile.
+fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
+    let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+    let commit = job.maker.upstream.commit.as_deref();
+    let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
+        return Err(
+            Problem::new(Code::NoRecipe, format!("`{}` can't be planned", job.target), "", "Run `check`.").into()
+        );
+    };
+    let folder = folder(job.project, job.target);
+    let work = folder.join(".work");
+    files::empty_folder(&work)?;
+    let unpacked = work.join(UNPACKED);
+    let step = progress::step("Building", format!("{} ({})", job.target, recipe.platform));
+    let output = process::output(plan::go_command(&job.maker.go, &job.maker.upstream, &recipe, &unpacked))?;
+    if !output.status.success() {
+        drop(step);
+        return compile_errors::explain(job, &recipe, &output.stderr).map(Err);
+    }
+    let linked = files::read_bytes(&unpacked)?;
+    verify::check_recipe(&linked, &recipe, &job.maker.upstream)?;
+    step.done("Built", &format_size(linked.len() as u64));
+    let unpacked_artefact = shrink(job, &recipe, &linked, &unpacked)?;
+    let packed = work.join(PACKED);
+    pack(job, &recipe, &unpacked, &packed)?;
+    files::link(PACKED, &work.join(LINK))?;
+    let executed = execute::both_names(&work, &recipe)?;
+    let binary = Artefact::from_bytes(&files::read_bytes(&packed)?);
+    let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed);
+    // The manifest comes last: until it is there, the folder counts as not built.
+    for name in [UNPACKED, PACKED] {
+        files::rename(&work.join(name), &folder.join(name))?;
+    }
+    files::link(PACKED, &folder.join(LINK))?;
+    manifest.write(&folder, &job.maker.cache)?;
+    let _ = std::fs::remove_dir_all(&work);
+    progress::line("Wrote", &folder.join(PACKED).display().to_string());
+    Ok(Ok(()))
+}
+
+/// Rewrites the function table in the file if the recipe requires it; returns the binary to pack.
+fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Result<Artefact> {
+    if recipe.build.symbols == Symbols::All {
+        return Ok(Artefact::from_bytes(linked));
+    }
+    let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
+    let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::from_bytes(linked)) };
+    verify::check_recipe(&shrunk, recipe, &job.maker.upstream)?;
+    shrink::save_unstripped(&job.project.target(), linked, &job.maker.cache)?;
+    files::write_executable(unpacked, &shrunk)?;
+    step.done("Shrunk", &format_size(shrunk.len() as u64));
+    Ok(Artefact::from_bytes(&shrunk))
+}
+
+fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
+    let upx = job.maker.upx.as_ref();
+    let Some(packer) = pack::packer(recipe.build.pack, upx) else {
+        return files::write_executable(packed, &files::read_bytes(unpacked)?);
+    };
+    let step = progress::step("Packing", format!("{} with {packer}", job.target));
+    pack::pack(recipe, upx, unpacked, packed)?;
+    let size = std::fs::metadata(packed).map_or(0, |data| data.len());
+    step.done("Packed", &format_size(size));
+    Ok(())
+}
+
+/// Compares every chosen target's binary with its budget.
+fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<Finding> {
+    let over = |name: &&str| {
+        let budget = pinned.policy.targets.get(*name)?.budget?;
+        let bytes = Manifest::read(&folder(project, name), &project.cache).ok()?.binary.bytes;
+        (bytes > budget).then(|| {
+            let too_much = format!("{} over the budget", format_size(bytes - budget));
+            let place = Label::new(project.reading.places.value(&["targets", name, "budget"]), too_much);
+            let message = format!("`{name}` is {} large; its budget is {}", format_size(bytes), format_size(budget));
+            let next = "Omit what the device can do without, or raise the budget if the flash has room.".to_owned();
+            rules::get("over-budget").finding(message, place, next)
+        })
+    };
+    targets.iter().filter_map(over).collect()
+}

@@ -1,0 +1,112 @@
+//! The Go command as a value and as a shell line, and the dry run.
+
+use crate::cli::Format;
+use crate::{outln, output};
+use featureset::policy::Pack;
+use featureset::recipe::{MODULE, Recipe};
+use featureset::selection::Selection;
+use std::path::Path;
+use std::process::Command;
+
+use super::{LINK, Manifest, PACKED, UNPACKED, folder};
+use crate::project::{Pinned, Project};
+use crate::tools::go::Go;
+use crate::tools::qemu::runner;
+use crate::tools::upx;
+use crate::upstream::{self, Upstream};
+
+/// Builds the Go command of a recipe, in the generated module.
+pub(super) fn go_command(go: &Go, upstream: &Upstream, recipe: &Recipe, output: &Path) -> Command {
+    let arguments = recipe.arguments(&output.to_string_lossy());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    upstream.go(go, &arguments, &recipe.environment())
+}
+
+/// Formats the Go command as a shell line.
+#[must_use]
+pub fn command_line(recipe: &Recipe, go: &str, output: &str) -> String {
+    let variables = recipe.environment().into_iter().map(|(name, value)| format!("{name}={}", quoted(&value)));
+    let arguments = recipe.arguments(output);
+    let arguments = arguments.iter().map(|argument| quoted(argument));
+    variables.chain([quoted(go)]).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@".contains(c);
+    if text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Prints the commands for each target without running them.
+///
+/// The commit is included only if an earlier build recorded it; a real build reads it from the module's origin.
+pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], format: Format) {
+    let recipes = recipes(project, pinned, targets);
+    if format == Format::Json {
+        output::json(&document(&recipes));
+        return;
+    }
+    outln!("# Each in an environment of nothing but what is shown, the caches, and the way to the network.");
+    outln!("go mod download -json {MODULE}@{}", pinned.release.module_version());
+    for (target, recipe) in &recipes {
+        let folder = folder(project, target);
+        let module = upstream::module_folder(Path::new(&project.cache.describe()), recipe.release);
+        let path = |name: &str| folder.join(".work").join(name).to_string_lossy().into_owned();
+        let (unpacked, packed, link) = (path(UNPACKED), path(PACKED), path(LINK));
+        outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
+        outln!("cd {}", quoted(&module.to_string_lossy()));
+        outln!("{}", command_line(recipe, "go", &unpacked));
+        match recipe.build.pack {
+            Pack::Execpack => {
+                outln!("tailscale-featureset execpack pack {} --output {}", quoted(&unpacked), quoted(&packed));
+            }
+            Pack::Upx => {
+                let arguments = upx::arguments(recipe.platform.goarch).join(" ");
+                outln!("upx {arguments} -o {} {}", quoted(&packed), quoted(&unpacked));
+                outln!("upx -t {}", quoted(&packed));
+            }
+            Pack::None => {}
+        }
+        let runner = runner(recipe.platform);
+        for (program, argument) in [(&packed, "--version"), (&link, "version")] {
+            match runner.command(Path::new(program), &[argument]) {
+                Some(command) => outln!("{}", shell_line(&command)),
+                None => outln!("# {} {argument}: {}", quoted(program), runner.describe()),
+            }
+        }
+    }
+}
+
+/// Returns each target's recipe, with the commit that an earlier build recorded.
+fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
+    let selection = Selection::of(pinned.policy, pinned.registry);
+    let recipe = |target: &'a str| {
+        let known = Manifest::read(&folder(project, target), &project.cache)
+            .ok()
+            .filter(|manifest| manifest.release == pinned.release);
+        let commit = known.and_then(|manifest| manifest.module.commit);
+        Some((target, Recipe::of(pinned.policy, &selection, target, commit.as_deref())?))
+    };
+    targets.iter().copied().filter_map(recipe).collect()
+}
+
+/// Formats recipes as JSON.
+#[must_use]
+pub fn document(recipes: &[(&str, Recipe)]) -> serde_json::Value {
+    let one = |recipe: &Recipe| {
+        let environment: serde_json::Map<_, _> =
+            recipe.environment().into_iter().map(|(name, value)| (name, value.into())).collect();
+        let (platform, arguments) = (recipe.platform.name, recipe.arguments(PACKED));
+        serde_json::json!({ "platform": platform, "environment": environment, "arguments": arguments, "pack": recipe.build.pack.word() })
+    };
+    let targets: serde_json::Map<_, _> =
+        recipes.iter().map(|(target, recipe)| ((*target).to_owned(), one(recipe))).collect();
+    serde_json::json!({ "schema": 1, "targets": targets })
+}
+
+fn shell_line(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,109 @@
+//! Compares the binary's build information with the recipe; they must be equal.
+
+use anyhow::Result;
+use featureset::recipe::{MODULE, PACKAGE, Recipe};
+use gobinary::{BuildInfo, build_info, identify};
+
+use crate::problem::Problem;
+use crate::upstream::Upstream;
+use diagnostics::Code;
+
+/// Fails if the binary does not match the recipe.
+pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
+    let unreadable = |error: gobinary::Unreadable| mismatch(vec![error.to_string()]);
+    let info = build_info(bytes).map_err(unreadable)?;
+    let identity = identify(bytes).map_err(unreadable)?;
+    let mut differences = differences(&info, recipe, &upstream.sum);
+    if identity.goarch != Some(recipe.platform.goarch) {
+        differences.push(format!(
+            "the ELF file is for {}, not {}",
+            identity.goarch.unwrap_or("an unknown machine"),
+            recipe.platform.goarch
+        ));
+    }
+    if !identity.is_static {
+        differences.push("the binary needs a dynamic linker".to_owned());
+    }
+    if differences.is_empty() { Ok(()) } else { Err(mismatch(differences).into()) }
+}
+
+fn mismatch(differences: Vec<String>) -> Problem {
+    let next =
+        "Nothing was replaced. Run `build-tailscale --dry-run` and compare; if the recipe is right, report this.";
+    Problem::new(Code::BuildMismatch, "the binary does not match the recipe", differences.join("\n"), next)
+}
+
+fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut compare = |what: &str, is: &str, should: &str| {
+        if is != should {
+            found.push(format!("{what} is `{is}`, not `{should}`"));
+        }
+    };
+    compare("the toolchain", &info.go, &recipe.go.toolchain());
+    compare("the package", &info.path, PACKAGE);
+    let main = info.main.as_ref();
+    let field = |get: fn(&gobinary::Module) -> &String| main.map(get).cloned().unwrap_or_default();
+    compare("the module", &field(|module| &module.path), MODULE);
+    compare("the module's version", &field(|module| &module.version), &recipe.release.module_version());
+    compare("the module's checksum", &field(|module| &module.sum), sum);
+    let settings = recipe.build_settings();
+    for (key, should) in &settings {
+        compare(key, info.settings.get(key).map_or("", String::as_str), should);
+    }
+    for (key, is) in info.settings.iter().filter(|(key, _)| !settings.contains_key(*key)) {
+        compare(key, is, "");
+    }
+    let replaced = info.dependencies.iter().chain(main).filter(|module| module.replaced);
+    found.extend(replaced.map(|module| format!("another module replaces {}", module.path)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use featureset::facts::Facts;
+    use featureset::policy::read;
+    use featureset::selection::Selection;
+
+    fn recipe() -> Recipe {
+        let text = "tailscale: 1.102.5\ngo: 1.26.8\nbuild: { inlining: none }\ntargets: { a: { platform: linux/arm/v5 } }\nfeatures: { cli: { keep: x } }";
+        let policy = read(text).policy.unwrap();
+        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        Recipe::of(&policy, &Selection::of(&policy, registry), "a", None).unwrap()
+    }
+
+    fn info(recipe: &Recipe) -> BuildInfo {
+        let module = |path: &str, version: &str, sum: &str| gobinary::Module {
+            path: path.into(),
+            version: version.into(),
+            sum: sum.into(),
+            replaced: false,
+        };
+        BuildInfo {
+            go: "go1.26.8".to_owned(),
+            path: PACKAGE.to_owned(),
+            main: Some(module(MODULE, "v1.102.5", "h1:sum=")),
+            dependencies: vec![module("go4.org/mem", "v0.1.0", "h1:x=")],
+            settings: recipe.build_settings(),
+        }
+    }
+
+    #[test]
+    fn binary_of_the_recipe_has_no_differences() {
+        let recipe = recipe();
+        assert_eq!(differences(&info(&recipe), &recipe, "h1:sum="), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_difference_is_reported() {
+        let recipe = recipe();
+        let mut other = info(&recipe);
+        other.go = "go1.26.7".to_owned();
+        other.settings.insert("vcs.revision".to_owned(), "abc".to_owned());
+        other.settings.insert("GOARM".to_owned(), "7".to_owned());
+        other.settings.remove("-gcflags");
+        other.dependencies[0].replaced = true;
+        insta::assert_snapshot!(differences(&other, &recipe, "h1:other=").join("\n"));
+    }
+}

@@ -1,0 +1,249 @@
+//! `explain`: describes one feature or hazard, as text or JSON.
+
+mod hazard;
+
+use anyhow::Result;
+use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
+use featureset::name::{FeatureName, OMIT_PREFIX};
+use std::path::Path;
+
+use crate::cli::{Explain, Format};
+use crate::costs::{self, Known};
+use crate::escape;
+use crate::invocation::spelled;
+use crate::outcome::Outcome;
+use crate::output::{self, product};
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::proofs::Shown;
+use crate::render::{hanging, wrapped};
+use crate::upstream;
+use diagnostics::Code;
+
+/// Runs the command, even if there are findings.
+///
+/// # Errors
+/// A [`Problem`] with the nearest name if no known release has the feature.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+    // People paste tags as well as names.
+    let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);
+    if let Some(hazard) = project.facts.hazard(name) {
+        return hazard::run(&project, hazard, format);
+    }
+    let explanation =
+        explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
+    let words = upstream_description(&project, &explanation);
+    let costs = Known::read(&project.root(), project.targets())?;
+    let decision = pinned.policy.features.get(&explanation.feature);
+    let proved = decision.map(|decision| {
+        Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
+    });
+    let proved = proved.unwrap_or_default();
+    match format {
+        Format::Json => {
+            let mut document = serde_json::json!({ "schema": 1, "explanation": explanation });
+            document["explanation"]["description"] = words.ok().into();
+            let measured = costs.iter().filter_map(|(target, costs)| {
+                Some((target.clone(), serde_json::to_value(costs.features.get(&explanation.feature)?).ok()?))
+            });
+            document["explanation"]["costs"] = measured.collect::<serde_json::Map<_, _>>().into();
+            document["explanation"]["proved_by"] = proved.into();
+            output::json(&document);
+        }
+        _ => {
+            let prices = prices(pinned, &costs, &explanation.feature);
+            product(format_args!(
+                "{}",
+                describe(&explanation, words.as_deref().map_err(String::as_str), &prices, &proved)
+            ));
+        }
+    }
+    Ok(Outcome::Clean)
+}
+
+/// Returns upstream's description, or why there is none.
+fn upstream_description(project: &Project, explanation: &Explanation) -> Result<String, String> {
+    if !explanation.in_release {
+        return Err("not in the pinned release".to_owned());
+    }
+    let missing =
+        || spelled(&format!("not downloaded: `registry {}` or a build fetches it", explanation.release)).into_owned();
+    let declared = upstream::descriptions(&project.cache, explanation.release);
+    let mut features =
+        declared.map_err(|error| format!("can't be read from the module: {error}"))?.ok_or_else(missing)?;
+    features.remove(explanation.feature.as_str()).map(|found| found.description).ok_or_else(missing)
+}
+
+/// Describes the size of the feature on each measured target, and whether the measurement is stale.
+fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> {
+    let mut lines = costs.phrases(name);
+    let remarks = costs.iter().filter_map(|(target, known)| {
+        Some(format!("({target}: {})", costs::staleness(pinned, target, known).remark()?))
+    });
+    if !lines.is_empty() {
+        lines.extend(remarks);
+    }
+    lines
+}
+
+fn unknown(name: &str, error: UnknownName) -> Problem {
+    let next = match error.nearest {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => "`list` prints every feature.".to_owned(),
+    };
+    Problem::new(
+        Code::UnknownFeature,
+        format!("there is no feature or hazard `{name}` in any known release"),
+        "names are those of upstream's registry and of docs/hazards.md",
+        next,
+    )
+}
+
+/// Formats the explanation as paragraphs. Colours are removed later if the terminal does not support them.
+fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[String], proved: &[String]) -> String {
+    let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
+    let decision = match explanation.decision {
+        Some("keep") => format!("\u{1b}[32mkept{plain}"),
+        Some(_) => format!("\u{1b}[31momitted{plain}"),
+        None if !explanation.in_release => "not".to_owned(),
+        None => format!("\u{1b}[33mundecided{plain}"),
+    };
+    let stray = if explanation.in_release || explanation.decision.is_none() { "" } else { ", which does not have it" };
+    let mut text =
+        format!("{bold}{}{plain}  {decision} in Tailscale {}{stray}\n", explanation.feature, explanation.release);
+    text += &format!("{dim}{}{plain}\n\n", facts_line(explanation));
+    if let Some(reason) = explanation.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        text += &format!("{}\n", wrapped(reason, "  "));
+        if !explanation.refs.is_empty() {
+            text += &format!("  see {}\n", escape::line(&explanation.refs.join(", ")));
+        }
+        text.push('\n');
+    }
+    if !proved.is_empty() {
+        text += &format!("{}\n\n", wrapped(&format!("Proved by {}.", proved.join("; ")), "  "));
+    }
+    let upstream = match words {
+        Ok(words) => wrapped(&format!("“{words}”"), "  "),
+        Err(reason) => wrapped(&format!("({reason})"), "  "),
+    };
+    text += &format!("{bold}upstream's description{plain}\n{upstream}\n\n");
+    text += &format!("{bold}needs{plain}\n{}\n", related(&explanation.needs));
+    text += &undeclared("needs (undeclared)", &explanation.needs_undeclared);
+    text += &format!("{bold}needed by{plain}\n{}\n", related(&explanation.needed_by));
+    text += &undeclared("needed by (undeclared)", &explanation.needed_by_undeclared);
+    text += &dangers(&explanation.hazards);
+    if !prices.is_empty() {
+        let lines: String = prices.iter().map(|price| wrapped(price, "  ") + "\n").collect();
+        text += &format!("{bold}weighs{plain}\n{lines}\n");
+    }
+    if explanation.in_release {
+        text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn facts_line(explanation: &Explanation) -> String {
+    let mut parts = vec![format!("build tag {}", explanation.build_tag), format!("since {}", explanation.since)];
+    parts.extend(explanation.removed_in.map(|line| format!("removed in {line}")));
+    parts.extend(explanation.implementation_detail.then(|| "an implementation detail".to_owned()));
+    parts.join(" · ")
+}
+
+fn related(relations: &[Relation]) -> String {
+    if relations.is_empty() {
+        return "  none declared by upstream\n".to_owned();
+    }
+    let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
+    let line = |relation: &Relation| {
+        let decision = if relation.kept { "kept" } else { "omitted" };
+        let through = if relation.direct { "" } else { "  (through another)" };
+        format!("  {:width$}  {decision}{through}\n", relation.feature)
+    };
+    relations.iter().map(line).collect()
+}
+
+/// Formats dependencies that only hazards record; empty if there are none.
+fn undeclared(title: &str, needs: &[Undeclared]) -> String {
+    if needs.is_empty() {
+        return String::new();
+    }
+    let width = needs.iter().map(|need| need.feature.as_str().len()).max().unwrap_or(0);
+    let line = |need: &Undeclared| {
+        let decision = if need.kept { "kept" } else { "omitted" };
+        let text = format!("{:width$}  {decision:7}  otherwise: {} ({})", need.feature, need.title, need.hazard);
+        format!("{}\n", hanging(&text, width + 13))
+    };
+    format!("\u{1b}[1m{title}\u{1b}[0m\n{}\n", needs.iter().map(line).collect::<String>())
+}
+
+/// Formats every hazard of the decision.
+fn dangers(hazards: &[Danger]) -> String {
+    if hazards.is_empty() {
+        return String::new();
+    }
+    let line = |danger: &Danger| {
+        let here = if danger.in_release { "" } else { "; not in this release" };
+        let first = wrapped(&format!("{}: {}", danger.hazard, danger.title), "  ");
+        let more = wrapped(&format!("{}, {}{here}; {}", danger.effect, danger.releases, danger.when), "    ");
+        format!("{first}\n{more}\n")
+    };
+    format!("\u{1b}[1mhazards\u{1b}[0m\n{}\n", hazards.iter().map(line).collect::<String>())
+}
+
+fn flipping(explanation: &Explanation) -> String {
+    let along: Vec<String> = explanation.flipping.along.iter().map(|name| format!("`{name}`")).collect();
+    let (verb, why) = match (explanation.flipping.to, along.len()) {
+        ("keep", _) => ("keeping", "which it needs"),
+        (_, 1) => ("omitting", "which needs it"),
+        _ => ("omitting", "which need it"),
+    };
+    match along.len() {
+        0 => "  forces no other decision".to_owned(),
+        _ => wrapped(&format!("forces {verb} {}, {why}", along.join(", ")), "  "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use featureset::facts::Facts;
+    use featureset::policy::read;
+
+    const POLICY: &str = "\
+tailscale: 1.102.5
+go: 1.26.8
+targets: { amd64: { platform: linux/amd64 } }
+features:
+  c2n: { keep: Needed by advertiseroutes. }
+  advertiseroutes:
+    keep: >-
+      The router offers its own network to the tailnet.
+      Without it the packet filter drops what peers send to that network.
+    refs: [tailscale/tailscale#17873]
+";
+
+    #[test]
+    fn explanation_as_text() {
+        let policy = read(POLICY).policy.unwrap();
+        let text = |name: &str, words: Result<&str, &str>| {
+            let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
+            anstream::adapter::strip_str(&describe(
+                &explanation,
+                words,
+                &["arm64: +1.2 kB packed".to_owned()],
+                &["`routes` on 1.102.5, amd64".to_owned()],
+            ))
+            .to_string()
+        };
+        insta::assert_snapshot!(
+            [
+                text("advertiseroutes", Ok("upstream's own words")),
+                text("advertiseexitnode", Err("not downloaded")),
+                text("lazywg", Err("not in the pinned release"))
+            ]
+            .join("\n=====\n")
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! `image`: makes the archive that RouterOS imports (the packed binary with a shell and an entrypoint), lints any archive,
+//! and prints the commands that install one.
+
+mod lint;
+mod make;
+mod script;
+pub mod shell;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::cli::{Format, Image, ImageAction};
+use crate::outcome::Outcome;
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] if a tool, a download or a file fails, or a value is invalid.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
+    match &flags.action {
+        None => make::run(policy, format, flags),
+        Some(ImageAction::Lint(flags)) => lint::run(policy, format, flags),
+        Some(ImageAction::Script(flags)) => script::run(format, flags),
+    }
+}

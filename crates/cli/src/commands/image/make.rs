@@ -1,0 +1,251 @@
+//! Making images: builds the binaries unless they are fresh, assembles the root file system, and lints the archive before
+//! it replaces an older one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use featureset::policy::{Shell as Choice, format_size};
+use gobinary::BuildInfo;
+use image::archive::{self, Archive, BINARY_LABEL, Image as Parts};
+use image::lint::{Expected, Verdict, judge};
+use image::platform::Platform;
+use image::root::Contents;
+use image::sbom;
+use serde_json::{Value, json};
+
+use super::{lint, shell};
+use crate::cli::{Format, Image};
+use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
+use crate::outcome::Outcome;
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::{escape, files, outln, output, progress, render};
+use diagnostics::Code;
+
+/// The name of the image.
+const NAME: &str = "tailscale-routeros";
+
+/// Tailscale's own licence.
+const LICENCE: &str = "BSD-3-Clause";
+
+/// The URL of the source.
+const SOURCE: &str = "https://github.com/tailscale/tailscale";
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] if a tool, a download or a file fails, or a target is not for a router.
+pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let targets = build_tailscale::chosen_targets(pinned.policy, &flags.targets)?;
+    let platforms: Vec<(&str, Platform)> = targets
+        .iter()
+        .map(|target| platform(pinned, target).map(|platform| (*target, platform)))
+        .collect::<Result<_>>()?;
+    if flags.shell_file.is_some() && targets.len() != 1 {
+        let why = "a program runs on one kind of processor";
+        let next = "Name one target with `--target`.";
+        return Err(Problem::new(Code::SeveralTargets, "`--shell-file` is for one target", why, next).into());
+    }
+    let findings = build_tailscale::ensure(&project, pinned, &targets)?;
+    if !findings.is_empty() {
+        project.show(&findings, format)?;
+        return Ok(Outcome::Findings);
+    }
+    let made = platforms.iter().map(|(target, platform)| {
+        let job =
+            Job { project: &project, pinned, target, platform: *platform, shell_file: flags.shell_file.as_deref() };
+        job.make()
+    });
+    let made: Vec<Made> = made.collect::<Result<_>>()?;
+    report(&made, format);
+    Ok(Outcome::Clean)
+}
+
+/// Returns the platform of a target, if RouterOS runs containers on it.
+fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
+    let name = pinned.policy.targets.get(target).map_or("", |target| target.platform.name);
+    Platform::find(name).ok_or_else(|| {
+        let known: Vec<&str> = Platform::ALL.iter().map(|platform| platform.name()).collect();
+        let why = format!("it has them on {}", known.join(", "));
+        let next = "Name the targets that are for routers with `--target`.";
+        Problem::new(
+            Code::NoRouterosPlatform,
+            format!("`{target}` is for {name}, where RouterOS has no containers"),
+            why,
+            next,
+        )
+        .into()
+    })
+}
+
+/// The inputs of one target's image.
+struct Job<'a> {
+    project: &'a Project,
+    pinned: Pinned<'a>,
+    target: &'a str,
+    platform: Platform,
+    shell_file: Option<&'a Path>,
+}
+
+/// A finished image.
+struct Made {
+    target: String,
+    path: PathBuf,
+    digest: String,
+    verdict: Verdict,
+}
+
+impl Job<'_> {
+    fn make(&self) -> Result<Made> {
+        let (manifest, program, info) = self.binary()?;
+        let policy = self.pinned.policy;
+        let choice = policy.image.map_or(Choice::default(), |image| image.shell);
+        let target = policy.targets.get(self.target).ok_or_else(|| anyhow::anyhow!("the target is gone"))?;
+        let cache = &self.project.cache;
+        let shell = shell::provide(cache, choice, self.shell_file, target, self.platform)?;
+        let step = progress::step("Assembling", format!("{} ({})", self.target, self.platform));
+        let version = format!("{}-{}", manifest.release, self.target);
+        let shell_digest = shell.as_ref().map(|provided| files::sha256(&provided.shell.bytes));
+        let pin = shell.as_ref().and_then(|provided| provided.pin.clone());
+        let list = sbom::list(&sbom::Components {
+            image: (NAME, &version),
+            main: module(info.main.as_ref()),
+            modules: info.dependencies.iter().map(|found| module(Some(found))).collect(),
+            go: &info.go,
+            binary: &manifest.binary.sha256,
+            shell: shell_digest.as_deref().map(|digest| (pin.as_ref(), digest)),
+        });
+        let licence = match (&pin, &shell) {
+            (Some(pin), _) => all_of(&pin.licence),
+            (None, Some(_)) => all_of("LicenseRef-shell"),
+            (None, None) => LICENCE.to_owned(),
+        };
+        let parts = Parts {
+            platform: self.platform,
+            tag: format!("{NAME}:{version}"),
+            contents: Contents { program, shell: shell.map(|provided| provided.shell) },
+            labels: labels(&manifest, &licence),
+        };
+        let archive = archive::write(&parts)?;
+        let verdict = self.judged(&archive, &manifest, parts.contents.shell.is_some())?;
+        let path = self.write(&archive, &list, &manifest)?;
+        step.done("Assembled", &format!("{} on flash", format_size(verdict.on_flash())));
+        Ok(Made { target: self.target.to_owned(), path, digest: files::sha256(&archive.bytes), verdict })
+    }
+
+    /// The shipped binary, and the build information of the unpacked one, because packing removes it.
+    fn binary(&self) -> Result<(Manifest, Vec<u8>, BuildInfo)> {
+        let folder = build_tailscale::folder(self.project, self.target);
+        let manifest = Manifest::read(&folder, &self.project.cache)?;
+        let (program, unpacked) =
+            (files::read_bytes(&folder.join(PACKED))?, files::read_bytes(&folder.join(UNPACKED))?);
+        let damaged = |what: &str| {
+            let next = format!("Delete {} and run it again.", folder.display());
+            Problem::new(
+                Code::DamagedArtifact,
+                format!("{what} of `{}` is not what its manifest says", self.target),
+                "",
+                next,
+            )
+        };
+        for (bytes, artefact, what) in [(&program, &manifest.binary, PACKED), (&unpacked, &manifest.unpacked, UNPACKED)]
+        {
+            if files::sha256(bytes) != artefact.sha256 {
+                return Err(damaged(what).into());
+            }
+        }
+        let info = gobinary::build_info(&unpacked).map_err(|_| damaged(UNPACKED))?;
+        Ok((manifest, program, info))
+    }
+
+    /// Lints our own archive. Only a missing shell is accepted, because the policy can choose it.
+    fn judged(&self, archive: &Archive, manifest: &Manifest, has_shell: bool) -> Result<Verdict> {
+        let expected = Expected { platform: Some(self.platform), binary: Some(manifest.binary.sha256.clone()) };
+        let mut verdict = judge(&archive.bytes, &expected, &lint::identify);
+        if !has_shell {
+            verdict.findings.retain(|finding| finding.lint.code != "no-shell");
+            progress::warn("without a shell nothing turns forwarding on, and `/container/shell` has nothing to run");
+        }
+        if let Some(finding) = verdict.findings.first() {
+            let why = format!("{}: {}", finding.lint.code, finding.message);
+            let next = "Nothing was replaced. Report this.";
+            return Err(Problem::new(
+                Code::UnfitImage,
+                format!("the image of `{}` is not fit", self.target),
+                why,
+                next,
+            )
+            .into());
+        }
+        Ok(verdict)
+    }
+
+    /// Writes the archive, its list of components and, last, its digest.
+    fn write(&self, archive: &Archive, list: &Value, manifest: &Manifest) -> Result<PathBuf> {
+        let folder = self.project.target().join("image").join(self.target);
+        let name = format!("tailscale-{}-{}", manifest.release, self.target);
+        let path = folder.join(format!("{name}.tar"));
+        files::write_bytes(&path, &archive.bytes)?;
+        files::write(&folder.join(format!("{name}.cdx.json")), &format!("{list:#}\n"))?;
+        let line = format!("{}  {name}.tar\n", files::sha256(&archive.bytes));
+        files::write(&folder.join(format!("{name}.tar.sha256")), &line)?;
+        Ok(path)
+    }
+}
+
+fn module(found: Option<&gobinary::Module>) -> sbom::Module {
+    let field = |get: fn(&gobinary::Module) -> &String| found.map(get).cloned().unwrap_or_default();
+    sbom::Module {
+        path: field(|module| &module.path),
+        version: field(|module| &module.version),
+        sum: field(|module| &module.sum),
+    }
+}
+
+/// Tailscale's licence and those of another part, each once.
+fn all_of(other: &str) -> String {
+    let licences: BTreeSet<&str> = other.split(" AND ").chain([LICENCE]).collect();
+    licences.into_iter().collect::<Vec<_>>().join(" AND ")
+}
+
+/// Returns the labels of the image.
+fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let mut say = |name: &str, value: String| drop(labels.insert(name.to_owned(), value));
+    say("org.opencontainers.image.title", "Tailscale for RouterOS".to_owned());
+    say("org.opencontainers.image.version", manifest.release.to_string());
+    say("org.opencontainers.image.source", SOURCE.to_owned());
+    say("org.opencontainers.image.licenses", licence.to_owned());
+    if let Some(commit) = &manifest.module.commit {
+        say("org.opencontainers.image.revision", commit.clone());
+    }
+    say("tailscale-featureset.tags", manifest.tags.join(","));
+    say("tailscale-featureset.go", manifest.go.to_string());
+    say("tailscale-featureset.unpacked.sha256", manifest.unpacked.sha256.clone());
+    say(BINARY_LABEL, manifest.binary.sha256.clone());
+    labels
+}
+
+/// Prints the finished images: for people the size of each part, for programs one document.
+fn report(made: &[Made], format: Format) {
+    if format == Format::Json {
+        let one = |made: &Made| {
+            let mut document = render::verdict_document(&made.path.to_string_lossy(), &made.verdict);
+            document["sha256"] = made.digest.clone().into();
+            (made.target.clone(), document)
+        };
+        let images: serde_json::Map<_, _> = made.iter().map(one).collect();
+        output::json(&json!({ "schema": 1, "images": images }));
+        return;
+    }
+    for made in made {
+        outln!("{}", escape::line(&made.path.to_string_lossy()));
+        for part in &made.verdict.parts {
+            outln!("  {:>9} on flash  {}", format_size(part.disk), part.name);
+        }
+        outln!("  {:>9} on flash  in all", format_size(made.verdict.on_flash()));
+    }
+}

@@ -1,0 +1,134 @@
+//! `list`: every feature of the pinned release, one per line.
+
+use crate::{escape, outln, output};
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table, presets};
+use featureset::cost::{Costs, format_difference};
+use featureset::name::FeatureName;
+use featureset::policy::Verdict;
+use serde::Serialize;
+use std::path::Path;
+
+use crate::cli::{DecisionFilter, Format, List, Order};
+use crate::costs::{FOLDER, Known};
+use crate::outcome::Outcome;
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::render::{MOST_WIDTH, width};
+use diagnostics::Code;
+
+/// A line of the list.
+#[derive(Serialize)]
+struct Row<'a> {
+    feature: &'a FeatureName,
+    decision: Option<&'static str>,
+    since: String,
+    needs: Vec<&'a FeatureName>,
+    /// Its packed size in bytes, with the features that must follow it.
+    packed: Option<i64>,
+    reason: &'a str,
+}
+
+/// Runs the command, even if there are findings.
+///
+/// # Errors
+/// If the policy can't be read.
+pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+    let known = Known::read(&project.root(), project.targets())?;
+    let costs = match &flags.target {
+        Some(target) => Some(measured(&known, target)?),
+        None => known.representative(),
+    };
+    if flags.by == Order::Cost && costs.is_none() {
+        return Err(unmeasured("any target").into());
+    }
+    let mut rows: Vec<Row<'_>> =
+        rows(&pinned, costs.map(|(_, costs)| costs)).into_iter().filter(|row| fits(row, flags.decision)).collect();
+    if flags.by == Order::Cost {
+        rows.sort_by_key(|row| std::cmp::Reverse(row.packed));
+    }
+    match format {
+        Format::Json => {
+            let document = serde_json::json!({ "schema": 1, "tailscale": pinned.release, "target": costs.map(|(target, _)| target), "features": rows });
+            output::json(&document);
+        }
+        _ => print(&rows, costs.map(|(target, _)| target.as_str())),
+    }
+    Ok(Outcome::Clean)
+}
+
+fn measured<'a>(known: &'a Known, target: &str) -> Result<(&'a String, &'a Costs)> {
+    known.iter().find(|(name, _)| *name == target).ok_or_else(|| unmeasured(&format!("`{target}`")).into())
+}
+
+fn unmeasured(what: &str) -> Problem {
+    let next = "Run `measure`: it takes hours.";
+    Problem::new(
+        Code::NotMeasured,
+        format!("no costs of {what} are known"),
+        format!("there are none in {FOLDER}"),
+        next,
+    )
+}
+
+fn rows<'a>(pinned: &Pinned<'a>, costs: Option<&Costs>) -> Vec<Row<'a>> {
+    let since = |name| pinned.facts.span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
+    let features = pinned.registry.features.iter();
+    let policy = pinned.policy;
+    features
+        .map(|(feature, meta)| {
+            let decision = policy.features.get(feature);
+            Row {
+                feature,
+                decision: decision.map(|decision| decision.verdict.word()),
+                since: since(feature),
+                needs: meta.needs.iter().collect(),
+                packed: costs.and_then(|costs| costs.packed(feature)),
+                reason: decision.map_or("", |decision| decision.reason.as_str()),
+            }
+        })
+        .collect()
+}
+
+fn fits(row: &Row<'_>, filter: Option<DecisionFilter>) -> bool {
+    filter.is_none_or(|filter| match filter {
+        DecisionFilter::Keep => row.decision == Some(Verdict::Keep.word()),
+        DecisionFilter::Omit => row.decision == Some(Verdict::Omit.word()),
+        DecisionFilter::Undecided => row.decision.is_none(),
+    })
+}
+
+fn print(rows: &[Row<'_>], target: Option<&str>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let target = target.map(escape::line);
+    let target = target.as_deref();
+    let width = u16::try_from(width()).unwrap_or(80);
+    table.set_width(width).set_header(header(target));
+    for row in rows {
+        let price = row.packed.map(format_difference).unwrap_or_default();
+        let price = target.map(|_| price.as_str());
+        let cells = [row.decision.unwrap_or("?"), row.feature.as_str(), &row.since].into_iter().chain(price);
+        let mut line =
+            comfy_table::Row::from(cells.chain([&*escape::line(first_sentence(row.reason))]).collect::<Vec<_>>());
+        table.add_row(std::mem::take(line.max_height(1)));
+    }
+    for line in table.to_string().lines() {
+        outln!("{}", line.trim_end());
+    }
+    let count = |word| rows.iter().filter(|row| row.decision == word).count();
+    outln!("\n{} kept, {} omitted, {} undecided", count(Some("keep")), count(Some("omit")), count(None));
+}
+
+fn header(target: Option<&str>) -> Vec<&str> {
+    ["", "feature", "since"].into_iter().chain(target).chain(["reason"]).collect()
+}
+
+/// Returns the first sentence of a reason; `explain` prints the rest.
+fn first_sentence(reason: &str) -> &str {
+    let first = reason.find(". ").map_or(reason, |end| &reason[..=end]);
+    // Only one line is printed.
+    first.char_indices().nth(MOST_WIDTH).map_or(first, |(end, _)| &first[..end])
+}

@@ -1,0 +1,86 @@
+//! `measure`: measures the size of each feature by building the binary with the opposite decision.
+
+mod frontier;
+mod jobs;
+mod state;
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::cost::Basis;
+use featureset::name::FeatureName;
+use featureset::policy::Pack;
+use featureset::selection::Selection;
+use gobinary::pclntab::REVISION;
+
+use super::build_tailscale::{Maker, chosen_targets};
+use super::verify::MemoryProbe;
+use crate::cli::{Format, Measure, MeasureWhat};
+use crate::outcome::Outcome;
+use crate::problem::Problem;
+use crate::project::{Pinned, Project};
+use crate::{files, progress};
+use diagnostics::Code;
+use state::State;
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] if a tool, a download or a file fails.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    if let Some(MeasureWhat::Frontier { budget }) = &flags.what {
+        // It builds nothing, so findings do not matter.
+        let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+        let targets = chosen_targets(pinned.policy, &flags.targets)?;
+        return frontier::run(&project, pinned, &targets, *budget, format);
+    }
+    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let targets = chosen_targets(pinned.policy, &flags.targets)?;
+    let features = chosen_features(pinned, &flags.features)?;
+    let target_folder = project.target();
+    let own: Vec<FeatureName> = flags.shard.select(features).collect();
+    let _lock = files::lock(&target_folder.join("tailscale"), || {
+        progress::line("Waiting", "for another build in this folder")
+    })?;
+    let maker = Maker::gather(&project, pinned, &targets)?;
+    for target in targets {
+        let selection = Selection::of(pinned.policy, pinned.registry);
+        let pack = pinned.policy.targets.get(target).map(|target| target.build.pack);
+        let packer = match pack {
+            Some(Pack::Upx) => maker.upx.as_ref().map(|upx| upx.version.clone()),
+            Some(Pack::Execpack) => Some(format!("execpack {}", execpack::REVISION)),
+            Some(Pack::None) | None => None,
+        };
+        let Some(basis) = Basis::of(pinned.policy, &selection, target, REVISION, packer) else { continue };
+        let state = State::new(&target_folder, target, basis);
+        let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
+        let sweep =
+            jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, memory_probe };
+        let whole = sweep.whole(flags.resume)?;
+        sweep.run(&own, &whole, flags.resume)?;
+        let wanted = pinned.registry.features.keys().cloned().collect();
+        state.publish(&project.root(), target, &wanted)?;
+    }
+    Ok(Outcome::Clean)
+}
+
+/// Returns the probe for the memory of a target's daemons; warns if this machine can't measure it.
+fn memory_probe(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<MemoryProbe>> {
+    let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform) else { return Ok(None) };
+    let found = MemoryProbe::new(maker, platform)?;
+    Ok(found.map_err(|why| progress::warn(&format!("the memory of {target} is not measured: {why}"))).ok())
+}
+
+/// Returns the named features, or all.
+fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureName>> {
+    let all = pinned.registry.features.keys();
+    let unknown = |name: &String| {
+        let why = format!("Tailscale {} has no feature of this name", pinned.release);
+        Problem::new(Code::UnknownFeature, format!("there is no feature `{name}`"), why, "`list` prints every feature.")
+    };
+    if let Some(name) = named.iter().find(|name| !all.clone().any(|known| known.as_str() == name.as_str())) {
+        return Err(unknown(name).into());
+    }
+    Ok(all.filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name.as_str())).cloned().collect())
+}

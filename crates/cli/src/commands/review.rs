@@ -1,0 +1,66 @@
+//! `review`: describes the change from the policy at a revision to the one in the working tree, for a reviewer.
+
+mod repository;
+
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::change::{Change, Side};
+use featureset::finding::{Lines, Severity};
+use featureset::policy;
+
+use crate::cli::{Format, Review};
+use crate::costs::Known;
+use crate::invocation::spelled;
+use crate::outcome::Outcome;
+use crate::project::Project;
+use crate::proofs::Shown;
+use crate::{outln, output, progress, render};
+use repository::Repository;
+
+/// Runs the command. It exits with 0 for every change, because `check` reports findings.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] if there is no such revision, the policy is not in a repository, or Git can't read it.
+pub fn run(policy: Option<&Path>, format: Format, flags: &Review) -> Result<Outcome> {
+    let project = Project::open(policy)?;
+    if project.reading.policy.is_none() {
+        // An unreadable policy can't be compared.
+        project.show(&project.findings, format)?;
+        return Ok(Outcome::Findings);
+    }
+    let text = Repository::find(&project)?.policy_at(&flags.base)?;
+    let reading = text.as_deref().map(policy::read);
+    let base = text.as_deref().zip(reading.as_ref()).map(|(text, reading)| Side { text, reading });
+    let new = Side { text: &project.text, reading: &project.reading };
+    let change = Change::between(base, new, &project.facts);
+    match format {
+        Format::Human => {
+            let (costs, shown) =
+                (Known::read(&project.root(), project.targets())?, Shown::read(&project.root(), project.targets()));
+            outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
+        }
+        Format::Json => output::json(&document(&project, &flags.base, &change)),
+        Format::Github | Format::Sarif => project.show(&change.questions, format)?,
+    }
+    if format != Format::Json && project.findings.iter().any(|finding| finding.severity == Severity::Error) {
+        progress::warn(&spelled(&format!("{} has errors: `check` prints them", project.path.display())));
+    }
+    Ok(Outcome::Clean)
+}
+
+/// Returns the change as JSON, each question with its line and column.
+fn document(project: &Project, base: &str, change: &Change) -> serde_json::Value {
+    let mut document = serde_json::json!({
+        "schema": 1,
+        "policy": project.path.to_string_lossy(),
+        "revision": base,
+        "reaches_a_binary": change.reaches_a_binary(),
+        "says_nothing_new": change.says_nothing_new(),
+        "change": change,
+    });
+    let lines = Lines::new(&project.text);
+    document["change"]["questions"] =
+        change.questions.iter().map(|question| render::finding(&lines, question)).collect();
+    document
+}

@@ -1,0 +1,199 @@
+//! `symbolize`: adds files, lines and inlined frames to a traceback of a shipped binary.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::Result;
+use featureset::policy::format_size;
+use gobinary::symbols::{Frame, Symbols};
+use regex::{Captures, Regex};
+
+use super::build_tailscale::{self, chosen_targets};
+use crate::cli::Symbolize;
+use crate::outcome::Outcome;
+use crate::output::product;
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::{escape, files, limits, progress};
+use diagnostics::Code;
+
+/// A frame's second line: no file, an offset into the function, and the address if the runtime prints it.
+static PLACE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\t\?:0(?: \+0x([0-9a-f]+))?(?: .*\bpc=0x([0-9a-f]+).*)?$").ok());
+
+/// A frame's first line: a function and its arguments, or the creator of a goroutine.
+static FUNCTION: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^(?:created by )?(.*?)(?: in goroutine \d+|\((?:[^()]*|\.\.\.)\))?$").ok());
+
+/// Runs the command.
+///
+/// # Errors
+/// A [`Problem`] if the binary as linked does not exist or can't be read.
+pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
+    let linked = match &flags.binary {
+        Some(path) => super::execpack::unpacked(path)?,
+        None => linked_of(policy, flags.target.as_deref())?,
+    };
+    let symbols = Symbols::read(&linked).map_err(|refused| {
+        let next = "Name the binary as Go linked it: `build-tailscale` saves it in target/tailscale/.linked.";
+        Problem::new(Code::NoSymbols, "the binary's tables can't be read", refused.to_string(), next)
+    })?;
+    let Translated { text, known, left } = translate(&read(&flags.traceback)?, &symbols)?;
+    product(format_args!("{}", escape::lines(&text)));
+    if left > 0 {
+        let most = limits::FRAMES;
+        progress::warn(&format!("{left} frames after the first {most} are unchanged: split the traceback"));
+    }
+    if known == 0 {
+        progress::warn(
+            "it has no frame of this binary; it may be from another target or from a binary that was not rewritten",
+        );
+    }
+    Ok(Outcome::Clean)
+}
+
+fn read(path: &Path) -> Result<String> {
+    if path != Path::new("-") {
+        return Ok(String::from_utf8_lossy(&files::read_regular(path, limits::TRACEBACK)?).into_owned());
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(limits::TRACEBACK + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::TRACEBACK {
+        let message = format!("the traceback is larger than {}", format_size(limits::TRACEBACK));
+        return Err(Problem::new(
+            Code::InputTooLarge,
+            message,
+            "this exceeds the size limit for tracebacks",
+            "Use a part of it.",
+        )
+        .into());
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads the binary as linked of a target's shipped one.
+fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
+    let project = Project::open(policy)?;
+    let policy = project.reading.policy.clone().unwrap_or_default();
+    let named: Vec<String> = target.map(str::to_owned).into_iter().collect();
+    let targets = chosen_targets(&policy, &named)?;
+    let [target] = targets[..] else {
+        let why = format!("a traceback does not name its target: {}", targets.join(", "));
+        return Err(Problem::new(
+            Code::SeveralTargets,
+            "the policy has several targets",
+            why,
+            "Name one with `--target`.",
+        )
+        .into());
+    };
+    let shipped = build_tailscale::folder(&project, target).join(build_tailscale::UNPACKED);
+    let path = build_tailscale::unstripped_path(&project.target(), &files::read_bytes(&shipped)?)
+        .filter(|path| path.is_file());
+    let missing = || {
+        let why = "it is saved only if `symbols` is `functions` or `none`; with `all` a traceback is already complete";
+        Problem::new(
+            Code::NoSymbols,
+            format!("the binary of `{target}` as linked does not exist"),
+            why,
+            "Build it again, or name one with `--binary`.",
+        )
+    };
+    let path = path.ok_or_else(missing)?;
+    let linked = files::read_bytes(&path)?;
+    if project.cache.has_made(&files::sha256(&linked))? {
+        return Ok(linked);
+    }
+    let why = format!("{} has no record that this program built it", project.cache.describe());
+    let next = format!("If you trust it, name it: `--binary {}`.", path.display());
+    Err(Problem::new(Code::NotRecorded, format!("{} is not trusted", path.display()), why, next).into())
+}
+
+/// An annotated traceback.
+pub struct Translated {
+    /// The new text.
+    pub text: String,
+    /// The number of annotated frames.
+    pub known: usize,
+    /// The number of frames after the limit.
+    pub left: usize,
+}
+
+/// Adds files, lines and inlined frames to a traceback.
+///
+/// # Errors
+/// A [`gobinary::Refused`] if the tables are inconsistent.
+pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
+    let (Some(place), Some(function)) = (PLACE.as_ref(), FUNCTION.as_ref()) else {
+        return Ok(Translated { text: text.to_owned(), known: 0, left: 0 });
+    };
+    let mut out = String::new();
+    let (mut known, mut seen) = (0, 0_usize);
+    let mut above: Option<&str> = None;
+    // The address of a calling frame is the one after the call; after a signal it is the instruction itself.
+    let (mut stopped, mut exact) = (false, false);
+    for line in text.lines() {
+        if let Some(found) = place.captures(line) {
+            let heading = above.take();
+            let name = function
+                .captures(heading.unwrap_or_default())
+                .map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
+            // If the traceback includes frames of the runtime, the signal handler is one of them.
+            let handler = name == "panic" || name.starts_with("runtime.");
+            seen += 1;
+            let frames = match seen > limits::FRAMES {
+                true => Vec::new(),
+                false => frames(symbols, name, &found, u32::from(!exact || handler))?,
+            };
+            exact = name == "runtime.sigpanic";
+            known += usize::from(!frames.is_empty());
+            out += &annotated(line, heading, &frames);
+        } else {
+            out.extend(above.replace(line).map(|passed| format!("{passed}\n")));
+            stopped |= line.starts_with("[signal ");
+            if line.starts_with("goroutine ") {
+                exact = std::mem::take(&mut stopped);
+            }
+        }
+    }
+    out.extend(above.map(|passed| format!("{passed}\n")));
+    Ok(Translated { text: out, known, left: seen.saturating_sub(limits::FRAMES) })
+}
+
+/// Returns the frames of a line, innermost first.
+fn frames(symbols: &Symbols<'_>, name: &str, place: &Captures<'_>, back: u32) -> Result<Vec<Vec<Frame>>> {
+    let number = |group: usize| place.get(group).and_then(|digits| u64::from_str_radix(digits.as_str(), 16).ok());
+    if let Some(address) = number(2) {
+        let frames = symbols.frames_at(address.saturating_sub(u64::from(back)))?;
+        return Ok(if frames.is_empty() { Vec::new() } else { vec![frames] });
+    }
+    let Some(offset) = number(1).and_then(|offset| u32::try_from(offset).ok()) else { return Ok(Vec::new()) };
+    Ok(symbols.frames_in(name, offset.saturating_sub(back))?)
+}
+
+/// Formats a frame as in a complete traceback, with every candidate if several functions share the name. `heading` is the line
+/// with the function; it is missing if the traceback was cut there.
+fn annotated(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
+    if found.is_empty() {
+        return heading.into_iter().chain([line]).map(|line| format!("{line}\n")).collect();
+    }
+    let heading = heading.unwrap_or("(...)");
+    let mut text = String::new();
+    for (index, frames) in found.iter().enumerate() {
+        if index > 0 {
+            text += "  ambiguous name; other candidates:\n";
+        }
+        let (inlined, own) = frames.split_at(frames.len() - 1);
+        for frame in inlined {
+            text += &format!("{}(...)\n\t{}:{}\n", frame.function, frame.file, frame.line);
+        }
+        for frame in own {
+            let rest = line.trim_start_matches("\t?:0");
+            let heading =
+                if heading.starts_with('(') { format!("{}{heading}", frame.function) } else { heading.to_owned() };
+            text += &format!("{heading}\n\t{}:{}{rest}\n", frame.file, frame.line);
+        }
+    }
+    text
+}

@@ -1,0 +1,212 @@
+//! `verify --hazards`: runs the scenarios and records the observations in the proofs of the hazards.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use featureset::hazard::{Effect, Hazard, trial};
+use featureset::name::FeatureName;
+use featureset::proof::{Established, Observation};
+use featureset::registry::Registry;
+use featureset::release::{GoVersion, Release};
+use featureset::selection::Selection;
+
+use super::env::{Plan, TestEnv, run_plan};
+use super::logs;
+use super::report::{Outcome, Report, ScenarioResult};
+use super::scenarios::{HazardScenario, SCENARIOS, WITHOUT_SCENARIO};
+use crate::commands::build_tailscale::{Maker, Unmade};
+use crate::hazard_proofs;
+use crate::problem::Problem;
+use crate::shard::Shard;
+use crate::{progress, upstream};
+use diagnostics::Code;
+
+/// Returns the scenarios of the named hazards, or all.
+///
+/// # Errors
+/// A [`Problem`] for a hazard without a scenario, with the missing requirement.
+pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
+    let staged = |id: &String| SCENARIOS.iter().any(|scenario| scenario.hazard == id);
+    if let Some(id) = named.iter().find(|id| !staged(id)) {
+        let needs = WITHOUT_SCENARIO.iter().find(|(hazard, _)| hazard == id);
+        let why = match needs {
+            Some((_, needs)) => format!("it would need {needs}"),
+            None => "there is no runtime hazard of this name".to_owned(),
+        };
+        let next = "`verify --hazards` without a name runs every scenario.";
+        return Err(Problem::new(Code::NoScenario, format!("`{id}` has no scenario"), why, next).into());
+    }
+    Ok(SCENARIOS.iter().filter(|scenario| named.is_empty() || named.iter().any(|id| id == scenario.hazard)).collect())
+}
+
+/// Runs the shard's scenarios, and records the observations if the policy is in this repository.
+pub(super) fn run(env: &TestEnv<'_>, scenarios: &[&HazardScenario], shard: Shard) -> Result<Vec<ScenarioResult>> {
+    let mut makers = Vec::new();
+    let mut found = Vec::new();
+    for scenario in shard.select(scenarios) {
+        let (staged, seen) = run_scenario(env, scenario, &mut makers)?;
+        staged.tell();
+        if let (Some(root), Some(seen)) = (&env.repository, seen) {
+            hazard_proofs::record(root, scenario.hazard, "cargo xtask verify --hazards", vec![seen])?;
+        }
+        found.push(staged);
+    }
+    Ok(found)
+}
+
+/// Reports every scenario as skipped.
+pub(super) fn skipped(scenarios: &[&HazardScenario], pinned: Release, why: &str) -> Vec<ScenarioResult> {
+    let skipped = |scenario: &&HazardScenario| ScenarioResult::skipped(scenario.hazard, scenario.release(pinned), why);
+    let all: Vec<ScenarioResult> = scenarios.iter().map(skipped).collect();
+    all.iter().for_each(ScenarioResult::tell);
+    all
+}
+
+/// Saves the logs of failed scenarios, each in a folder of its hazard, and returns these folders.
+pub(super) fn keep_logs(folder: &Path, staged: &[ScenarioResult]) -> Result<Vec<PathBuf>> {
+    let logs = |one: &ScenarioResult| {
+        (format!("hazards/{}", one.hazard), if one.shown { Vec::new() } else { one.logs.clone() })
+    };
+    logs::save(folder, staged.iter().map(logs))
+}
+
+/// A scenario on a release.
+struct Trial<'a> {
+    scenario: &'a HazardScenario,
+    hazard: &'a Hazard,
+    release: Release,
+    registry: &'a Registry,
+}
+
+/// Runs one scenario. The observation is `None` if it was skipped.
+fn run_scenario(
+    env: &TestEnv<'_>,
+    scenario: &HazardScenario,
+    makers: &mut Vec<Maker>,
+) -> Result<(ScenarioResult, Option<Observation>)> {
+    let facts = env.pinned.facts;
+    let hazard = facts.hazard(scenario.hazard).context("every scenario names a known hazard")?;
+    let release = scenario.release(env.pinned.release);
+    let skipped = |why: &str| Ok((ScenarioResult::skipped(scenario.hazard, release, why), None));
+    let Some(registry) = facts.registry(release) else { return skipped("the release is unknown") };
+    let trial = Trial { scenario, hazard, release, registry };
+    if !hazard.in_release(release) {
+        return skipped("the release does not have it");
+    }
+    let Some(sides) = trial::beside(hazard, registry, &trial.start(env)) else {
+        return skipped("no selection of the release has it");
+    };
+    let (maker, go) = maker(env, release, makers)?;
+    let build = |kept: &BTreeSet<FeatureName>| trial.build(env, (maker, go), kept);
+    let (offending, remedied) = (build(&sides.offending)?, build(&sides.remedied)?);
+    let (offending, remedied) = match (offending, remedied) {
+        (Ok(offending), Ok(remedied)) => (offending, remedied),
+        (Err(why), _) | (_, Err(why)) => return skipped(&format!("it can't be built: {why}")),
+    };
+    let bad = trial.run(env, &offending, Some(&remedied))?;
+    let symptom = trial.symptom(&bad);
+    // If the decision has no effect, both binaries behave alike.
+    let good = if hazard.record.effect == Effect::NoEffect { None } else { Some(trial.run(env, &remedied, None)?) };
+    let cleared = good.as_ref().map(|report| matches!(report.outcome, Outcome::Passed { .. }));
+    let seen = Observation {
+        release,
+        go,
+        platform: env.platform().map(|platform| format!("linux/{}", platform.goarch)).unwrap_or_default(),
+        expected: true,
+        how: Established::Run,
+        failed: symptom.is_some(),
+        complaint: symptom.clone(),
+        remedied: symptom.as_ref().and(cleared),
+    };
+    let detail = |report: &Report| report.summary().1.to_owned();
+    let staged = ScenarioResult {
+        hazard: scenario.hazard.to_owned(),
+        release,
+        shown: symptom.is_some() && cleared != Some(false),
+        skipped: None,
+        offending: symptom.unwrap_or_else(|| detail(&bad)),
+        remedied: good.as_ref().map(detail),
+        seconds: bad.seconds + good.as_ref().map_or(0.0, |report| report.seconds),
+        logs: [bad.logs, good.map(|report| report.logs).unwrap_or_default()].concat(),
+    };
+    Ok((staged, Some(seen)))
+}
+
+impl Trial<'_> {
+    /// Returns the policy's kept features on this release, with the scenario's changes.
+    fn start(&self, env: &TestEnv<'_>) -> BTreeSet<FeatureName> {
+        let names = |list: &[&str]| list.iter().filter_map(|name| FeatureName::new(name).ok()).collect::<Vec<_>>();
+        let own = self.registry.features.keys().filter(|name| env.pinned.policy.keeps(name)).cloned();
+        let wanted = own.chain(names(self.scenario.with)).flat_map(|name| self.registry.requires(&name));
+        let gone: BTreeSet<FeatureName> =
+            names(self.scenario.without).iter().flat_map(|name| self.registry.required_by(name)).collect();
+        wanted.filter(|name| !gone.contains(name)).collect()
+    }
+
+    /// Builds a selection of this release; the inner error is the reason why it can't be built.
+    fn build(
+        &self,
+        env: &TestEnv<'_>,
+        (maker, go): (&Maker, GoVersion),
+        kept: &BTreeSet<FeatureName>,
+    ) -> Result<Result<PathBuf, String>> {
+        let mut policy = env.pinned.policy.clone();
+        (policy.tailscale, policy.go) = (Some(self.release), Some(go));
+        let selection = Selection::keeping(kept, self.registry);
+        let built = env.binary(maker, &policy, &selection, self.scenario.hazard)?;
+        Ok(built.map_err(|unmade| match unmade {
+            Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said.trim().to_owned(),
+        }))
+    }
+
+    fn run(&self, env: &TestEnv<'_>, daemon: &Path, partner: Option<&Path>) -> Result<Report> {
+        let step = progress::step("Provoking", format!("{} on {}", self.scenario.hazard, self.release));
+        let plan = Plan {
+            scenarios: vec![self.scenario.hazard.to_owned()],
+            partner: partner.map(Path::to_owned),
+            ..env.plan(daemon, Vec::new())?
+        };
+        let report = run_plan(&plan, |_| ())?.pop().context("the scenario sent no report")?;
+        drop(step);
+        Ok(report)
+    }
+
+    /// Returns the symptom in the report of the offending binary.
+    fn symptom(&self, report: &Report) -> Option<String> {
+        let detail = report.summary().1;
+        match &report.outcome {
+            Outcome::Passed { .. } if self.hazard.record.effect == Effect::NoEffect => Some(detail.to_owned()),
+            Outcome::Failed { why } => {
+                let shows = self.scenario.shows.or(self.hazard.record.symptom.as_deref())?;
+                let logs = report.logs.iter().map(|(_, text)| text);
+                let mut lines = [why].into_iter().chain(logs).flat_map(|text| text.lines());
+                lines.find(|line| line.contains(shows)).map(|line| clean(line, shows))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Cuts a log line for the record: the text before the symptom has times and numbers of one run.
+fn clean(line: &str, shows: &str) -> String {
+    let from = line.find(shows).unwrap_or_default();
+    line[from..].chars().filter(|letter| !letter.is_control()).take(200).collect()
+}
+
+/// Returns the tools and the toolchain for a release; each release is fetched once.
+fn maker<'m>(env: &'m TestEnv<'_>, release: Release, makers: &'m mut Vec<Maker>) -> Result<(&'m Maker, GoVersion)> {
+    if release == env.pinned.release {
+        let go = env.pinned.policy.go.context("the policy names its Go")?;
+        return Ok((&env.maker, go));
+    }
+    if !makers.iter().any(|maker| maker.upstream.release == release) {
+        let step = progress::step("Fetching", format!("Tailscale {release}"));
+        let go = env.maker.go.clone();
+        let upstream = upstream::fetch(&go, &env.maker.cache, release, None)?;
+        step.done("Fetched", "");
+        makers.push(Maker { cache: env.maker.cache.clone(), go, upx: None, upstream });
+    }
+    let maker = makers.iter().find(|maker| maker.upstream.release == release).context("the release was fetched")?;
+    Ok((maker, maker.upstream.go_version(&maker.go)?))
+}

@@ -1,0 +1,83 @@
+//! Mutation test of the checks: each check runs on a binary with one of its decisions inverted, or on a daemon with an
+//! injected fault, and must fail. A check that can't fail proves nothing when it passes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use featureset::name::FeatureName;
+use featureset::policy::Verdict;
+use featureset::selection::Selection;
+
+use super::checks::{Check, Claim, Fault};
+use super::env::{Plan, TestEnv, run_plan};
+use super::report::{Mutant, Outcome};
+use crate::commands::build_tailscale::Unmade;
+use crate::netlab::FaultInjection;
+use crate::problem::Problem;
+use crate::progress;
+use crate::shard::Shard;
+use diagnostics::Code;
+
+/// The difference between a mutant and the binary under test.
+enum Mutation {
+    Decision(Claim),
+    Fault(Fault),
+}
+
+/// Builds and tests the shard's mutants. Checks that do not apply to the policy have none.
+pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Shard) -> Result<Vec<Mutant>> {
+    let claimed = checks.iter().filter(|check| check.unclaimed_by(env.pinned.policy).is_none());
+    let all = claimed.flat_map(|check| {
+        let decisions = check.proves.iter().map(|claim| Mutation::Decision(*claim));
+        decisions.chain(check.fault.map(Mutation::Fault)).map(move |mutation| (*check, mutation))
+    });
+    let tried = shard.select(all).map(|(check, mutation)| match mutation {
+        Mutation::Decision(claim) => {
+            let (binary, with, along) = built(env, check, claim)?;
+            observed(env, check, &binary, FaultInjection::default(), (with, along))
+        }
+        Mutation::Fault(broken) => {
+            observed(env, check, daemon, broken.injection(), (broken.with.to_owned(), Vec::new()))
+        }
+    });
+    tried.collect()
+}
+
+/// Builds the binary with one decision inverted. Returns its path, the decision, and the features that had to follow.
+fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
+    let name = FeatureName::new(claim.feature).context("a check names a feature")?;
+    let selection = Selection::of(env.pinned.policy, env.pinned.registry);
+    let along = selection.flipping(&name).iter().map(ToString::to_string).collect();
+    let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
+    let with = Claim { verdict, ..claim }.to_string();
+    let what = format!("{}: {with}", check.name);
+    let built = env.binary(&env.maker, env.pinned.policy, &selection.flipped(&name), &what)?;
+    let binary = built.map_err(|unmade| {
+        let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
+        let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
+        Problem::new(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
+    })?;
+    Ok((binary, with, along))
+}
+
+/// Runs a check, which must fail.
+fn observed(
+    env: &TestEnv<'_>,
+    check: &Check,
+    binary: &Path,
+    fault: FaultInjection,
+    (with, along): (String, Vec<String>),
+) -> Result<Mutant> {
+    let plan = Plan { fault, ..env.plan(binary, vec![check.name.to_owned()])? };
+    let report = run_plan(&plan, |_| ())?.pop().context("the check sent no report")?;
+    let caught = matches!(report.outcome, Outcome::Failed { .. });
+    let seen = report.summary().1.to_owned();
+    let mutant = Mutant { check: report.check, with, along, caught, seen, seconds: report.seconds };
+    let line = format!("{} with {} in {:.1} s: {}", mutant.check, mutant.decisions(), mutant.seconds, mutant.seen);
+    if caught {
+        progress::line("Caught", &line)
+    } else {
+        progress::warn(&format!("NOT CAUGHT by {line}"))
+    }
+    Ok(mutant)
+}

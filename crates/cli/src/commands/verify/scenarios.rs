@@ -1,0 +1,165 @@
+//! Scenarios that provoke a runtime hazard: its symptom must appear on the offending binary and not on the remedied one.
+
+mod commands;
+mod packets;
+mod starting;
+
+use anyhow::Result;
+use featureset::release::Release;
+
+use super::checks::{direct, dns, exit_node, flash, login, routes};
+use crate::netlab::Programs;
+
+/// One hazard scenario. Its check must pass on a binary without the hazard and fail on one with it.
+pub(super) struct HazardScenario {
+    /// The hazard's id.
+    pub(super) hazard: &'static str,
+    /// The release to test; `None` for the pinned release.
+    pub(super) release: Option<&'static str>,
+    /// Features that both binaries keep in addition to the policy's.
+    pub(super) with: &'static [&'static str],
+    /// Features that both binaries omit, with everything that needs them.
+    pub(super) without: &'static [&'static str],
+    /// The text to look for, if it differs from the hazard's symptom.
+    pub(super) shows: Option<&'static str>,
+    /// Runs the check. The other nodes of the test network have the remedied binary.
+    pub(super) run: fn(&Programs) -> Result<String>,
+}
+
+/// A scenario on the pinned release, recognized by the hazard's own symptom.
+const fn scenario(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
+    HazardScenario { hazard, release: None, with: &[], without: &[], shows: None, run }
+}
+
+/// The same, recognized by another text.
+const fn scenario_with_symptom(
+    hazard: &'static str,
+    shows: &'static str,
+    run: fn(&Programs) -> Result<String>,
+) -> HazardScenario {
+    HazardScenario { shows: Some(shows), ..scenario(hazard, run) }
+}
+
+/// A scenario on 1.104, which made direct connections separate features. It omits netstack, because some networks can't
+/// fetch its module.
+const fn on_1_104(
+    hazard: &'static str,
+    shows: Option<&'static str>,
+    run: fn(&Programs) -> Result<String>,
+) -> HazardScenario {
+    let (release, with) = (Some("1.104.5"), &["nattraversal", "udptransport"]);
+    HazardScenario { hazard, release, with, without: &["netstack"], shows, run }
+}
+
+impl HazardScenario {
+    /// Returns the release to test.
+    pub(super) fn release(&self, pinned: Release) -> Release {
+        self.release.and_then(|release| release.parse().ok()).unwrap_or(pinned)
+    }
+}
+
+/// Every scenario, by hazard.
+pub(super) static SCENARIOS: &[HazardScenario] = &[
+    scenario("advertiseexitnode-noop", exit_node::run),
+    scenario_with_symptom("advertiseroutes-silent", "does not warn", routes::run),
+    scenario_with_symptom("cachenetmap-flash-wear", "netmap-cache", flash::run),
+    scenario("clientupdate-disabled", commands::auto_update),
+    scenario("dbus-dns", starting::with_resolved),
+    scenario("debug-idtoken", commands::bug_report),
+    scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
+    scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
+    scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit_node::run),
+    scenario("flags-vanish", starting::with_debug),
+    HazardScenario { with: &["clientmetrics"], ..scenario("flags-vanish-newer", starting::with_syslog) },
+    scenario("invertgso-netstack", packets::pinged_by_tsmp),
+    scenario("ipnbus-up", login::run),
+    scenario_with_symptom("logtail-flash-wear", "tailscaled.log", flash::run),
+    scenario("logtail-verbose", starting::quietly),
+    on_1_104("nattraversal-derp", Some("a direct path"), direct::run),
+    on_1_104("nattraversal-rebind", None, packets::without_rebinding),
+    scenario("nc-dial", commands::nc),
+    scenario("netstack-dns-crash", dns::run),
+    scenario("netstack-userspace", starting::in_userspace),
+    scenario("osrouter-netstack", starting::at_all),
+    scenario("osrouter-tun", starting::at_all),
+    scenario("resolved-close-crash", starting::with_resolved),
+    scenario("resolved-dns", starting::with_resolved),
+    on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
+    scenario("unixsocketidentity-cli", login::run),
+    scenario("useroutes-noop", routes::run),
+];
+
+/// Runtime hazards without a scenario, each with the missing requirement.
+pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
+    ("appconnectors-advertiseroutes", "a control server that sends the configuration of app connectors"),
+    ("appconnectors-dns", "a control server that sends the configuration of app connectors"),
+    ("appconnectors-peerapiserver", "a control server that sends the configuration of app connectors"),
+    ("bakedroots-no-ca", "a control server with a certificate of a public authority"),
+    ("captiveportal-health", "a network that is a captive portal"),
+    ("conn25-dns", "1.104 with netstack, and a control server that sends its configuration"),
+    ("conn25-peerapiclient", "1.104 with netstack, and a control server that sends its configuration"),
+    ("connreject-debug", "access to the counters of the daemon of 1.104"),
+    ("debug-serve-bus", "a control server and a policy of the line 1.96"),
+    ("drive-netstack", "shares, and a tailnet that allows them"),
+    ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
+    ("drive-peerapiserver", "shares, and a tailnet that allows them"),
+    ("funnel-peerapiserver", "the relays of Funnel, which are Tailscale's own"),
+    ("gro-knobs", "a kernel whose receive offload is at fault"),
+    ("iptables-arch", "a processor that iptables is not built for, and a kernel for it"),
+    ("iptables-forced", "an iptables program in the test network"),
+    ("iptables-legacy-kernel", "a kernel without nftables"),
+    ("logtail-clientmetrics", "1.90"),
+    ("metrics-upload-logtail", "a log server that reads what is uploaded"),
+    ("netstack-nonlinux-subnet", "another operating system"),
+    ("networkmanager-dns", "NetworkManager 1.26 on a system bus"),
+    ("posture-c2n", "a control server that asks for device posture"),
+    ("relayserver-nattraversal", "a tailnet that grants peer relays"),
+    ("relayserver-silent", "a tailnet that grants peer relays"),
+    ("sdnotify-systemd", "systemd as the first process"),
+    ("serve-c2n", "a control server that asks for hosted services"),
+    ("serve-https-acme", "a certificate authority that accepts the control server's answers"),
+    ("ssh-port22", "an SSH client in the test network"),
+    ("store-prefix", "a Kubernetes or AWS interface to keep state in"),
+    ("syspolicy-failopen", "a policy file and a setting whose effect can be seen"),
+    ("tailnetlock-netmap-c2n", "1.90"),
+    ("tailnetlock-unsigned-peers", "a tailnet with the lock on"),
+    ("tap-gvisor", "no test network: it is about the size of the binary"),
+    ("tpm-state", "a TPM"),
+    ("wakeonlan-transport", "a network card that is monitored for magic packets"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use featureset::facts::Facts;
+    use featureset::hazard::Effect;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_runtime_hazard_is_in_exactly_one_sorted_table() {
+        assert!(SCENARIOS.windows(2).all(|pair| pair[0].hazard < pair[1].hazard));
+        assert!(WITHOUT_SCENARIO.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let named =
+            SCENARIOS.iter().map(|scenario| scenario.hazard).chain(WITHOUT_SCENARIO.iter().map(|(hazard, _)| *hazard));
+        let named: Vec<&str> = named.collect();
+        let runs = Facts::embedded().hazards().filter(|hazard| hazard.record.effect != Effect::DoesNotCompile);
+        let runs: BTreeSet<&str> = runs.map(|hazard| hazard.id.as_str()).collect();
+        assert_eq!(named.iter().copied().collect::<BTreeSet<_>>(), runs);
+        assert_eq!(named.len(), runs.len(), "a hazard is in both tables");
+    }
+
+    #[test]
+    fn every_scenario_names_a_hazard_of_its_release_and_a_symptom() {
+        let facts = Facts::embedded();
+        for scenario in SCENARIOS {
+            let hazard = facts.hazard(scenario.hazard).unwrap();
+            let release = scenario.release.unwrap_or("1.102.5").parse().unwrap();
+            assert!(hazard.in_release(release), "{} is not in {release}", scenario.hazard);
+            let seen = scenario.shows.is_some() || hazard.record.symptom.is_some();
+            assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has no symptom", scenario.hazard);
+            for name in scenario.with.iter().chain(scenario.without) {
+                assert!(facts.registry(release).unwrap().features.contains_key(*name), "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Parses the command line, runs the command and turns its result into the exit status.
+
+use std::borrow::Cow;
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Format};
+use crate::commands;
+use crate::outcome::Outcome;
+use crate::problem::{Interrupted, Problem};
+use crate::{errln, escape, output, render};
+use clap::Parser;
+use diagnostics::Code;
+
+/// Runs the product with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    exit(match Cli::try_parse() {
+        Ok(cli) => status(commands::run(&cli), cli.format().unwrap_or(Format::Human)),
+        Err(shown) => usage(&shown),
+    })
+}
+
+/// Returns the exit status: 2 if a product could not be printed completely, because an incomplete run is not clean.
+#[must_use]
+pub fn exit(status: u8) -> ExitCode {
+    match output::failure() {
+        Some(problem) => {
+            render::problem(&problem, Format::Human);
+            ExitCode::from(status.max(2))
+        }
+        None => ExitCode::from(status),
+    }
+}
+
+/// Shows why a command could not run, and returns its exit status.
+#[must_use]
+pub fn status(result: anyhow::Result<Outcome>, format: Format) -> u8 {
+    match result {
+        Ok(Outcome::Clean) => 0,
+        Ok(Outcome::Findings) => 1,
+        Err(error) if error.is::<Interrupted>() => {
+            errln!("{error}");
+            130
+        }
+        Err(error) => {
+            let unforeseen = || {
+                Problem::new(
+                    Code::InternalError,
+                    error.to_string(),
+                    chain(&error),
+                    "Please report this with the command that you ran.",
+                )
+            };
+            render::problem(&error.downcast_ref::<Problem>().cloned().unwrap_or_else(unforeseen), format);
+            2
+        }
+    }
+}
+
+/// Shows the help, the version, or the error in the command line, which it repeats. Returns the exit status.
+#[must_use]
+pub fn usage(shown: &clap::Error) -> u8 {
+    let text = shown.render();
+    let hidden = std::env::args_os().any(|given| matches!(escape::line(&given.to_string_lossy()), Cow::Owned(_)));
+    // Where an argument could set styles itself, nobody does.
+    let text = if hidden { escape::lines(&text.to_string()).into_owned() } else { text.ansi().to_string() };
+    if shown.use_stderr() {
+        output::status(format_args!("{text}"));
+    } else {
+        output::product(format_args!("{text}"));
+    }
+    u8::try_from(shown.exit_code()).unwrap_or(2)
+}
+
+/// What led to an error, innermost last.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

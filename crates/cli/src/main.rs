@@ -1,0 +1,7 @@
+//! The program `tailscale-featureset`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tailscale_featureset::entry::main()
+}

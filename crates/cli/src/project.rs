@@ -1,0 +1,154 @@
+//! A policy file, its findings, and the folder of its artifacts.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use featureset::facts::Facts;
+use featureset::finding::{Finding, Severity};
+use featureset::policy::{self, Reading};
+use featureset::rules;
+
+use crate::cache::Cache;
+use crate::cli::Format;
+pub use crate::cli::POLICY_FILE;
+use crate::files;
+pub use crate::pinned::Pinned;
+use crate::problem::Problem;
+use crate::{limits, registries, render};
+use diagnostics::Code;
+
+/// A policy and its findings.
+pub struct Project {
+    /// The file, as findings name it.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The result of parsing.
+    pub reading: Reading,
+    /// Every finding except notes.
+    pub findings: Vec<Finding>,
+    /// The known data of upstream.
+    pub facts: Cow<'static, Facts>,
+    /// The user's cache: provided tools, and the record of artifacts that this program built.
+    pub cache: Cache,
+}
+
+/// Finds the policy: the named file, or the nearest featureset.yaml in the current folder or above.
+///
+/// # Errors
+/// A [`Problem`] if there is none.
+pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let here = std::env::current_dir().map_err(|error| {
+        Problem::new(
+            Code::PolicyMissing,
+            "the current folder can't be read",
+            error.to_string(),
+            "Name the policy with `--policy FILE`.",
+        )
+    })?;
+    let found = here.ancestors().map(|folder| folder.join(POLICY_FILE)).find(|path| path.is_file());
+    let found = found.ok_or_else(|| {
+        let why = format!("looked in {} and every folder above it", here.display());
+        Problem::new(
+            Code::PolicyMissing,
+            format!("there is no {POLICY_FILE}"),
+            why,
+            "Run the command in the policy's folder, or name the file with `--policy FILE`.",
+        )
+    })?;
+    Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
+}
+
+/// Returns the absolute path of a policy's folder.
+#[must_use]
+pub fn root_of(policy: &Path) -> PathBuf {
+    let folder = policy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+impl Project {
+    /// Finds, parses and judges the policy.
+    ///
+    /// # Errors
+    /// A [`Problem`] if there is no policy, or its file can't be read.
+    pub fn open(named: Option<&Path>) -> Result<Self> {
+        let path = find_policy(named)?;
+        let text = files::read_text(&path, limits::POLICY)?;
+        let reading = policy::read(&text);
+        let facts = registries::facts(&root_of(&path))?;
+        let mut findings = rules::judge(&text, &reading, &facts);
+        // Notes are for `explain`.
+        findings.retain(|finding| finding.severity != Severity::Note);
+        Ok(Self { path, text, reading, findings, facts, cache: Cache::of_user() })
+    }
+
+    /// Returns the policy's folder.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        root_of(&self.path)
+    }
+
+    /// Returns the folder for build output: `target` next to the policy.
+    #[must_use]
+    pub fn target(&self) -> PathBuf {
+        self.root().join("target")
+    }
+
+    /// Returns the policy with its release and registry, if it pins a known release.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Pinned<'_>> {
+        let policy = self.reading.policy.as_ref()?;
+        let release = policy.tailscale?;
+        Some(Pinned { policy, release, registry: self.facts.registry(release)?, facts: &self.facts })
+    }
+
+    /// Returns the policy if it has no errors. Otherwise prints every finding and returns `None`.
+    ///
+    /// # Errors
+    /// If the findings can't be printed.
+    pub fn clean(&self, format: Format) -> Result<Option<Pinned<'_>>> {
+        let pinned = self.unless(format, |finding| finding.severity == Severity::Error)?;
+        // Warnings are printed, except as JSON: that would be a second document.
+        if pinned.is_some() && format != Format::Json {
+            self.show(&self.findings, format)?;
+        }
+        Ok(pinned)
+    }
+
+    /// Returns the policy if no finding matches `holds_back`. Otherwise prints these findings and returns `None`.
+    ///
+    /// # Errors
+    /// If the findings can't be printed.
+    pub fn unless(&self, format: Format, holds_back: impl Fn(&Finding) -> bool) -> Result<Option<Pinned<'_>>> {
+        let findings: Vec<Finding> = self.findings.iter().filter(|finding| holds_back(finding)).cloned().collect();
+        match self.pinned() {
+            Some(pinned) if findings.is_empty() => Ok(Some(pinned)),
+            Some(_) => self.show(&findings, format).map(|()| None),
+            // Without a known release every finding is relevant.
+            None => self.show(&self.findings, format).map(|()| None),
+        }
+    }
+
+    /// Prints findings about the policy: for people on stderr, for programs on stdout.
+    ///
+    /// # Errors
+    /// If they can't be written as JSON.
+    pub fn show(&self, findings: &[Finding], format: Format) -> Result<()> {
+        render::findings(&self.path, &self.text, findings, format)
+    }
+
+    /// Returns findings about the policy as a JSON document, to which a command may add.
+    #[must_use]
+    pub fn document(&self, findings: &[Finding]) -> serde_json::Value {
+        render::document(&self.path, &self.text, findings)
+    }
+
+    /// Returns the names of the policy's targets.
+    pub fn targets(&self) -> impl Iterator<Item = &String> {
+        self.reading.policy.iter().flat_map(|policy| policy.targets.keys())
+    }
+}

@@ -1,0 +1,126 @@
+//! Findings and problems, for people, for programs and for GitHub.
+
+mod audit;
+pub mod chart;
+mod found;
+mod github;
+mod human;
+mod json;
+mod markdown;
+mod sarif;
+mod upgrade;
+mod verdict;
+use std::path::Path;
+
+use anyhow::Result;
+use featureset::finding::{Finding, Lines, Severity};
+
+use crate::cli::Format;
+use crate::limits::{SHOWN, WRITTEN};
+use crate::output;
+use crate::problem::Problem;
+
+pub use audit::{audit, audit_document, comparison};
+pub use found::Found;
+pub use human::{MOST_WIDTH, hanging, width, wrapped};
+pub use markdown::change;
+pub use upgrade::upgrade;
+pub use verdict::{verdict, verdict_document};
+
+/// Shows findings: for people on stderr, for programs on stdout.
+///
+/// # Errors
+/// Where a value can't be written as JSON.
+pub fn findings(path: &Path, text: &str, findings: &[Finding], format: Format) -> Result<()> {
+    let name = path.to_string_lossy();
+    let found = Found { name: &name, file: Some(&name), has_places: true, text, findings };
+    match format {
+        Format::Json => output::json(&document(path, text, findings)),
+        _ => found_in(&[found], format),
+    }
+    Ok(())
+}
+
+/// Shows the first findings in files. Prints nothing as JSON: each command has its own document.
+pub fn found_in(found: &[Found<'_>], format: Format) {
+    let most = if format == Format::Sarif { WRITTEN } else { SHOWN };
+    let (found, left_out) = first(found, most);
+    match format {
+        Format::Human => {
+            for one in found {
+                output::status(format_args!("{}", human::findings(one.name, &Lines::new(one.text), one.findings)));
+            }
+            if left_out > 0 {
+                output::status(format_args!("{}\n\n", more(left_out)));
+            }
+        }
+        Format::Json => {}
+        Format::Github => {
+            let more = (left_out > 0).then(|| github::more(left_out));
+            output::commands(&found.iter().map(github::findings).chain(more).collect::<String>());
+        }
+        Format::Sarif => output::json(&sarif::document(&found, left_out)),
+    }
+}
+
+/// The first findings of all, so many, and how many are left out.
+fn first<'a>(found: &[Found<'a>], most: usize) -> (Vec<Found<'a>>, usize) {
+    let (mut left, mut left_out) = (most, 0);
+    let bounded = |one: &Found<'a>| {
+        let (shown, rest) = one.findings.split_at(left.min(one.findings.len()));
+        left -= shown.len();
+        left_out += rest.len();
+        Found { findings: shown, ..*one }
+    };
+    let found = found.iter().map(bounded).collect();
+    (found, left_out)
+}
+
+/// The line about findings that are left out.
+fn more(count: usize) -> String {
+    let findings = if count == 1 { "finding" } else { "findings" };
+    format!("and {count} more {findings}; `--format json` lists up to {WRITTEN}")
+}
+
+/// The findings as the document that programs get; a command may add to it.
+#[must_use]
+pub fn document(path: &Path, text: &str, findings: &[Finding]) -> serde_json::Value {
+    json::findings(&path.to_string_lossy(), text, findings)
+}
+
+/// One finding as it stands in a document for programs.
+#[must_use]
+pub fn finding(lines: &Lines<'_>, finding: &Finding) -> serde_json::Value {
+    json::one(lines, finding)
+}
+
+/// Shows what kept the command from running.
+pub fn problem(problem: &Problem, format: Format) {
+    match format {
+        Format::Human => output::status(format_args!("{}", human::problem(problem))),
+        Format::Json => output::json(&json::problem(problem)),
+        Format::Github => output::commands(&github::problem(problem)),
+        Format::Sarif => output::json(&sarif::problem(problem)),
+    }
+}
+
+/// Annotates a run of GitHub's, at no line of a file: `level` is `error`, `warning` or `notice`.
+pub fn annotate(level: &str, title: &str, message: &str) {
+    output::commands(&github::annotation(level, title, message));
+}
+
+/// "2 errors, 1 warning", or "no findings".
+#[must_use]
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let say =
+        |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
+    let parts: Vec<String> = [say(count(Severity::Error), "error"), say(count(Severity::Warning), "warning")]
+        .into_iter()
+        .flatten()
+        .collect();
+    if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! What people see of one policy with several findings, in every format.
+
+use super::*;
+use diagnostics::Code;
+use featureset::facts::Facts;
+use featureset::policy::read;
+use featureset::rules::judge;
+
+const POLICY: &str = "\
+tailscale: 1.102
+go: 1.26.8
+targets:
+  arm64: { platform: linux/arm64, budget: huge }
+features:
+  dns:
+    keep: >-
+      Resolves names: “ä”
+      for everyone.
+    refs: [nowhere]
+  dns:
+    omit: Twice.
+";
+
+fn judged() -> Vec<Finding> {
+    judge(POLICY, &read(POLICY), Facts::embedded())
+}
+
+#[test]
+fn for_people() {
+    let text =
+        anstream::adapter::strip_str(&human::findings("featureset.yaml", &Lines::new(POLICY), &judged())).to_string();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn for_programs() {
+    insta::assert_snapshot!(format!("{:#}", json::findings("featureset.yaml", POLICY, &judged())));
+}
+
+#[test]
+fn for_github() {
+    let findings = judged();
+    let name = "a,b:c.yaml";
+    let found = Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings };
+    insta::assert_snapshot!(github::findings(&found));
+}
+
+#[test]
+fn a_problem_in_every_format() {
+    let problem = Problem::new(Code::ToolNotStarted, "there is no Go", "looked on the PATH\nand below", "Install it.");
+    let text = anstream::adapter::strip_str(&human::problem(&problem)).to_string();
+    insta::assert_snapshot!([text, format!("{:#}", json::problem(&problem)), github::problem(&problem)].join("\n"));
+}

@@ -1,0 +1,14 @@
+//! Diagnostics: everything that a person must read, as one type.
+//!
+//! Findings about a policy, an audited input or an image, and failures of commands, are all a [`Diagnostic`] with a
+//! [`Code`]. The crate has no dependencies; renderers are in the command-line crate.
+
+mod code;
+mod diagnostic;
+mod next_step;
+mod span;
+
+pub use code::{Area, Code};
+pub use diagnostic::{Diagnostic, Location, Severity};
+pub use next_step::{NextStep, Part};
+pub use span::{Edit, Label, Span, line_and_column};

@@ -1,0 +1,348 @@
+//! The state of a shell: variables, files that it wrote, options, and what it has printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use spanned_yaml::Span;
+
+use super::{Interpreter, MOST_STATES, Mark, is_tag};
+use crate::ir::Node;
+use crate::value::Value;
+
+/// The value of a variable.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Variable {
+    pub(crate) elements: Elements,
+    pub(crate) exported: bool,
+}
+
+/// A text, or the elements of an array.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Elements {
+    One(Value),
+    List(Vec<Value>),
+    Keyed(Vec<(String, Value)>),
+    /// Another variable: `declare -n`.
+    Reference(String),
+}
+
+impl Variable {
+    pub(crate) fn one(value: Value) -> Self {
+        Self { elements: Elements::One(value), exported: false }
+    }
+
+    /// All its elements.
+    pub(crate) fn elements(&self) -> Vec<Value> {
+        match &self.elements {
+            Elements::One(value) => vec![value.clone()],
+            Elements::List(values) => values.clone(),
+            Elements::Keyed(entries) => entries.iter().map(|(_, value)| value.clone()).collect(),
+            Elements::Reference(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn joined(&self, separator: &str) -> Value {
+        match &self.elements {
+            Elements::One(value) => value.clone(),
+            _ => Value::joined(&self.elements(), separator),
+        }
+    }
+}
+
+/// The status of the last command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Status {
+    #[default]
+    Success,
+    Failure,
+    /// A program that is not modelled: it is taken to succeed if nothing asks.
+    Assumed,
+    /// A condition on something that is not known.
+    Unknown,
+}
+
+/// The reason why commands that follow do not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jump {
+    Exit,
+    Return,
+    Break(usize),
+    Continue(usize),
+}
+
+/// The state of a shell. Copies share their parts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) variables: Rc<BTreeMap<String, Rc<Variable>>>,
+    /// Work of copying it that is still to be paid for.
+    pub(crate) debt: usize,
+    pub(crate) functions: Rc<BTreeMap<String, Rc<Node>>>,
+    pub(crate) called: Rc<BTreeSet<String>>,
+    /// Files that were written, by path.
+    pub(crate) files: Rc<BTreeMap<String, Value>>,
+    pub(crate) arguments: Rc<Vec<Value>>,
+    /// Whether the arguments are known: those of a function are, those of the script are not.
+    pub(crate) knows_arguments: bool,
+    pub(crate) folder: String,
+    pub(crate) errexit: bool,
+    pub(crate) pipefail: bool,
+    /// Above zero in a condition, in which a failure does not end the shell.
+    pub(crate) guarded: usize,
+    pub(crate) input: Option<Value>,
+    pub(crate) output: Value,
+    pub(crate) status: Status,
+    /// Risks that decide the status of the last command.
+    pub(crate) pending: BTreeSet<u32>,
+    /// Risks whose failure would have ended the shell before this point.
+    pub(crate) checked: Rc<BTreeSet<u32>>,
+    /// Conditions that were not known, and the answer that this state goes on with.
+    pub(crate) decided: Rc<BTreeMap<String, bool>>,
+    pub(crate) jump: Option<Jump>,
+    /// Variables that the current function made its own, with the values that come back.
+    pub(crate) locals: Vec<(String, Option<Variable>)>,
+    /// Releases that were fetched: a known name, or the span of an unknown one.
+    pub(crate) releases: Rc<BTreeSet<(String, Span)>>,
+    /// Facts of the environment: the image of Go, the version of UPX.
+    pub(crate) facts: Rc<BTreeSet<(crate::Fact, crate::Word)>>,
+    /// Whether upstream's sources were fetched, so that a version that is checked out is theirs.
+    pub(crate) has_upstream: bool,
+}
+
+impl State {
+    pub(crate) fn get(&self, name: &str) -> Option<&Variable> {
+        self.variables.get(self.target(name)).map(|variable| &**variable)
+    }
+
+    /// The variable that a name means: another one for a reference.
+    fn target<'n>(&'n self, name: &'n str) -> &'n str {
+        match self.variables.get(name).map(|variable| &variable.elements) {
+            Some(Elements::Reference(target)) => target,
+            _ => name,
+        }
+    }
+
+    pub(crate) fn drop_reference(&mut self, name: &str) {
+        if self.variables.get(name).is_some_and(|variable| matches!(variable.elements, Elements::Reference(_))) {
+            self.unset(name);
+        }
+    }
+
+    /// Puts back the variable that a local one covered.
+    pub(crate) fn restore(&mut self, name: &str, variable: Option<Variable>) {
+        self.unset(name);
+        if let Some(variable) = variable {
+            self.variables_mut().insert(name.to_owned(), Rc::new(variable));
+        }
+    }
+
+    pub(crate) fn variables_mut(&mut self) -> &mut BTreeMap<String, Rc<Variable>> {
+        if Rc::strong_count(&self.variables) > 1 {
+            self.debt += 16 * self.variables.len();
+        }
+        Rc::make_mut(&mut self.variables)
+    }
+
+    /// The text of a variable, if it is set.
+    pub(crate) fn value(&self, name: &str) -> Option<Value> {
+        self.get(name).map(|variable| match &variable.elements {
+            Elements::One(value) => value.clone(),
+            Elements::List(values) => values.first().cloned().unwrap_or_default(),
+            Elements::Keyed(entries) => entries.first().map(|(_, value)| value.clone()).unwrap_or_default(),
+            Elements::Reference(_) => Value::default(),
+        })
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let exported = self.get(name).is_some_and(|old| old.exported);
+        self.put(name, Variable { elements: Elements::One(value), exported });
+    }
+
+    pub(crate) fn put(&mut self, name: &str, variable: Variable) {
+        let name = self.target(name).to_owned();
+        self.variables_mut().insert(name, Rc::new(variable));
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        if self.variables.contains_key(name) {
+            self.variables_mut().remove(name);
+        }
+    }
+
+    pub(crate) fn export(&mut self, name: &str) {
+        if let Some(variable) = self.variables_mut().get_mut(name) {
+            Rc::make_mut(variable).exported = true;
+        }
+    }
+
+    /// The state of a program that this shell starts: exported variables and files only.
+    pub(crate) fn child(&self) -> Self {
+        let exported = self.variables.iter().filter(|(_, variable)| variable.exported);
+        Self {
+            variables: Rc::new(exported.map(|(name, variable)| (name.clone(), variable.clone())).collect()),
+            files: self.files.clone(),
+            folder: self.folder.clone(),
+            input: self.input.clone(),
+            checked: self.checked.clone(),
+            decided: self.decided.clone(),
+            releases: self.releases.clone(),
+            facts: self.facts.clone(),
+            has_upstream: self.has_upstream,
+            ..Self::default()
+        }
+    }
+
+    /// Takes over what a program that this shell started leaves: files, and what is known of the build.
+    pub(crate) fn take_effects(&mut self, child: &Self) {
+        self.files = child.files.clone();
+        self.releases = child.releases.clone();
+        self.facts = child.facts.clone();
+        self.has_upstream = child.has_upstream;
+    }
+
+    /// Whether another state goes on in the same way.
+    fn is_same(&self, other: &Self) -> bool {
+        (Rc::ptr_eq(&self.variables, &other.variables) || self.variables == other.variables)
+            && (Rc::ptr_eq(&self.files, &other.files) || self.files == other.files)
+            && self.arguments == other.arguments
+            && self.output == other.output
+            && self.jump == other.jump
+            && self.releases == other.releases
+            && self.errexit == other.errexit
+            && self.folder == other.folder
+            && self.functions.len() == other.functions.len()
+            && status_class(self.status) == status_class(other.status)
+    }
+
+    /// The work of comparing it.
+    fn size(&self) -> usize {
+        self.variables.len() * 8 + self.output.len() + self.files.len()
+    }
+}
+
+/// Only a known failure leads elsewhere.
+fn status_class(status: Status) -> bool {
+    status == Status::Failure
+}
+
+impl Interpreter<'_> {
+    /// Makes states that are equal one, and joins the rest if there are too many.
+    pub(crate) fn merged(&mut self, mut states: Vec<State>) -> Vec<State> {
+        if states.len() <= 1 {
+            return states;
+        }
+        let work: usize = states.iter().map(State::size).sum();
+        self.pay(work * states.len().min(8));
+        let mut distinct: Vec<State> = Vec::new();
+        for state in states.drain(..) {
+            match distinct.iter_mut().find(|other| other.is_same(&state)) {
+                // A condition that the two decided differently is open again.
+                Some(other) => {
+                    let decided = Rc::make_mut(&mut other.decided);
+                    decided.retain(|condition, answer| state.decided.get(condition) == Some(answer));
+                    let checked = Rc::make_mut(&mut other.checked);
+                    checked.retain(|risk| state.checked.contains(risk));
+                }
+                None => distinct.push(state),
+            }
+        }
+        if distinct.len() <= MOST_STATES {
+            return distinct;
+        }
+        // States with the same tags become one first: what else they differ in matters less.
+        let mut groups: Vec<State> = Vec::new();
+        for state in distinct {
+            match groups.iter().position(|other| has_same_tags(other, &state)) {
+                Some(index) => groups[index] = self.join(&groups[index].clone(), &state),
+                None => groups.push(state),
+            }
+        }
+        let mut open: Vec<State> = Vec::new();
+        for state in groups {
+            match open.iter().position(|other| other.jump == state.jump) {
+                Some(index) if open.len() >= MOST_STATES => open[index] = self.join(&open[index].clone(), &state),
+                _ => open.push(state),
+            }
+        }
+        if open.len() > MOST_STATES {
+            let first = open.remove(0);
+            let rest = std::mem::take(&mut open);
+            open = vec![rest.iter().fold(first, |joined, state| self.join(&joined, state))];
+        }
+        open
+    }
+
+    /// A state in which everything that differs between two is unknown.
+    pub(crate) fn join(&mut self, a: &State, b: &State) -> State {
+        self.pay(a.size() + b.size());
+        let mut joined = a.clone();
+        if !Rc::ptr_eq(&a.variables, &b.variables) {
+            let names: BTreeSet<&String> = a.variables.keys().chain(b.variables.keys()).collect();
+            let mut variables = BTreeMap::new();
+            for name in names {
+                let (one, other) = (a.variables.get(name), b.variables.get(name));
+                let variable = match (one, other) {
+                    (Some(one), Some(other)) if Rc::ptr_eq(one, other) || one == other => one.clone(),
+                    _ => {
+                        let value = one.or(other).map(|variable| variable.joined(" ")).unwrap_or_default();
+                        let reason = format!("`{name}` depends on conditions that are not known");
+                        let hole = self.unknown(reason, value.span(0..0));
+                        Rc::new(Variable { exported: one.or(other).is_some_and(|v| v.exported), ..Variable::one(hole) })
+                    }
+                };
+                variables.insert(name.clone(), variable);
+            }
+            joined.variables = Rc::new(variables);
+        }
+        if a.output != b.output {
+            let span = a.output.span(0..0);
+            joined.output = self.unknown("the output depends on conditions that are not known", span);
+        }
+        if !Rc::ptr_eq(&a.files, &b.files) {
+            let mut files = BTreeMap::new();
+            for name in a.files.keys().chain(b.files.keys()) {
+                let value = match (a.files.get(name), b.files.get(name)) {
+                    (Some(one), Some(other)) if one == other => one.clone(),
+                    _ => self.unknown(format!("`{name}` depends on conditions that are not known"), Span::default()),
+                };
+                files.insert(name.clone(), value);
+            }
+            joined.files = Rc::new(files);
+        }
+        joined.decided = Rc::new(
+            a.decided.iter().filter(|(c, x)| b.decided.get(*c) == Some(x)).map(|(c, x)| (c.clone(), *x)).collect(),
+        );
+        joined.checked = Rc::new(a.checked.intersection(&b.checked).copied().collect());
+        joined.releases = Rc::new(a.releases.union(&b.releases).cloned().collect());
+        joined.facts = Rc::new(a.facts.intersection(&b.facts).cloned().collect());
+        joined.has_upstream |= b.has_upstream;
+        joined.folder = if a.folder == b.folder { a.folder.clone() } else { String::new() };
+        joined
+    }
+
+    /// Notes that failures which decide the status of the last command end the shell.
+    pub(crate) fn check(state: &mut State) {
+        if !state.pending.is_empty() {
+            let pending = std::mem::take(&mut state.pending);
+            Rc::make_mut(&mut state.checked).extend(pending);
+        }
+    }
+
+    /// A value of a program that may fail.
+    pub(crate) fn risky(&mut self, mut value: Value, span: Span, state: &mut State) -> Value {
+        self.risks += 1;
+        let mark = self.mark(Mark::Risk(span, self.risks));
+        value.marks.insert(mark);
+        state.pending = BTreeSet::from([mark]);
+        value
+    }
+}
+
+/// Whether two states have the same variables with tags.
+fn has_same_tags(a: &State, b: &State) -> bool {
+    fn tagged(state: &State) -> impl Iterator<Item = (&String, &Rc<Variable>)> {
+        state.variables.iter().filter(|(_, variable)| {
+            variable.elements().iter().any(|value| value.text().split([',', ' ', '\n']).any(is_tag))
+        })
+    }
+    a.jump == b.jump && tagged(a).eq(tagged(b))
+}

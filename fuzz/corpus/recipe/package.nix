@@ -1,0 +1,1 @@
+../../../tests/recipes/package.nix

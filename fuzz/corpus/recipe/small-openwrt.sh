@@ -1,0 +1,1 @@
+../../../tests/recipes/small-openwrt.sh

@@ -1,0 +1,56 @@
+//! Policies: read, judged, fixed and moved to another release.
+
+use featureset::change::{Change, Side};
+use featureset::facts::Facts;
+use featureset::finding::Severity;
+use featureset::policy::{edit, pin, read};
+use featureset::recipe::Recipe;
+use featureset::rules::{hazards, judge};
+use featureset::selection::Selection;
+
+use crate::text::{findings_are_in, no_line_is_lost};
+
+pub(crate) fn check(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let facts = Facts::embedded();
+    let reading = read(text);
+    findings_are_in(text, &reading.findings);
+    let found = judge(text, &reading, facts);
+    findings_are_in(text, &found);
+    let _ = hazards(text, &reading, facts);
+    fixing_loses_nothing(text);
+    moving_changes_two_lines(text);
+    let Some(policy) = &reading.policy else { return };
+    if let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) {
+        let selection = Selection::of(policy, registry);
+        for target in policy.targets.keys() {
+            let _ = Recipe::of(policy, &selection, target, None);
+        }
+        let side = Side { text, reading: &reading };
+        let change = Change::between(Some(side), side, facts);
+        assert!(change.says_nothing_new(), "a policy differs from itself");
+    }
+}
+
+fn errors(text: &str) -> usize {
+    let found = judge(text, &read(text), Facts::embedded());
+    found.iter().filter(|finding| finding.severity == Severity::Error).count()
+}
+
+fn fixing_loses_nothing(text: &str) {
+    let facts = Facts::embedded();
+    let Some(fixed) = edit::fix(text, facts) else { return };
+    no_line_is_lost(text, &fixed.text);
+    assert!(edit::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");
+    assert!(errors(&fixed.text) <= errors(text), "fixing adds errors");
+}
+
+fn moving_changes_two_lines(text: &str) {
+    let (Ok(release), Ok(go)) = ("1.104.5".parse(), "1.27.3".parse()) else { return };
+    let Ok(moved) = pin(text, release, go) else { return };
+    assert_eq!(text.lines().count(), moved.lines().count(), "moving the pin changes the number of lines");
+    let changed = text.lines().zip(moved.lines()).filter(|(old, new)| old != new).count();
+    assert!(changed <= 2, "moving the pin changes {changed} lines");
+    let policy = read(&moved).policy.unwrap_or_default();
+    assert_eq!((policy.tailscale, policy.go), (Some(release), Some(go)), "the pin is not where it was moved");
+}

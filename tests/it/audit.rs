@@ -1,0 +1,369 @@
+//! `audit` and `import` as people and programs see them, on recipes in the manner of those that others use.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::{Ran, cache, folder, full, policy, root, run, skip, target};
+use featureset::audit::Recipe;
+use featureset::facts::Facts;
+
+/// The audit of a recipe: the report in full, and of each error and warning its first line and its place.
+fn audit(arguments: &[&str]) -> String {
+    let folder = root().join("tests/recipes");
+    let ran = run(&folder, &[&["audit"], arguments].concat());
+    let kept = |line: &&str| {
+        line.starts_with("error[") || line.starts_with("warning[") || line.trim_start().starts_with("--> ")
+    };
+    let heads: Vec<&str> = ran.stderr.lines().filter(kept).map(str::trim_start).collect();
+    format!("exit {}\n{}---\n{}\n", ran.status, ran.stdout, heads.join("\n"))
+}
+
+#[test]
+fn an_allowlist_without_ipnbus_and_netstack() {
+    insta::assert_snapshot!(audit(&["small-openwrt.sh", "--device", "openwrt"]));
+}
+
+#[test]
+fn a_long_list_of_omissions_with_a_dead_one() {
+    insta::assert_snapshot!(audit(&["applications.json"]));
+}
+
+#[test]
+fn a_list_that_sed_strips_afterwards() {
+    insta::assert_snapshot!(audit(&["Dockerfile.router", "--device", "routeros-container"]));
+}
+
+#[test]
+fn positive_names_as_tags_and_a_fallback_that_builds_everything() {
+    insta::assert_snapshot!(audit(&["release.yml"]));
+}
+
+#[test]
+fn a_fixed_list_of_eight() {
+    insta::assert_snapshot!(audit(&["Makefile.package"]));
+}
+
+#[test]
+fn the_smallest_by_upstream_s_script_before_and_after_it_had_to_keep_more() {
+    insta::assert_snapshot!(
+        ["1.102.5", "1.104.5"].map(|on| audit(&["extra-small.sh", "--release", on])).join("=====\n")
+    );
+}
+
+#[test]
+fn the_smallest_by_hand_loses_direct_connections_in_silence() {
+    let (before, after) =
+        (audit(&["hand-min.sh", "--release", "1.102.5"]), audit(&["hand-min.sh", "--release", "1.104.5"]));
+    assert!(before.contains("nattraversal-derp (All but the nearest"), "{before}");
+    insta::assert_snapshot!(after);
+}
+
+#[test]
+fn a_misspelled_add_and_a_remove_of_what_another_needs() {
+    insta::assert_snapshot!(audit(&["misspelled.sh"]));
+}
+
+#[test]
+fn a_list_of_nix() {
+    insta::assert_snapshot!(audit(&["package.nix"]));
+}
+
+#[test]
+fn two_versions_of_one_list() {
+    let told = audit(&["versions/keep-2.sh", "--against", "versions/keep-1.sh"]);
+    let (_, told) = told.split_once("against").unwrap();
+    insta::assert_snapshot!(told.split("---").next().unwrap());
+}
+
+/// A small line with one finding of each weight.
+const LINE: &[&str] = &[
+    "audit",
+    "--tags",
+    "ts_include_cli,ts_omit_aws,ts_omit_kube,ts_omit_logtail,ts_omit_lazywg,ts_omit_serv,netgo",
+    "--release",
+    "1.102.5",
+    "--device",
+    "openwrt",
+    "--accept",
+    "cachenetmap-flash-wear",
+];
+
+fn line(more: &[&str]) -> Ran {
+    run(root(), &[LINE, more].concat())
+}
+
+#[test]
+fn a_line_for_people_for_programs_and_for_github() {
+    insta::assert_snapshot!(
+        [line(&[]), line(&["--format", "json"]), line(&["--format", "github"])].map(|ran| ran.shown()).join("=====\n")
+    );
+}
+
+#[test]
+fn the_exit_status_is_the_usual_one() {
+    let status = |arguments: &[&str]| run(root(), arguments).status;
+    let clean = ["audit", "--tags", "ts_include_cli,netgo", "--release", "1.102.5", "--device", "systemd-host"];
+    assert_eq!(status(&clean), 0, "{}", run(root(), &clean).stderr);
+    assert_eq!(status(&[&clean[..], &["--deny", "warnings"]].concat()), 0);
+    let dead = ["audit", "--tags", "ts_include_cli,ts_omit_lazywg", "--release", "1.102.5", "--device", "systemd-host"];
+    assert_eq!((status(&dead), status(&[&dead[..], &["--deny", "warnings"]].concat())), (0, 1));
+    assert_eq!(line(&[]).status, 1);
+}
+
+#[test]
+fn what_keeps_an_audit_or_an_import_from_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("empty.sh", "echo hello\n");
+    write("open.sh", "go build -tags \"ts_omit_aws,$MORE\" ./cmd/tailscaled\n");
+    write("two.sh", "go build -tags ts_omit_aws ./cmd/tailscaled\ngo build -tags ts_omit_bird ./cmd/tailscaled\n");
+    write("featureset.yaml", "tailscale: 1.102.5\n");
+    write("large.sh", &"# nothing\n".repeat(1 << 17));
+    let shown = [
+        &["audit", "missing.sh"][..],
+        &["audit", "empty.sh"],
+        &["audit", "large.sh"],
+        &["audit", "--tags", "ts_omit_aws", "--release", "1.88.4"],
+        &["audit", "--tags", "ts_omit_aws", "--accept", "ipnbus-down"],
+        &["audit", "two.sh", "--against", "open.sh"],
+        &["import", "--tags", "ts_omit_aws"],
+        &["import", "two.sh", "-o", "new.yaml"],
+        &["import", "two.sh", "--line", "3", "-o", "new.yaml"],
+        &["import", "open.sh", "-o", "new.yaml"],
+    ]
+    .map(|arguments| run(folder.path(), arguments).shown());
+    assert!(!folder.path().join("new.yaml").exists());
+    insta::assert_snapshot!(shown.join("=====\n"));
+}
+
+#[test]
+fn an_import_gives_the_tags_of_what_was_audited_and_waits_for_reasons() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    let recipe = root().join("tests/recipes/small-openwrt.sh");
+    let imported = run(&["import", recipe.to_str().unwrap(), "-o", "featureset.yaml"]);
+    assert_eq!((imported.status, imported.stdout.as_str()), (0, "featureset.yaml\n"), "{}", imported.stderr);
+    let tags = run(&["tags"]).stdout;
+    let again = run(&["audit", "--tags", tags.trim(), "--release", "1.98.5", "--format", "json"]).stdout;
+    let first = run(&["audit", recipe.to_str().unwrap(), "--format", "json"]).stdout;
+    let audited = |text: &str| {
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        document["sources"][0]["lists"][0]["tags"].clone()
+    };
+    assert_eq!(audited(&again), audited(&first));
+    let check = run(&["check"]);
+    assert_eq!((check.status, check.stderr.matches("error[empty-reason]").count()), (1, 73));
+    assert_eq!(run(&["build-tailscale"]).status, 1, "nothing ships without reasons");
+    let line = run(&[
+        "import",
+        "--tags",
+        "ts_omit_c2n,netgo,ts_omit_lazywg",
+        "--release",
+        "1.102.5",
+        "--force",
+        "-o",
+        "featureset.yaml",
+    ]);
+    let warned: Vec<&str> = line.stderr.lines().filter(|line| line.contains("Warning")).collect();
+    assert_eq!((line.status, warned.len()), (0, 7), "{}", line.stderr);
+    let two = root().join("tests/recipes/release.yml");
+    assert_eq!(run(&["import", two.to_str().unwrap(), "--line", "21", "-o", "other.yaml"]).status, 0);
+}
+
+#[test]
+fn a_binary_is_judged_by_its_own_build_information() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write(
+        "tailscaled",
+        &crate::common::binary::binary(
+            "go1.26.5",
+            &crate::common::binary::daemon("1.102.5", "ts_include_cli,ts_omit_aws,ts_omit_lazywg,netgo"),
+        ),
+    );
+    write(
+        "unknown",
+        &crate::common::binary::binary(
+            "go1.26.8",
+            &crate::common::binary::daemon("(devel)", "ts_omit_aws").replace("v(", "("),
+        ),
+    );
+    write(
+        "other",
+        &crate::common::binary::binary("go1.26.8", "path\texample.com/mine\nmod\texample.com/mine\tv1.0.0\n"),
+    );
+    write("script.bin", &[0, 1, 2, 3]);
+    let shown = [
+        &["audit", "tailscaled", "--device", "systemd-host"][..],
+        &["audit", "tailscaled", "--format", "github"],
+        &["audit", "unknown", "--device", "systemd-host"],
+        &["audit", "other"],
+        &["audit", "script.bin"],
+    ]
+    .map(|arguments| run(folder.path(), arguments).shown());
+    insta::assert_snapshot!(shown.join("=====\n"));
+    let imported = run(folder.path(), &["import", "tailscaled", "-o", "featureset.yaml"]);
+    assert_eq!(imported.status, 0, "{}", imported.stderr);
+    let text = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
+    assert!(text.contains("go: 1.26.5\n") && text.contains("linux/riscv64"), "{text}");
+    assert_eq!(run(folder.path(), &["tags"]).stdout, "ts_include_cli,ts_omit_aws,netgo\n");
+}
+
+/// What SARIF 2.1.0 asks of a log with one run, checked key by key against the standard's sections 3.13 to 3.30.
+fn is_sarif(log: &serde_json::Value) {
+    let text = |value: &serde_json::Value| assert!(value.is_string(), "{value}");
+    assert_eq!(log["version"], "2.1.0");
+    let [run] = &log["runs"].as_array().unwrap()[..] else { panic!("one run") };
+    let driver = &run["tool"]["driver"];
+    text(&driver["name"]);
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    for invocation in run["invocations"].as_array().unwrap() {
+        assert!(invocation["executionSuccessful"].is_boolean());
+        for one in invocation["toolExecutionNotifications"].as_array().into_iter().flatten() {
+            text(&one["message"]["text"]);
+        }
+    }
+    let rules = driver["rules"].as_array().unwrap();
+    let mut ids: Vec<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    rules.iter().for_each(|rule| text(&rule["shortDescription"]["text"]));
+    for result in run["results"].as_array().unwrap() {
+        text(&result["message"]["text"]);
+        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(ids[index], result["ruleId"].as_str().unwrap());
+        for location in result["locations"].as_array().unwrap() {
+            let place = &location["physicalLocation"];
+            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(!uri.is_empty() && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{uri}");
+            let number = |key: &str| place["region"][key].as_u64().unwrap();
+            assert!(number("startLine") >= 1 && number("startColumn") >= 1);
+            assert!((number("startLine"), number("startColumn")) <= (number("endLine"), number("endColumn")));
+        }
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), rules.len(), "each rule once");
+}
+
+#[test]
+fn code_scanning_gets_a_valid_log() {
+    let recipes = root().join("tests/recipes");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(recipes.join("package.nix"), folder.path().join("mein paket ä.nix")).unwrap();
+    let parsed =
+        |ran: Ran| serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    for recipe in ["small-openwrt.sh", "misspelled.sh", "release.yml", "Makefile.package"] {
+        let log = parsed(run(&recipes, &["audit", recipe, "--format", "sarif"]));
+        is_sarif(&log);
+        assert!(log["runs"][0]["results"].as_array().unwrap().len() > 3);
+    }
+    let odd = parsed(run(folder.path(), &["audit", "mein paket ä.nix", "--format", "sarif"]));
+    is_sarif(&odd);
+    let line = parsed(line(&["--format", "sarif"]));
+    is_sarif(&line);
+    assert_eq!(line["runs"][0]["results"][0]["locations"].as_array().unwrap().len(), 0, "a tag line is in no file");
+    let problem = parsed(run(folder.path(), &["audit", "missing", "--format", "sarif"]));
+    is_sarif(&problem);
+    assert_eq!(problem["runs"][0]["invocations"][0]["executionSuccessful"], false);
+    insta::assert_snapshot!(format!("{odd:#}"));
+}
+
+/// The audits of a file, as programs get them.
+fn audits(folder: &Path, file: &str) -> Vec<serde_json::Value> {
+    let ran = run(folder, &["audit", file, "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    document["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|source| source["lists"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn what_we_ship_is_what_the_policy_says_packed_and_as_an_image() {
+    if !full() {
+        return;
+    }
+    let ran = run(root(), &["image", "--target", "amd64", "--format", "json"]);
+    if ran.status != 0 {
+        skip(&format!("the image can't be made: {}", ran.stderr));
+        return;
+    }
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let archive = document["images"]["amd64"]["archive"].as_str().unwrap().to_owned();
+    let tags = run(root(), &["tags", "--target", "amd64"]).stdout;
+    let packed = target().join("tailscale/amd64/tailscaled");
+    for file in [packed.to_str().unwrap(), &archive] {
+        let [audit] = &audits(root(), file)[..] else { panic!("{file}") };
+        let listed: Vec<&str> = audit["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
+        assert_eq!(listed.join(","), tags.trim());
+        assert!(audit["what"].as_str().unwrap().contains("unpacked by UPX"), "{}", audit["what"]);
+        assert_eq!((&audit["release"], &audit["release_stated"]), (&"1.102.5".into(), &true.into()));
+    }
+}
+
+#[test]
+fn the_stock_binary_has_everything() {
+    if !full() {
+        return;
+    }
+    let folder = folder(&policy(&[], "{ platform: linux/amd64 }"));
+    let output = folder.path().join("tailscaled");
+    let built = Command::new("go")
+        .args(["build", "-mod=mod", "-trimpath", "-o", output.to_str().unwrap(), "tailscale.com/cmd/tailscaled"])
+        .current_dir(cache().folder().unwrap().join("modules/1.102.5"))
+        .env("CGO_ENABLED", "0")
+        .output();
+    if !built.as_ref().is_ok_and(|built| built.status.success()) {
+        skip(&format!("the stock binary can't be built: {built:?}"));
+        return;
+    }
+    let [audit] = &audits(folder.path(), "tailscaled")[..] else { panic!("one program") };
+    let omitted: Vec<&str> = audit["omitted"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!((audit["kept"].as_array().unwrap().len(), omitted), (78, vec!["cli"]));
+    assert_eq!(audit["release"], "1.102.5");
+}
+
+#[test]
+fn no_text_makes_more_work_than_a_fixed_amount() {
+    let noise: String = (0..1_u32 << 18).map(|n| char::from((n.wrapping_mul(2_654_435_761) >> 24) as u8)).collect();
+    let texts = [
+        "$(".repeat(1 << 18),
+        "${".repeat(1 << 18),
+        "`".repeat(1 << 19),
+        "if ".repeat(1 << 18),
+        "if x\n".repeat(1 << 17),
+        "T=$T$T\n".repeat(1 << 16),
+        format!("T=ts_omit_a\n{}go build -tags $T ./cmd/tailscaled", "T=\"$T,$T\"\n".repeat(1000)),
+        "for a in 1 2 3 4 5 6 7 8 9; do ".repeat(1 << 14),
+        format!("{}T=$T,ts_omit_$a\n{}", "for a in 1 2 3 4 5 6 7 8 9; do\n".repeat(9), "done\n".repeat(9)),
+        format!("{}{}", "for a in 1 2; do\n".repeat(1 << 14), "done\n".repeat(1 << 14)),
+        format!(
+            "T=ts_omit_a\n{}go build -tags $T ./cmd/tailscaled",
+            "T=$(echo $T | sed s/ts_omit_a,//),x\n".repeat(1 << 14)
+        ),
+        format!("T=ts_omit_a\n{}go build -tags $T ./cmd/tailscaled", "T=${T/ts_omit_a/}\n".repeat(1 << 15)),
+        "ts_omit_aws,".repeat(1 << 16),
+        "go build -tags ts_omit_a ./cmd/tailscaled\n".repeat(1 << 14),
+        "case x in a) ".repeat(1 << 16),
+        "\"".repeat(1 << 19) + "ts_omit_aws",
+        "\\\n".repeat(1 << 19),
+        "(".repeat(1 << 20),
+        "A=(".repeat(1 << 18),
+        "cat <<A\n".repeat(1 << 17),
+        "f() {\n".repeat(1 << 17),
+        (0..1 << 15).map(|n| format!("f{n}() {{ f{0}; f{0}; }}\n", n + 1)).collect::<String>() + "f0",
+        (0..1 << 14).map(|n| format!("FROM a AS b{n}\nENV T{n}=ts_omit_aws,ts_omit_tap\n")).collect(),
+        (0..1 << 15).map(|n| format!("A{n} = $(A{})\n", n + 1)).collect(),
+        "- run: echo TT=ts_omit_aws >> $GITHUB_ENV\n".repeat(1 << 14),
+        noise,
+    ];
+    for text in texts {
+        for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json", "a.bb"] {
+            let recipe = Recipe::new(name, &text, Default::default());
+            assert!(recipe.lists(None, Facts::embedded()).len() <= 64);
+            let work = recipe.work(Facts::embedded());
+            assert!(work <= 8_000_000, "{name}: {work} for {:?}", text.chars().take(40).collect::<String>());
+        }
+    }
+}
