@@ -283,12 +283,12 @@ codes! {
         EntrypointMissing "entrypoint-missing" Error
             "The container's first program is missing or cannot be executed."
             "RouterOS fails with `execve: No such file or directory` or `no command specified`."
-        InvalidSize "invalid-size" Error
-            "The archive states a length that it does not have, or has more files than an image can have."
-            "It is truncated, or made to exhaust the reader's memory."
         InterpreterMissing "interpreter-missing" Error
             "The entrypoint needs an interpreter or a loader that is not in the image."
             "RouterOS ends with `execve: No such file or directory`, though the entrypoint itself is there."
+        InvalidSize "invalid-size" Error
+            "The archive states a length that it does not have, or has more files than an image can have."
+            "It is truncated, or made to exhaust the reader's memory."
         LayerOverwrites "layer-overwrites" Warning
             "A file replaces one of an earlier layer, or lies in a folder of an earlier layer."
             "RouterOS keeps layers separate and copies such a folder; this doubled the size of an image on flash."
