@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::program::{Program, build, build_behaviour, go, host_goarch, run_when_not_busy};
-use crate::common::{TOOLCHAIN, full, root, skip};
+use crate::common::{TOOLCHAIN, folder, full, policy, root, run, skip};
 use execpack::{Loader, pack, unpack};
 use gobinary::pclntab::{Names, rewrite};
 use proptest::prelude::*;
@@ -231,4 +231,38 @@ fn too_little_memory_is_an_error_and_not_a_crash() {
     assert_eq!(output.status.code(), Some(REFUSED));
     let message = "execpack: cannot start the packed program: not enough memory\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+}
+
+#[test]
+fn the_command_packs_and_unpacks_to_the_same_bytes() {
+    let Some(go) = go() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let linked = build_behaviour(&go, "arm64", TOOLCHAIN);
+    std::fs::write(place.path().join("linked"), &linked).unwrap();
+    let packed = run(place.path(), &["execpack", "pack", "linked", "--output", "packed"]);
+    assert_eq!(packed.status, 0, "{}", packed.stderr);
+    assert!(packed.stdout.lines().any(|line| line.contains("function table")), "{}", packed.stdout);
+    let unpacked = run(place.path(), &["execpack", "unpack", "packed", "--output", "unpacked"]);
+    assert_eq!(unpacked.status, 0, "{}", unpacked.stderr);
+    assert_eq!(std::fs::read(place.path().join("unpacked")).unwrap(), linked);
+}
+
+#[test]
+fn the_command_refuses_files_of_another_kind() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("text"), "plain text\n").unwrap();
+    for action in ["pack", "unpack"] {
+        let ran = run(place.path(), &["execpack", action, "text", "--output", "output"]);
+        insta::assert_snapshot!(format!("{action}_of_text"), ran.shown());
+    }
+    assert!(!place.path().join("output").exists());
+}
+
+#[test]
+fn a_dry_run_prints_the_command_that_packs() {
+    let folder = folder(&policy(&["cli"], "{ platform: linux/arm64, pack: execpack }"));
+    let ran = run(folder.path(), &["build-tailscale", "--dry-run"]);
+    let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("execpack pack ")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(" --output "), "{}", ran.shown());
+    assert!(!ran.stdout.contains("upx"), "{}", ran.stdout);
 }

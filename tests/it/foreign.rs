@@ -310,7 +310,7 @@ fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
 
 #[test]
 fn what_execpack_packed_is_unpacked_without_a_tool() {
-    let Ok(go) = go::find_or_provide(&cache()) else { return skip("there is no Go") };
+    let Ok(go) = go::find_or_provide(&cache()) else { return skip("Go is not available") };
     let bench = Bench::new();
     small(&bench, &go, "stripped", "-s -w -X tailscale.com/version.shortStamp=1.98.4");
     let packed = execpack::pack(&std::fs::read(bench.path("stripped")).unwrap()).unwrap().bytes;

@@ -2,13 +2,10 @@
 
 use object::elf;
 
-use crate::program::{Machine, Program};
+use crate::program::{ABI_FLAGS, Machine, Program};
 
 /// The largest page of the processors that have a loader: the file may be mapped with any smaller one.
 pub(crate) const PAGE: u32 = 1 << 16;
-
-/// The length of `Elf_Internal_ABIFlags_v0`, what a MIPS kernel chooses the floating-point mode by.
-pub(crate) const ABI_FLAGS: usize = 24;
 
 /// The length of the headers before the loader, with MIPS's flags at their end: a multiple of 16, as the loader is aligned.
 /// `cargo xtask execpack loaders` links the loaders for these offsets.

@@ -12,7 +12,7 @@ use self::anchors::Code;
 use self::columns::{COUNT, RECORDS, Reader, VALUES, Writer, put, take};
 use self::source::Source;
 use self::walk::{Known, Walk, Walked};
-use crate::Unreadable;
+use crate::error::Unreadable;
 use crate::program::Machine;
 
 /// The parts of memory that a function table is joined with, by address.

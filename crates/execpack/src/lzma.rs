@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use lzma_rust2::{EncodeMode, LzmaOptions, LzmaReader, LzmaWriter, MfType};
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 /// The parameters of a stream's model: bits of the last byte, of the position for literals, and of the position for matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use crate::error::Refused;
 use crate::loader::Loader;
 use crate::lzma::{Model, compress};
 use crate::payload::{CHECKSUM_AT, Header, Kind, Part};
 use crate::program::{Machine, Program, Segment};
-use crate::{Refused, code, elf, function_table, lzma, payload, unpack};
+use crate::{code, elf, function_table, lzma, payload, unpack};
 
 /// A packed executable.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Little-endian words of 32 bits, at an offset that is a multiple of 4: [`WORDS`] words of [`Header`], five words for each segment,
 //! three for each part, three for each stream, then the streams. `docs/packing.md` has a picture.
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 use crate::lzma::{Model, Stream};
 use crate::program::{LONGEST, MOST_SEGMENTS, Segment};
 

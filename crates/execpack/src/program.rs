@@ -6,8 +6,10 @@ use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{FileKind, LittleEndian};
 
-use crate::Refused;
-use crate::elf::ABI_FLAGS;
+use crate::error::Refused;
+
+/// The length of `Elf_Internal_ABIFlags_v0`, by which a MIPS kernel chooses the floating-point mode.
+pub(crate) const ABI_FLAGS: usize = 24;
 
 /// A processor that has a loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

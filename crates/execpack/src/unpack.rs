@@ -1,9 +1,10 @@
 //! Unpacking: the checksum, the parts, and the executable that they make.
 
+use crate::error::Unreadable;
 use crate::function_table::Memory;
 use crate::payload::{CHECKSUM_AT, HASH_OF_NOTHING, Header, Kind, MAGIC, Part, word};
 use crate::program::{Machine, Segment};
-use crate::{Unreadable, code, elf, function_table, loader, lzma, payload};
+use crate::{code, elf, function_table, loader, lzma, payload};
 
 /// Whether a file begins as packed files do; it may be damaged.
 #[must_use]

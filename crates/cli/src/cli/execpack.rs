@@ -7,7 +7,7 @@ use clap::Subcommand;
 /// The actions of `execpack`.
 #[derive(Debug, Subcommand)]
 pub enum Execpack {
-    /// Pack a static executable, and list what its pieces became.
+    /// Pack a static executable and list the size of each part before and after
     Pack {
         /// The executable.
         #[arg(value_name = "FILE")]
@@ -16,7 +16,7 @@ pub enum Execpack {
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Unpack an executable that execpack packed: the same bytes as before packing.
+    /// Restore an executable that execpack packed
     Unpack {
         /// The packed executable.
         #[arg(value_name = "FILE")]

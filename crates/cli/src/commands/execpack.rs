@@ -24,7 +24,8 @@ pub fn run(action: &Execpack) -> Result<Outcome> {
 fn pack(file: &Path, output: &Path) -> Result<Outcome> {
     let bytes = files::read_regular(file, limits::LINKED)?;
     let step = progress::step("Packing", file.display().to_string());
-    let packed = execpack::pack(&bytes).map_err(|refused| not_packed(file, &refused))?;
+    let packed = execpack::pack(&bytes)
+        .map_err(|refused| not_packed(file, &refused, "Name a static executable for amd64, arm64, arm or mipsle."))?;
     files::write_executable(output, &packed.bytes)?;
     step.done("Packed", &format!("{} bytes to {}", bytes.len(), packed.bytes.len()));
     for part in &packed.parts {
@@ -62,7 +63,6 @@ fn not_unpacked(file: &Path, unreadable: execpack::Unreadable) -> Problem {
 }
 
 /// Returns the problem of an executable that can't be packed.
-pub(crate) fn not_packed(file: &Path, refused: &execpack::Refused) -> Problem {
-    let next = "Set `pack: upx` or `pack: none` for this target.";
+pub(crate) fn not_packed(file: &Path, refused: &execpack::Refused, next: &str) -> Problem {
     Problem::new(Code::NotPacked, format!("can't pack {}", file.display()), refused.to_string(), next)
 }

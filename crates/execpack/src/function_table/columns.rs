@@ -1,6 +1,6 @@
 //! Columns of numbers: written when a table is split, read when it is joined.
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 /// A column's place among the others. Each is a sequence of variable-length numbers (LEB128).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

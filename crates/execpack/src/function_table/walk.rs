@@ -7,7 +7,7 @@
 use super::anchors::{Code, FARTHEST, FRAME_SIZES, StackChange};
 use super::columns::{Column, Columns, TABLES, unzigzag, zigzag};
 use super::source::Source;
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 /// The most tables or objects that one record refers to; more than Go has kinds.
 const MOST: u32 = 64;

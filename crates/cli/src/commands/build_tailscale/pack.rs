@@ -17,8 +17,10 @@ use crate::{files, process};
 pub(super) fn pack(recipe: &Recipe, upx: Option<&Upx>, unpacked: &Path, packed: &Path) -> Result<()> {
     match (recipe.build.pack, upx) {
         (Pack::Execpack, _) => {
+            let next = "Set `pack: upx` or `pack: none` for this target.";
             // execpack itself unpacks the result and compares.
-            let result = execpack::pack(&files::read_bytes(unpacked)?).map_err(|why| not_packed(unpacked, &why))?;
+            let result =
+                execpack::pack(&files::read_bytes(unpacked)?).map_err(|why| not_packed(unpacked, &why, next))?;
             files::write_executable(packed, &result.bytes)
         }
         (Pack::Upx, Some(upx)) => {

@@ -147,7 +147,7 @@ fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `pack: none` for this target, or choose another shell.";
     if target.build.pack == Pack::Execpack {
-        let result = execpack::pack(&files::read_bytes(program)?).map_err(|why| not_packed(program, &why))?;
+        let result = execpack::pack(&files::read_bytes(program)?).map_err(|why| not_packed(program, &why, next))?;
         files::write_executable(&packed, &result.bytes)?;
     } else {
         upx::find_or_provide(cache)?.pack(&unpacked, &packed, target.platform.goarch)?;
