@@ -30,8 +30,8 @@ fn main() -> ExitCode {
 /// The product's command line with the maintainers' commands added.
 fn command() -> Command {
     let pin = Command::new("pin").about("Fetch the packages of the shells and write the table that pins them");
-    let loaders = Command::new("loaders").about("Build the loaders of packed executables with the pinned compiler");
-    let loaders = Loaders::augment_args(loaders);
+    let loaders = Loaders::augment_args(Command::new("loaders"))
+        .about("Build the loaders of packed executables with the pinned compiler");
     Maintenance::augment_subcommands(Cli::command())
         .mut_subcommand("image", |image| image.subcommand(pin))
         .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
