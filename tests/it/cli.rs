@@ -47,6 +47,7 @@ fn help_of_every_command() {
         "audit",
         "import",
         "symbolize",
+        "execpack",
         "bench",
         "docs",
     ] {

@@ -74,7 +74,8 @@ fn told(opened: anyhow::Result<Opened>) -> String {
         Ok(opened) => {
             opened.others.iter().for_each(&mut say);
             for found in &opened.binaries {
-                let by = found.unpacked_by.as_ref().map_or(String::new(), |_| ", unpacked by UPX".to_owned());
+                let by = found.unpacked_by.as_deref().and_then(|by| by.split(' ').next());
+                let by = by.map_or(String::new(), |by| format!(", unpacked by {by}"));
                 writeln!(text, "{} ({}){by}: {:?}", found.place, opened.format.name(), found.tailscale).unwrap();
                 writeln!(text, "  {} {:?} -tags={}", found.info.go, found.setting("GOARCH"), found.tags()).unwrap();
             }
@@ -304,6 +305,21 @@ fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
     let version = Regex::new(r"UPX [0-9.]+").unwrap();
     let told: Vec<String> = names.iter().map(|name| bench.told(name)).collect();
     insta::assert_snapshot!(version.replace_all(&told.join("\n"), "UPX [VERSION]"));
+}
+
+#[test]
+fn what_execpack_packed_is_unpacked_without_a_tool() {
+    let Ok(go) = go::find_or_provide(&cache()) else { return skip("Go is not available") };
+    let bench = Bench::new();
+    small(&bench, &go, "stripped", "-s -w -X tailscale.com/version.shortStamp=1.98.4");
+    let packed = execpack::pack(&std::fs::read(bench.path("stripped")).unwrap()).unwrap().bytes;
+    let mut damaged = packed.clone();
+    damaged[packed.len() / 2] ^= 1;
+    bench.write("packed", &packed);
+    bench.write("damaged", &damaged);
+    bench.write("cut", &packed[..packed.len() - 1]);
+    let told: Vec<String> = ["packed", "damaged", "cut"].iter().map(|name| bench.told(name)).collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 /// The most memory that this process has held since the mark was set, beyond what it held then, in bytes.

@@ -12,6 +12,7 @@ mod cli;
 mod common;
 mod diagnostics;
 mod escaping;
+mod execpack;
 mod foreign;
 mod go_packages;
 mod go_programs;

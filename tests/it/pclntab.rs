@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::common::{TOOLCHAIN, cache, root, skip, wait_until};
+use crate::common::program::{Program, build_behaviour, go, host_goarch, run_when_not_busy};
+use crate::common::{TOOLCHAIN, skip, wait_until};
 use gobinary::Refused;
 use gobinary::pclntab::{Names, REVISION, moduledata_fields, rewrite, verify};
 use proptest::prelude::*;
@@ -16,81 +17,6 @@ use tailscale_featureset::{files, limits};
 /// The oldest and the newest toolchain with a known layout.
 const OLDEST: &str = "go1.25.7";
 const NEWEST: &str = "go1.27.3";
-
-fn go() -> Option<Go> {
-    match go::find_or_provide(&cache()) {
-        Ok(go) => Some(go),
-        Err(error) => {
-            skip(&format!("Go is not available: {error}"));
-            None
-        }
-    }
-}
-
-/// Builds `tests/go/behaviour` for a processor with a toolchain.
-fn build_behaviour(go: &Go, goarch: &str, toolchain: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("program");
-    let mut variables = go::plain(toolchain);
-    variables.extend([("GOOS", "linux"), ("GOARCH", goarch)].map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let arguments = ["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", output.to_str().unwrap(), "."];
-    let mut command = go.command(&arguments, &variables);
-    command.current_dir(root().join("tests/go/behaviour"));
-    let ran = command.output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    std::fs::read(output).unwrap()
-}
-
-/// Runs a file that was just written, and retries while the kernel reports it as busy: a test that
-/// forks at the same time holds the file open for writing until its own `exec`.
-fn run_when_not_busy<T>(mut run: impl FnMut() -> std::io::Result<T>) -> T {
-    loop {
-        match run() {
-            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-            ended => return ended.unwrap(),
-        }
-    }
-}
-
-struct Program {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    /// The emulator that runs it, if this machine can't.
-    emulator: Option<&'static str>,
-}
-
-impl Program {
-    fn new(bytes: &[u8], emulator: Option<&'static str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("program");
-        files::write_executable(&path, bytes).unwrap();
-        Self { _folder: folder, path, emulator }
-    }
-
-    fn command(&self, case: &str) -> Command {
-        let mut command = match self.emulator {
-            None => Command::new(&self.path),
-            Some(emulator) => {
-                let mut command = Command::new(emulator);
-                command.arg(&self.path);
-                command
-            }
-        };
-        command.args((!case.is_empty()).then_some(case)).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a case. Returns the exit status, stdout, and stderr without the traceback.
-    fn run(&self, case: &str) -> (Option<i32>, String, String) {
-        let output = run_when_not_busy(|| self.command(case).output());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let stderr = text(&output.stderr);
-        let error = stderr.lines().take_while(|line| !line.starts_with("goroutine ")).collect::<Vec<_>>().join("\n");
-        (output.status.code(), text(&output.stdout), error)
-    }
-}
 
 fn assert_same_behaviour(linked: &[u8], emulator: Option<&'static str>) {
     let before = Program::new(linked, emulator);
@@ -120,14 +46,6 @@ fn assert_same_behaviour(linked: &[u8], emulator: Option<&'static str>) {
 fn rewrite_keeps_the_behaviour_of_programs() {
     let Some(go) = go() else { return };
     assert_same_behaviour(&build_behaviour(&go, host_goarch(), TOOLCHAIN), None);
-}
-
-/// This machine's `GOARCH`.
-fn host_goarch() -> &'static str {
-    match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    }
 }
 
 #[test]

@@ -68,6 +68,14 @@ pub(crate) struct Fuzz {
     pub(crate) input: Option<PathBuf>,
 }
 
+/// Flags of `execpack loaders`.
+#[derive(Debug, Args)]
+pub(crate) struct Loaders {
+    /// Write nothing; fail if a loader differs from what its sources build to.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
 /// What `hazards` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hazards {

@@ -60,6 +60,8 @@ pub(crate) const PARTS: &[Part] = &[
         name: "targets",
         minutes: 15,
         steps: &[
+            // The checked-in loaders of packed files are built from their sources.
+            ("loaders", "xtask execpack loaders --check"),
             ("build all", "xtask build-tailscale"),
             ("image all", "xtask image"),
             ("login on arm64", "xtask verify --target arm64 --check login --require-all"),
@@ -91,7 +93,7 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// The tests that skip themselves unless [`FULL`] is set.
-const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: go_packages:: \
+const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: go_packages:: \
     image_real:: installed:: measure:: provided_tools:: real_builds:: verify::";
 
 /// The tests of the workspace in a copy of the repository with another featureset.yaml.

@@ -4,20 +4,22 @@ mod args;
 mod ci;
 mod fuzz;
 mod hazards;
+mod loaders;
 mod pin_shells;
 mod programs;
+mod zig;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Subcommand};
 use tailscale_featureset::cli::Cli;
 use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
 use tailscale_featureset::format::FindingsFormat;
 
-use args::Maintenance;
+use args::{Loaders, Maintenance};
 
 fn main() -> ExitCode {
     entry::exit(match command().try_get_matches() {
@@ -29,14 +31,17 @@ fn main() -> ExitCode {
 /// The product's command line with the maintainers' commands added.
 fn command() -> Command {
     let pin = Command::new("pin").about("Fetch the packages of the shells and write the table that pins them");
-    Maintenance::augment_subcommands(Cli::command()).mut_subcommand("image", |image| image.subcommand(pin))
+    let loaders = Loaders::augment_args(Command::new("loaders"))
+        .about("Build the loaders of packed executables with the pinned compiler");
+    Maintenance::augment_subcommands(Cli::command())
+        .mut_subcommand("image", |image| image.subcommand(pin))
+        .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
 }
 
 /// Runs a command and returns the exit status.
 fn run(matches: &ArgMatches) -> u8 {
-    let is_pin = matches.subcommand_matches("image").is_some_and(|image| image.subcommand_name() == Some("pin"));
-    if is_pin || matches.subcommand_name().is_some_and(Maintenance::has_subcommand) {
-        return entry::status(maintain(matches, is_pin), FindingsFormat::Human);
+    if let Some(outcome) = maintain(matches).transpose() {
+        return entry::status(outcome, FindingsFormat::Human);
     }
     match Cli::from_arg_matches(matches) {
         Ok(cli) => entry::status(commands::run(&cli), cli.format()),
@@ -44,12 +49,22 @@ fn run(matches: &ArgMatches) -> u8 {
     }
 }
 
-fn maintain(matches: &ArgMatches, is_pin: bool) -> Result<Outcome> {
+/// Runs a maintainers' command. Returns `None` if the command is the product's.
+fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
     let policy = matches.get_one::<PathBuf>("policy").map(PathBuf::as_path);
-    if is_pin {
-        return pin_shells::run(policy);
-    }
-    match Maintenance::from_arg_matches(matches)? {
+    let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
+        Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
+        Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Loaders::from_arg_matches(flags)?),
+        Some((name, _)) if Maintenance::has_subcommand(name) => {
+            maintenance(policy, Maintenance::from_arg_matches(matches)?)
+        }
+        _ => return Ok(None),
+    };
+    outcome.map(Some)
+}
+
+fn maintenance(policy: Option<&Path>, command: Maintenance) -> Result<Outcome> {
+    match command {
         Maintenance::Ci(flags) => ci::run(policy, &flags),
         Maintenance::Programs(flags) => programs::run(policy, &flags),
         Maintenance::Fuzz(flags) => fuzz::run(policy, &flags),

@@ -1,7 +1,7 @@
 //! Third-party artifacts: finds the Go programs with Tailscale in a file and reads their build information.
 //!
 //! The file may be hostile. Archives are read as a stream and not written to the disk; only programs that UPX packed go to a
-//! private folder, where UPX unpacks them with limits.
+//! private folder, where UPX unpacks them with limits. Programs that execpack packed are unpacked in memory.
 
 mod errors;
 mod upx;
@@ -169,6 +169,15 @@ fn look(place: &str, program: Program<'_>, cache: &Cache, unpacked: &mut usize) 
     let found = program.bytes;
     let (size, sha256) = (found.len() as u64, files::sha256(&found));
     let (bytes, what, unpacked_by) = match classify(&found) {
+        _ if execpack::is_packed(&found) => {
+            if *unpacked == limits::PACKED {
+                return Err(errors::not_unpacked(place).into());
+            }
+            *unpacked += 1;
+            let bytes = execpack::unpack(&found).map_err(|unreadable| errors::damaged(place, &unreadable))?;
+            let what = classify(&bytes);
+            (bytes, what, Some("execpack".to_owned()))
+        }
         FileKind::Packed if *unpacked == limits::PACKED => return Err(errors::not_unpacked(place).into()),
         FileKind::Packed => {
             *unpacked += 1;

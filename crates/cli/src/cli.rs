@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod execpack;
 mod image;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::format::{FindingsFormat, Format};
 
 pub use audit::{Audit, Import, What};
 pub use bench::{Bench, Load};
+pub use execpack::Execpack;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
 
 use crate::shard::Shard;
@@ -55,7 +57,7 @@ impl Cli {
             Command::Import(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
+            Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
         }
     }
 }
@@ -119,6 +121,9 @@ pub enum Command {
     Import(Formatted<Import>),
     /// Add files, lines and inlined frames to a traceback of a shipped binary
     Symbolize(Formatted<Symbolize>),
+    /// Pack or unpack one executable with execpack
+    #[command(subcommand)]
+    Execpack(Execpack),
     /// Write every generated file
     Docs(Formatted<Docs>),
 }

@@ -6,6 +6,7 @@ pub mod build_tailscale;
 pub mod bump;
 pub mod check;
 pub mod docs;
+pub mod execpack;
 pub mod explain;
 pub mod image;
 pub mod import;
@@ -46,6 +47,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::VerifyInside { plan } => verify::run_inside(plan),
         Command::Bench(given) => bench::run(policy, given.format, &given.flags),
         Command::BenchInside { plan } => bench::run_inside(plan),
+        Command::Execpack(action) => execpack::run(action),
         Command::Docs(given) => docs::run(policy, given.format, &given.flags),
     }
 }

@@ -459,6 +459,12 @@ codes! {
         InternalError "internal-error" Error
             "The program met a state that it does not expect."
             "This is a fault of the program."
+        LoaderUnfit "loader-unfit" Error
+            "A built loader cannot be used."
+            "Every packed file contains a loader, which must be short and run at any address."
+        LoadersDiffer "loaders-differ" Error
+            "The checked-in loaders are not what their sources build to."
+            "A packed file would run code that nobody can read."
         MutantNotBuilt "mutant-not-built" Error
             "A mutant cannot be built."
             "The check cannot be tested without it."
@@ -519,6 +525,9 @@ codes! {
         NotNative "not-native" Error
             "The target would run under an emulator."
             "Measurements under an emulator say nothing about a processor."
+        NotPacked "not-packed" Error
+            "An executable cannot be packed by execpack."
+            "execpack refuses files that it does not understand."
         NotProvable "not-provable" Error
             "A compiler cannot show this hazard."
             "Only hazards that break the build can be compiled."
@@ -531,6 +540,9 @@ codes! {
         NotTheRepository "not-the-repository" Error
             "The command works only in the program's own repository."
             "It writes files that are compiled into the program."
+        NotUnpacked "not-unpacked" Error
+            "An executable cannot be unpacked by execpack."
+            "A file that was cut off or changed after packing has no known content."
         NothingToAudit "nothing-to-audit" Error
             "The input has no tag list."
             "An audit judges tag lists."

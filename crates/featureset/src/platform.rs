@@ -97,6 +97,12 @@ pub static PLATFORMS: &[Platform] = {
 };
 
 impl Platform {
+    /// Whether execpack has a loader for the processor.
+    #[must_use]
+    pub fn has_execpack_loader(&self) -> bool {
+        matches!(self.goarch, "amd64" | "arm64" | "arm" | "mipsle")
+    }
+
     /// The row with this name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Platform> {

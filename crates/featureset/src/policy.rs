@@ -154,6 +154,8 @@ words! {
 words! {
     /// Whether the binary is packed: flash against memory.
     Pack {
+        /// With execpack, this project's own packer.
+        Execpack = "execpack",
         /// With UPX.
         #[default]
         Upx = "upx",

@@ -4,6 +4,7 @@ pub(crate) mod binary;
 pub(crate) mod container;
 mod pins;
 pub(crate) mod planted;
+pub(crate) mod program;
 mod skips;
 
 use std::path::{Path, PathBuf};

@@ -129,6 +129,12 @@ pub(super) fn not_unpacked(place: &str) -> Diagnostic {
     )
 }
 
+/// A program that execpack packed and that was cut off or changed.
+pub(super) fn damaged(place: &str, unreadable: &execpack::Unreadable) -> Diagnostic {
+    let message = format!("{place} can't be unpacked");
+    Diagnostic::failure(Code::NotUnpacked, message, unreadable.to_string(), "Copy or download it again.")
+}
+
 /// The number of members that are not listed.
 pub(super) fn more(name: &str, count: usize) -> Diagnostic {
     let message = format!("{count} more members of {name} were not judged");

@@ -104,7 +104,7 @@ fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) 
                 (Inlining::Full, Symbols::All, Pack::None);
         })?,
     )];
-    if shipped.build.pack == Pack::Upx && shipped.build.symbols != Symbols::All {
+    if shipped.build.pack != Pack::None && shipped.build.symbols != Symbols::All {
         let as_linked = made(Side::PackedAsLinked, &|recipe| recipe.build.symbols = Symbols::All)?;
         binaries.push((Side::PackedAsLinked, as_linked));
     }

@@ -5,6 +5,7 @@ mod compile_errors;
 mod execute;
 mod make;
 mod manifest;
+mod pack;
 mod plan;
 mod shrink;
 mod verify;
@@ -12,7 +13,7 @@ mod verify;
 use crate::errln;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label, NextStep};
-use featureset::policy::{Pack, Policy, Symbols, format_size};
+use featureset::policy::{Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
 use featureset::selection::Selection;
 use std::path::{Path, PathBuf};
@@ -235,12 +236,12 @@ fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Res
 }
 
 fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
-    let (Pack::Upx, Some(upx)) = (recipe.build.pack, &job.maker.upx) else {
+    let upx = job.maker.upx.as_ref();
+    let Some(packer) = pack::packer(recipe.build.pack, upx) else {
         return files::write_executable(packed, &files::read_bytes(unpacked)?);
     };
-    let step = progress::step("Packing", format!("{} with UPX {}", job.target, upx.version));
-    upx.pack(unpacked, packed, recipe.platform.goarch)?;
-    process::stdout(upx.test(packed), "Set `pack: none` for this target, or try another UPX.")?;
+    let step = progress::step("Packing", format!("{} with {packer}", job.target));
+    pack::pack(recipe, upx, unpacked, packed)?;
     let size = std::fs::metadata(packed).map_or(0, |data| data.len());
     step.done("Packed", &format_size(size));
     Ok(())

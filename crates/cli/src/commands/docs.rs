@@ -252,7 +252,7 @@ fn platforms() -> String {
     let mut text = format!(
         "{HEADER}# Platforms\n\nThe values of a target's `platform`: every Linux architecture and variant that Go builds. The column \
          UPX was tested with UPX 4.2.2 on a small Go 1.26 program, run under user-mode QEMU 7.2 (amd64 natively).\n\n\
-         | platform | GOARCH | level | UPX |\n|---|---|---|---|\n"
+         | platform | GOARCH | level | UPX | execpack |\n|---|---|---|---|---|\n"
     );
     for platform in PLATFORMS {
         let level = platform.level.map_or_else(|| "–".to_owned(), |(variable, value)| format!("{variable}={value}"));
@@ -260,7 +260,8 @@ fn platforms() -> String {
             Upx::Packs => "packs",
             Upx::Refuses(reason) => reason,
         };
-        text += &format!("| `{platform}` | {} | {level} | {upx} |\n", platform.goarch);
+        let execpack = if platform.has_execpack_loader() { "packs" } else { "has no loader" };
+        text += &format!("| `{platform}` | {} | {level} | {upx} | {execpack} |\n", platform.goarch);
     }
     text
 }

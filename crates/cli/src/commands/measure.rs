@@ -46,8 +46,12 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     let maker = Maker::gather(&project, pinned, &targets)?;
     for target in targets {
         let selection = Selection::of(pinned.policy, pinned.registry);
-        let packed = pinned.policy.targets.get(target).is_some_and(|target| target.build.pack == Pack::Upx);
-        let packer = maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone());
+        let pack = pinned.policy.targets.get(target).map(|target| target.build.pack);
+        let packer = match pack {
+            Some(Pack::Upx) => maker.upx.as_ref().map(|upx| upx.version.clone()),
+            Some(Pack::Execpack) => Some(format!("execpack {}", execpack::REVISION)),
+            Some(Pack::None) | None => None,
+        };
         let Some(basis) = Basis::of(pinned.policy, &selection, target, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };

@@ -31,7 +31,7 @@ static FUNCTION: LazyLock<Option<Regex>> =
 /// A [`Diagnostic`] if the binary as linked does not exist or can't be read.
 pub fn run(policy: Option<&Path>, flags: &Symbolize) -> Result<Outcome> {
     let linked = match &flags.binary {
-        Some(path) => files::read_regular(path, limits::LINKED)?,
+        Some(path) => super::execpack::unpacked(path)?,
         None => linked_of(policy, flags.target.as_deref())?,
     };
     let symbols = Symbols::read(&linked).map_err(|refused| {

@@ -209,3 +209,16 @@ fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
     let text = clean_policy().replace(RELEASE, "1.102.99").replace(GO, "1.21.0");
     assert!(codes(&text).contains("go-too-old"));
 }
+
+#[test]
+fn each_packer_has_its_own_platforms() {
+    let found = |platform: &str, pack: &str| {
+        let target = format!("platform: {platform}, pack: {pack}");
+        let text = clean_policy().replace("platform: linux/amd64", &target);
+        codes(&text).contains("unpackable-platform")
+    };
+    assert!(!found("linux/amd64", "execpack") && !found("linux/mipsle/hardfloat", "execpack"));
+    assert!(found("linux/mipsle/hardfloat", "upx"));
+    assert!(found("linux/386", "execpack") && !found("linux/386", "upx"));
+    assert!(found("linux/riscv64", "execpack") && !found("linux/riscv64", "none"));
+}

@@ -8,7 +8,7 @@ use anyhow::Result;
 use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 
-use super::{LINK, PACKED, UNPACKED, execute, manifest, plan, shrink, verify};
+use super::{LINK, PACKED, UNPACKED, execute, manifest, pack, plan, shrink, verify};
 use crate::cache::Cache;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
@@ -111,9 +111,9 @@ impl Maker {
         let modules = gobinary::build_info(&bytes)
             .map(|info| info.dependencies.into_iter().map(|module| module.path).collect())
             .unwrap_or_default();
-        match (recipe.build.pack, &self.upx) {
-            (Pack::Upx, Some(upx)) => upx.pack(&unpacked, &packed, recipe.platform.goarch)?,
-            _ => files::link(UNPACKED, &packed)?,
+        match recipe.build.pack {
+            Pack::None => files::link(UNPACKED, &packed)?,
+            Pack::Execpack | Pack::Upx => pack::pack(recipe, self.upx.as_ref(), &unpacked, &packed)?,
         }
         let size = std::fs::metadata(&packed).map_or(0, |data| data.len());
         files::link(PACKED, &folder.join(LINK))?;

@@ -27,8 +27,11 @@ pub struct Manifest {
     pub release: Release,
     /// The toolchain.
     pub go: GoVersion,
-    /// The packer's version; `None` if the binary is not packed.
+    /// The version of UPX; `None` if it did not pack the binary.
     pub upx: Option<String>,
+    /// The revision of execpack; `None` if it did not pack the binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execpack: Option<u32>,
     /// The platform.
     pub platform: String,
     /// The module of the source.
@@ -86,6 +89,7 @@ pub(super) fn digest(recipe: &Recipe) -> String {
         format!("{:?}", recipe.environment()),
         format!("{:?}", recipe.arguments("")),
         match recipe.build.pack {
+            Pack::Execpack => format!("{} {}", Pack::Execpack, execpack::REVISION),
             Pack::Upx => upx::arguments(recipe.platform.goarch).join(" "),
             Pack::None => Pack::None.to_string(),
         },
@@ -106,12 +110,13 @@ impl Manifest {
         executed: Executed,
     ) -> Self {
         let selection = Selection::of(job.pinned.policy, job.pinned.registry);
-        let packed = recipe.build.pack == Pack::Upx;
+        let is_packed_by = |packer: Pack| recipe.build.pack == packer;
         Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
-            upx: job.maker.upx.as_ref().filter(|_| packed).map(|upx| upx.version.clone()),
+            upx: job.maker.upx.as_ref().filter(|_| is_packed_by(Pack::Upx)).map(|upx| upx.version.clone()),
+            execpack: is_packed_by(Pack::Execpack).then_some(execpack::REVISION),
             platform: recipe.platform.to_string(),
             module: Module { sum: job.maker.upstream.sum.clone(), commit: job.maker.upstream.commit.clone() },
             kept: selection.kept.into_iter().collect(),

@@ -58,10 +58,16 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
-        if recipe.build.pack == Pack::Upx {
-            let arguments = upx::arguments(recipe.platform.goarch).join(" ");
-            outln!("upx {arguments} -o {} {}", quoted(&packed), quoted(&unpacked));
-            outln!("upx -t {}", quoted(&packed));
+        match recipe.build.pack {
+            Pack::Execpack => {
+                outln!("tailscale-featureset execpack pack {} --output {}", quoted(&unpacked), quoted(&packed));
+            }
+            Pack::Upx => {
+                let arguments = upx::arguments(recipe.platform.goarch).join(" ");
+                outln!("upx {arguments} -o {} {}", quoted(&packed), quoted(&unpacked));
+                outln!("upx -t {}", quoted(&packed));
+            }
+            Pack::None => {}
         }
         let runner = runner(recipe.platform);
         for (program, argument) in [(&packed, "--version"), (&link, "version")] {

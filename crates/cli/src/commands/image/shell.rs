@@ -10,6 +10,7 @@ use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
 
 use crate::cache::Cache;
+use crate::commands::execpack::not_packed;
 use crate::interrupted::Interrupted;
 use crate::tools::debian::Apt;
 use crate::tools::qemu::{Runner, runner};
@@ -59,7 +60,7 @@ pub(super) fn provide(
     let place = pinned(cache, &table, &pin)?;
     let bytes = match target.build.pack {
         Pack::None => files::read_bytes(&place)?,
-        Pack::Upx => packed(cache, &place, target)?,
+        Pack::Execpack | Pack::Upx => packed(cache, &place, target)?,
     };
     check(&bytes, platform, &pin.package)?;
     Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
@@ -145,14 +146,18 @@ pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)>
 /// Packs the program and runs it as a test.
 fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     use std::os::unix::fs::PermissionsExt;
-    let upx = upx::find_or_provide(cache)?;
     let work = files::private_folder("packing-")?;
     // Busybox depends on the name that it is called by; UPX packs only programs.
     let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `pack: none` for this target, or choose another shell.";
-    upx.pack(&unpacked, &packed, target.platform.goarch)?;
+    if target.build.pack == Pack::Execpack {
+        let result = execpack::pack(&files::read_bytes(program)?).map_err(|why| not_packed(program, &why, next))?;
+        files::write_executable(&packed, &result.bytes)?;
+    } else {
+        upx::find_or_provide(cache)?.pack(&unpacked, &packed, target.platform.goarch)?;
+    }
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),

@@ -1,0 +1,51 @@
+// Types, memory and the end of the loader.
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long usize;
+
+// Words that may lie anywhere: the compiler reads and writes them in pieces if the processor needs that.
+typedef u32 __attribute__((aligned(1), may_alias)) unaligned32;
+
+#define INLINE static inline __attribute__((always_inline))
+// Everything is compiled for size but what most of the time goes into.
+#define SMALL static __attribute__((noinline, minsize))
+#define FAST static __attribute__((noinline))
+
+// Ends the process with a message on standard error and status 126, the shells' "found, but cannot be executed".
+__attribute__((noreturn)) SMALL void fail(const char *message);
+
+// The compiler calls these for loops and structures.
+__attribute__((used)) void *memset(void *to, int value, usize length) {
+	u8 *out = to;
+	while (length--) {
+		*out++ = value;
+		__asm__ volatile("");
+	}
+	return to;
+}
+
+__attribute__((used)) void *memcpy(void *to, const void *from, usize length) {
+	u8 *out = to;
+	const u8 *in = from;
+	while (length--) {
+		*out++ = *in++;
+		__asm__ volatile("");
+	}
+	return to;
+}
+
+// Memory for the time of decoding: one mapping, taken from the front.
+struct scratch {
+	u8 *next, *end;
+};
+
+SMALL void *take(struct scratch *scratch, usize length) {
+	u8 *start = scratch->next;
+	length = (length + 7) & ~7ul;
+	if (length > (usize)(scratch->end - start))
+		fail("damaged (memory)");
+	scratch->next = start + length;
+	return start;
+}

@@ -1,0 +1,1 @@
+// An assembly file, or the compiler wants a body for getAuxv.
