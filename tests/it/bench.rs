@@ -1,27 +1,13 @@
 //! `bench`: the shipped binary compared with the binary that Go links, in network namespaces.
 
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
-
-use crate::common::{finish, folder, full, policy, router, run, skip};
+use crate::common::{folder, full, policy, router, run, skip, unprivileged};
 use tailscale_featureset::netlab::sandbox::missing_requirement;
 
 #[test]
 fn bench_of_unprivileged_user_is_skipped() {
-    // Runs as another user, in a folder that everyone can read.
-    if !rustix::process::geteuid().is_root() {
-        return skip("only root can become another user");
-    }
     let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
-    std::fs::set_permissions(project.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let program = project.path().join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
-    let bench = |arguments: &[&str]| {
-        let mut command = Command::new(&program);
-        command.arg("bench").args(arguments).current_dir(project.path()).env("NO_COLOR", "1").uid(65534).gid(65534);
-        finish(command)
-    };
+    let Some(run) = unprivileged(project.path()) else { return skip("only root can become another user") };
+    let bench = |arguments: &[&str]| run(&[&["bench"], arguments].concat());
     let ran = bench(&[]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.shown());
     assert!(ran.stderr.contains("skipped: bench: creating namespaces with a TUN device needs root"), "{}", ran.stderr);

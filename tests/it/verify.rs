@@ -1,12 +1,12 @@
 //! `verify`: checks on a real daemon in namespaces, of which no trace remains on the machine.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{RELEASE, cache, command, finish, folder, full, policy, router, run, skip, wait_until};
+use crate::common::{
+    RELEASE, cache, command, finish, folder, full, policy, router, run, skip, unprivileged, wait_until,
+};
 use tailscale_featureset::netlab::sandbox::missing_requirement;
 
 /// The state of this machine that a run could change: interfaces, resolver, switches, and files of daemons.
@@ -91,19 +91,9 @@ fn below(id: u32) -> Vec<u32> {
 
 #[test]
 fn verify_of_unprivileged_user_is_skipped() {
-    // Runs as another user, in a folder that everyone can read.
-    if !rustix::process::geteuid().is_root() {
-        return skip("only root can become another user");
-    }
     let project = folder(&policy(&[], "{ platform: linux/amd64 }"));
-    std::fs::set_permissions(project.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let program = project.path().join("program");
-    std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
-    let verify = |arguments: &[&str]| {
-        let mut command = Command::new(&program);
-        command.arg("verify").args(arguments).current_dir(project.path()).env("NO_COLOR", "1").uid(65534).gid(65534);
-        finish(command)
-    };
+    let Some(run) = unprivileged(project.path()) else { return skip("only root can become another user") };
+    let verify = |arguments: &[&str]| run(&[&["verify"], arguments].concat());
     let ran = verify(&["--check", "login"]);
     assert_eq!(ran.status, 0, "{}", ran.shown());
     insta::assert_snapshot!(ran.shown());

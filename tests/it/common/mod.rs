@@ -63,6 +63,24 @@ pub(crate) fn cache() -> Cache {
     Cache::at(caches_of_tests().join("tailscale-featureset"))
 }
 
+/// Returns a function that runs the command as an unprivileged user in a folder that everyone can read; `None` if this user
+/// can't become another one.
+pub(crate) fn unprivileged(project: &Path) -> Option<impl Fn(&[&str]) -> Ran> {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    std::fs::set_permissions(project, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = project.join("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_tailscale-featureset"), &program).unwrap();
+    Some(move |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(project).env("NO_COLOR", "1").uid(65534).gid(65534);
+        finish(command)
+    })
+}
+
 /// Runs the command to its end.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ran {
     finish(command(folder, arguments))
