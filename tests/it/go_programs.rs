@@ -54,6 +54,17 @@ fn type_check_against_a_changed_package_reports_the_line() {
     insta::assert_snapshot!(format!("{}\n{}\n{}\n{}", problem.code, problem.message, problem.why, problem.next));
 }
 
+/// Two runs with different toolchains share this module. Go would write its own version into it, which the older one rejects.
+#[test]
+fn fetch_with_a_newer_go_leaves_the_empty_module_as_it_was() {
+    let Some(go) = go() else { return };
+    let Ok(upstream) = upstream::fetch(&go, &cache(), "1.104.5".parse().unwrap(), None) else {
+        return skip("1.104.5 can't be fetched");
+    };
+    let go_mod = upstream.module.with_file_name("none").join("go.mod");
+    assert_eq!(std::fs::read_to_string(go_mod).unwrap(), "module featureset.invalid/none\n\ngo 1.21\n");
+}
+
 #[test]
 fn complaints_of_a_network_failure_are_empty() {
     let output = |stderr: &str| tailscale_featureset::process::Output {

@@ -154,9 +154,11 @@ fn download(go: &Go, folder: &Path, release: Release, toolchain: &str) -> Result
 }
 
 /// Creates a folder with an empty module.
+///
+/// Go adds a missing `go` line with its own version, and then an older Go that runs at the same time rejects the module.
 fn neutral(folder: &Path) -> Result<PathBuf> {
     let neutral = folder.with_file_name("none");
-    files::write(&neutral.join("go.mod"), "module featureset.invalid/none\n")?;
+    files::write(&neutral.join("go.mod"), "module featureset.invalid/none\n\ngo 1.21\n")?;
     Ok(neutral)
 }
 
