@@ -2,18 +2,18 @@
 
 use diagnostics::Severity;
 use featureset::change::{Change, Side};
-use featureset::facts::Facts;
 use featureset::fix;
 use featureset::policy::{pin, read};
 use featureset::recipe::Recipe;
 use featureset::rules::{hazards, judge};
 use featureset::selection::Selection;
+use featureset::upstream_data::UpstreamData;
 
 use crate::text::{findings_are_in, no_line_is_lost};
 
 pub(crate) fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let reading = read(text);
     findings_are_in(text, &reading.findings);
     let found = judge(text, &reading, facts);
@@ -34,12 +34,12 @@ pub(crate) fn check(input: &[u8]) {
 }
 
 fn errors(text: &str) -> usize {
-    let found = judge(text, &read(text), Facts::embedded());
+    let found = judge(text, &read(text), UpstreamData::embedded());
     found.iter().filter(|finding| finding.severity == Severity::Error).count()
 }
 
 fn fixing_loses_nothing(text: &str) {
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let Some(fixed) = fix::fix(text, facts) else { return };
     no_line_is_lost(text, &fixed.text);
     assert!(fix::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");

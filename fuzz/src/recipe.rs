@@ -1,15 +1,15 @@
 //! Other people's build scripts: followed, audited and imported.
 
 use featureset::audit::{Asked, Recipe, audit};
-use featureset::facts::Facts;
 use featureset::import::{Settings, import};
 use featureset::policy;
+use featureset::upstream_data::UpstreamData;
 
 use crate::text::findings_are_in;
 
 pub(crate) fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let name = file_name(&text);
     for list in Recipe::new(name, &text, Default::default()).lists(None, facts) {
         assert!(text.get(list.place.start..list.place.end).is_some(), "{:?} is not in the text", list.place);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::common::{Ran, cache, folder, full, policy, root, run, skip, target};
 use featureset::audit::Recipe;
-use featureset::facts::Facts;
+use featureset::upstream_data::UpstreamData;
 
 /// The audit of a recipe: the report in full, and of each error and warning its first line and its place.
 fn audit(arguments: &[&str]) -> String {
@@ -361,8 +361,8 @@ fn no_text_makes_more_work_than_a_fixed_amount() {
     for text in texts {
         for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json", "a.bb"] {
             let recipe = Recipe::new(name, &text, Default::default());
-            assert!(recipe.lists(None, Facts::embedded()).len() <= 64);
-            let work = recipe.work(Facts::embedded());
+            assert!(recipe.lists(None, UpstreamData::embedded()).len() <= 64);
+            let work = recipe.work(UpstreamData::embedded());
             assert!(work <= 8_000_000, "{name}: {work} for {:?}", text.chars().take(40).collect::<String>());
         }
     }

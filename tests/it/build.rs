@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use crate::common::{RELEASE, Ran, TOOLCHAIN, command, finish, wait_until};
-use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::recipe::Recipe;
 use featureset::selection::Selection;
+use featureset::upstream_data::UpstreamData;
 
 const TARGET: &str = "{ platform: linux/riscv64, pack: none }";
 const KEEPS: &[&str] = &["portlist"];
@@ -46,7 +46,7 @@ impl World {
 
     fn recipe(&self) -> Recipe {
         let policy = read(&self.policy).policy.unwrap();
-        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         Recipe::of(&policy, &Selection::of(&policy, registry), "one", Some("0123456789abcdef")).unwrap()
     }
 

@@ -55,7 +55,7 @@ fn bump_through_every_line_lists_the_changes() {
         return;
     }
     let keeps: Vec<String> = {
-        let facts = featureset::facts::Facts::embedded();
+        let facts = featureset::upstream_data::UpstreamData::embedded();
         facts.registry("1.90.9".parse().unwrap()).unwrap().features.keys().map(ToString::to_string).collect()
     };
     let keeps: Vec<&str> = keeps.iter().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 //! linking; needs the network once.
 
 use crate::common::{RELEASE, cache, skip};
-use featureset::facts::Facts;
+use featureset::upstream_data::UpstreamData;
 use tailscale_featureset::programs::{CONTROL, Program};
 use tailscale_featureset::tools::go::{self, Go};
 use tailscale_featureset::typecheck::TypeChecker;
@@ -16,7 +16,7 @@ fn go() -> Option<Go> {
 #[test]
 fn type_check_of_every_program_and_line_passes() {
     let Some(go) = go() else { return };
-    let releases = Facts::embedded().newest_releases();
+    let releases = UpstreamData::embedded().newest_releases();
     assert!(releases.len() >= 8, "{releases:?}");
     for release in releases {
         if let Err(error) = upstream::fetch(&go, &cache(), release, None) {

@@ -16,8 +16,8 @@ fn errors(text: &str, release: &str, go: &str) -> Vec<String> {
 
 /// The policy with the decisions that a release's features ask for: unknown ones deleted, undecided ones omitted.
 fn at_release(text: &str, release: &str, go: &str) -> String {
-    use featureset::facts::Facts;
-    let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
+    use featureset::upstream_data::UpstreamData;
+    let registry = UpstreamData::embedded().registry(release.parse().unwrap()).unwrap();
     let text = text
         .replace(&format!("tailscale: {RELEASE}"), &format!("tailscale: {release}"))
         .replace(&format!("go: {GO}"), &format!("go: {go}"));
@@ -150,7 +150,10 @@ fn sweep_failures_are_explained_by_hazards() {
             let hazards = failure["hazards"].as_array().unwrap();
             assert!(!hazards.is_empty(), "{failure}");
             for id in hazards {
-                assert!(featureset::facts::Facts::embedded().hazard(id.as_str().unwrap()).is_some(), "{id}");
+                assert!(
+                    featureset::upstream_data::UpstreamData::embedded().hazard(id.as_str().unwrap()).is_some(),
+                    "{id}"
+                );
             }
         }
     }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{GO, RELEASE, command, finish, folder, full, policy, run, wait_until};
-use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
-use featureset::facts::Facts;
+use featureset::cost::{Basis, BinarySize, Cost, Costs, Memory};
 use featureset::name::FeatureName;
 use featureset::policy::read;
 use featureset::selection::Selection;
+use featureset::upstream_data::UpstreamData;
 
 const TARGET: &str = "{ platform: linux/amd64 }";
 
@@ -20,11 +20,11 @@ fn name(text: &str) -> FeatureName {
 /// Costs that a sweep could have measured on the policy.
 fn costs(text: &str) -> Costs {
     let policy = read(text).policy.unwrap();
-    let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+    let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
     let selection = Selection::of(&policy, registry);
     let basis = Basis::of(&policy, &selection, "one", gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
     let cost = |feature: &FeatureName, packed: i64| {
-        let along = selection.flipping(feature);
+        let along = selection.forced_by_inverting(feature);
         let packages = BTreeSet::from([format!("tailscale.com/feature/{feature}")]);
         // A significant difference, and one within the noise.
         let memory = [("netstack", 900_000), ("dns", 90_000)].into_iter().find(|(name, _)| *name == feature.as_str());
@@ -39,7 +39,7 @@ fn costs(text: &str) -> Costs {
     let said = "feature/acme/acme.go:1:2: undefined: serve".to_owned();
     features.insert(name("acme"), Cost::DoesNotCompile { said, hazard: Some("serve-acme".to_owned()) });
     features.insert(name("wakeonlan"), Cost::DoesNotStart { said: "panic: nothing".to_owned() });
-    let whole = Weight { raw: 14_100_000, packed: 3_750_000 };
+    let whole = BinarySize { raw: 14_100_000, packed: 3_750_000 };
     Costs { generated_by: "cargo xtask measure".to_owned(), basis, whole, memory: None, features }
 }
 

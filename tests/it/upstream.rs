@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{RELEASE, cache, skip};
-use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -33,7 +33,7 @@ fn tags_of_random_selections_equal_featuretags() {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let program = upstream.featuretags(&go).unwrap();
-        let registry = Facts::embedded().registry(release).unwrap();
+        let registry = UpstreamData::embedded().registry(release).unwrap();
         let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
         let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
         let picks = prop::collection::vec(any::<Index>(), 0..30);
@@ -63,7 +63,7 @@ fn registry_equals_upstream_declarations() {
         let release: Release = release.parse().unwrap();
         let Some((go, upstream)) = fetched(release) else { return };
         let declared = upstream.declared(&go).unwrap();
-        let registry = Facts::embedded().registry(release).unwrap();
+        let registry = UpstreamData::embedded().registry(release).unwrap();
         assert_eq!(registry.releases[&release].go, upstream.needs);
         assert_eq!(declared.len(), registry.features.len());
         for (name, feature) in &registry.features {
@@ -95,7 +95,7 @@ fn listed(mut command: Command) -> BTreeSet<String> {
 fn generated_module_lists_the_same_packages_as_upstream() {
     let release: Release = RELEASE.parse().unwrap();
     let Some((go, upstream)) = fetched(release) else { return };
-    let registry = Facts::embedded().registry(release).unwrap();
+    let registry = UpstreamData::embedded().registry(release).unwrap();
     let keeps = ["cli", "dns", "netstack", "gro", "osrouter"].map(|name| FeatureName::new(name).unwrap());
     let tags = format!("-tags={}", registry.tags(&keeps.into()).join(","));
     let format = "-f={{.ImportPath}}{{with .Module}} {{.Path}}@{{.Version}}{{end}}";
@@ -119,14 +119,14 @@ fn printed(program: &Path, arguments: &[&str]) -> Option<String> {
 
 /// The lists of a script.
 fn lists(script: &str) -> Vec<featureset::audit::List> {
-    featureset::audit::Recipe::new("a.sh", script, Default::default()).lists(None, Facts::embedded())
+    featureset::audit::Recipe::new("a.sh", script, Default::default()).lists(None, UpstreamData::embedded())
 }
 
 /// Audits a script with such a call; returns the tags, or `None` if the call fails.
 fn audited(script: &str, release: Release) -> Option<String> {
     let lists = lists(script);
     let [list] = &lists[..] else { panic!("{script}: {lists:?}") };
-    let evaluated = list.evaluate(Facts::embedded().registry(release).unwrap(), Facts::embedded());
+    let evaluated = list.evaluate(UpstreamData::embedded().registry(release).unwrap(), UpstreamData::embedded());
     let tags: BTreeSet<&str> = evaluated.tags.iter().map(|word| word.text.as_str()).collect();
     (!evaluated.fails).then(|| tags.into_iter().collect::<Vec<_>>().join(","))
 }
@@ -219,7 +219,7 @@ fn registry_extra_small_equals_the_script() {
         let Some((go, upstream)) = fetched(release) else { return };
         let script = std::fs::read_to_string(upstream.source(&go).unwrap().join("build_dist.sh")).unwrap();
         let read = tailscale_featureset::registries::extra_small(&script).unwrap();
-        assert_eq!(Some(&read), Facts::embedded().registry(release).unwrap().extra_small.as_ref());
+        assert_eq!(Some(&read), UpstreamData::embedded().registry(release).unwrap().extra_small.as_ref());
     }
     assert_eq!(tailscale_featureset::registries::extra_small("case x in\n--extra-small)\n\tnothing;;\nesac"), None);
 }

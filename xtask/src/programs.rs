@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use featureset::facts::Facts;
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 
 use crate::args::Programs;
 use tailscale_featureset::cache::Cache;
@@ -42,5 +42,5 @@ fn releases(go: &Go, cache: &Cache, asked: &[Destination]) -> Result<Vec<Release
         Destination::Release(release) => Ok(*release),
         Destination::Latest => upstream::releases(go, cache)?.into_iter().max().context("upstream has no release"),
     };
-    if asked.is_empty() { Ok(Facts::embedded().newest_releases()) } else { asked.iter().map(release).collect() }
+    if asked.is_empty() { Ok(UpstreamData::embedded().newest_releases()) } else { asked.iter().map(release).collect() }
 }

@@ -23,9 +23,9 @@ pub fn path(root: &Path, target: &str) -> PathBuf {
 
 /// The measured costs of a policy's targets.
 #[derive(Debug, Clone, Default)]
-pub struct Known(BTreeMap<String, Costs>);
+pub struct MeasuredCosts(BTreeMap<String, Costs>);
 
-impl Known {
+impl MeasuredCosts {
     /// Reads the costs of these targets from the policy's folder.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! A policy with its pinned release.
 
-use featureset::facts::Facts;
 use featureset::policy::Policy;
 use featureset::registry::Registry;
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 
 /// A policy that pins a known release, so that it can be built.
 #[derive(Clone, Copy)]
@@ -15,5 +15,5 @@ pub struct Pinned<'a> {
     /// Its registry.
     pub registry: &'a Registry,
     /// The known data of upstream.
-    pub facts: &'a Facts,
+    pub facts: &'a UpstreamData,
 }

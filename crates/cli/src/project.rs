@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Severity};
-use featureset::facts::Facts;
-use featureset::policy::{self, Reading};
+use featureset::policy::{self, ParsedPolicy};
 use featureset::rules;
+use featureset::upstream_data::UpstreamData;
 
 use crate::cache::Cache;
 pub use crate::cli::POLICY_FILE;
@@ -23,11 +23,11 @@ pub struct Project {
     /// Its text.
     pub text: String,
     /// The result of parsing.
-    pub reading: Reading,
+    pub reading: ParsedPolicy,
     /// Every finding except notes.
     pub findings: Vec<Diagnostic>,
     /// The known data of upstream.
-    pub facts: Cow<'static, Facts>,
+    pub facts: Cow<'static, UpstreamData>,
     /// The user's cache: provided tools, and the record of artifacts that this program built.
     pub cache: Cache,
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::registry::{Feature, Registry, Requirement, TextDigest};
 use featureset::release::{Release, ReleaseLine};
+use featureset::upstream_data::UpstreamData;
 
 use crate::invocation::generated_by;
 use crate::tools::go::Go;
@@ -38,9 +38,9 @@ pub fn folder(root: &Path) -> PathBuf {
 ///
 /// # Errors
 /// A [`Diagnostic`] if a registry next to the policy can't be read or contradicts the built-in data.
-pub fn facts(root: &Path) -> Result<Cow<'static, Facts>> {
+pub fn facts(root: &Path) -> Result<Cow<'static, UpstreamData>> {
     let folder = root.join(BESIDE);
-    let embedded = Facts::embedded();
+    let embedded = UpstreamData::embedded();
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(Cow::Borrowed(embedded)) };
     // Other files are ignored.
     let line = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".json")?.parse::<ReleaseLine>().ok();

@@ -26,10 +26,10 @@ pub(crate) use tag::near;
 pub use tag::{Meaning, meaning};
 pub use tagscan::{File, Program, Word};
 
-use crate::facts::Facts;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label};
 
 /// What the audit is told beside the list.
@@ -91,7 +91,7 @@ pub struct Audit {
 ///
 /// # Errors
 /// The line of a release that no registry was read of: then nothing can be said.
-pub fn audit(list: &List, asked: &Asked, facts: &Facts) -> Result<Audit, UnknownLine> {
+pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, UnknownLine> {
     let newest = facts.registries().next_back().and_then(|registry| registry.releases.keys().next_back().copied());
     let stated = asked.release.or(list.release.as_ref().map(|(release, _)| *release));
     let release = stated.or(newest).ok_or(UnknownLine(None))?;

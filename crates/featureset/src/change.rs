@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::facts::Facts;
 use crate::hazard::Effect;
 use crate::name::FeatureName;
-use crate::policy::{Decision, Policy, Reading, Verdict};
+use crate::policy::{Decision, ParsedPolicy, Policy, Verdict};
 use crate::recipe::{Recipe, tag_line};
 use crate::registry::Registry;
 use crate::rules;
 use crate::selection::Selection;
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Diagnostic, Severity};
 
 /// One side of a comparison: a text and what reading it gave.
@@ -26,7 +26,7 @@ pub struct Side<'a> {
     /// The text of the featureset.yaml.
     pub text: &'a str,
     /// What reading it gave.
-    pub reading: &'a Reading,
+    pub reading: &'a ParsedPolicy,
 }
 
 /// What a change of the policy says and what follows from it.
@@ -158,7 +158,7 @@ pub struct HazardChange {
 impl Change {
     /// Compares two policies. Neither has to be free of findings; without a base everything is new.
     #[must_use]
-    pub fn between(base: Option<Side<'_>>, new: Side<'_>, facts: &Facts) -> Self {
+    pub fn between(base: Option<Side<'_>>, new: Side<'_>, facts: &UpstreamData) -> Self {
         let old_policy = base.and_then(|side| side.reading.policy.clone()).unwrap_or_default();
         let new_policy = new.reading.policy.clone().unwrap_or_default();
         let (old_findings, new_findings) =
@@ -202,7 +202,7 @@ impl Change {
 }
 
 /// What is wrong with one side; notes are no part of it, hazards tell of them.
-fn judged(side: Side<'_>, facts: &Facts) -> Vec<Diagnostic> {
+fn judged(side: Side<'_>, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = rules::judge(side.text, side.reading, facts);
     findings.retain(|finding| finding.severity != Severity::Note);
     findings
@@ -217,11 +217,11 @@ fn worth(base: Option<Side<'_>>, findings: &[Diagnostic]) -> Base {
     }
 }
 
-fn registry<'a>(policy: &Policy, facts: &'a Facts) -> Option<&'a Registry> {
+fn registry<'a>(policy: &Policy, facts: &'a UpstreamData) -> Option<&'a Registry> {
     facts.registry(policy.tailscale?)
 }
 
-fn decisions(old: &Policy, new: &Policy, facts: &Facts) -> Vec<DecisionChange> {
+fn decisions(old: &Policy, new: &Policy, facts: &UpstreamData) -> Vec<DecisionChange> {
     let names: BTreeSet<&FeatureName> = old.features.keys().chain(new.features.keys()).collect();
     let verdict = |policy: &Policy, name: &FeatureName| policy.features.get(name).map(|decision| decision.verdict);
     let changed: BTreeSet<FeatureName> =
@@ -269,7 +269,7 @@ fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> 
     paths.into_iter().filter(|path| old.get(*path) != new.get(*path)).map(setting).collect()
 }
 
-fn targets(old: &Policy, new: &Policy, facts: &Facts) -> BTreeMap<String, TargetEffect> {
+fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String, TargetEffect> {
     let names: BTreeSet<&String> = old.targets.keys().chain(new.targets.keys()).collect();
     let selection = |policy: &Policy| registry(policy, facts).map(|registry| Selection::of(policy, registry));
     let (before, after) = (selection(old), selection(new));
@@ -309,7 +309,7 @@ fn missing(these: &[String], those: &[String]) -> Vec<String> {
     these.iter().filter(|text| !those.contains(text)).cloned().collect()
 }
 
-pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &Facts) -> Vec<HazardChange> {
+pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &UpstreamData) -> Vec<HazardChange> {
     let applying = rules::hazards(side.text, side.reading, facts);
     let one = |one: rules::Applying<'_>| HazardChange {
         accepted: one.hazard.is_note() || policy.accepted.contains_key(&one.hazard.id),

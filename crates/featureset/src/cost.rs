@@ -29,7 +29,7 @@ pub struct Costs {
     /// What was measured.
     pub basis: Basis,
     /// The policy's own binary.
-    pub whole: Weight,
+    pub whole: BinarySize,
     /// What memory its daemon takes, where that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
@@ -66,7 +66,7 @@ pub struct Basis {
 /// What a binary weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Weight {
+pub struct BinarySize {
     /// As linked, in bytes.
     pub raw: u64,
     /// As shipped, in bytes.

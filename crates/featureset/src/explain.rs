@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::facts::Facts;
 use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
 use crate::policy::{Device, Policy};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::selection::Selection;
+use crate::upstream_data::UpstreamData;
 
 /// One feature, explained against a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +46,7 @@ pub struct Explanation {
     /// Every hazard that its decision has to do with, in whatever release.
     pub hazards: Vec<Danger>,
     /// What must change with it if its decision is flipped.
-    pub flipping: Flip,
+    pub opposite: OppositeDecision,
 }
 
 /// A need that upstream does not declare.
@@ -92,7 +92,7 @@ pub struct Relation {
 
 /// What must change along when a decision is flipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Flip {
+pub struct OppositeDecision {
     /// The decision after the flip.
     pub to: &'static str,
     /// The features whose decision must be flipped too.
@@ -110,7 +110,12 @@ pub struct UnknownName {
 ///
 /// # Errors
 /// [`UnknownName`] if no known release has a feature of this name.
-pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> Result<Explanation, UnknownName> {
+pub fn explain(
+    name: &str,
+    policy: &Policy,
+    release: Release,
+    facts: &UpstreamData,
+) -> Result<Explanation, UnknownName> {
     let known = FeatureName::new(name).ok().and_then(|feature| facts.span(&feature).map(|span| (feature, span)));
     let Some((feature, (since, _))) = known else {
         let features = facts.registries().flat_map(|registry| registry.features.keys()).map(FeatureName::as_str);
@@ -152,9 +157,9 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
             &selection,
         ),
         hazards: dangers(facts, release, &feature),
-        flipping: Flip {
+        opposite: OppositeDecision {
             to: if selection.kept.contains(&feature) { "omit" } else { "keep" },
-            along: selection.flipping(&feature).into_iter().collect(),
+            along: selection.forced_by_inverting(&feature).into_iter().collect(),
         },
         feature,
     })
@@ -162,7 +167,7 @@ pub fn explain(name: &str, policy: &Policy, release: Release, facts: &Facts) -> 
 
 /// The needs that hazards of the release show, of which `other` picks one end.
 fn undeclared(
-    facts: &Facts,
+    facts: &UpstreamData,
     release: Release,
     device: &Device,
     other: impl Fn(&FeatureName, &FeatureName) -> Option<FeatureName>,
@@ -191,7 +196,7 @@ fn undeclared(
     found
 }
 
-fn dangers(facts: &Facts, release: Release, name: &FeatureName) -> Vec<Danger> {
+fn dangers(facts: &UpstreamData, release: Release, name: &FeatureName) -> Vec<Danger> {
     let about =
         facts.hazards().filter(|hazard| hazard.record.when.atoms().iter().any(|atom| atom.feature() == Some(name)));
     about
@@ -239,7 +244,7 @@ mod tests {
 
     fn explained(name: &str) -> Result<Explanation, UnknownName> {
         let policy = read(&clean_policy()).policy.unwrap();
-        explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded())
+        explain(name, &policy, policy.tailscale.unwrap(), UpstreamData::embedded())
     }
 
     #[test]
@@ -248,7 +253,7 @@ mod tests {
         let needs: Vec<(&str, bool)> =
             explanation.needs.iter().map(|need| (need.feature.as_str(), need.direct)).collect();
         assert_eq!(needs, [("advertiseroutes", true), ("c2n", false), ("peerapiserver", true)]);
-        assert_eq!((explanation.flipping.to, explanation.flipping.along.len()), ("keep", 3));
+        assert_eq!((explanation.opposite.to, explanation.opposite.along.len()), ("keep", 3));
     }
 
     #[test]

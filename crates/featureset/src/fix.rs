@@ -2,10 +2,10 @@
 
 use diagnostics::{Code, Diagnostic};
 
-use crate::facts::Facts;
 use crate::policy::edit::sort;
 use crate::policy::read;
 use crate::rules::judge;
+use crate::upstream_data::UpstreamData;
 
 /// The result of `check --fix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Fixed {
 ///
 /// Returns `None` if there is nothing to do, or if the layout of the section is not understood.
 #[must_use]
-pub fn fix(text: &str, facts: &Facts) -> Option<Fixed> {
+pub fn fix(text: &str, facts: &UpstreamData) -> Option<Fixed> {
     let reading = read(text);
     let before = reading.policy.clone()?;
     let found = judge(text, &reading, facts);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_clean_policy_is_left_alone() {
-        assert_eq!(fix(&clean_policy(), Facts::embedded()), None);
+        assert_eq!(fix(&clean_policy(), UpstreamData::embedded()), None);
     }
 
     #[test]
@@ -80,27 +80,30 @@ mod tests {
             .replace("  webclient:\n", "  # above webclient\n  webclient: # beside it\n")
             .replace("  acme:\n    omit: Only the decision on acme.\n", "")
             + "  acme:\n    omit: Only the decision on acme.\n";
-        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap().text;
         assert!(
             fixed.contains("features:\n  ace:\n    # keep: or omit:, and why.\n  acme:\n    omit: Only"),
             "{fixed}"
         );
         assert!(fixed.contains("  doctor:\n    # keep: or omit:, and why.\n  drive:"), "{fixed}");
         assert!(fixed.contains("  # above webclient\n  webclient: # beside it\n"), "{fixed}");
-        assert_eq!(fix(&fixed, Facts::embedded()), None, "a second run has nothing to do");
+        assert_eq!(fix(&fixed, UpstreamData::embedded()), None, "a second run has nothing to do");
     }
 
     #[test]
     fn what_follows_the_section_stays_where_it_is() {
         let text =
             clean_policy().replace("features:\n", "features:\n  zz0:\n    omit: Out of order.\n") + "# the end\n";
-        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap().text;
         assert!(fixed.ends_with("  zz0:\n    omit: Out of order.\n# the end\n"), "{fixed}");
     }
 
     #[test]
     fn a_layout_it_does_not_understand_is_left_alone() {
-        assert_eq!(fix("tailscale: 1.102.5\nfeatures: {dns: {omit: x}, ace: {omit: y}}\n", Facts::embedded()), None);
+        assert_eq!(
+            fix("tailscale: 1.102.5\nfeatures: {dns: {omit: x}, ace: {omit: y}}\n", UpstreamData::embedded()),
+            None
+        );
     }
 
     #[test]
@@ -111,7 +114,7 @@ mod tests {
             .replace(&entry("acme"), "")
             .replace(&entry("ace"), &format!("{}\n  # why ace\n\n{}", entry("acme"), entry("ace")))
             + "\n# before what follows\nimage: { shell: none }\n";
-        let fixed = fix(&text, Facts::embedded()).unwrap().text;
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap().text;
         assert!(fixed.contains(&format!("  # why ace\n\n{}{}", entry("ace"), entry("acme"))), "{fixed}");
         assert!(fixed.contains(&format!("# --- files ---\n{}", entry("drive"))), "{fixed}");
         assert!(fixed.ends_with("on zz.\n\n# before what follows\nimage: { shell: none }\n"), "{fixed}");
@@ -122,7 +125,7 @@ mod tests {
     fn line_breaks_stay_as_they_are() {
         let text =
             clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "").replace('\n', "\r\n");
-        let fixed = fix(&text, Facts::embedded()).unwrap();
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap();
         assert_eq!((fixed.stubs, fixed.sorted), (1, false));
         assert_eq!(fixed.text.matches('\n').count(), fixed.text.matches("\r\n").count());
     }
@@ -130,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_decided_twice_is_left_to_a_person() {
         let text = clean_policy() + "  ace:\n    omit: Again.\n";
-        assert_eq!(fix(&text, Facts::embedded()), None);
+        assert_eq!(fix(&text, UpstreamData::embedded()), None);
     }
 
     #[test]
@@ -140,7 +143,7 @@ mod tests {
         let (head, features) = text.split_once("features:\n").unwrap();
         let (first, second) = features.split_at(features.find("  drive:\n").unwrap());
         let text = format!("{head}features:\n{first}features:\n{second}");
-        assert_eq!(fix(&text, Facts::embedded()), None);
+        assert_eq!(fix(&text, UpstreamData::embedded()), None);
     }
 
     proptest! {
@@ -155,9 +158,9 @@ mod tests {
             let between = ["", "\n", "  # a comment\n", "# another\n\n"];
             let body: String = order.iter().zip(gaps).map(|(index, gap)| format!("{}{}", between[gap], blocks[*index])).collect();
             let text = format!("{head}features:\n{body}");
-            if let Some(fixed) = fix(&text, Facts::embedded()) {
+            if let Some(fixed) = fix(&text, UpstreamData::embedded()) {
                 prop_assert_eq!(lines(&fixed.text), lines(&text));
-                prop_assert_eq!(fix(&fixed.text, Facts::embedded()), None);
+                prop_assert_eq!(fix(&fixed.text, UpstreamData::embedded()), None);
             }
         }
     }

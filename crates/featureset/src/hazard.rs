@@ -47,7 +47,7 @@ pub struct Record {
     /// Why it goes wrong.
     pub because: String,
     /// The decisions to flip: together they clear it.
-    pub remedy: Vec<Flip>,
+    pub remedy: Vec<Remedy>,
     /// The needs that upstream does not declare and that this shows: a feature, and what it does not work without.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<FeatureName, FeatureName>,
@@ -72,8 +72,8 @@ pub struct Range {
 /// A decision to flip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[serde(try_from = "RawFlip", into = "RawFlip")]
-pub enum Flip {
+#[serde(try_from = "RawRemedy", into = "RawRemedy")]
+pub enum Remedy {
     /// Keep an omitted feature.
     Keep(FeatureName),
     /// Omit a kept feature.
@@ -83,7 +83,7 @@ pub enum Flip {
 /// A flip as the file has it: `keep: NAME` or `omit: NAME`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFlip {
+struct RawRemedy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keep: Option<FeatureName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +193,7 @@ impl fmt::Display for Effect {
     }
 }
 
-impl Flip {
+impl Remedy {
     /// The feature.
     #[must_use]
     pub fn feature(&self) -> &FeatureName {
@@ -212,10 +212,10 @@ impl Flip {
     }
 }
 
-impl TryFrom<RawFlip> for Flip {
+impl TryFrom<RawRemedy> for Remedy {
     type Error = &'static str;
 
-    fn try_from(raw: RawFlip) -> Result<Self, Self::Error> {
+    fn try_from(raw: RawRemedy) -> Result<Self, Self::Error> {
         match (raw.keep, raw.omit) {
             (Some(name), None) => Ok(Self::Keep(name)),
             (None, Some(name)) => Ok(Self::Omit(name)),
@@ -224,16 +224,16 @@ impl TryFrom<RawFlip> for Flip {
     }
 }
 
-impl From<Flip> for RawFlip {
-    fn from(flip: Flip) -> Self {
+impl From<Remedy> for RawRemedy {
+    fn from(flip: Remedy) -> Self {
         match flip {
-            Flip::Keep(name) => Self { keep: Some(name), omit: None },
-            Flip::Omit(name) => Self { keep: None, omit: Some(name) },
+            Remedy::Keep(name) => Self { keep: Some(name), omit: None },
+            Remedy::Omit(name) => Self { keep: None, omit: Some(name) },
         }
     }
 }
 
-impl fmt::Display for Flip {
+impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}`", self.verdict().word(), self.feature())
     }

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use crate::audit::{Audit, Meaning, meaning, near};
-use crate::facts::Facts;
 use crate::hazard::{Answer, Circumstances};
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
@@ -14,6 +13,7 @@ use crate::policy::device::PROFILES;
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::rules::refusal;
+use crate::upstream_data::UpstreamData;
 
 /// How long the lines of comments are.
 const WIDTH: usize = 110;
@@ -51,7 +51,7 @@ pub struct Settings<'a> {
 pub fn import(
     audit: &Audit,
     settings: &Settings<'_>,
-    facts: &Facts,
+    facts: &UpstreamData,
     prices: impl Fn(&FeatureName) -> Vec<String>,
 ) -> Option<Import> {
     let registry = facts.registry(audit.release).filter(|_| audit.complete && !audit.fails)?;
@@ -132,7 +132,7 @@ fn targets(audit: &Audit, goarch: Option<&str>) -> String {
 }
 
 /// Tags that are about no feature: those that go along, and those that a policy can't carry.
-fn others<'a>(audit: &'a Audit, registry: &Registry, facts: &Facts) -> (Vec<&'a str>, Vec<(String, String)>) {
+fn others<'a>(audit: &'a Audit, registry: &Registry, facts: &UpstreamData) -> (Vec<&'a str>, Vec<(String, String)>) {
     let (mut extra, mut dropped) = (Vec::new(), Vec::new());
     for tag in &audit.tags {
         let why = match meaning(tag, registry, facts) {
@@ -174,7 +174,7 @@ fn needs(registry: &Registry, name: &FeatureName) -> Vec<String> {
 }
 
 /// The hazards of this release that apply, or may on some device, and that the decision on a feature has to do with.
-fn hazards(audit: &Audit, facts: &Facts, name: &FeatureName) -> Vec<String> {
+fn hazards(audit: &Audit, facts: &UpstreamData, name: &FeatureName) -> Vec<String> {
     let circumstances = Circumstances {
         release: audit.release,
         kept: &audit.kept,
@@ -233,16 +233,16 @@ mod tests {
 
     fn imported(tags: &str, on: &str) -> (Audit, Import) {
         let asked = Asked { release: on.parse().ok(), ..Asked::default() };
-        let audit = audit(&List::line(tags, "a line"), &asked, Facts::embedded()).unwrap();
+        let audit = audit(&List::line(tags, "a line"), &asked, UpstreamData::embedded()).unwrap();
         let settings = Settings { source: "a line", ..Settings::default() };
-        let import = import(&audit, &settings, Facts::embedded(), |_| Vec::new()).unwrap();
+        let import = import(&audit, &settings, UpstreamData::embedded(), |_| Vec::new()).unwrap();
         (audit, import)
     }
 
     /// The tag line of a policy's text.
     fn line(text: &str) -> String {
         let policy = read(text).policy.unwrap();
-        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         tag_line(&Selection::of(&policy, registry), &policy.build).join(",")
     }
 
@@ -251,7 +251,7 @@ mod tests {
         let (_, import) =
             imported("ts_include_cli,ts_omit_ipnbus,ts_omit_c2n,netgo,ts_omit_lazywg,tailscale_go,dns", "1.102.5");
         let reading = read(&import.text);
-        let findings = judge(&import.text, &reading, Facts::embedded());
+        let findings = judge(&import.text, &reading, UpstreamData::embedded());
         let codes: Vec<&str> = findings
             .iter()
             .filter(|finding| finding.severity == Severity::Error)
@@ -269,12 +269,12 @@ mod tests {
     #[test]
     fn prices_and_processors_stand_in_it_where_they_are_known() {
         let asked = Asked { release: "1.102.5".parse().ok(), ..Asked::default() };
-        let audit = audit(&List::line("", "a line"), &asked, Facts::embedded()).unwrap();
+        let audit = audit(&List::line("", "a line"), &asked, UpstreamData::embedded()).unwrap();
         let price = |name: &FeatureName| {
             if name.as_str() == "ssh" { vec!["Measured on arm64: +1 kB.".to_owned()] } else { Vec::new() }
         };
         let settings = Settings { source: "a line", goarch: Some("arm64"), ..Settings::default() };
-        let text = import(&audit, &settings, Facts::embedded(), price).unwrap().text;
+        let text = import(&audit, &settings, UpstreamData::embedded(), price).unwrap().text;
         assert!(text.contains("    # Measured on arm64: +1 kB.\n    keep:\n"), "{text}");
         assert!(text.contains("  arm64: { platform: linux/arm64 }\n"), "{text}");
     }
@@ -284,7 +284,7 @@ mod tests {
 
         #[test]
         fn a_closed_selection_comes_back_byte_for_byte(picks in prop::collection::vec(any::<Index>(), 0..40), pick in 0_usize..8) {
-            let registry = Facts::embedded().registries().nth(pick).unwrap();
+            let registry = UpstreamData::embedded().registries().nth(pick).unwrap();
             let on = registry.releases.keys().next_back().unwrap().to_string();
             let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
             let closed: BTreeSet<FeatureName> = picks.iter().flat_map(|pick| registry.requires(pick.get(&names))).collect();
@@ -294,7 +294,7 @@ mod tests {
             prop_assert!(import.dropped.is_empty() && import.open.is_empty());
             let reading = read(&import.text);
             prop_assert!(reading.findings.is_empty(), "{:?}", reading.findings);
-            let findings = judge(&import.text, &reading, Facts::embedded());
+            let findings = judge(&import.text, &reading, UpstreamData::embedded());
             prop_assert!(!findings.iter().any(|finding| holds_back_tags(finding, &reading.places, true)));
         }
 
@@ -303,7 +303,7 @@ mod tests {
             picks in prop::collection::vec(any::<Index>(), 0..40),
             others in prop::collection::vec(prop::sample::select(vec!["netgo", "", " ", "ts_omit_lazywg", "dns", "ts_omit_cli", "ts_kube", "tailscale_go", "a-b"]), 0..6),
         ) {
-            let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+            let registry = UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap();
             let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
             let tags: Vec<String> = picks.iter().map(|pick| pick.get(&names).build_tag()).chain(others.into_iter().map(str::to_owned)).collect();
             let (audit, import) = imported(&tags.join(","), "1.102.5");

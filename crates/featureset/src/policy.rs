@@ -1,19 +1,19 @@
 //! The policy: what featureset.yaml decides, as values without places.
 
+mod decode;
 pub mod device;
-mod document;
 pub(crate) mod edit;
-mod pin;
-mod places;
-mod reader;
+mod parse;
+mod set_version;
+mod source_map;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use device::Device;
-pub use document::{Reading, TOP_LEVEL_KEYS, read};
-pub use pin::{Immovable, pin};
-pub use places::Places;
+pub use parse::{ParsedPolicy, TOP_LEVEL_KEYS, read};
+pub use set_version::{Immovable, pin};
+pub use source_map::SourceMap;
 
 use crate::name::FeatureName;
 use crate::platform::Platform;

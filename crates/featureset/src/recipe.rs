@@ -184,13 +184,13 @@ pub fn tag_line(selection: &Selection<'_>, build: &Build) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
     use crate::policy::read;
     use crate::rules::tests::clean_policy;
+    use crate::upstream_data::UpstreamData;
 
     fn recipe(text: &str, target: &str) -> Recipe {
         let policy = read(text).policy.unwrap();
-        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         Recipe::of(&policy, &Selection::of(&policy, registry), target, Some("53a0d659abcdef")).unwrap()
     }
 

@@ -148,7 +148,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
+    use crate::upstream_data::UpstreamData;
     use proptest::prelude::*;
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_closure_is_closed_and_its_inverse_agrees(line in 0_usize..8, pick in any::<prop::sample::Index>()) {
-            let facts = Facts::embedded();
+            let facts = UpstreamData::embedded();
             let registry = facts.registries().nth(line).unwrap();
             let names: Vec<_> = registry.features.keys().cloned().collect();
             let name = pick.get(&names);

@@ -31,8 +31,8 @@ pub(crate) use reserved_tag::refusal;
 use diagnostics::area::Policy as Rule;
 use diagnostics::{Area, Code, Diagnostic};
 
-use crate::facts::Facts;
-use crate::policy::{Places, Reading};
+use crate::policy::{ParsedPolicy, SourceMap};
+use crate::upstream_data::UpstreamData;
 
 /// Returns the findings of one rule.
 fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -60,7 +60,7 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 /// Returns the findings of the parser and of the rules, in the order of the text.
 #[must_use]
-pub fn judge(text: &str, reading: &Reading, facts: &Facts) -> Vec<Diagnostic> {
+pub fn judge(text: &str, reading: &ParsedPolicy, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = reading.findings.clone();
     if let Some(policy) = &reading.policy {
         let subject = Subject { text, policy, places: &reading.places, facts };
@@ -80,7 +80,7 @@ pub fn judge(text: &str, reading: &Reading, facts: &Facts) -> Vec<Diagnostic> {
 
 /// Returns the hazards that apply to a policy, or may apply, accepted or not.
 #[must_use]
-pub fn hazards<'a>(text: &'a str, reading: &'a Reading, facts: &'a Facts) -> Vec<Applying<'a>> {
+pub fn hazards<'a>(text: &'a str, reading: &'a ParsedPolicy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
     let subject = |policy| Subject { text, policy, places: &reading.places, facts };
     reading.policy.as_ref().map(|policy| hazard::applying(&subject(policy))).unwrap_or_default()
 }
@@ -102,7 +102,7 @@ fn decides_tags(code: &Code) -> bool {
 ///
 /// With `whole`, returns whether it prevents printing a whole build line, which needs every part of the policy.
 #[must_use]
-pub fn holds_back_tags(finding: &Diagnostic, places: &Places, whole: bool) -> bool {
+pub fn holds_back_tags(finding: &Diagnostic, places: &SourceMap, whole: bool) -> bool {
     let features = places.value(&["features"]);
     let decides = whole || (features.start..features.end).contains(&finding.span().start);
     let unreadable = finding.code.area() == Area::Format && finding.code != Code::InvalidReference;

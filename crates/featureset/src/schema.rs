@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::facts::Facts;
 use crate::hazard::Effect;
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
 use crate::policy::device::{PROFILES, VOCABULARY};
 use crate::policy::{Inlining, Pack, Shell, Symbols};
+use crate::upstream_data::UpstreamData;
 
 /// The schema, made from the same tables as the reader and the rules. `prices` says what is known of a feature's
 /// weight, in sentences.
 #[must_use]
-pub fn schema(facts: &Facts, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
+pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let features: serde_json::Map<String, Value> =
         names.into_iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
@@ -47,7 +47,7 @@ pub fn schema(facts: &Facts, prices: impl Fn(&FeatureName) -> Vec<String>) -> Va
 
 /// The schema of a hazard's file.
 #[must_use]
-pub fn hazard_schema(facts: &Facts) -> Value {
+pub fn hazard_schema(facts: &UpstreamData) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required });
     let feature = json!({ "$ref": "#/definitions/feature" });
@@ -88,7 +88,7 @@ fn reasons(about: &str) -> Value {
     json!({ "type": "object", "description": about, "additionalProperties": { "type": "string", "minLength": 1 } })
 }
 
-fn accepted(facts: &Facts) -> Value {
+fn accepted(facts: &UpstreamData) -> Value {
     let acceptable = facts.hazards().filter(|hazard| hazard.record.effect.can_be_accepted() && !hazard.is_note());
     let entry = |title: &str| json!({ "type": "string", "minLength": 1, "description": title });
     let hazards: serde_json::Map<String, Value> =
@@ -140,7 +140,7 @@ fn decision(hover: &str) -> Value {
     })
 }
 
-fn hover(facts: &Facts, name: &FeatureName, prices: Vec<String>) -> String {
+fn hover(facts: &UpstreamData, name: &FeatureName, prices: Vec<String>) -> String {
     let Some((since, last)) = facts.span(name) else { return String::new() };
     let mut parts = vec![format!("Since {since}.")];
     parts.extend(facts.removed_in(name).map(|removed| format!("Removed in {removed}.")));

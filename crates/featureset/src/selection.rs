@@ -46,7 +46,7 @@ impl<'a> Selection<'a> {
     /// What must change with a feature's decision: the kept features that need an omitted one must go too,
     /// and what a kept one needs must come.
     #[must_use]
-    pub fn flipping(&self, name: &FeatureName) -> BTreeSet<FeatureName> {
+    pub fn forced_by_inverting(&self, name: &FeatureName) -> BTreeSet<FeatureName> {
         let (forced, side) = if self.kept.contains(name) {
             (self.registry.required_by(name), &self.kept)
         } else {
@@ -59,7 +59,7 @@ impl<'a> Selection<'a> {
     #[must_use]
     pub fn flipped(&self, name: &FeatureName) -> Self {
         let mut flipped = self.clone();
-        for moved in self.flipping(name).into_iter().chain([name.clone()]) {
+        for moved in self.forced_by_inverting(name).into_iter().chain([name.clone()]) {
             let (from, to) = if self.kept.contains(&moved) {
                 (&mut flipped.kept, &mut flipped.omitted)
             } else {
@@ -74,22 +74,25 @@ impl<'a> Selection<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
     use crate::policy::read;
     use crate::rules::tests::clean_policy;
+    use crate::upstream_data::UpstreamData;
 
     #[test]
     fn flipping_names_what_must_move_along() {
         let policy = read(&clean_policy()).policy.unwrap();
-        let registry = Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+        let registry = UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap();
         let mut selection = Selection::of(&policy, registry);
         assert!(selection.is_closed());
         let name = |text| FeatureName::new(text).unwrap();
         let names = |set: BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(selection.flipping(&name("advertiseexitnode"))), ["advertiseroutes", "c2n", "peerapiserver"]);
+        assert_eq!(
+            names(selection.forced_by_inverting(&name("advertiseexitnode"))),
+            ["advertiseroutes", "c2n", "peerapiserver"]
+        );
         selection.omitted.remove("gro");
         selection.kept.insert(name("gro"));
-        assert_eq!(names(selection.flipping(&name("netstack"))), ["gro"]);
+        assert_eq!(names(selection.forced_by_inverting(&name("netstack"))), ["gro"]);
         assert!(selection.is_closed());
         let without = selection.flipped(&name("netstack"));
         assert!(without.is_closed() && !without.kept.contains("gro") && without.omitted.contains("netstack"));

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, HazardChange, Side, Stated, hazards, without};
-use crate::facts::Facts;
 use crate::name::FeatureName;
 use crate::policy::{self, Immovable, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
+use crate::upstream_data::UpstreamData;
 
 /// What moving the pin of a policy forces.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -162,7 +162,7 @@ impl Upgrade {
     ///
     /// # Errors
     /// [`Unknown`] where the pin can't be moved, or one of the releases is not known.
-    pub fn of(old: Side<'_>, to: Release, facts: &Facts) -> Result<Self, Unknown> {
+    pub fn of(old: Side<'_>, to: Release, facts: &UpstreamData) -> Result<Self, Unknown> {
         let immovable = || Unknown::Policy(Immovable("the policy does not state `tailscale` and `go`".to_owned()));
         let policy = old.reading.policy.as_ref().ok_or_else(immovable)?;
         let (from, go_from) = policy.tailscale.zip(policy.go).ok_or_else(immovable)?;
@@ -234,7 +234,7 @@ fn dependencies(policy: &Policy, before: &Registry, after: &Registry) -> Vec<Dep
 /// The moved policy, and what it is tried with.
 struct Trial<'a> {
     side: Side<'a>,
-    facts: &'a Facts,
+    facts: &'a UpstreamData,
     registry: &'a Registry,
     added: Vec<FeatureName>,
 }

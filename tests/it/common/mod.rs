@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use featureset::facts::Facts;
+use featureset::upstream_data::UpstreamData;
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
 
@@ -153,7 +153,7 @@ pub(crate) fn router_policy() -> String {
 }
 
 fn policy_with(release: &str, go: &str, settings: &str, keeps: &[&str]) -> String {
-    let registry = Facts::embedded().registry(release.parse().unwrap()).unwrap();
+    let registry = UpstreamData::embedded().registry(release.parse().unwrap()).unwrap();
     let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
     let mut text = format!("tailscale: {release}\ngo: {go}\n{settings}accepted:\n");
     // Only a build that omits `iptables` has that hazard.

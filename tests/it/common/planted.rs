@@ -4,8 +4,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::RELEASE;
-use featureset::facts::Facts;
 use featureset::name::FeatureName;
+use featureset::upstream_data::UpstreamData;
 
 /// A program that UPX packed, as far as its headers say.
 pub(crate) const PACKED: &str = "packed";
@@ -71,7 +71,7 @@ fn declared() -> String {
 
 /// The registry of a release that does not exist, with a feature that does not exist.
 fn registry() -> String {
-    let mut registry = Facts::embedded().registry("1.104.5".parse().unwrap()).unwrap().clone();
+    let mut registry = UpstreamData::embedded().registry("1.104.5".parse().unwrap()).unwrap().clone();
     let requirement = *registry.releases.values().next().unwrap();
     registry.line = "1.200".parse().unwrap();
     registry.releases = [("1.200.0".parse().unwrap(), requirement)].into();

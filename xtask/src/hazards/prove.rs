@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::facts::Facts;
 use featureset::hazard::{Effect, Hazard, trial};
 use featureset::proof::{Established, Observation};
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 
 use super::{Said, built, judged};
 use tailscale_featureset::cache::Cache;
@@ -22,7 +22,7 @@ use tailscale_featureset::upstream::{self, Upstream};
 /// Runs the command; findings are observations that contradict the hazards' data.
 pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], build: bool) -> Result<Outcome> {
     let root = registry::repository(policy)?;
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let hazards = chosen(facts, ids)?;
     let releases = if releases.is_empty() { facts.newest_releases() } else { releases.to_vec() };
     let cache = Cache::of_user();
@@ -49,7 +49,7 @@ pub(super) fn run(policy: Option<&Path>, ids: &[String], releases: &[Release], b
 }
 
 /// The hazards that a compiler can show.
-fn chosen<'a>(facts: &'a Facts, ids: &[String]) -> Result<Vec<&'a Hazard>> {
+fn chosen<'a>(facts: &'a UpstreamData, ids: &[String]) -> Result<Vec<&'a Hazard>> {
     let compile = |hazard: &&Hazard| hazard.record.effect == Effect::DoesNotCompile;
     let all: Vec<&Hazard> = facts.hazards().filter(compile).collect();
     if let Some(id) = ids.iter().find(|id| all.iter().all(|hazard| hazard.id != **id)) {
@@ -76,7 +76,7 @@ struct Compilers<'a> {
 
 /// Tries one hazard on one release; nothing where the release can't have it or could not be judged.
 fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result<Option<Observation>> {
-    let registry = Facts::embedded().registry(upstream.release);
+    let registry = UpstreamData::embedded().registry(upstream.release);
     let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::of(hazard, registry)?))) else {
         return Ok(None);
     };

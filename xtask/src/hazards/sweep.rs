@@ -10,11 +10,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use featureset::facts::Facts;
 use featureset::hazard::{Circumstances, Effect, trial};
 use featureset::name::FeatureName;
 use featureset::registry::Registry;
 use featureset::release::{GoVersion, Release};
+use featureset::upstream_data::UpstreamData;
 use serde::{Deserialize, Serialize};
 
 use super::{Said, built, judged};
@@ -288,7 +288,8 @@ impl Sweep<'_> {
             os: "linux",
             goarch: PROCESSORS[0],
         };
-        let compile = Facts::embedded().hazards().filter(|hazard| hazard.record.effect == Effect::DoesNotCompile);
+        let compile =
+            UpstreamData::embedded().hazards().filter(|hazard| hazard.record.effect == Effect::DoesNotCompile);
         let applying = compile.filter(|hazard| hazard.applies(&circumstances) == featureset::hazard::Answer::Yes);
         applying.map(|hazard| hazard.id.clone()).collect()
     }

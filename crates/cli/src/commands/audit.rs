@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Lines, NextStep, Severity, line_and_column};
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
-use featureset::facts::Facts;
 use featureset::policy::device::Profile;
+use featureset::upstream_data::UpstreamData;
 use serde_json::json;
 
 pub use source::{Opened, Source};
@@ -63,11 +63,11 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &cli::Audit) ->
 
 /// The facts about upstream: what is built in, with the registries next to a policy that was named. The nearest policy may
 /// have come with what is audited, so it is not asked.
-pub(super) fn facts(named: Option<&Path>) -> Result<Cow<'static, Facts>> {
-    named.map_or(Ok(Cow::Borrowed(Facts::embedded())), |policy| registries::facts(&root_of(policy)))
+pub(super) fn facts(named: Option<&Path>) -> Result<Cow<'static, UpstreamData>> {
+    named.map_or(Ok(Cow::Borrowed(UpstreamData::embedded())), |policy| registries::facts(&root_of(policy)))
 }
 
-fn asked(flags: &cli::Audit, facts: &Facts) -> Result<Asked> {
+fn asked(flags: &cli::Audit, facts: &UpstreamData) -> Result<Asked> {
     if let Some(id) = flags.accepted.iter().find(|id| facts.hazard(id).is_none()) {
         let near = featureset::name::nearest(id, facts.hazards().map(|hazard| hazard.id.as_str()));
         let next = near.map_or_else(
@@ -100,20 +100,20 @@ fn of_policy(path: &Path, takes_device: bool, asked: &mut Asked) -> Result<()> {
     Ok(())
 }
 
-fn audited<'a>(source: &'a Source, asked: &Asked, facts: &Facts) -> Result<Audited<'a>> {
+fn audited<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Result<Audited<'a>> {
     let one = |list| Ok((list, audit::audit(list, asked, facts).map_err(|line| unknown_line(line, facts))?));
     Ok(Audited { source, audits: source.lists.iter().map(one).collect::<Result<_>>()? })
 }
 
 /// As [`audited`], for the older version: the release that is asked for is that of the newer one, where the older says its own.
-fn audited_one<'a>(source: &'a Source, asked: &Asked, facts: &Facts) -> Result<Audited<'a>> {
+fn audited_one<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Result<Audited<'a>> {
     let stated = source.lists.iter().any(|list| list.release.is_some());
     let asked = Asked { release: asked.release.filter(|_| !stated), ..asked.clone() };
     audited(source, &asked, facts)
 }
 
 /// What to say of a release whose line is not known.
-pub(super) fn unknown_line(line: UnknownLine, facts: &Facts) -> Diagnostic {
+pub(super) fn unknown_line(line: UnknownLine, facts: &UpstreamData) -> Diagnostic {
     let lines: Vec<String> = facts.registries().map(|registry| registry.line.to_string()).collect();
     let message = line.0.map_or_else(
         || "no release is known".to_owned(),

@@ -8,13 +8,13 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label, Lines, NextStep};
 use featureset::change::Side;
-use featureset::facts::{Facts, Known};
 use featureset::name::FeatureName;
 use featureset::policy::Immovable;
 use featureset::registry::Registry;
 use featureset::release::{Release, ReleaseLine};
 use featureset::selection::Selection;
 use featureset::upgrade::{self, Unknown, Upgrade};
+use featureset::upstream_data::{RegistryMatch, UpstreamData};
 
 use crate::cli::{Bump, Destination};
 use crate::format::FindingsFormat;
@@ -108,7 +108,7 @@ impl Step {
         let mut read = BTreeMap::new();
         let folder = registries::folder(&project.root());
         for upstream in [&old, &new] {
-            if !matches!(project.facts.known(upstream.release), Known::Release(_)) {
+            if !matches!(project.facts.known(upstream.release), RegistryMatch::Release(_)) {
                 registries::read(&mut read, &folder, go, upstream)?;
             }
         }
@@ -176,7 +176,7 @@ impl Step {
 }
 
 /// Returns the tags of the features that the policy omits in the old release.
-fn tags(project: &Project, facts: &Facts, from: Release) -> Vec<String> {
+fn tags(project: &Project, facts: &UpstreamData, from: Release) -> Vec<String> {
     let selection = project.reading.policy.as_ref().zip(facts.registry(from));
     selection.map(|(policy, registry)| Selection::of(policy, registry).tags()).unwrap_or_default()
 }

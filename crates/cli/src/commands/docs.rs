@@ -3,17 +3,17 @@
 use crate::{errln, outln};
 use anyhow::Result;
 use featureset::cost::{Cost, format_difference};
-use featureset::facts::Facts;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
 use featureset::policy::device::{PROFILES, VOCABULARY};
 use featureset::policy::format_size;
 use featureset::schema::{hazard_schema, schema};
+use featureset::upstream_data::UpstreamData;
 use similar::TextDiff;
 use std::path::Path;
 
 use crate::cli::Docs;
-use crate::costs::Known;
+use crate::costs::MeasuredCosts;
 use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::project::{Pinned, Project};
@@ -43,7 +43,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Docs) -> Result<Outcom
     };
     let folder = root.join("docs");
     let mut outcome = Outcome::Clean;
-    let costs = Known::read(&project.root(), project.targets())?;
+    let costs = MeasuredCosts::read(&project.root(), project.targets())?;
     for (target, known) in costs.iter() {
         let staleness = costs::staleness(pinned, target, known);
         let Some(remark) = staleness.remark() else { continue };
@@ -112,7 +112,7 @@ fn not_ours(path: &Path) -> Diagnostic {
 }
 
 /// Returns the pages about a policy and its terms.
-fn for_the_owner(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str, String)>> {
+fn for_the_owner(pinned: Pinned<'_>, costs: &MeasuredCosts) -> Result<Vec<(&'static str, String)>> {
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
     let chart = costs.representative().map(|(target, costs)| ("costs/chart.svg", chart::costs(target, costs)));
@@ -130,12 +130,12 @@ fn for_the_owner(pinned: Pinned<'_>, costs: &Known) -> Result<Vec<(&'static str,
 /// Returns the other pages about this program.
 fn about_the_program() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
-        ("hazard.schema.json", serde_json::to_string_pretty(&hazard_schema(Facts::embedded()))? + "\n"),
+        ("hazard.schema.json", serde_json::to_string_pretty(&hazard_schema(UpstreamData::embedded()))? + "\n"),
         ("platforms.md", platforms()),
     ])
 }
 
-fn features(pinned: Pinned<'_>, costs: &Known) -> String {
+fn features(pinned: Pinned<'_>, costs: &MeasuredCosts) -> String {
     let facts = pinned.facts;
     let lines: Vec<String> = facts.registries().map(|registry| registry.line.to_string()).collect();
     let mut text = format!(
@@ -154,7 +154,7 @@ fn features(pinned: Pinned<'_>, costs: &Known) -> String {
     text
 }
 
-fn feature_row(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> String {
+fn feature_row(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> String {
     let facts = pinned.facts;
     let Some((since, last)) = facts.span(name) else { return String::new() };
     let range = facts.removed_in(name).map_or_else(|| format!("{since} –"), |_| format!("{since} – {last}"));
@@ -173,7 +173,7 @@ fn feature_row(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> String 
 }
 
 /// Explains the column `packed`.
-fn price_note(costs: &Known) -> String {
+fn price_note(costs: &MeasuredCosts) -> String {
     let Some((target, costs)) = costs.representative() else { return String::new() };
     let whole = format_size(costs.whole.packed);
     format!(
@@ -232,12 +232,12 @@ fn hazards() -> String {
          that does not compile or does not start can't be accepted.\n\n\
          | hazard | effect | when | releases | established |\n|---|---|---|---|---|\n"
     );
-    for hazard in Facts::embedded().hazards() {
+    for hazard in UpstreamData::embedded().hazards() {
         let (id, record) = (&hazard.id, &hazard.record);
         let known = hazard.established().word();
         text += &format!("| [{id}](#{id}) | {} | {} | {} | {known} |\n", record.effect, record.when, hazard.ranges());
     }
-    for hazard in Facts::embedded().hazards() {
+    for hazard in UpstreamData::embedded().hazards() {
         let record = &hazard.record;
         text += &format!("\n## {}\n\n**{}.** {}\n\n", hazard.id, record.title, record.because.trim());
         text += &record.symptom.as_ref().map(|symptom| format!("- Symptom: `{symptom}`\n")).unwrap_or_default();

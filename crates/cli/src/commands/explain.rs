@@ -8,7 +8,7 @@ use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::path::Path;
 
 use crate::cli::Explain;
-use crate::costs::{self, Known};
+use crate::costs::{self, MeasuredCosts};
 use crate::escape;
 use crate::format::Format;
 use crate::invocation::program;
@@ -35,7 +35,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     let explanation =
         explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstream_description(&project, &explanation);
-    let costs = Known::read(&project.root(), project.targets())?;
+    let costs = MeasuredCosts::read(&project.root(), project.targets())?;
     let decision = pinned.policy.features.get(&explanation.feature);
     let proved = decision.map(|decision| {
         Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
@@ -76,7 +76,7 @@ fn upstream_description(project: &Project, explanation: &Explanation) -> Result<
 }
 
 /// Describes the size of the feature on each measured target, and whether the measurement is stale.
-fn prices(pinned: Pinned<'_>, costs: &Known, name: &FeatureName) -> Vec<String> {
+fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<String> {
     let mut lines = costs.phrases(name);
     let remarks = costs.iter().filter_map(|(target, known)| {
         Some(format!("({target}: {})", costs::staleness(pinned, target, known).remark()?))
@@ -138,7 +138,7 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         text += &format!("{bold}size{plain}\n{lines}\n");
     }
     if explanation.in_release {
-        text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.flipping.to, flipping(explanation));
+        text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.opposite.to, flipping(explanation));
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -192,8 +192,8 @@ fn dangers(hazards: &[Danger]) -> String {
 }
 
 fn flipping(explanation: &Explanation) -> String {
-    let along: Vec<String> = explanation.flipping.along.iter().map(|name| format!("`{name}`")).collect();
-    let (verb, why) = match (explanation.flipping.to, along.len()) {
+    let along: Vec<String> = explanation.opposite.along.iter().map(|name| format!("`{name}`")).collect();
+    let (verb, why) = match (explanation.opposite.to, along.len()) {
         ("keep", _) => ("keeping", "which it needs"),
         (_, 1) => ("omitting", "which needs it"),
         _ => ("omitting", "which need it"),
@@ -207,8 +207,8 @@ fn flipping(explanation: &Explanation) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::facts::Facts;
     use featureset::policy::read;
+    use featureset::upstream_data::UpstreamData;
 
     const POLICY: &str = "\
 tailscale: 1.102.5
@@ -227,7 +227,7 @@ features:
     fn explanation_as_text() {
         let policy = read(POLICY).policy.unwrap();
         let text = |name: &str, words: Result<&str, &str>| {
-            let explanation = explain(name, &policy, policy.tailscale.unwrap(), Facts::embedded()).unwrap();
+            let explanation = explain(name, &policy, policy.tailscale.unwrap(), UpstreamData::embedded()).unwrap();
             anstream::adapter::strip_str(&describe(
                 &explanation,
                 words,

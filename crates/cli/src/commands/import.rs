@@ -5,15 +5,15 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, NextStep, line_and_column};
 use featureset::audit::{Asked, Audit, List, audit};
-use featureset::facts::Facts;
 use featureset::import::{Import, Settings, import};
 use featureset::name::FeatureName;
 use featureset::policy::Policy;
+use featureset::upstream_data::UpstreamData;
 
 use super::audit::{Source, facts, unknown_line};
 use crate::cache::Cache;
 use crate::cli;
-use crate::costs::Known;
+use crate::costs::MeasuredCosts;
 use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::project::Project;
@@ -72,13 +72,13 @@ fn is_there(flags: &cli::Import) -> Diagnostic {
     Diagnostic::failure(Code::PolicyExists, message, "reasons that someone wrote would be lost", next)
 }
 
-fn audited(list: &List, flags: &cli::Import, facts: &Facts) -> Result<Audit> {
+fn audited(list: &List, flags: &cli::Import, facts: &UpstreamData) -> Result<Audit> {
     let asked = Asked { release: flags.what.release, ..Asked::default() };
     Ok(audit(list, &asked, facts).map_err(|line| unknown_line(line, facts))?)
 }
 
 /// The list that is imported: the one at a line, else the only one, or all where they come to the same.
-fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Result<(&'a Source, &'a List)> {
+fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &UpstreamData) -> Result<(&'a Source, &'a List)> {
     let line = |source: &Source, list: &List| line_and_column(&source.text, list.place.start).0;
     let all: Vec<(&Source, &List)> =
         sources.iter().flat_map(|source| source.lists.iter().map(move |list| (source, list))).collect();
@@ -115,10 +115,12 @@ fn chosen<'a>(sources: &'a [Source], flags: &cli::Import, facts: &Facts) -> Resu
 }
 
 /// The costs that were measured for a policy that was named; none otherwise, as with [`facts`].
-fn costs(named: Option<&Path>) -> Result<Known> {
+fn costs(named: Option<&Path>) -> Result<MeasuredCosts> {
     named.map_or_else(
-        || Ok(Known::default()),
-        |policy| Project::open(Some(policy)).and_then(|project| Known::read(&project.root(), project.targets())),
+        || Ok(MeasuredCosts::default()),
+        |policy| {
+            Project::open(Some(policy)).and_then(|project| MeasuredCosts::read(&project.root(), project.targets()))
+        },
     )
 }
 

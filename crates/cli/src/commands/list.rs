@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::path::Path;
 
 use crate::cli::{DecisionFilter, List, Order};
-use crate::costs::{FOLDER, Known};
+use crate::costs::{FOLDER, MeasuredCosts};
 use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::project::{Pinned, Project};
@@ -36,7 +36,7 @@ struct Row<'a> {
 pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
-    let known = Known::read(&project.root(), project.targets())?;
+    let known = MeasuredCosts::read(&project.root(), project.targets())?;
     let costs = match &flags.target {
         Some(target) => Some(measured(&known, target)?),
         None => known.representative(),
@@ -59,7 +59,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     Ok(Outcome::Clean)
 }
 
-fn measured<'a>(known: &'a Known, target: &str) -> Result<(&'a String, &'a Costs)> {
+fn measured<'a>(known: &'a MeasuredCosts, target: &str) -> Result<(&'a String, &'a Costs)> {
     known.iter().find(|(name, _)| *name == target).ok_or_else(|| unmeasured(&format!("`{target}`")).into())
 }
 

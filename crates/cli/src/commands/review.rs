@@ -10,7 +10,7 @@ use featureset::change::{Change, Side};
 use featureset::policy;
 
 use crate::cli::Review;
-use crate::costs::Known;
+use crate::costs::MeasuredCosts;
 use crate::format::FindingsFormat;
 use crate::invocation::program;
 use crate::outcome::Outcome;
@@ -37,8 +37,10 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Review) -> Res
     let change = Change::between(base, new, &project.facts);
     match format {
         FindingsFormat::Human => {
-            let (costs, shown) =
-                (Known::read(&project.root(), project.targets())?, Shown::read(&project.root(), project.targets()));
+            let (costs, shown) = (
+                MeasuredCosts::read(&project.root(), project.targets())?,
+                Shown::read(&project.root(), project.targets()),
+            );
             outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
         }
         FindingsFormat::Json => output::json(&document(&project, &flags.base, &change)),

@@ -3,7 +3,7 @@
 use diagnostics::{Diagnostic, Severity};
 use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setting, Stated, TargetEffect};
 
-use crate::costs::Known;
+use crate::costs::MeasuredCosts;
 use crate::escape::{self, WORD_JOINER};
 use crate::invocation::program;
 use crate::proofs::Shown;
@@ -11,7 +11,7 @@ use crate::proofs::Shown;
 /// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
 /// measured of the policy, `shown` is what a running daemon showed.
 #[must_use]
-pub fn change(change: &Change, base: &str, costs: &Known, shown: &Shown) -> String {
+pub fn change(change: &Change, base: &str, costs: &MeasuredCosts, shown: &Shown) -> String {
     let mut page = format!("## Policy review against `{}`\n\n{}\n", code(base), verdict(change));
     page += match change.base {
         Base::Missing => "\nThe base has no policy: everything is new.\n",
@@ -64,7 +64,7 @@ fn questions(questions: &[Diagnostic]) -> Vec<String> {
     questions.iter().map(one).collect()
 }
 
-fn decision(one: &DecisionChange, costs: &Known, shown: &Shown) -> String {
+fn decision(one: &DecisionChange, costs: &MeasuredCosts, shown: &Shown) -> String {
     let word = |stated: &Option<Stated>| stated.as_ref().map_or("undecided", |stated| stated.verdict);
     let mut text = format!("- **`{}`**: {} → **{}**\n", one.feature, word(&one.from), word(&one.to));
     let reason = |said: &str, stated: &Option<Stated>| match stated {
@@ -132,7 +132,7 @@ fn acceptance(one: &Setting) -> String {
 }
 
 /// One entry for the targets that share an effect: the tags of one feature change in all of them.
-fn targets(change: &Change, costs: &Known) -> Vec<String> {
+fn targets(change: &Change, costs: &MeasuredCosts) -> Vec<String> {
     let mut groups: Vec<(&TargetEffect, Vec<&str>)> = Vec::new();
     for (name, effect) in &change.targets {
         match groups.iter_mut().find(|(known, _)| *known == effect) {
@@ -151,7 +151,7 @@ fn targets(change: &Change, costs: &Known) -> Vec<String> {
 }
 
 /// What is known of the size without building.
-fn size(change: &Change, costs: &Known) -> String {
+fn size(change: &Change, costs: &MeasuredCosts) -> String {
     let measured = change.decisions.iter().any(|one| !costs.phrases(&one.feature).is_empty());
     let said = if measured {
         "What each feature weighs was measured by flipping it alone; prices don't add up, so build both to compare."

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diagnostics::{Area, Code, Diagnostic, Lines};
-use featureset::facts::Facts;
+use featureset::upstream_data::UpstreamData;
 use serde_json::{Value, json};
 
 use super::found::Found;
@@ -51,7 +51,7 @@ fn log(rules: &[Value], results: &[Value], invocation: &Value) -> Value {
 
 /// Returns the description of a rule or a hazard.
 fn rule(code: &Code) -> Value {
-    let hazard = Facts::embedded().hazard(code.as_str()).filter(|_| code.area() == Area::Hazard);
+    let hazard = UpstreamData::embedded().hazard(code.as_str()).filter(|_| code.area() == Area::Hazard);
     let (short, full) = hazard.map_or_else(
         || (code.summary().to_owned(), code.why().to_owned()),
         |hazard| (format!("{}.", hazard.record.title), hazard.record.because.trim().to_owned()),

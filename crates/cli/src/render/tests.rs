@@ -2,9 +2,9 @@
 
 use super::*;
 use diagnostics::Code;
-use featureset::facts::Facts;
 use featureset::policy::read;
 use featureset::rules::judge;
+use featureset::upstream_data::UpstreamData;
 
 const POLICY: &str = "\
 tailscale: 1.102
@@ -22,7 +22,7 @@ features:
 ";
 
 fn judged() -> Vec<Diagnostic> {
-    judge(POLICY, &read(POLICY), Facts::embedded())
+    judge(POLICY, &read(POLICY), UpstreamData::embedded())
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Places in machine code at which tables by program counter are likely to change, and at which functions are likely to end.
+//! SourceMap in machine code at which tables by program counter are likely to change, and at which functions are likely to end.
 
 use crate::payload::word;
 use crate::program::Machine;

@@ -7,22 +7,22 @@ use tagscan::Fact;
 use super::supposition::supposition;
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
-use crate::facts::{Facts, Known};
 use crate::hazard::{Atom, Effect, Hazard};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
-use crate::policy::{Device, Places, Policy, Reading, Target, Verdict};
+use crate::policy::{Device, ParsedPolicy, Policy, SourceMap, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
 use crate::rules::{self, Applying};
+use crate::upstream_data::{RegistryMatch, UpstreamData};
 use diagnostics::{Code, Diagnostic, Label, Location, NextStep, Severity, Span};
 
 /// A list on a release, and what is known beside it.
 pub(super) struct Subject<'a> {
     pub(super) list: &'a List,
     pub(super) asked: &'a Asked,
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a UpstreamData,
     pub(super) registry: &'a Registry,
     pub(super) release: Release,
     pub(super) evaluated: &'a Evaluated,
@@ -231,7 +231,7 @@ impl Subject<'_> {
             findings.push(Diagnostic::new(code, message, next).at(Label::new(self.list.place, label)));
         };
         let release = self.release;
-        if matches!(self.facts.known(release), Known::Line(_)) {
+        if matches!(self.facts.known(release), RegistryMatch::Line(_)) {
             let message =
                 format!("Tailscale {release} was not read; the features of {} are taken to hold", release.line());
             say(
@@ -356,7 +356,7 @@ pub(super) fn reading(
     omitted: &BTreeSet<FeatureName>,
     asked: &Asked,
     platforms: &[&'static Platform],
-) -> Reading {
+) -> ParsedPolicy {
     let target = |platform| Target { platform, budget: None, build: crate::policy::Build::default() };
     let mut policy = Policy {
         tailscale: Some(release),
@@ -366,7 +366,7 @@ pub(super) fn reading(
     };
     kept.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Keep));
     omitted.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Omit));
-    Reading { policy: Some(policy), places: Places::default(), findings: Vec::new() }
+    ParsedPolicy { policy: Some(policy), places: SourceMap::default(), findings: Vec::new() }
 }
 
 /// The first two numbers of a version of Go.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use tagscan::{Fact, Program, Stamp, Unknown, Word};
 
 use super::recipe::Recipe;
-use crate::facts::Facts;
 use crate::limits::TAGS;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// A tag list, and what is known of the build that uses it.
@@ -90,7 +90,7 @@ impl List {
 
     /// The tags on the release of a registry.
     #[must_use]
-    pub fn evaluate(&self, registry: &Registry, facts: &Facts) -> Evaluated {
+    pub fn evaluate(&self, registry: &Registry, facts: &UpstreamData) -> Evaluated {
         let mut evaluated = match &self.tags {
             Tags::Written(words) => Evaluated { tags: words.clone(), complete: true, ..Evaluated::default() },
             Tags::Recipe(recipe, list) => {
@@ -141,7 +141,7 @@ impl List {
 }
 
 /// The result of a list of a recipe on the release that it was read for.
-fn evaluated(list: &tagscan::List, registry: &Registry, facts: &Facts) -> Evaluated {
+fn evaluated(list: &tagscan::List, registry: &Registry, facts: &UpstreamData) -> Evaluated {
     let mut findings: Vec<Diagnostic> = list.unknown.iter().map(unresolved).collect();
     for call in &list.calls {
         featuretags::findings(call, registry, facts, &mut findings);

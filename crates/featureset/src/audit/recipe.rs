@@ -12,10 +12,10 @@ use tagscan::{Fact, Featuretags, File, Note, Scan, Upstream};
 
 use super::list::{TOO_LONG, Tags, featuretags, incomplete};
 use super::{List, Word};
-use crate::facts::Facts;
 use crate::limits::{RELEASES, TAGS, TAGS_OF_TEXT};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release, ReleaseLine};
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label, Span};
 
 /// A recipe, and its lists by release line: what `featuretags` prints depends on that.
@@ -52,7 +52,7 @@ impl Recipe {
 
     /// The lists of the recipe, each on the release that is asked for, else on the one that it states, else on the newest.
     #[must_use]
-    pub fn lists(self: &Arc<Self>, asked: Option<Release>, facts: &Facts) -> Vec<List> {
+    pub fn lists(self: &Arc<Self>, asked: Option<Release>, facts: &UpstreamData) -> Vec<List> {
         let Some(newest) = facts.registries().next_back() else { return Vec::new() };
         let registry = asked.and_then(|release| facts.registry(release)).unwrap_or(newest);
         let scan = self.scan(registry);
@@ -69,7 +69,7 @@ impl Recipe {
     }
 
     /// The lists with what is to be known of the scan as a whole.
-    fn finished(&self, mut lists: Vec<List>, facts: &Facts) -> Vec<List> {
+    fn finished(&self, mut lists: Vec<List>, facts: &UpstreamData) -> Vec<List> {
         if let Some(why) = self.stopped(facts) {
             for list in &mut lists {
                 list.findings.push(incomplete(why, list.place));
@@ -80,7 +80,7 @@ impl Recipe {
 
     /// The reason why the text was not read to its end, if it was not: there may be more lists. Each list has a finding too.
     #[must_use]
-    pub fn stopped(&self, facts: &Facts) -> Option<&'static str> {
+    pub fn stopped(&self, facts: &UpstreamData) -> Option<&'static str> {
         let scan = facts.registries().next_back().map(|registry| self.scan(registry))?;
         scan.stopped_early.then_some("it makes more work than is done for one text")
     }
@@ -104,13 +104,13 @@ impl Recipe {
 
     /// The names of the other files of the project that it includes, runs or builds: their lists are among its own.
     #[must_use]
-    pub fn used(&self, facts: &Facts) -> Vec<String> {
+    pub fn used(&self, facts: &UpstreamData) -> Vec<String> {
         facts.registries().next_back().map_or_else(Vec::new, |registry| self.scan(registry).used.clone())
     }
 
     /// The releases that variables of the file name.
     #[must_use]
-    pub fn versions(&self, facts: &Facts) -> Vec<Release> {
+    pub fn versions(&self, facts: &UpstreamData) -> Vec<Release> {
         let scan = facts.registries().next_back().map(|registry| self.scan(registry));
         let words = scan.iter().flat_map(|scan| &scan.versions);
         words.filter_map(|word| word.text.parse().ok()).filter(|release| is_recent(*release)).collect()
@@ -118,7 +118,7 @@ impl Recipe {
 
     /// The work of reading it, in bytes handled.
     #[must_use]
-    pub fn work(&self, facts: &Facts) -> usize {
+    pub fn work(&self, facts: &UpstreamData) -> usize {
         facts.registries().next_back().map_or(0, |registry| self.scan(registry).work)
     }
 
@@ -146,7 +146,7 @@ impl Recipe {
         self.scan(registry).lists.iter().filter(is_same).nth(index?).cloned()
     }
 
-    fn list(self: &Arc<Self>, list: &tagscan::List, facts: &Facts) -> List {
+    fn list(self: &Arc<Self>, list: &tagscan::List, facts: &UpstreamData) -> List {
         let one = |wanted: Fact| {
             let mut words = list.facts.iter().filter(|(fact, _)| *fact == wanted).map(|(_, word)| word);
             words.next().filter(|_| words.next().is_none())

@@ -20,12 +20,12 @@ pub(super) fn supposition(hazard: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
+    use crate::upstream_data::UpstreamData;
 
     #[test]
     fn every_supposition_is_of_a_hazard() {
         for (id, _) in SUPPOSITIONS {
-            assert!(Facts::embedded().hazard(id).is_some(), "{id}");
+            assert!(UpstreamData::embedded().hazard(id).is_some(), "{id}");
         }
     }
 }

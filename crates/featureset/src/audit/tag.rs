@@ -1,10 +1,10 @@
 //! What one build tag means on a release.
 
-use crate::facts::Facts;
 use crate::name::{CLI, FeatureName, INCLUDE_CLI, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
 use crate::release::ReleaseLine;
 use crate::rules::refusal;
+use crate::upstream_data::UpstreamData;
 
 /// What one build tag means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ const UNDECLARED: &[(&str, &[&str])] =
 
 /// What a tag means on the release line of a registry.
 #[must_use]
-pub fn meaning(tag: &str, registry: &Registry, facts: &Facts) -> Meaning {
+pub fn meaning(tag: &str, registry: &Registry, facts: &UpstreamData) -> Meaning {
     if tag == INCLUDE_CLI {
         return Meaning::IncludesCli;
     }
@@ -87,7 +87,7 @@ pub fn meaning(tag: &str, registry: &Registry, facts: &Facts) -> Meaning {
     refusal(tag).filter(|_| fits).map_or(Meaning::Foreign, Meaning::Breaking)
 }
 
-fn omission(name: &str, registry: &Registry, facts: &Facts) -> Meaning {
+fn omission(name: &str, registry: &Registry, facts: &UpstreamData) -> Meaning {
     if name == CLI {
         return Meaning::OmitsCli;
     }

@@ -12,12 +12,12 @@ fn release(text: &str) -> Option<Release> {
 
 fn audited(tags: &str, on: &str) -> Audit {
     let asked = Asked { release: release(on), ..Asked::default() };
-    audit(&List::line(tags, "a line"), &asked, Facts::embedded()).unwrap()
+    audit(&List::line(tags, "a line"), &asked, UpstreamData::embedded()).unwrap()
 }
 
 /// The first list of a script.
 fn script(text: &str) -> List {
-    Recipe::new("build.sh", text, Default::default()).lists(release("1.102.5"), Facts::embedded()).remove(0)
+    Recipe::new("build.sh", text, Default::default()).lists(release("1.102.5"), UpstreamData::embedded()).remove(0)
 }
 
 fn call(min: bool, add: &str, remove: &str) -> List {
@@ -32,7 +32,7 @@ fn call(min: bool, add: &str, remove: &str) -> List {
 }
 
 fn called(list: &List, on: &str) -> Audit {
-    audit(list, &Asked { release: release(on), ..Asked::default() }, Facts::embedded()).unwrap()
+    audit(list, &Asked { release: release(on), ..Asked::default() }, UpstreamData::embedded()).unwrap()
 }
 
 fn found<'a>(audit: &'a Audit, code: &str) -> Vec<&'a str> {
@@ -97,20 +97,20 @@ fn hazards_depend_on_the_device_until_it_is_stated() {
         device: facts.iter().map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).collect(),
         ..Asked::default()
     };
-    let unknown = audit(&list, &asked(&[]), Facts::embedded()).unwrap();
+    let unknown = audit(&list, &asked(&[]), UpstreamData::embedded()).unwrap();
     assert!(unknown.depends_on["storage"].contains("cachenetmap-flash-wear"));
     let severity = |audit: &Audit, id: &str| {
         audit.findings.iter().find(|finding| finding.code.as_str() == id).map(|finding| finding.severity)
     };
     assert_eq!(severity(&unknown, "cachenetmap-flash-wear"), Some(Severity::Warning));
-    let flash = audit(&list, &asked(&[("storage", "flash")]), Facts::embedded()).unwrap();
+    let flash = audit(&list, &asked(&[("storage", "flash")]), UpstreamData::embedded()).unwrap();
     assert_eq!(severity(&flash, "cachenetmap-flash-wear"), Some(Severity::Error));
     assert!(!flash.depends_on.contains_key("storage"));
-    let disk = audit(&list, &asked(&[("storage", "disk")]), Facts::embedded()).unwrap();
+    let disk = audit(&list, &asked(&[("storage", "disk")]), UpstreamData::embedded()).unwrap();
     assert_eq!(severity(&disk, "cachenetmap-flash-wear"), None);
     let accepted =
         Asked { accepted: BTreeSet::from(["cachenetmap-flash-wear".to_owned()]), ..asked(&[("storage", "flash")]) };
-    let accepted = audit(&list, &accepted, Facts::embedded()).unwrap();
+    let accepted = audit(&list, &accepted, UpstreamData::embedded()).unwrap();
     assert_eq!(severity(&accepted, "cachenetmap-flash-wear"), Some(Severity::Note));
 }
 
@@ -119,7 +119,8 @@ fn what_does_not_compile_can_not_be_accepted() {
     let list = call(true, "syspolicy", "");
     let accepted = BTreeSet::from(["clientmetrics-syspolicy".to_owned()]);
     let audit =
-        audit(&list, &Asked { release: release("1.102.5"), accepted, ..Asked::default() }, Facts::embedded()).unwrap();
+        audit(&list, &Asked { release: release("1.102.5"), accepted, ..Asked::default() }, UpstreamData::embedded())
+            .unwrap();
     let finding = audit.findings.iter().find(|finding| finding.code.as_str() == "clientmetrics-syspolicy").unwrap();
     assert_eq!(finding.severity, Severity::Error);
     assert!(!finding.next.to_string().contains("--accept"));
@@ -133,7 +134,7 @@ fn only_what_compiles_is_judged_of_other_programs() {
         .findings
         .iter()
         .map(|finding| finding.code.as_str())
-        .filter(|code| Facts::embedded().hazard(code).is_some())
+        .filter(|code| UpstreamData::embedded().hazard(code).is_some())
         .collect();
     assert_eq!(hazards, ["clientmetrics-syspolicy"]);
     assert_eq!(found(&audit, "other-program").len(), 1);
@@ -188,8 +189,8 @@ fn a_name_that_add_does_not_know_is_taken_in_silence_and_remove_fails() {
 fn nothing_is_said_of_a_line_that_no_one_read() {
     let list = List::line("ts_omit_aws", "a line");
     let asked = Asked { release: release("1.88.4"), ..Asked::default() };
-    assert_eq!(audit(&list, &asked, Facts::embedded()), Err(UnknownLine(release("1.88.4"))));
-    let none = audit(&list, &Asked::default(), Facts::embedded()).unwrap();
+    assert_eq!(audit(&list, &asked, UpstreamData::embedded()), Err(UnknownLine(release("1.88.4"))));
+    let none = audit(&list, &Asked::default(), UpstreamData::embedded()).unwrap();
     assert!(!none.release_stated && found(&none, "release-assumed").len() == 1);
 }
 
@@ -209,7 +210,7 @@ proptest! {
 
     #[test]
     fn an_audit_of_a_closed_selection_finds_it_again(picks in prop::collection::vec(any::<Index>(), 0..30), line in 0_usize..8) {
-        let registry = Facts::embedded().registries().nth(line).unwrap();
+        let registry = UpstreamData::embedded().registries().nth(line).unwrap();
         let on = registry.releases.keys().next_back().unwrap().to_string();
         let names: Vec<FeatureName> = registry.features.keys().cloned().collect();
         let closed: BTreeSet<FeatureName> = picks.iter().flat_map(|pick| registry.requires(pick.get(&names))).collect();

@@ -1,19 +1,19 @@
 //! The questions that a change of the policy must answer. docs/reviewing.md has the long form of each.
 
 use super::{Change, Setting, TargetEffect};
-use crate::policy::Places;
+use crate::policy::SourceMap;
 use diagnostics::area::Review;
 use diagnostics::{Diagnostic, Label, NextStep};
 
 /// Creates a question about a path of the new policy.
-fn question(code: Review, places: &Places, path: &[&str], message: String, next: impl Into<NextStep>) -> Diagnostic {
+fn question(code: Review, places: &SourceMap, path: &[&str], message: String, next: impl Into<NextStep>) -> Diagnostic {
     // If the new text does not have the path, its section is the nearest position.
     let path = if places.has(path) { path } else { &path[..1] };
     Diagnostic::new(code.into(), message, next).at(Label::new(places.key(path), ""))
 }
 
 /// What a change must answer: warnings first, then in the order of their codes.
-pub(super) fn of(change: &Change, places: &Places) -> Vec<Diagnostic> {
+pub(super) fn of(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = decisions(change, places);
     for one in change.hazards_gained.iter().filter(|one| !one.accepted) {
         let message = format!("`{}` ({}): {}", one.hazard, one.effect, one.title);
@@ -35,7 +35,7 @@ pub(super) fn of(change: &Change, places: &Places) -> Vec<Diagnostic> {
     found
 }
 
-fn decisions(change: &Change, places: &Places) -> Vec<Diagnostic> {
+fn decisions(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for one in &change.decisions {
         let path = ["features", one.feature.as_str()];
@@ -59,7 +59,7 @@ fn decisions(change: &Change, places: &Places) -> Vec<Diagnostic> {
     found
 }
 
-fn of_setting(change: &Change, setting: &Setting, places: &Places) -> Option<Diagnostic> {
+fn of_setting(change: &Change, setting: &Setting, places: &SourceMap) -> Option<Diagnostic> {
     let path: Vec<&str> = setting.path.split('.').collect();
     let (from, to) = (setting.from.as_deref(), setting.to.as_deref());
     let moved = || format!("`{}`: {} → {}", setting.path, from.unwrap_or("not stated"), to.unwrap_or("not stated"));

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn compare(old: &str, new: &str) -> Change {
     let (old_reading, new_reading) = (read(old), read(new));
     let side = Side { text: old, reading: &old_reading };
-    Change::between(Some(side), Side { text: new, reading: &new_reading }, Facts::embedded())
+    Change::between(Some(side), Side { text: new, reading: &new_reading }, UpstreamData::embedded())
 }
 
 fn codes(change: &Change) -> Vec<&str> {
@@ -95,7 +95,7 @@ fn a_base_is_worth_what_it_is() {
     let text = clean_policy();
     let reading = read(&text);
     let new = Side { text: &text, reading: &reading };
-    let change = Change::between(None, new, Facts::embedded());
+    let change = Change::between(None, new, UpstreamData::embedded());
     assert_eq!((change.base, change.decisions.len()), (Base::Missing, 79));
     assert!(change.reaches_a_binary() && !codes(&change).contains(&"feature-gained"));
     assert_eq!(compare("features: [", &text).base, Base::Unreadable);

@@ -2,9 +2,9 @@
 
 use super::frontier::ways;
 use super::*;
-use crate::facts::Facts;
 use crate::policy::read;
 use crate::rules::tests::clean_policy;
+use crate::upstream_data::UpstreamData;
 
 fn name(text: &str) -> FeatureName {
     FeatureName::new(text).unwrap()
@@ -12,7 +12,7 @@ fn name(text: &str) -> FeatureName {
 
 fn basis(text: &str) -> Basis {
     let policy = read(text).policy.unwrap();
-    let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+    let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
     Basis::of(&policy, &Selection::of(&policy, registry), "amd64", 2, Some("4.2.2".to_owned())).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn costs() -> Costs {
     let mut costs = Costs {
         generated_by: "cargo xtask measure".to_owned(),
         basis: basis(&clean_policy()),
-        whole: Weight { raw: 14_000_000, packed: 3_700_000 },
+        whole: BinarySize { raw: 14_000_000, packed: 3_700_000 },
         memory: None,
         features: BTreeMap::new(),
     };
@@ -114,7 +114,7 @@ fn a_size_that_no_binary_has_is_refused() {
     let costs = Costs {
         generated_by: String::new(),
         basis: basis(&clean_policy()),
-        whole: Weight { raw: LARGEST, packed: 0 },
+        whole: BinarySize { raw: LARGEST, packed: 0 },
         memory: None,
         features: [(name("dns"), cost(1, &[]))].into(),
     };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::facts::Facts;
 use crate::policy::device::VOCABULARY;
+use crate::upstream_data::UpstreamData;
 
 fn name(text: &str) -> FeatureName {
     FeatureName::new(text).unwrap()
@@ -54,7 +54,7 @@ impl Case {
 
 #[test]
 fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
-    for hazard in Facts::embedded().hazards() {
+    for hazard in UpstreamData::embedded().hazards() {
         let release = hazard.record.releases[0].from;
         for way in hazard.record.when.ways() {
             let mut case = Case::of(&way);
@@ -74,7 +74,7 @@ fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
 
 #[test]
 fn every_hazard_s_features_exist_in_the_releases_it_names() {
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let newest = facts.registries().next_back().unwrap().line;
     for hazard in facts.hazards() {
         for range in &hazard.record.releases {
@@ -97,7 +97,7 @@ fn every_hazard_s_features_exist_in_the_releases_it_names() {
 
 #[test]
 fn every_hazard_is_well_formed() {
-    let facts = Facts::embedded();
+    let facts = UpstreamData::embedded();
     let ids: Vec<&str> = facts.hazards().map(|hazard| hazard.id.as_str()).collect();
     assert!(ids.is_sorted_by(|a, b| a < b) && ids.len() >= 60, "{ids:?}");
     for hazard in facts.hazards() {
@@ -132,7 +132,7 @@ fn every_hazard_is_well_formed() {
 
 #[test]
 fn no_proof_contradicts_its_hazard() {
-    for hazard in Facts::embedded().hazards() {
+    for hazard in UpstreamData::embedded().hazards() {
         if let Some(proof) = &hazard.proof {
             assert!(proof.contradictions().is_empty(), "{}: {:?}", hazard.id, proof.contradictions());
         }

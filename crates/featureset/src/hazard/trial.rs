@@ -128,23 +128,24 @@ pub fn gated_pairs<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Facts;
+    use crate::upstream_data::UpstreamData;
 
     fn registry() -> &'static Registry {
-        Facts::embedded().registry("1.102.5".parse().unwrap()).unwrap()
+        UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap()
     }
 
     #[test]
     fn the_trial_of_a_hazard_is_closed_and_its_remedy_clears_it() {
-        let hazard = Facts::embedded().hazard("serve-acme").unwrap();
+        let hazard = UpstreamData::embedded().hazard("serve-acme").unwrap();
         let trial = of(hazard, registry()).unwrap();
         let names = |set: &BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!((names(&trial.offending), names(&trial.remedied)), (vec!["acme".to_owned()], vec![]));
         assert_eq!(trial.goos, "linux");
-        let windows = of(Facts::embedded().hazard("clientmetrics-desktop_sessions").unwrap(), registry()).unwrap();
+        let windows =
+            of(UpstreamData::embedded().hazard("clientmetrics-desktop_sessions").unwrap(), registry()).unwrap();
         assert_eq!(windows.goos, "windows");
-        let old = Facts::embedded().registry("1.96.5".parse().unwrap()).unwrap();
-        assert_eq!(of(Facts::embedded().hazard("ipnbus-up").unwrap(), old), None, "1.96 has no ipnbus to omit");
+        let old = UpstreamData::embedded().registry("1.96.5".parse().unwrap()).unwrap();
+        assert_eq!(of(UpstreamData::embedded().hazard("ipnbus-up").unwrap(), old), None, "1.96 has no ipnbus to omit");
     }
 
     proptest::proptest! {
@@ -154,7 +155,7 @@ mod tests {
             let names: Vec<&FeatureName> = registry().features.keys().collect();
             let kept: BTreeSet<FeatureName> =
                 picked.iter().flat_map(|index| registry().requires(names[index % names.len()])).collect();
-            let hazards: Vec<_> = Facts::embedded().hazards().collect();
+            let hazards: Vec<_> = UpstreamData::embedded().hazards().collect();
             let hazard = hazards[which % hazards.len()];
             let Some(trial) = beside(hazard, registry(), &kept) else { return Ok(()) };
             for selection in [&trial.offending, &trial.remedied] {
@@ -168,7 +169,7 @@ mod tests {
     fn beside_a_selection_the_hazard_is_brought_about_or_remedied() {
         let of = |id: &str, kept: &[&str]| {
             let kept = kept.iter().map(|name| FeatureName::new(name).unwrap()).collect();
-            let trial = beside(Facts::embedded().hazard(id).unwrap(), registry(), &kept).unwrap();
+            let trial = beside(UpstreamData::embedded().hazard(id).unwrap(), registry(), &kept).unwrap();
             [trial.offending, trial.remedied]
                 .map(|set| set.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };

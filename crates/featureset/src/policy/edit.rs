@@ -2,8 +2,8 @@
 
 use diagnostics::Span;
 
-use super::document::read;
-use super::places::Places;
+use super::parse::read;
+use super::source_map::SourceMap;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 
@@ -19,7 +19,7 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(crate) fn of(text: &'a str, places: &Places) -> Option<Self> {
+    pub(crate) fn of(text: &'a str, places: &SourceMap) -> Option<Self> {
         let keys = places.children("features").into_iter().map(|name| {
             let start = places.key(&["features", &name]).start;
             (name, start)

@@ -1,8 +1,8 @@
 //! The input of a rule.
 
-use crate::facts::{Facts, Known};
-use crate::policy::{Places, Policy};
+use crate::policy::{Policy, SourceMap};
 use crate::registry::Registry;
+use crate::upstream_data::{RegistryMatch, UpstreamData};
 
 /// The input of a rule.
 pub struct Subject<'a> {
@@ -11,17 +11,17 @@ pub struct Subject<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// The spans of its keys and values.
-    pub places: &'a Places,
+    pub places: &'a SourceMap,
     /// The knowledge about upstream.
-    pub facts: &'a Facts,
+    pub facts: &'a UpstreamData,
 }
 
 impl<'a> Subject<'a> {
     /// Returns the registry of the pinned release, or of its line.
     pub(super) fn registry(&self) -> Option<&'a Registry> {
         match self.facts.known(self.policy.tailscale?) {
-            Known::Release(registry) | Known::Line(registry) => Some(registry),
-            Known::No => None,
+            RegistryMatch::Release(registry) | RegistryMatch::Line(registry) => Some(registry),
+            RegistryMatch::No => None,
         }
     }
 }

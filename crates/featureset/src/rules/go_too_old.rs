@@ -1,12 +1,14 @@
 //! `go-too-old`: the pinned Go cannot build the pinned release.
 
 use super::context::Subject;
-use crate::facts::Known;
+use crate::upstream_data::RegistryMatch;
 use diagnostics::{Code, Diagnostic, Edit, Label};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let (Some(release), Some(go)) = (subject.policy.tailscale, subject.policy.go) else { return Vec::new() };
-    let (Known::Release(registry) | Known::Line(registry)) = subject.facts.known(release) else { return Vec::new() };
+    let (RegistryMatch::Release(registry) | RegistryMatch::Line(registry)) = subject.facts.known(release) else {
+        return Vec::new();
+    };
     // A patch that is not in the registry requires at least the Go version of the patch before it.
     let Some((_, requirement)) = registry.releases.range(..=release).next_back() else { return Vec::new() };
     let needed = requirement.go;

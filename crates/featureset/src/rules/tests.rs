@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use diagnostics::{Severity, area};
 
 use super::*;
-use crate::facts::Facts;
 use crate::policy::read;
+use crate::upstream_data::UpstreamData;
 
 #[path = "../../../../tests/it/common/pins.rs"]
 mod pins;
@@ -17,7 +17,7 @@ const KEPT: &[&str] = &["bakedroots", "cli", "dns", "ipnbus", "netstack", "osrou
 
 /// A policy without findings, each decision for a reason of its own.
 pub(crate) fn clean_policy() -> String {
-    let registry = Facts::embedded().registry(RELEASE.parse().unwrap()).unwrap();
+    let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
     let mut text = format!("tailscale: {RELEASE}\ngo: {GO}\n");
     text += "device:\n  profile: routeros-container\n  storage: flash\nbuild:\n  inlining: none\n  symbols: all\n\
              targets:\n  amd64: { platform: linux/amd64, budget: 9 MB }\naccepted:\n";
@@ -111,7 +111,7 @@ fn codes(text: &str) -> BTreeSet<String> {
 }
 
 fn shown(text: &str) -> Vec<Diagnostic> {
-    let findings = judge(text, &read(text), Facts::embedded());
+    let findings = judge(text, &read(text), UpstreamData::embedded());
     findings.into_iter().filter(|finding| finding.severity != Severity::Note).collect()
 }
 
@@ -133,7 +133,7 @@ fn every_code_is_triggered_by_its_example() {
 #[test]
 fn every_finding_has_a_span_a_reason_and_a_next_step() {
     for (code, text) in examples() {
-        for finding in judge(&text, &read(&text), Facts::embedded()) {
+        for finding in judge(&text, &read(&text), UpstreamData::embedded()) {
             let unreadable = [Code::MalformedYaml, Code::UnsupportedYaml].contains(&finding.code);
             assert!(!finding.why.is_empty(), "{code}: {finding:?}");
             assert!(!finding.next.is_empty() || unreadable, "{code}: {finding:?}");
@@ -167,7 +167,7 @@ fn only_what_decides_the_tags_holds_them_back() {
         assert!(clean.contains(from), "{from}");
         let text = clean.replacen(from, to, 1);
         let reading = read(&text);
-        let findings = judge(&text, &reading, Facts::embedded());
+        let findings = judge(&text, &reading, UpstreamData::embedded());
         findings.iter().any(|finding| holds_back_tags(finding, &reading.places, whole))
     };
     for (from, to) in [
@@ -193,7 +193,7 @@ fn a_section_that_is_no_mapping_is_one_finding() {
     let (head, _) = text.split_once("features:\n").unwrap();
     assert_eq!(codes(&format!("{head}features: [dns, ssh]\n")).into_iter().collect::<Vec<_>>(), ["wrong-type"]);
     assert!(codes(&format!("{head}features: {{}}\n")).contains("undecided-feature"));
-    assert!(codes("").contains("missing-key") && judge("", &read(""), Facts::embedded()).len() == 4);
+    assert!(codes("").contains("missing-key") && judge("", &read(""), UpstreamData::embedded()).len() == 4);
 }
 
 #[test]

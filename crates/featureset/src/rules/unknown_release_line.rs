@@ -3,11 +3,11 @@
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 use super::context::Subject;
-use crate::facts::Known;
+use crate::upstream_data::RegistryMatch;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(release) = subject.policy.tailscale else { return Vec::new() };
-    if !matches!(subject.facts.known(release), Known::No) {
+    if !matches!(subject.facts.known(release), RegistryMatch::No) {
         return Vec::new();
     }
     let lines: Vec<String> = subject.facts.registries().map(|registry| registry.line.to_string()).collect();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic};
 use featureset::audit::{File, Recipe};
-use featureset::facts::Facts;
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 
 use super::source::{Opened, Source, nothing};
 use crate::artifact;
@@ -37,7 +37,7 @@ const MARKS: [&str; 5] = ["ts_omit_", "ts_include_cli", "featuretags", "build_di
 ///
 /// # Errors
 /// A [`Diagnostic`] if one can't be read, or if none has a list.
-pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, facts: &Facts) -> Result<Opened> {
+pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, facts: &UpstreamData) -> Result<Opened> {
     let mut found = Vec::new();
     let (mut sources, mut not_judged) = (Vec::new(), Vec::new());
     for path in paths {
@@ -79,7 +79,7 @@ pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, f
 }
 
 /// Sets the release of lists that state none, if the other files of the project state exactly one.
-fn join_releases(sources: &mut [Source], read: &[(&PathBuf, &File, Arc<Recipe>)], facts: &Facts) {
+fn join_releases(sources: &mut [Source], read: &[(&PathBuf, &File, Arc<Recipe>)], facts: &UpstreamData) {
     let lists = sources.iter().flat_map(|source| &source.lists);
     let mut stated: BTreeSet<Release> = lists.filter_map(|list| Some(list.release?.0)).collect();
     if stated.is_empty() {

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label};
 use featureset::audit::{List, Program, Recipe};
-use featureset::facts::Facts;
 use featureset::release::Release;
+use featureset::upstream_data::UpstreamData;
 use gobinary::tailscale::{Role, Source as Told};
 
 use super::project;
@@ -42,7 +42,7 @@ impl Source {
     ///
     /// # Errors
     /// A [`Diagnostic`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, cache: &Cache, facts: &Facts) -> Result<Opened> {
+    pub fn open(what: &What, cache: &Cache, facts: &UpstreamData) -> Result<Opened> {
         match (what.files.as_slice(), &what.tags) {
             ([], tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
             ([path], _) if !path.is_dir() => Self::of_file(path, cache, what.release, facts),
@@ -54,7 +54,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn older(text: &str, cache: &Cache, facts: &Facts) -> Result<Opened> {
+    pub fn older(text: &str, cache: &Cache, facts: &UpstreamData) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
         if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache, None, facts) }
@@ -66,7 +66,12 @@ impl Source {
         Opened { sources: vec![source], not_judged: Vec::new() }
     }
 
-    pub(super) fn of_file(path: &Path, cache: &Cache, release: Option<Release>, facts: &Facts) -> Result<Opened> {
+    pub(super) fn of_file(
+        path: &Path,
+        cache: &Cache,
+        release: Option<Release>,
+        facts: &UpstreamData,
+    ) -> Result<Opened> {
         let name = path.to_string_lossy().into_owned();
         if !artifact::is_text(path)? {
             let opened = artifact::open(path, cache)?;

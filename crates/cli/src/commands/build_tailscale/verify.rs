@@ -62,14 +62,14 @@ fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::facts::Facts;
     use featureset::policy::read;
     use featureset::selection::Selection;
+    use featureset::upstream_data::UpstreamData;
 
     fn recipe() -> Recipe {
         let text = "tailscale: 1.102.5\ngo: 1.26.8\nbuild: { inlining: none }\ntargets: { a: { platform: linux/arm/v5 } }\nfeatures: { cli: { keep: x } }";
         let policy = read(text).policy.unwrap();
-        let registry = Facts::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         Recipe::of(&policy, &Selection::of(&policy, registry), "a", None).unwrap()
     }
 

@@ -86,11 +86,11 @@ fn established(hazard: &Hazard) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::facts::Facts;
+    use featureset::upstream_data::UpstreamData;
 
     #[test]
     fn a_hazard_told_to_a_person() {
-        let hazard = Facts::embedded().hazard("unixsocketidentity-cli").unwrap();
+        let hazard = UpstreamData::embedded().hazard("unixsocketidentity-cli").unwrap();
         let text = anstream::adapter::strip_str(&describe(hazard, "does not apply to this policy", None)).to_string();
         insta::assert_snapshot!(text);
     }

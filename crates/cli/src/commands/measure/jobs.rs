@@ -166,7 +166,7 @@ impl Sweep<'_> {
         let (with, without) = if self.selection.kept.contains(name) { (whole, &flipped) } else { (&flipped, whole) };
         let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
         Ok(Cost::Measured {
-            along: self.selection.flipping(name),
+            along: self.selection.forced_by_inverting(name),
             raw: less(with.weight.raw, without.weight.raw),
             packed: less(with.weight.packed, without.weight.packed),
             memory: with.memory.zip(without.memory).map(|(with, without)| with.less(without)),
@@ -193,7 +193,7 @@ impl Sweep<'_> {
     fn hazard(&self, name: &FeatureName) -> Option<String> {
         let mut reading = self.project.reading.clone();
         let policy = reading.policy.as_mut()?;
-        let moved = self.selection.flipping(name).into_iter().chain([name.clone()]);
+        let moved = self.selection.forced_by_inverting(name).into_iter().chain([name.clone()]);
         for moved in moved {
             let verdict = if policy.keeps(&moved) { Verdict::Omit } else { Verdict::Keep };
             policy.suppose(moved, verdict);

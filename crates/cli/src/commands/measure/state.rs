@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use featureset::cost::{Basis, Cost, Costs, Memory, Weight};
+use featureset::cost::{Basis, BinarySize, Cost, Costs, Memory};
 use featureset::name::FeatureName;
 
 use crate::commands::build_tailscale::Made;
@@ -32,7 +32,7 @@ const WHOLE: &str = ".whole";
 /// A binary and its contents.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Whole {
-    pub(super) weight: Weight,
+    pub(super) weight: BinarySize,
     /// The reason for a missing memory measurement, which is reported once and not saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) memory: Option<Memory>,
@@ -42,7 +42,7 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) fn new(made: &Made, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
-        let weight = Weight { raw: made.raw, packed: made.packed };
+        let weight = BinarySize { raw: made.raw, packed: made.packed };
         Self { weight, memory, packages, modules: made.modules.iter().cloned().collect() }
     }
 }
@@ -134,7 +134,7 @@ mod tests {
 
     fn whole() -> Whole {
         let (packages, modules) = Default::default();
-        Whole { weight: Weight { raw: 9, packed: 3 }, memory: None, packages, modules }
+        Whole { weight: BinarySize { raw: 9, packed: 3 }, memory: None, packages, modules }
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub fn find(name: &str) -> Option<&'static Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::facts::Facts;
     use featureset::name::FeatureName;
+    use featureset::upstream_data::UpstreamData;
 
     #[test]
     fn table_is_sorted_and_every_check_has_a_claim_and_a_file() {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_feature_of_a_check_is_known() {
-        let facts = Facts::embedded();
+        let facts = UpstreamData::embedded();
         for check in CHECKS {
             let named = check.proves.iter().map(|claim| &claim.feature).chain(check.needs);
             for feature in named {

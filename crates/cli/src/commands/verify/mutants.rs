@@ -46,7 +46,7 @@ pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Sh
 fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
     let name = FeatureName::new(claim.feature).context("a check names a feature")?;
     let selection = Selection::of(env.pinned.policy, env.pinned.registry);
-    let along = selection.flipping(&name).iter().map(ToString::to_string).collect();
+    let along = selection.forced_by_inverting(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
     let what = format!("{}: {with}", check.name);

@@ -131,8 +131,8 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::facts::Facts;
     use featureset::hazard::Effect;
+    use featureset::upstream_data::UpstreamData;
     use std::collections::BTreeSet;
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let named =
             SCENARIOS.iter().map(|scenario| scenario.hazard).chain(WITHOUT_SCENARIO.iter().map(|(hazard, _)| *hazard));
         let named: Vec<&str> = named.collect();
-        let runs = Facts::embedded().hazards().filter(|hazard| hazard.record.effect != Effect::DoesNotCompile);
+        let runs = UpstreamData::embedded().hazards().filter(|hazard| hazard.record.effect != Effect::DoesNotCompile);
         let runs: BTreeSet<&str> = runs.map(|hazard| hazard.id.as_str()).collect();
         assert_eq!(named.iter().copied().collect::<BTreeSet<_>>(), runs);
         assert_eq!(named.len(), runs.len(), "a hazard is in both tables");
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_scenario_names_a_hazard_of_its_release_and_a_symptom() {
-        let facts = Facts::embedded();
+        let facts = UpstreamData::embedded();
         for scenario in SCENARIOS {
             let hazard = facts.hazard(scenario.hazard).unwrap();
             let release = scenario.release.unwrap_or("1.102.5").parse().unwrap();

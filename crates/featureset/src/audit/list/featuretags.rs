@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use tagscan::{Featuretags, Word};
 
-use crate::facts::Facts;
 use crate::name::{CLI, FeatureName, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 /// The tags that a call prints on a release; `None` if it fails.
@@ -34,7 +34,7 @@ pub(super) fn kept(call: &Featuretags, registry: &Registry) -> BTreeSet<FeatureN
 }
 
 /// Adds the findings of a call.
-pub(super) fn findings(call: &Featuretags, registry: &Registry, facts: &Facts, findings: &mut Vec<Diagnostic>) {
+pub(super) fn findings(call: &Featuretags, registry: &Registry, facts: &UpstreamData, findings: &mut Vec<Diagnostic>) {
     for word in &call.ignored {
         let message = format!("`{}` is not looked at", word.text);
         let next = "Give each flag once, its names between commas, and nothing else.".to_owned();
@@ -77,7 +77,7 @@ fn refusal<'a>(call: &'a Featuretags, registry: &Registry) -> Option<Refusal<'a>
 }
 
 impl Refusal<'_> {
-    fn finding(&self, call: &Featuretags, registry: &Registry, facts: &Facts) -> Diagnostic {
+    fn finding(&self, call: &Featuretags, registry: &Registry, facts: &UpstreamData) -> Diagnostic {
         let (word, message, label, next) = match self {
             Self::Flag(word) => (
                 word,
@@ -122,7 +122,7 @@ fn needless_add(call: &Featuretags, kept: &BTreeSet<FeatureName>) -> Option<Diag
 }
 
 /// A name of `--add` that the program takes in silence and that keeps nothing.
-fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Diagnostic> {
+fn silent(word: &Word, registry: &Registry, facts: &UpstreamData) -> Option<Diagnostic> {
     let known = FeatureName::new(&word.text).is_ok_and(|name| registry.features.contains_key(&name));
     if known || word.text.is_empty() {
         return None;
@@ -139,7 +139,7 @@ fn silent(word: &Word, registry: &Registry, facts: &Facts) -> Option<Diagnostic>
 }
 
 /// What to do about a name that the release does not have.
-fn instead(name: &str, registry: &Registry, facts: &Facts) -> NextStep {
+fn instead(name: &str, registry: &Registry, facts: &UpstreamData) -> NextStep {
     let bare = name.strip_prefix(OMIT_PREFIX).unwrap_or(name);
     if bare != name && registry.features.contains_key(bare) {
         return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.").into();

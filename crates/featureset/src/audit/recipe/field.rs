@@ -1,7 +1,7 @@
 //! Recipes in the manner of those that people publish: one test for each kind that is easy to misread, in several spellings.
 
 use super::super::{Asked, Audit, Program, Recipe, audit};
-use crate::facts::Facts;
+use crate::upstream_data::UpstreamData;
 use diagnostics::Severity;
 
 fn audits(name: &str, text: &str, release: Option<&str>) -> Vec<Audit> {
@@ -9,9 +9,9 @@ fn audits(name: &str, text: &str, release: Option<&str>) -> Vec<Audit> {
     let asked = Asked { release, ..Asked::default() };
     let recipe = Recipe::new(name, text, Default::default());
     recipe
-        .lists(release, Facts::embedded())
+        .lists(release, UpstreamData::embedded())
         .iter()
-        .map(|list| audit(list, &asked, Facts::embedded()).unwrap())
+        .map(|list| audit(list, &asked, UpstreamData::embedded()).unwrap())
         .collect()
 }
 
@@ -134,7 +134,7 @@ fn audit_other_program_is_judged_by_tags_and_dependencies_only() {
         assert_eq!((found.len(), found[0].program), (1, Program::Library), "{text}");
         assert_eq!(found[0].release.to_string(), "1.100.0");
         let hazards =
-            found[0].findings.iter().filter(|finding| Facts::embedded().hazard(finding.code.as_str()).is_some());
+            found[0].findings.iter().filter(|finding| UpstreamData::embedded().hazard(finding.code.as_str()).is_some());
         assert_eq!(hazards.count(), 0, "{found:#?}");
     }
     let data = "{\"tags\": [\"with_tailscale\", \"with_gvisor\", \"ts_omit_aws\"]}";
@@ -245,7 +245,7 @@ fn audit_facts_of_the_text_decide_about_hazards() {
         let audit = only("a.sh", &text);
         assert!(severity(&audit, "other-system").is_some(), "{audit:#?}");
         assert!(
-            audit.findings.iter().all(|finding| Facts::embedded().hazard(finding.code.as_str()).is_none()),
+            audit.findings.iter().all(|finding| UpstreamData::embedded().hazard(finding.code.as_str()).is_none()),
             "{audit:#?}"
         );
     }
@@ -296,7 +296,7 @@ fn audit_yocto_pairs_are_chosen_by_packageconfig() {
 fn audit_lists_without_reasons_warn_of_silence_and_of_what_no_one_stated() {
     let judged = |line: &str| {
         let asked = Asked { release: "1.102.4".parse().ok(), ..Asked::default() };
-        audit(&crate::audit::List::line(line, "a line"), &asked, Facts::embedded()).unwrap()
+        audit(&crate::audit::List::line(line, "a line"), &asked, UpstreamData::embedded()).unwrap()
     };
     assert_eq!(severity(&judged("ts_include_cli,ts_omit_relayserver"), "relayserver-silent"), Some(Severity::Warning));
     let bird = judged("ts_include_cli,ts_omit_bird");

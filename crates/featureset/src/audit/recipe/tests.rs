@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use super::super::{Asked, Audit, List, Program, Recipe, audit};
-use crate::facts::Facts;
 use crate::limits::RELEASES;
 use crate::limits::{TAGS, TAGS_OF_TEXT};
+use crate::upstream_data::UpstreamData;
 use proptest::prelude::*;
 
 /// The lists of a text.
 fn read(name: &str, text: &str) -> Vec<List> {
     let recipe: Arc<Recipe> = Recipe::new(name, text, Default::default());
-    recipe.lists("1.102.5".parse().ok(), Facts::embedded())
+    recipe.lists("1.102.5".parse().ok(), UpstreamData::embedded())
 }
 
 /// The lists of a text, audited on a release.
 fn audits(name: &str, text: &str) -> Vec<Audit> {
     let asked = Asked { release: "1.102.5".parse().ok(), ..Asked::default() };
-    read(name, text).iter().map(|list| audit(list, &asked, Facts::embedded()).unwrap()).collect()
+    read(name, text).iter().map(|list| audit(list, &asked, UpstreamData::embedded()).unwrap()).collect()
 }
 
 /// The tags of each list, or what is kept where that is shorter to say.
@@ -412,7 +412,7 @@ fn what_is_judged_of_a_text_is_bounded() {
 
 /// Whether a text is not read to its end.
 fn stops(name: &str, text: &str) -> bool {
-    Recipe::new(name, text, Default::default()).stopped(Facts::embedded()).is_some()
+    Recipe::new(name, text, Default::default()).stopped(UpstreamData::embedded()).is_some()
 }
 
 #[test]
@@ -438,7 +438,7 @@ proptest! {
         let text: String = parts.concat();
         for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json"] {
             for list in read(name, &text) {
-                // Places are in the text, at the edges of characters.
+                // SourceMap are in the text, at the edges of characters.
                 prop_assert!(text.get(list.place.start..list.place.end).is_some(), "{name}: {text:?} {list:?}");
             }
             audits(name, &text);

@@ -17,14 +17,14 @@ static PROOFS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/proofs");
 
 /// Everything that is known of upstream.
 #[derive(Debug, Clone, Default)]
-pub struct Facts {
+pub struct UpstreamData {
     lines: BTreeMap<ReleaseLine, Registry>,
     hazards: BTreeMap<String, Hazard>,
 }
 
 /// How well a release is known.
 #[derive(Debug, Clone, Copy)]
-pub enum Known<'a> {
+pub enum RegistryMatch<'a> {
     /// Its registry was read.
     Release(&'a Registry),
     /// Other releases of its line were read, and a line's registry has never changed between patches.
@@ -33,13 +33,13 @@ pub enum Known<'a> {
     No,
 }
 
-impl Facts {
+impl UpstreamData {
     /// The facts that the program carries, read once.
     ///
     /// The files are generated and a test reads every one of them; one that can't be read is left out here.
     #[must_use]
     pub fn embedded() -> &'static Self {
-        static FACTS: OnceLock<Facts> = OnceLock::new();
+        static FACTS: OnceLock<UpstreamData> = OnceLock::new();
         FACTS.get_or_init(|| {
             let texts = REGISTRIES.files().filter_map(|file| file.contents_utf8());
             let registries = texts.filter_map(|text| Registry::from_json(text).ok());
@@ -93,11 +93,11 @@ impl Facts {
 
     /// The registry that holds for a release, and how well it is known.
     #[must_use]
-    pub fn known(&self, release: Release) -> Known<'_> {
+    pub fn known(&self, release: Release) -> RegistryMatch<'_> {
         match self.lines.get(&release.line()) {
-            Some(registry) if registry.releases.contains_key(&release) => Known::Release(registry),
-            Some(registry) => Known::Line(registry),
-            None => Known::No,
+            Some(registry) if registry.releases.contains_key(&release) => RegistryMatch::Release(registry),
+            Some(registry) => RegistryMatch::Line(registry),
+            None => RegistryMatch::No,
         }
     }
 
@@ -142,29 +142,29 @@ mod tests {
             assert_eq!(file.path().to_str().unwrap(), format!("{}.json", registry.line));
             assert_eq!(registry.to_json().unwrap(), file.contents_utf8().unwrap(), "written by the registry command");
         }
-        assert_eq!(Facts::embedded().registries().count(), REGISTRIES.files().count());
+        assert_eq!(UpstreamData::embedded().registries().count(), REGISTRIES.files().count());
         for file in HAZARDS.files() {
             let text = file.contents_utf8().unwrap();
             serde_yaml::from_str::<Record>(text).unwrap_or_else(|error| panic!("{}: {error}", file.path().display()));
         }
-        assert_eq!(Facts::embedded().hazards().count(), HAZARDS.files().count());
+        assert_eq!(UpstreamData::embedded().hazards().count(), HAZARDS.files().count());
         for file in PROOFS.files().filter(|file| file.path().extension().is_some_and(|end| end == "json")) {
             Proof::from_json(file.contents_utf8().unwrap()).unwrap();
             let id = file.path().file_stem().unwrap().to_str().unwrap();
-            assert!(Facts::embedded().hazard(id).is_some(), "a proof of no hazard: {id}");
+            assert!(UpstreamData::embedded().hazard(id).is_some(), "a proof of no hazard: {id}");
         }
     }
 
     #[test]
     fn registries_of_the_user_s_own_add_releases_and_lines() {
-        let facts = Facts::embedded();
+        let facts = UpstreamData::embedded();
         let release = |text: &str| text.parse::<Release>().unwrap();
         let mut own = facts.registry(release("1.102.5")).unwrap().clone();
         let requirement = own.releases[&release("1.102.5")];
         own.releases = BTreeMap::from([(release("1.102.99"), requirement)]);
         let overlaid = facts.overlaid([own.clone()]).unwrap();
         for known in ["1.102.5", "1.102.99"] {
-            assert!(matches!(overlaid.known(release(known)), Known::Release(_)), "{known}");
+            assert!(matches!(overlaid.known(release(known)), RegistryMatch::Release(_)), "{known}");
         }
         assert_eq!(overlaid.hazards().count(), facts.hazards().count());
         let next = Registry { line: "1.400".parse().unwrap(), ..own.clone() };
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_lines_have_the_features_that_upstream_added_and_removed() {
-        let counts: Vec<(String, usize)> = Facts::embedded()
+        let counts: Vec<(String, usize)> = UpstreamData::embedded()
             .registries()
             .map(|registry| (registry.line.to_string(), registry.features.len()))
             .collect();
@@ -183,7 +183,7 @@ mod tests {
             [("1.90", 66), ("1.92", 67), ("1.94", 68), ("1.96", 72), ("1.98", 73), ("1.100", 75), ("1.102", 79)];
         assert_eq!(&counts[..7], expected.map(|(line, count)| (line.to_owned(), count)));
         let name = |text| FeatureName::new(text).unwrap();
-        let facts = Facts::embedded();
+        let facts = UpstreamData::embedded();
         assert_eq!(facts.removed_in(&name("lazywg")).unwrap().to_string(), "1.98");
         assert_eq!(facts.removed_in(&name("dns")), None);
         assert_eq!(facts.span(&name("cachenetmap")).unwrap().0.to_string(), "1.92");

@@ -6,11 +6,11 @@ use diagnostics::Span;
 
 /// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct SourceMap {
     entries: HashMap<String, (Span, Span)>,
 }
 
-impl Places {
+impl SourceMap {
     fn path<S: AsRef<str>>(path: &[S]) -> String {
         path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\u{1f}")
     }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use spanned_yaml::{Key, Node, Plain, Value};
 
+use super::decode::{Reader, list};
 use super::device::{Device, PROFILES, Profile, VOCABULARY};
-use super::places::Places;
-use super::reader::{Reader, list};
+use super::source_map::SourceMap;
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::limits::{EXTRA_TAGS, TARGETS};
 use crate::name::FeatureName;
@@ -24,19 +24,19 @@ const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
 
 /// What reading a text gives.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct ParsedPolicy {
     /// The policy as far as it could be read; nothing if the text is not YAML.
     pub policy: Option<Policy>,
     /// Where each key and value stands.
-    pub places: Places,
+    pub places: SourceMap,
     /// What did not fit, in the order of the text.
     pub findings: Vec<Diagnostic>,
 }
 
 /// Reads a policy from the text of a featureset.yaml.
 #[must_use]
-pub fn read(text: &str) -> Reading {
-    let mut reader = Reader { places: Places::default(), findings: Vec::new(), path: Vec::new() };
+pub fn read(text: &str) -> ParsedPolicy {
+    let mut reader = Reader { places: SourceMap::default(), findings: Vec::new(), path: Vec::new() };
     let policy = match spanned_yaml::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
         // Nothing but comments: everything is missing.
@@ -54,7 +54,7 @@ pub fn read(text: &str) -> Reading {
         }
     };
     reader.findings.sort_by_key(|finding| finding.span());
-    Reading { policy, places: reader.places, findings: reader.findings }
+    ParsedPolicy { policy, places: reader.places, findings: reader.findings }
 }
 
 impl Reader {

@@ -1,7 +1,7 @@
 //! The pin moved to another release by splicing the text: two values change, and not a byte beside them.
 
 use super::Policy;
-use super::document::read;
+use super::parse::read;
 use crate::release::{GoVersion, Release};
 
 /// Why the pin can't be moved in a text: what is in the way, in one sentence.

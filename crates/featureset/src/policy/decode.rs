@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use super::places::Places;
+use super::source_map::SourceMap;
 use crate::limits::SUGGESTIONS;
 use crate::name::nearest;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
@@ -12,7 +12,7 @@ use spanned_yaml::{Key, Node, Plain, Value};
 
 /// A policy under reading.
 pub(super) struct Reader {
-    pub(super) places: Places,
+    pub(super) places: SourceMap,
     pub(super) findings: Vec<Diagnostic>,
     /// The keys from the top to where reading is.
     pub(super) path: Vec<String>,
