@@ -57,7 +57,9 @@ impl Cli {
             Command::Import(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
+            Command::Explore(_)
+            | Command::Execpack(_)
+            | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
         }
     }
 }
@@ -87,6 +89,8 @@ pub enum Command {
     List(Formatted<List>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
+    /// Write a page for the browser on which to look at the policy and try decisions
+    Explore(Explore),
     /// Build, verify and pack the binaries of the policy's targets
     BuildTailscale(Formatted<BuildTailscale>),
     /// Make images for RouterOS, lint an archive, or print installation commands
@@ -196,6 +200,17 @@ pub enum DecisionFilter {
 pub struct Explain {
     /// The feature, such as `cachenetmap`, or the id of a hazard.
     pub name: String,
+}
+
+/// Flags of `explore`.
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// The page to write; `-` is stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// A revision to compare with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
 /// Flags of `build-tailscale`.

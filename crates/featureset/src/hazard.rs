@@ -9,6 +9,7 @@ pub mod trial;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use diagnostics::Severity;
 use serde::{Deserialize, Serialize};
 
 pub use condition::{Answer, Atom, Circumstances, Condition};
@@ -291,6 +292,16 @@ impl Hazard {
     pub fn is_note(&self) -> bool {
         let mild = matches!(self.record.effect, Effect::Silent | Effect::Size | Effect::NoEffect);
         mild && self.record.when.rests_on_one_omission()
+    }
+
+    /// Returns the severity of its finding: whether it certainly applies, or depends on a fact that is not stated.
+    #[must_use]
+    pub fn severity(&self, certain: bool) -> Severity {
+        match (certain, self.is_note()) {
+            (_, true) => Severity::Note,
+            (false, false) => Severity::Warning,
+            (true, false) => Severity::Error,
+        }
     }
 
     /// The ranges in words.

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use super::context::Subject;
 use crate::hazard::{Answer, Atom, Circumstances, Hazard};
 use crate::name::FeatureName;
+use crate::platform::OS;
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
 use crate::selection::Selection;
-use diagnostics::{Code, Diagnostic, Edit, Label, Location, Severity, Span};
+use diagnostics::{Code, Diagnostic, Edit, Label, Location, Span};
 
 /// A hazard that applies to a policy, or may apply.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> 
                 kept: &selection.kept,
                 omitted: &omitted,
                 device: &policy.device.facts,
-                os: "linux",
+                os: OS,
                 goarch: target.platform.goarch,
             };
             match hazard.applies(&circumstances) {
@@ -80,11 +81,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
     let hazard = one.hazard;
-    let severity = match (one.targets.is_empty(), hazard.is_note()) {
-        (_, true) => Severity::Note,
-        (true, false) => Severity::Warning,
-        (false, false) => Severity::Error,
-    };
     let mut labels = labels(subject, hazard);
     let place = if labels.is_empty() {
         Label::new(subject.places.key(&["features"]), "these decisions")
@@ -93,7 +89,7 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
     };
     Diagnostic {
         code: Code::Hazard(hazard.id.clone()),
-        severity,
+        severity: hazard.severity(!one.targets.is_empty()),
         message: message(subject, one),
         location: Location::Text(place),
         related: labels,

@@ -1,0 +1,184 @@
+// The evaluator: closure of dependencies, conditions of hazards, tags and estimated size.
+//
+// It interprets data that crates/featureset/src/explore.rs exports, and knows no feature and no hazard
+// itself. tests/it/explore compares it with the core on random selections.
+
+/** Compares two releases such as 1.98.10 and 1.100.0 by their numbers. */
+export function compareReleases(a, b) {
+  const [left, right] = [a, b].map((text) => text.split(".").map(Number));
+  for (let index = 0; index < Math.max(left.length, right.length); index++) {
+    const difference = (left[index] ?? 0) - (right[index] ?? 0);
+    if (difference) return difference;
+  }
+  return 0;
+}
+
+/** The data of one release line, found by a release; undefined if the line is unknown. */
+export function lineOf(data, release) {
+  const line = release?.split(".").slice(0, 2).join(".");
+  return data.lines.find((known) => known.line === line);
+}
+
+/** Every feature that `name` needs, directly or not, itself included. */
+export function requires(line, name) {
+  const found = new Set();
+  const open = [name];
+  while (open.length) {
+    const next = open.pop();
+    if (found.has(next)) continue;
+    found.add(next);
+    open.push(...(line.features[next]?.needs ?? []));
+  }
+  return found;
+}
+
+/** Every feature that needs `name`, directly or not, itself included. */
+export function requiredBy(line, name) {
+  const users = Object.keys(line.features).filter((other) => requires(line, other).has(name));
+  return new Set(users);
+}
+
+/** A set of features with everything that they need. */
+export function closure(line, names) {
+  const closed = new Set();
+  for (const name of names) for (const need of requires(line, name)) closed.add(need);
+  return closed;
+}
+
+// Answers: true, false, or the set of facts on which the answer depends.
+const join = (answers, decisive) => {
+  const unknown = new Set();
+  for (const answer of answers) {
+    if (answer === decisive) return decisive;
+    if (answer instanceof Set) for (const fact of answer) unknown.add(fact);
+  }
+  return unknown.size ? unknown : !decisive;
+};
+
+/**
+ * Evaluates a condition. Returns true, false, or the set of unknown facts on which the answer depends.
+ * A kind of condition that it does not know is an error.
+ */
+export function evaluate(condition, circumstances) {
+  const [[kind, value]] = Object.entries(condition);
+  const all = (parts) => parts.map((part) => evaluate(part, circumstances));
+  switch (kind) {
+    case "all": return join(all(value), false);
+    case "any": return join(all(value), true);
+    case "not": {
+      const answer = evaluate(value, circumstances);
+      return answer instanceof Set ? answer : !answer;
+    }
+    case "keep": return circumstances.kept.has(value);
+    case "omit": return circumstances.omitted.has(value);
+    case "device": {
+      const [fact, expected] = value;
+      const stated = circumstances.device[fact];
+      return stated === undefined ? new Set([fact]) : stated === expected;
+    }
+    case "os": return circumstances.os === value;
+    case "goarch": return value.includes(circumstances.goarch);
+    default: throw new Error(`unknown condition ${kind}`);
+  }
+}
+
+const isInRange = ([from, to], release) =>
+  compareReleases(release, from) >= 0 && (to === null || compareReleases(release, to) <= 0);
+
+/**
+ * The hazards that apply, or may apply, to a selection.
+ *
+ * `selection` has the release, the kept features and the decided ones. Each target has a platform and
+ * its device's facts. Returns for each hazard its severity, the targets that it applies to and the
+ * facts that it depends on, sorted.
+ */
+export function hazards(data, selection, targets) {
+  const line = lineOf(data, selection.release);
+  if (!line) return [];
+  const names = Object.keys(line.features);
+  const kept = new Set(names.filter((name) => selection.kept.has(name)));
+  const omitted = new Set(names.filter((name) => selection.decided.has(name) && !kept.has(name)));
+  const found = [];
+  for (const hazard of data.hazards) {
+    if (!hazard.releases.some((range) => isInRange(range, selection.release))) continue;
+    const applies = [];
+    const unknown = new Set();
+    for (const target of targets) {
+      const circumstances = { kept, omitted, device: target.device, os: target.os, goarch: target.goarch };
+      const answer = evaluate(hazard.when, circumstances);
+      if (answer === true) applies.push(target.name);
+      if (answer instanceof Set) for (const fact of answer) unknown.add(fact);
+    }
+    if (!applies.length && !unknown.size) continue;
+    const [certain, depending] = hazard.severity;
+    found.push({
+      hazard,
+      severity: applies.length ? certain : depending,
+      targets: applies,
+      unknown: [...unknown].sort(),
+    });
+  }
+  return found;
+}
+
+/** Sorts by code unit, as upstream sorts tags. */
+const sorted = (names) => [...names].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+
+/** The tag list of a selection, as upstream's `featuretags` prints it, with a target's extra tags. */
+export function tags(line, kept, extra = []) {
+  const names = Object.keys(line.features);
+  const list = names.filter((name) => name !== "cli" && !kept.has(name)).map((name) => `ts_omit_${name}`);
+  if (kept.has("cli")) list.push("ts_include_cli");
+  return [...sorted(list), ...extra];
+}
+
+/** Reads a tag list: the kept features of a line, and the tags that it does not know. */
+export function fromTags(line, text) {
+  const kept = new Set(Object.keys(line.features));
+  kept.delete("cli");
+  const unknown = [];
+  for (const tag of text.split(/[\s,]+/).filter(Boolean)) {
+    const word = tag.replace(/^['"]?(-tags=?)?['"]?/, "").replace(/['"]$/, "");
+    if (!word) continue;
+    const name = word.replace(/^ts_omit_/, "");
+    if (word === "ts_include_cli") kept.add("cli");
+    else if (word !== name && name !== "cli" && Object.hasOwn(line.features, name)) kept.delete(name);
+    else unknown.push(word);
+  }
+  return { kept, unknown };
+}
+
+/** The estimated size of a selection in bytes, and the changed features without a price. */
+export function estimate(costs, kept) {
+  const basis = new Set(costs.kept);
+  let packed = costs.packed;
+  const unpriced = [];
+  for (const name of new Set([...basis, ...kept])) {
+    if (basis.has(name) === kept.has(name)) continue;
+    const price = costs.own[name];
+    if (price === undefined) unpriced.push(name);
+    else packed += kept.has(name) ? price : -price;
+  }
+  return { packed: Math.max(packed, 0), unpriced: sorted(unpriced) };
+}
+
+/** The features that must change with a decision, without the feature itself. */
+export function forced(line, kept, name) {
+  const keep = !kept.has(name);
+  const moved = keep ? requires(line, name) : requiredBy(line, name);
+  return sorted(moved).filter((other) => other !== name && kept.has(other) !== keep);
+}
+
+/** Judges one random case of the test. */
+export function judgeCase(data, given) {
+  const line = lineOf(data, given.release);
+  const kept = closure(line, given.keep);
+  const decided = new Set([...given.keep, ...given.omit, ...kept]);
+  const found = hazards(data, { release: given.release, kept, decided }, given.targets);
+  return {
+    kept: sorted(kept),
+    hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), one.unknown]),
+    tags: tags(line, kept, given.targets[0].extra_tags).join(","),
+    sizes: Object.fromEntries(Object.entries(data.costs).map(([target, costs]) => [target, estimate(costs, kept)])),
+  };
+}
