@@ -13,6 +13,7 @@ mod common;
 mod diagnostics;
 mod escaping;
 mod execpack;
+mod explore;
 mod foreign;
 mod go_packages;
 mod go_programs;

@@ -222,16 +222,22 @@ function renderList(marks) {
   const filter = byId("filter").value;
   const box = byId("list");
   const costs = data.costs[state.target];
-  const parts = [];
-  for (const group of data.groups) {
+  const groups = data.groups.map((group) => {
     const names = group.features.filter((name) => Object.hasOwn(view.line.features, name));
-    const visible = names.filter((name) => isVisible(name, query, filter, marks));
-    if (!visible.length) continue;
     const kept = names.filter((name) => view.kept.has(name)).length;
-    parts.push(element("div", { className: "group" },
-      element("h3", {}, element("span", {}, group.title), element("span", {}, `${kept} of ${names.length} kept`)),
-      visible.map((name) => row(name, costs, marks))));
+    return { title: group.title, summary: `${kept} of ${names.length} kept`, visible: names.filter((name) => isVisible(name, query, filter, marks)) };
+  }).filter((group) => group.visible.length);
+  for (const { visible } of groups) for (const name of visible) row(name, costs, marks);
+  // Rows that stay are not moved: that would lay out the whole list again.
+  const listed = groups.map((group) => group.visible.join(" ")).join("\n");
+  if (box.dataset.listed === listed) {
+    box.querySelectorAll(".group > h3 > :last-child").forEach((node, index) => { node.textContent = groups[index].summary; });
+    return;
   }
+  box.dataset.listed = listed;
+  const parts = groups.map((group) => element("div", { className: "group" },
+    element("h3", {}, element("span", {}, group.title), element("span", {}, group.summary)),
+    group.visible.map((name) => rows.get(name).row)));
   if (!parts.length) parts.push(element("p", { className: "muted" }, "No feature matches."));
   const focused = box.contains(document.activeElement) ? document.activeElement : null;
   box.replaceChildren(...parts);
@@ -247,6 +253,7 @@ function isVisible(name, query, filter, marks) {
   return !filter || decision === filter;
 }
 
+/** Creates the row of a feature, or updates it. */
 function row(name, costs, marks) {
   let cells = rows.get(name);
   if (!cells) {
@@ -261,7 +268,7 @@ function row(name, costs, marks) {
   const changed = view.compared?.changed.get(name);
   cells.row.className = `row${state.selected === name ? " selected" : ""}`;
   cells.toggle.className = `switch ${decision}`;
-  cells.toggle.textContent = participle[decision];
+  if (cells.toggle.textContent !== participle[decision]) cells.toggle.textContent = participle[decision];
   cells.toggle.setAttribute("aria-checked", String(decision === "keep"));
   cells.toggle.setAttribute("aria-label", `Keep ${name}`);
   cells.price.textContent = costs && Object.hasOwn(costs.own, name) ? difference(costs.own[name]) : "";
@@ -272,9 +279,8 @@ function row(name, costs, marks) {
     mark && element("span", { className: `mark ${mark.kind}`, title: mark.text }, mark.sign),
   ].filter(Boolean));
   const reason = states.reasonOf(data, state, name, decision);
-  cells.reason.textContent = reason;
+  if (cells.reason.textContent !== reason) cells.reason.textContent = reason;
   cells.reason.title = reason;
-  return cells.row;
 }
 
 // Details

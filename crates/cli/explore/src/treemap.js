@@ -86,7 +86,7 @@ function update(box, parts) {
   for (const part of parts) if (part.parentNode !== box) box.append(part);
   // A tile that moved to another place in the order of reading keeps the focus.
   if (focused && document.activeElement !== focused && focused.isConnected) focused.focus({ preventScroll: true });
-  if (!box.querySelector('[tabindex="0"]')) box.querySelector(".tile")?.setAttribute("tabindex", "0");
+  if (!box.querySelector('[tabindex="0"]')) box.querySelector("button.tile")?.setAttribute("tabindex", "0");
 }
 
 const set = (node, { left, top, width, height }) => {
