@@ -67,7 +67,9 @@ fn explore_with_a_base_has_both_policies() {
     let folder = folder(&old);
     let git = |arguments: &[&str]| {
         let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
-        assert!(Command::new("git").args(identity).args(arguments).current_dir(folder.path()).status().unwrap().success());
+        assert!(
+            Command::new("git").args(identity).args(arguments).current_dir(folder.path()).status().unwrap().success()
+        );
     };
     git(&["init", "--quiet"]);
     git(&["add", "."]);
@@ -160,7 +162,10 @@ fn explore_page_toggle_forces_dependencies_and_updates_everything() {
     assert!(!value(&browser, "tags").contains("ts_omit_ssh"));
     assert_ne!(text(&browser, "#targets"), size);
     let yaml = value(&browser, "yaml");
-    assert_eq!(yaml, "features:\n  c2n:\n    keep: # write why\n  dbus:\n    keep: # write why\n  ssh:\n    keep: # write why\n");
+    assert_eq!(
+        yaml,
+        "features:\n  c2n:\n    keep: # write why\n  dbus:\n    keep: # write why\n  ssh:\n    keep: # write why\n"
+    );
     browser.evaluate("document.getElementById('reason').focus()");
     browser.call("Input.insertText", json!({ "text": "People log in: here" }));
     assert!(value(&browser, "yaml").ends_with("  ssh:\n    keep: >-\n      People log in: here\n"));
@@ -220,7 +225,8 @@ fn explore_page_works_by_keyboard() {
 fn explore_page_hazards_follow_decisions_devices_and_releases() {
     let Some((_site, browser)) = open() else { return };
     let applies = |id: &str| {
-        let script = format!("explore.view().hazards.filter((one) => one.hazard.id === '{id}').map((one) => one.severity)");
+        let script =
+            format!("explore.view().hazards.filter((one) => one.hazard.id === '{id}').map((one) => one.severity)");
         browser.evaluate(&script)
     };
     assert_eq!(applies("cachenetmap-flash-wear"), json!([]));
@@ -260,7 +266,10 @@ fn explore_page_links_lead_to_the_same_state() {
     assert_eq!(browser.evaluate("location.hash"), link);
     // Unknown values are ignored.
     browser.open(&site.page, "#release=9.9.9&device=toaster&keep=nonesuch.__proto__&feature=constructor&from=%00");
-    assert_eq!(browser.evaluate("[explore.state().release, explore.state().changes.size, explore.state().selected]"), json!([RELEASE, 0, ""]));
+    assert_eq!(
+        browser.evaluate("[explore.state().release, explore.state().changes.size, explore.state().selected]"),
+        json!([RELEASE, 0, ""])
+    );
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -271,7 +280,8 @@ fn explore_page_starts_from_pasted_tags() {
     browser.click("#paste-use");
     assert!(text(&browser, "#paste-problem").contains("Paste a list"));
     browser.evaluate("document.getElementById('pasted').focus()");
-    browser.call("Input.insertText", json!({ "text": "-tags=ts_omit_aws,ts_omit_ssh,ts_include_cli,ts_omit_nonesuch" }));
+    browser
+        .call("Input.insertText", json!({ "text": "-tags=ts_omit_aws,ts_omit_ssh,ts_include_cli,ts_omit_nonesuch" }));
     browser.click("#paste-use");
     assert_eq!(value(&browser, "tags"), "ts_include_cli,ts_omit_aws,ts_omit_ssh");
     assert!(text(&browser, "#toast").contains("ts_omit_nonesuch"));
@@ -331,7 +341,11 @@ fn explore_page_opens_on_a_policy_with_many_findings() {
     browser.choose("filter", "undecided");
     assert_eq!(browser.evaluate("document.querySelectorAll('.row').length"), 73);
     browser.click(".row[data-feature=ace] .name");
-    assert_eq!(browser.evaluate("[...document.querySelectorAll('#details [data-key^=decide]')].map((node) => node.textContent)"), json!(["Keep ace", "Omit ace"]));
+    assert_eq!(
+        browser
+            .evaluate("[...document.querySelectorAll('#details [data-key^=decide]')].map((node) => node.textContent)"),
+        json!(["Keep ace", "Omit ace"])
+    );
     browser.click("[data-key=\"decide same\"]");
     assert_eq!(decision(&browser, "ace"), "omit");
     assert_eq!(browser.complaints(), [""; 0]);
@@ -381,6 +395,9 @@ fn explore_bundle_is_fresh() {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let fresh = std::fs::read_to_string(copy.path().join("page.html")).unwrap();
     let checked_in = std::fs::read_to_string(sources.join("built/page.html")).unwrap();
-    assert!(fresh == checked_in, "crates/cli/explore/built/page.html is out of date; run `npm ci && npm run build` there");
+    assert!(
+        fresh == checked_in,
+        "crates/cli/explore/built/page.html is out of date; run `npm ci && npm run build` there"
+    );
     assert!(!std::fs::read_to_string(sources.join("package-lock.json")).unwrap().contains("resolved"));
 }

@@ -57,9 +57,9 @@ impl Cli {
             Command::Import(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::Explore(_)
-            | Command::Execpack(_)
-            | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
+            Command::Explore(_) | Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => {
+                FindingsFormat::Human
+            }
         }
     }
 }

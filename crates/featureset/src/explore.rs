@@ -203,7 +203,7 @@ pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
 }
 
 fn line(registry: &Registry) -> Line<'_> {
-        Line {
+    Line {
         line: registry.line,
         releases: registry.releases.keys().copied().collect(),
         extra_small: registry.extra_small.as_ref(),
@@ -250,12 +250,7 @@ fn clause(condition: &Condition) -> Clause<'_> {
     }
 }
 
-fn policy_data<'a>(
-    revision: Option<&'a str>,
-    side: Side<'_>,
-    facts: &UpstreamData,
-    program: &str,
-) -> PolicyData<'a> {
+fn policy_data<'a>(revision: Option<&'a str>, side: Side<'_>, facts: &UpstreamData, program: &str) -> PolicyData<'a> {
     let policy = side.reading.policy.clone().unwrap_or_default();
     let lines = Lines::new(side.text);
     let finding = |finding: &Diagnostic| FindingData {
@@ -279,11 +274,8 @@ fn policy_data<'a>(
             .features
             .into_iter()
             .map(|(name, decision)| {
-                let data = DecisionData {
-                    decision: decision.verdict.word(),
-                    reason: decision.reason,
-                    refs: decision.refs,
-                };
+                let data =
+                    DecisionData { decision: decision.verdict.word(), reason: decision.reason, refs: decision.refs };
                 (name, data)
             })
             .collect(),

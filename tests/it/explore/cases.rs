@@ -143,7 +143,8 @@ pub(super) fn costs() -> Costs {
     let mut generator = Generator::new(7);
     let mut prices: BTreeMap<FeatureName, i64> = BTreeMap::new();
     for name in registry.features.keys() {
-        let price = [-700, 0, 900, 12_000, 70_000, 300_000][generator.below(6)] + i64::try_from(generator.below(500)).unwrap();
+        let price =
+            [-700, 0, 900, 12_000, 70_000, 300_000][generator.below(6)] + i64::try_from(generator.below(500)).unwrap();
         prices.insert(name.clone(), price);
     }
     let cost = |name: &FeatureName| {

@@ -24,7 +24,8 @@ use crate::{files, limits, output, progress, registries};
 pub fn run(policy: Option<&Path>, flags: &Explore) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let costs = MeasuredCosts::read(&project.root(), project.targets())?;
-    let base = flags.base.as_ref().map(|revision| Repository::find(&project)?.policy_at(revision)).transpose()?.flatten();
+    let base =
+        flags.base.as_ref().map(|revision| Repository::find(&project)?.policy_at(revision)).transpose()?.flatten();
     let reading = base.as_deref().map(policy::read);
     let side = base.as_deref().zip(reading.as_ref()).map(|(text, reading)| Side { text, reading });
     let sources = featureset::explore::Sources {
