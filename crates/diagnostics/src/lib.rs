@@ -10,7 +10,7 @@ mod next_step;
 mod span;
 
 pub use code::{Area, Code, area};
-pub use diagnostic::{Diagnostic, Location, Severity};
+pub use diagnostic::{Diagnostic, EffectLabel, Location, Severity, sort};
 pub use lines::Lines;
 pub use next_step::{NextStep, Part};
 pub use span::{Edit, Label, Span, line_and_column};
