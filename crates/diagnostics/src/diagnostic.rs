@@ -69,7 +69,7 @@ pub struct Diagnostic {
     pub related: Vec<Label>,
     /// Why it matters.
     pub why: Cow<'static, str>,
-    /// What to do next.
+    /// The next step.
     pub next: NextStep,
     /// What happens on the device, if it is a hazard.
     pub effect: Option<EffectLabel>,

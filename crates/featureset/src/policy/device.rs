@@ -9,7 +9,7 @@ pub struct Vocabulary {
     pub fact: &'static str,
     /// The values that it can have.
     pub values: Values,
-    /// What it is about.
+    /// The subject of the fact.
     pub meaning: &'static str,
 }
 
@@ -78,7 +78,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
 pub struct Profile {
     /// The name that `device.profile` takes.
     pub name: &'static str,
-    /// What it describes.
+    /// The device that it describes.
     pub meaning: &'static str,
     /// Its facts.
     pub facts: &'static [(&'static str, &'static str)],
