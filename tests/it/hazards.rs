@@ -92,7 +92,8 @@ fn check_with_accepted_osrouter_tun_is_an_error() {
 
 #[test]
 fn check_without_device_storage_warns_and_names_it() {
-    let text = policy(&["cachenetmap"], TARGET).replace("device: { profile: openwrt, init: none, start: [], tpm: absent }\n", "");
+    let text = policy(&["cachenetmap"], TARGET)
+        .replace("device: { profile: openwrt, init: none, start: [], tpm: absent }\n", "");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
     assert!(ran.stderr.contains("warning[cachenetmap-flash-wear]"), "{}", ran.stderr);
@@ -331,7 +332,8 @@ fn check_fix_deletes_the_section_with_its_last_acceptance() {
 fn check_on_1_104_without_direct_connections_is_an_error() {
     let text = policy(&[], TARGET);
     let moved = at_release(&text, "1.104.5", "1.27.3");
-    let moved = moved.replace("  ssh-port22", "  udptransport-derp-only: Everything is relayed on purpose.\n  ssh-port22");
+    let moved =
+        moved.replace("  ssh-port22", "  udptransport-derp-only: Everything is relayed on purpose.\n  ssh-port22");
     for (keeps, expected) in [(&["udptransport"][..], true), (&["nattraversal", "udptransport"], false)] {
         let text = keeps.iter().fold(moved.clone(), |text, name| flipped(&text, name));
         assert_eq!(errors(&text, "1.104.5", "1.27.3").contains(&"nattraversal-derp".to_owned()), expected, "{keeps:?}");

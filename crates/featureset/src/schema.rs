@@ -122,7 +122,9 @@ fn device() -> Value {
     for entry in VOCABULARY {
         properties[entry.fact] = match entry.values {
             Values::Words(words) => json!({ "enum": words }),
-            Values::Settings => json!({ "type": "array", "items": { "type": "string", "pattern": "^(--.|TS_[A-Za-z0-9_]+=)" } }),
+            Values::Settings => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^(--.|TS_[A-Za-z0-9_]+=)" } })
+            }
         };
         properties[entry.fact]["description"] = entry.meaning.into();
     }

@@ -121,7 +121,8 @@ pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
 
 /// Returns the same for another release and its Go. The accepted hazards are right for [`RELEASE`] only.
 pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -> String {
-    let settings = format!("device: {{ profile: openwrt, init: none, start: [], tpm: absent }}\ntargets:\n  one: {target}\n");
+    let settings =
+        format!("device: {{ profile: openwrt, init: none, start: [], tpm: absent }}\ntargets:\n  one: {target}\n");
     policy_with(release, go, &settings, keeps)
 }
 

@@ -40,7 +40,9 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
         let notes = match (project.notes.len(), flags.notes) {
             (0, _) => String::new(),
             (count, true) => format!(", {}", counted(count)),
-            (count, false) => format!(", {} (`--notes` shows {})", counted(count), if count == 1 { "it" } else { "them" }),
+            (count, false) => {
+                format!(", {} (`--notes` shows {})", counted(count), if count == 1 { "it" } else { "them" })
+            }
         };
         progress::line("Checked", &format!("{}: {summary}{notes}", project.path.display()));
     }

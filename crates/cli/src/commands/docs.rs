@@ -3,11 +3,11 @@
 use crate::{errln, outln};
 use anyhow::Result;
 use featureset::cost::{Cost, format_difference};
+use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
 use featureset::policy::device::{PROFILES, VOCABULARY};
 use featureset::policy::format_size;
-use featureset::hazard::Effect;
 use featureset::schema::{hazard_schema, schema};
 use featureset::upstream_data::UpstreamData;
 use similar::TextDiff;

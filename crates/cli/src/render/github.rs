@@ -38,7 +38,12 @@ fn message(diagnostic: &Diagnostic) -> String {
     let title = format!("{}{member}", diagnostic.message);
     let next = next_step(diagnostic);
     let effect = diagnostic.effect.map(|effect| format!("Effect: {}.", effect.word));
-    let parts = [Some(escape::line(&title)), effect.map(Into::into), Some(escape::lines(&diagnostic.why)), Some(escape::line(&next))];
+    let parts = [
+        Some(escape::line(&title)),
+        effect.map(Into::into),
+        Some(escape::lines(&diagnostic.why)),
+        Some(escape::line(&next)),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 

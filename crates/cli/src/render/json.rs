@@ -39,11 +39,13 @@ pub(super) fn one(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
             document["place"] = place(lines, primary.span);
             document["label"] = json!(primary.text);
             document["related"] = finding.related.iter().map(label).collect();
-            let edit = |edit: &Edit| json!({
-                "title": edit.title,
-                "place": place(lines, edit.span),
-                "replacement": edit.replacement,
-            });
+            let edit = |edit: &Edit| {
+                json!({
+                    "title": edit.title,
+                    "place": place(lines, edit.span),
+                    "replacement": edit.replacement,
+                })
+            };
             document["edits"] = finding.edits.iter().map(edit).collect();
         }
     }

@@ -177,11 +177,7 @@ pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
 
 /// Returns the remedy of a hazard as a sentence without a full stop: the decisions to change, with the dependencies of
 /// each feature to keep.
-pub(crate) fn remedy(
-    one: &Applying<'_>,
-    registry: Option<&Registry>,
-    keeps: impl Fn(&FeatureName) -> bool,
-) -> String {
+pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
     let open = one.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
     for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
