@@ -20,7 +20,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Returns the lines of a top-level section; `None` if it has no entries or another layout.
-    pub(crate) fn of(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
+    pub(crate) fn find(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
         let keys = places.children(section).into_iter().map(|name| {
             let start = places.key(&[section, &name]).start;
             (name, start)
@@ -125,7 +125,7 @@ fn entry_start(text: &str, key: usize, indent: usize) -> usize {
 /// Sorts the entries of the features section, each with the comments above it. Returns `None` if its layout is not understood.
 pub(crate) fn sort(text: &str) -> Option<String> {
     let reading = read(text);
-    let section = Section::of(text, &reading.places, "features")?;
+    let section = Section::find(text, &reading.places, "features")?;
     let mut blocks = section.blocks();
     blocks.sort_by_key(|(name, _)| *name);
     let start = section.entries.first()?.1;

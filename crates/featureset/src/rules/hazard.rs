@@ -59,7 +59,7 @@ pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
 
 fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> {
     let (Some(release), Some(registry)) = (policy.tailscale, subject.registry()) else { return Vec::new() };
-    let selection = Selection::of(policy, registry);
+    let selection = Selection::new(policy, registry);
     // An undecided feature is neither kept nor omitted.
     let decided = |name: &FeatureName| policy.features.contains_key(name);
     let omitted = selection.omitted.iter().filter(|name| decided(name)).cloned().collect();
@@ -232,7 +232,7 @@ fn acceptance_edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
     }
     let body = "# Why is this acceptable on this device?";
     let (span, replacement) = if subject.places.has(&["accepted"]) {
-        Section::of(subject.text, subject.places, "accepted")?.insertion(&hazard.id, body)
+        Section::find(subject.text, subject.places, "accepted")?.insertion(&hazard.id, body)
     } else {
         Section::before(subject.text, subject.places, "features", &format!("accepted:\n  {}: {body}\n", hazard.id))?
     };

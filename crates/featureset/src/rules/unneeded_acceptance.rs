@@ -42,7 +42,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 /// Returns the edit that deletes an acceptance.
 pub(super) fn deletion(subject: &Subject<'_>, id: &str) -> Option<Edit> {
-    let section = Section::of(subject.text, subject.places, "accepted")?;
+    let section = Section::find(subject.text, subject.places, "accepted")?;
     let span = section.entry(subject.places, "accepted", id)?;
     Some(Edit { title: format!("delete the acceptance of `{id}`"), span, replacement: String::new() })
 }
