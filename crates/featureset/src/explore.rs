@@ -13,7 +13,7 @@ use crate::cost::{Cost, Costs};
 use crate::group::{Group, grouped};
 use crate::hazard::{Atom, Condition, Effect, Hazard, Range};
 use crate::name::FeatureName;
-use crate::policy::device::{PROFILES, VOCABULARY};
+use crate::policy::device::{PROFILES, VOCABULARY, Values, Vocabulary};
 use crate::policy::{Policy, Target};
 use crate::registry::{Feature, Registry};
 use crate::release::{GoVersion, Release, ReleaseLine};
@@ -85,6 +85,8 @@ struct HazardData<'a> {
     because: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     symptom: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supposes: Option<&'a str>,
     remedy: Vec<[&'a str; 2]>,
     evidence: Vec<String>,
     established: &'static str,
@@ -100,6 +102,7 @@ enum Clause<'a> {
     Keep(&'a FeatureName),
     Omit(&'a FeatureName),
     Device([&'a str; 2]),
+    Start(&'a str),
     Os(&'a str),
     Goarch(&'a [String]),
 }
@@ -107,7 +110,8 @@ enum Clause<'a> {
 #[derive(Debug, Serialize)]
 struct Fact {
     fact: &'static str,
-    values: &'static [&'static str],
+    /// The words; `None` if the value is a list of settings.
+    values: Option<&'static [&'static str]>,
     meaning: &'static str,
 }
 
@@ -185,10 +189,7 @@ pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
         lines: facts.registries().map(line).collect(),
         effects: Effect::ALL.iter().map(|effect| effect.word()).collect(),
         hazards: facts.hazards().map(hazard).collect(),
-        vocabulary: VOCABULARY
-            .iter()
-            .map(|entry| Fact { fact: entry.fact, values: entry.values, meaning: entry.meaning })
-            .collect(),
+        vocabulary: VOCABULARY.iter().map(fact).collect(),
         profiles: PROFILES
             .iter()
             .map(|profile| ProfileData {
@@ -200,6 +201,14 @@ pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
         policies,
         costs: costs.iter().map(|(target, costs)| (target.as_str(), cost_data(costs))).collect(),
     }
+}
+
+fn fact(entry: &Vocabulary) -> Fact {
+    let values = match entry.values {
+        Values::Words(words) => Some(words),
+        Values::Settings => None,
+    };
+    Fact { fact: entry.fact, values, meaning: entry.meaning }
 }
 
 fn line(registry: &Registry) -> Line<'_> {
@@ -222,13 +231,14 @@ fn hazard(hazard: &Hazard) -> HazardData<'_> {
         id: &hazard.id,
         title: &record.title,
         effect: record.effect,
-        severity: [true, false].map(|certain| hazard.severity(certain).word()),
+        severity: [true, false].map(|certain| hazard.severity(certain, true).word()),
         can_be_accepted: record.effect.can_be_accepted(),
         releases: record.releases.iter().map(range).collect(),
         when: clause(&record.when),
         condition: record.when.to_string(),
         because: record.because.trim(),
         symptom: record.symptom.as_deref(),
+        supposes: record.supposes.as_deref(),
         remedy: record.remedy.iter().map(|remedy| [remedy.verdict().word(), remedy.feature().as_str()]).collect(),
         evidence: record.evidence.iter().map(ToString::to_string).collect(),
         established: hazard.established().word(),
@@ -244,6 +254,7 @@ fn clause(condition: &Condition) -> Clause<'_> {
             Atom::Keep(name) => Clause::Keep(name),
             Atom::Omit(name) => Clause::Omit(name),
             Atom::Device(fact, value) => Clause::Device([fact, value]),
+            Atom::Start(setting) => Clause::Start(setting),
             Atom::Os(os) => Clause::Os(os),
             Atom::Goarch(names) => Clause::Goarch(names),
         },

@@ -8,7 +8,7 @@ use featureset::cost::{Basis, BinarySize, Cost, Costs};
 use featureset::explore::{Sources, document};
 use featureset::name::FeatureName;
 use featureset::platform::PLATFORMS;
-use featureset::policy::device::VOCABULARY;
+use featureset::policy::device::{VOCABULARY, Values};
 use featureset::policy::{ParsedPolicy, read};
 use featureset::recipe::tag_line;
 use featureset::registry::Registry;
@@ -19,6 +19,15 @@ use featureset::upstream_data::UpstreamData;
 use serde_json::{Value, json};
 
 use crate::common::{RELEASE, policy};
+
+/// Settings of the start command that hazards ask for, and others.
+const SETTINGS: &[&str] = &[
+    "[]",
+    "[--debug=:8080, --syslog]",
+    "[TS_DEBUG_FIREWALL_MODE=iptables, --state=kube:x]",
+    "[--debugger, --encrypt-state, --state=mem:]",
+    "[--bird-socket=/run/bird, --socks5-server=:1080, --state=arn:x, --syspolicy-file=/x]",
+];
 
 /// A generator of numbers with a fixed seed.
 pub(super) struct Generator(u64);
@@ -98,7 +107,11 @@ impl Generator {
         let mut parts: Vec<String> = [profile].into_iter().filter(|text| !text.is_empty()).map(str::to_owned).collect();
         for entry in VOCABULARY {
             if self.below(2) == 0 {
-                parts.push(format!("{}: {}", entry.fact, self.pick(entry.values)));
+                let value = match entry.values {
+                    Values::Words(words) => *self.pick(words),
+                    Values::Settings => *self.pick(SETTINGS),
+                };
+                parts.push(format!("{}: {value}", entry.fact));
             }
         }
         if parts.is_empty() { String::new() } else { format!("device: {{ {} }}\n", parts.join(", ")) }
@@ -111,7 +124,7 @@ impl Case {
         let facts = UpstreamData::embedded();
         let policy = self.reading.policy.as_ref().unwrap();
         let registry = facts.registry(policy.tailscale.unwrap()).unwrap();
-        let selection = Selection::of(policy, registry);
+        let selection = Selection::new(policy, registry);
         let severities: BTreeMap<String, &str> = rules::judge(&self.text, &self.reading, facts)
             .into_iter()
             .filter_map(|finding| match finding.code {
@@ -121,7 +134,7 @@ impl Case {
             .collect();
         let hazards: Vec<Value> = rules::hazards(&self.text, &self.reading, facts)
             .into_iter()
-            .map(|one| json!([one.hazard.id, severities[&one.hazard.id], one.targets, one.unstated]))
+            .map(|one| json!([one.hazard.id, severities[&one.hazard.id], one.targets, one.unstated, remedy(&one)]))
             .collect();
         assert_eq!(hazards.len(), severities.len());
         let estimate = costs.estimate(&selection.kept);
@@ -134,12 +147,16 @@ impl Case {
     }
 }
 
+fn remedy(one: &rules::Applying<'_>) -> Vec<[String; 2]> {
+    one.remedy.iter().map(|flip| [flip.verdict().word().to_owned(), flip.feature().to_string()]).collect()
+}
+
 /// Returns costs of a clean policy: a price for every feature, except for one that does not compile and one that was not
 /// measured.
 pub(super) fn costs() -> Costs {
     let policy = read(&policy(&[], "{ platform: linux/arm64 }")).policy.unwrap();
     let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
-    let selection = Selection::of(&policy, registry);
+    let selection = Selection::new(&policy, registry);
     let mut generator = Generator::new(7);
     let mut prices: BTreeMap<FeatureName, i64> = BTreeMap::new();
     for name in registry.features.keys() {
@@ -166,7 +183,7 @@ pub(super) fn costs() -> Costs {
     features.insert(FeatureName::new("acme").unwrap(), acme);
     Costs {
         generated_by: "a test".to_owned(),
-        basis: Basis::of(&policy, &selection, "one", 2, Some("4.2.2".to_owned())).unwrap(),
+        basis: Basis::new(&policy, &selection, "one", 2, Some("4.2.2".to_owned())).unwrap(),
         whole: BinarySize { raw: 14_000_000, packed: 3_355_032 },
         memory: None,
         features,

@@ -55,6 +55,13 @@ const join = (answers, decisive) => {
   return unknown.size ? unknown : !decisive;
 };
 
+/** Whether a word of the start command is a setting: the same flag, or text that begins with a part of a value. */
+function isSet(word, setting) {
+  if (!word.startsWith(setting)) return false;
+  const rest = word.slice(setting.length);
+  return rest === "" || rest.startsWith("=") || setting.endsWith("=") || setting.endsWith(":");
+}
+
 /**
  * Evaluates a condition. Returns true, false, or the set of unknown facts on which the answer depends.
  * A kind of condition that it does not know is an error.
@@ -76,10 +83,35 @@ export function evaluate(condition, circumstances) {
       const stated = circumstances.device[fact];
       return stated === undefined ? new Set([fact]) : stated === expected;
     }
+    case "start": {
+      const stated = circumstances.device.start;
+      return stated === undefined ? new Set(["start"]) : stated.split(/\s+/).some((word) => isSet(word, value));
+    }
     case "os": return circumstances.os === value;
     case "goarch": return value.includes(circumstances.goarch);
     default: throw new Error(`unknown condition ${kind}`);
   }
+}
+
+/** Every path to meet a condition, or not to: lists of atoms and whether each must hold. */
+function alternatives(condition, wanted = true) {
+  const [[kind, value]] = Object.entries(condition);
+  if (kind === "not") return alternatives(value, !wanted);
+  if (kind !== "all" && kind !== "any") return [[[condition, wanted]]];
+  const parts = value.map((part) => alternatives(part, wanted));
+  if ((kind === "any") === wanted) return parts.flat();
+  return parts.reduce((paths, more) => paths.flatMap((path) => more.map((other) => [...path, ...other])), [[]]);
+}
+
+/** The decisions of a remedy that concern a part of the condition that is met or may be met. */
+function remedies(hazard, circumstances) {
+  const isPossible = ([atom, holds]) => {
+    const answer = evaluate(atom, circumstances);
+    return answer instanceof Set || answer === holds;
+  };
+  const atoms = alternatives(hazard.when).filter((path) => path.every(isPossible)).flat();
+  const names = new Set(atoms.map(([atom]) => atom.keep ?? atom.omit));
+  return hazard.remedy.filter(([, name]) => names.has(name));
 }
 
 const isInRange = ([from, to], release) =>
@@ -89,8 +121,8 @@ const isInRange = ([from, to], release) =>
  * The hazards that apply, or may apply, to a selection.
  *
  * `selection` has the release, the kept features and the decided ones. Each target has a platform and
- * its device's facts. Returns for each hazard its severity, the targets that it applies to and the
- * facts that it depends on, sorted.
+ * its device's facts. Returns for each hazard its severity, the targets that it applies to, the
+ * facts that it depends on, sorted, and the decisions that resolve it.
  */
 export function hazards(data, selection, targets) {
   const line = lineOf(data, selection.release);
@@ -103,11 +135,14 @@ export function hazards(data, selection, targets) {
     if (!hazard.releases.some((range) => isInRange(range, selection.release))) continue;
     const applies = [];
     const unknown = new Set();
+    const remedy = [];
     for (const target of targets) {
       const circumstances = { kept, omitted, device: target.device, os: target.os, goarch: target.goarch };
       const answer = evaluate(hazard.when, circumstances);
       if (answer === true) applies.push(target.name);
       if (answer instanceof Set) for (const fact of answer) unknown.add(fact);
+      if (answer === false) continue;
+      for (const part of remedies(hazard, circumstances)) if (!remedy.includes(part)) remedy.push(part);
     }
     if (!applies.length && !unknown.size) continue;
     const [certain, depending] = hazard.severity;
@@ -116,6 +151,7 @@ export function hazards(data, selection, targets) {
       severity: applies.length ? certain : depending,
       targets: applies,
       unknown: [...unknown].sort(),
+      remedy,
     });
   }
   return found;
@@ -177,7 +213,7 @@ export function judgeCase(data, given) {
   const found = hazards(data, { release: given.release, kept, decided }, given.targets);
   return {
     kept: sorted(kept),
-    hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), one.unknown]),
+    hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), one.unknown, one.remedy]),
     tags: tags(line, kept, given.targets[0].extra_tags).join(","),
     sizes: Object.fromEntries(Object.entries(data.costs).map(([target, costs]) => [target, estimate(costs, kept)])),
   };

@@ -117,15 +117,21 @@ function options(id, entries, value) {
 function renderFacts() {
   const box = byId("facts").querySelector("div");
   if (!box.firstChild) {
-    box.append(...data.vocabulary.map((entry) =>
-      element("label", { title: entry.meaning }, entry.fact.replaceAll("_", " "), element("select", { id: `fact-${entry.fact}` }))));
-    for (const entry of data.vocabulary) {
-      byId(`fact-${entry.fact}`).addEventListener("change", (event) =>
-        change({ ...state, facts: { ...state.facts, [entry.fact]: event.target.value } }));
+    const set = (fact, value) => change({ ...state, facts: { ...state.facts, [fact]: value } });
+    for (const { fact, values, meaning } of data.vocabulary) {
+      const select = element("select", { id: `fact-${fact}`, onchange: (event) => set(fact, values ? event.target.value || null : event.target.value ? "" : null) });
+      const settings = values ? null : element("input", { id: `settings-${fact}`, size: 28, placeholder: "none, or --debug=:8080 …", "aria-label": `${fact}: settings`, onchange: (event) => set(fact, event.target.value.trim()) });
+      box.append(element("label", { title: meaning }, fact.replaceAll("_", " "), select), settings ?? "");
     }
   }
   const device = view.targets[0].device;
-  for (const entry of data.vocabulary) options(`fact-${entry.fact}`, [["", "not stated"], ...entry.values.map((value) => [value, value])], device[entry.fact] ?? "");
+  for (const { fact, values } of data.vocabulary) {
+    const stated = device[fact];
+    options(`fact-${fact}`, [["", "not stated"], ...(values ? values.map((value) => [value, value]) : [["stated", "these settings:"]])], values ? (stated ?? "") : stated === undefined ? "" : "stated");
+    if (values) continue;
+    byId(`settings-${fact}`).hidden = stated === undefined;
+    if (document.activeElement !== byId(`settings-${fact}`)) byId(`settings-${fact}`).value = stated ?? "";
+  }
 }
 
 function renderTargets() {
@@ -387,7 +393,7 @@ function hazardItem(one) {
   const kind = rank(one);
   const some = one.targets.length && one.targets.length < view.targets.length ? ` (${one.targets.join(", ")})` : "";
   const depends = !one.targets.length && one.unknown.length ? `, depending on ${one.unknown.map((fact) => `device.${fact}`).join(" and ")}` : "";
-  const remedy = hazard.remedy.filter(([decision, name]) => view.kept.has(name) !== (decision === "keep"));
+  const remedy = one.remedy.filter(([decision, name]) => view.kept.has(name) !== (decision === "keep"));
   const button = element("button", { type: "button", onclick: () => change(remedy.reduce((next, [decision, name]) =>
     states.decide(data, next, states.derive(data, next), name, decision), state)) }, `Apply: ${remedy.map((part) => part.join(" ")).join(" and ")}`);
   button.dataset.key = `remedy ${hazard.id}`;
@@ -396,6 +402,7 @@ function hazardItem(one) {
   const details = element("details", { className: "hazard", open: openHazards.has(hazard.id), ontoggle: (event) => openHazards[event.target.open ? "add" : "delete"](hazard.id) },
     summary,
     element("p", {}, prose(hazard.because)),
+    hazard.supposes && element("p", {}, `Only if ${hazard.supposes}.`),
     hazard.symptom && element("p", {}, "Symptom: ", element("code", {}, hazard.symptom)),
     acceptance(one) && element("p", {}, element("b", {}, "Accepted: "), prose(acceptance(one))),
     element("p", { className: "more" }, `${hazard.id} · ${kind === "accepted" ? "accepted " : ""}${one.severity} · ${hazard.effect} · ${hazard.condition.replaceAll("`", "")} · ${hazard.established}: ${hazard.evidence.join(", ")}`),

@@ -40,8 +40,8 @@ export function targetsOn(data, state) {
   return targetsOf(data).map((target) => {
     const device = { ...(state.device === POLICY ? target.device : profile?.facts) };
     for (const [fact, value] of Object.entries(state.facts)) {
-      if (value) device[fact] = value;
-      else delete device[fact];
+      if (value === null) delete device[fact];
+      else device[fact] = value;
     }
     return { ...target, device };
   });
@@ -154,6 +154,9 @@ export function startFromTags(state, tags) {
   return { ...state, preset: "tags", tags, changes: new Map() };
 }
 
+/** Whether the value of a fact is one of some words, not a list of settings. */
+const isWord = (data, fact) => data.vocabulary.some((entry) => entry.fact === fact && entry.values);
+
 const list = (names) => [...names].join(".");
 
 /** The fragment that leads to a state. Reasons are not part of it. */
@@ -165,7 +168,9 @@ export function toHash(data, state) {
   };
   put("release", state.release, start.release);
   put("device", state.device, start.device);
-  put("facts", Object.entries(state.facts).map((fact) => fact.join("-")).join("."), "");
+  const words = Object.entries(state.facts).filter(([fact, value]) => value === null || isWord(data, fact));
+  put("facts", words.map(([fact, value]) => `${fact}-${value ?? ""}`).join("."), "");
+  for (const [fact, value] of Object.entries(state.facts)) if (value !== null && !isWord(data, fact)) put(`fact.${fact}`, value);
   put("target", state.target, start.target);
   put("from", state.preset, start.preset);
   put("tags", state.preset === "tags" ? state.tags.split(/[\s,]+/).join(".") : "", "");
@@ -188,8 +193,10 @@ export function fromHash(data, hash) {
   for (const part of parts("facts")) {
     const entry = data.vocabulary.find((known) => part.startsWith(`${known.fact}-`));
     const value = entry && part.slice(entry.fact.length + 1);
-    if (entry && (value === "" || entry.values.includes(value))) state.facts[entry.fact] = value;
+    if (entry && value === "") state.facts[entry.fact] = null;
+    else if (entry?.values?.includes(value)) state.facts[entry.fact] = value;
   }
+  for (const { fact, values } of data.vocabulary) if (!values && parameters.has(`fact.${fact}`)) state.facts[fact] = get(`fact.${fact}`);
   const targets = targetsOf(data).map((target) => target.name);
   if (targets.includes(get("target"))) state.target = get("target");
   const line = lineOf(data, state.release);
