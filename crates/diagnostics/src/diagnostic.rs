@@ -64,6 +64,8 @@ pub struct Diagnostic {
     pub next: NextStep,
     /// A replacement that resolves it.
     pub edit: Option<Edit>,
+    /// The targets of the policy that it concerns; empty if it concerns all of them. The message names them too.
+    pub targets: Vec<String>,
 }
 
 impl Diagnostic {
@@ -79,6 +81,7 @@ impl Diagnostic {
             related: Vec::new(),
             next: next.into(),
             edit: None,
+            targets: Vec::new(),
         }
     }
 
@@ -120,6 +123,17 @@ impl Diagnostic {
     #[must_use]
     pub fn edit(mut self, edit: Edit) -> Self {
         self.edit = Some(edit);
+        self
+    }
+
+    /// Sets the targets that it concerns, and names them in the message.
+    #[must_use]
+    pub fn for_targets(mut self, targets: Vec<String>) -> Self {
+        if !targets.is_empty() {
+            let noun = if targets.len() == 1 { "target" } else { "targets" };
+            self.message = format!("{} ({noun} {})", self.message, targets.join(", "));
+        }
+        self.targets = targets;
         self
     }
 

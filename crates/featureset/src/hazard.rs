@@ -3,6 +3,7 @@
 //! Each is a file in `crates/featureset/hazards`, named by its id and written by hand; how it was established
 //! comes from the generated proof of the same name in `crates/featureset/proofs`.
 
+mod applying;
 mod condition;
 pub mod trial;
 
@@ -11,6 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use applying::{Applying, applying};
 pub use condition::{Answer, Atom, Circumstances, Condition};
 
 use crate::name::FeatureName;

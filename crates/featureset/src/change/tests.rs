@@ -69,7 +69,7 @@ fn what_comes_with_dependencies_is_tied_together() {
 fn settings_are_compared_with_their_paths() {
     let text = clean_policy();
     let other = text
-        .replace("budget: 9 MB", "budget: 9.5 MB, pack: none")
+        .replace("budget: 9 MB", "budget: 9.5 MB, build: { pack: none }")
         .replace("storage: flash", "storage: disk")
         .replace("tailscale: 1.102.5", "tailscale: 1.102.4");
     let change = compare(&text, &other);

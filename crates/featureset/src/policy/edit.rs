@@ -20,7 +20,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(crate) fn of(text: &'a str, places: &SourceMap) -> Option<Self> {
-        let keys = places.children("features").into_iter().map(|name| {
+        let keys = places.children(&["features"]).into_iter().map(|name| {
             let start = places.key(&["features", &name]).start;
             (name, start)
         });

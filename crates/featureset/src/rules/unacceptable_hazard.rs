@@ -5,11 +5,14 @@ use diagnostics::{Code, Diagnostic, Label, NextStep};
 use super::context::Subject;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
+    let named = subject.policy.stated_acceptances().filter_map(|stated| {
+        let hazard = subject.facts.hazard(stated.id)?;
+        Some((stated, hazard))
+    });
     named
-        .filter(|hazard| !hazard.record.effect.can_be_accepted())
-        .map(|hazard| {
-            let place = Label::new(subject.places.key(&["accepted", &hazard.id]), hazard.record.effect.word());
+        .filter(|(_, hazard)| !hazard.record.effect.can_be_accepted())
+        .map(|(stated, hazard)| {
+            let place = Label::new(subject.places.key(&stated.path()), hazard.record.effect.word());
             let message = format!("`{}` cannot be accepted", hazard.id);
             Diagnostic::new(
                 Code::UnacceptableHazard,

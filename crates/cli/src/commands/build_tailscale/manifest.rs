@@ -7,7 +7,6 @@ use featureset::name::FeatureName;
 use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
-use featureset::selection::Selection;
 use serde::{Deserialize, Serialize};
 
 use super::Job;
@@ -108,10 +107,10 @@ impl Manifest {
         unpacked: Artefact,
         binary: Artefact,
         executed: Executed,
-    ) -> Self {
-        let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+    ) -> Result<Self> {
+        let selection = job.pinned.selection(job.target)?;
         let is_packed_by = |packer: Pack| recipe.build.pack == packer;
-        Self {
+        Ok(Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
@@ -127,7 +126,7 @@ impl Manifest {
             binary,
             executed,
             recipe: digest(recipe),
-        }
+        })
     }
 
     /// Reads a target's manifest, if this program wrote it for this user, because anyone can put a file there.
