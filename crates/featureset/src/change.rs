@@ -25,24 +25,24 @@ use diagnostics::{Diagnostic, Severity};
 pub struct Side<'a> {
     /// The text of the featureset.yaml.
     pub text: &'a str,
-    /// What reading it gave.
+    /// The parsed policy.
     pub reading: &'a ParsedPolicy,
 }
 
-/// What a change of the policy says and what follows from it.
+/// A change of the policy and its consequences.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// What the base is worth to compare with.
+    /// The state of the base.
     pub base: Base,
     /// Decisions that are not what they were, alphabetically.
     pub decisions: Vec<DecisionChange>,
-    /// Decisions that stand, with another reason or other references, alphabetically.
+    /// Unchanged decisions with another reason or other references, alphabetically.
     pub edits: Vec<Edit>,
     /// Everything else that the policy states: pin, device, build, image, targets.
     pub settings: Vec<Setting>,
     /// Acceptances that came, went, or have another reason.
     pub acceptances: Vec<Setting>,
-    /// What becomes of each target, by name.
+    /// The change of each target, by name.
     pub targets: BTreeMap<String, TargetEffect>,
     /// Hazards that apply to the new policy and did not to the old one, by id.
     pub hazards_gained: Vec<HazardChange>,
@@ -52,16 +52,16 @@ pub struct Change {
     pub findings_gained: Vec<String>,
     /// How many of the old policy's errors and warnings the new one does not have.
     pub findings_cleared: usize,
-    /// What this change must answer, with its place in the new text.
+    /// Questions that this change must answer, with their spans in the new text.
     #[serde(skip)]
     pub questions: Vec<Diagnostic>,
 }
 
-/// What the base is worth to compare with.
+/// The state of the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
-    /// There is no policy at the base: everything is new.
+    /// The base does not have a policy: everything is new.
     Missing,
     /// The base has no policy that can be read: everything counts as new.
     Unreadable,
@@ -98,7 +98,7 @@ pub struct Stated {
     pub reason: String,
 }
 
-/// Another reason, or other references, for a decision that stands.
+/// Another reason, or other references, for an unchanged decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
     /// The feature.
@@ -130,7 +130,7 @@ pub struct Setting {
     pub to: Option<String>,
 }
 
-/// What becomes of a target's binary.
+/// The change of a target's binary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
 pub enum TargetEffect {
@@ -156,7 +156,7 @@ pub struct HazardChange {
     pub hazard: String,
     /// How bad it is.
     pub effect: Effect,
-    /// What goes wrong.
+    /// The effect.
     pub title: String,
     /// The targets that come to have it or no longer do; empty if these are all of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -213,7 +213,7 @@ impl Change {
     }
 }
 
-/// What is wrong with one side; notes are no part of it, hazards tell of them.
+/// The findings of one side, without notes, which the hazards cover.
 fn judged(side: Side<'_>, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = rules::judge(side.text, side.reading, facts);
     findings.retain(|finding| finding.severity != Severity::Note);
@@ -353,7 +353,7 @@ fn recipe(target: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<Recipe> {
     Recipe::of(target, &Selection::of(target, registry(target.policy(), facts)?), None)
 }
 
-/// What a policy says that decides a target's binary.
+/// The parts of a policy that decide a target's binary.
 fn inputs<'a>(target: EffectivePolicy<'a>) -> impl PartialEq + use<'a> {
     let kept: BTreeSet<&FeatureName> =
         target.decisions().filter(|(_, decision)| decision.verdict == Verdict::Keep).map(|(name, _)| name).collect();
@@ -425,7 +425,7 @@ impl HazardChanges {
     }
 }
 
-/// The findings of one side that the other does not have, each as `code: message`, wherever they stand.
+/// The findings of one side that the other does not have, each as `code: message`, whatever their spans.
 fn fresh(these: &[Diagnostic], those: &[Diagnostic]) -> Vec<String> {
     let said = |finding: &Diagnostic| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();

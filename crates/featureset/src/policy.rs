@@ -21,7 +21,7 @@ use crate::name::FeatureName;
 use crate::platform::Platform;
 use crate::release::{GoVersion, Release};
 
-/// What a featureset.yaml decides.
+/// The content of a featureset.yaml.
 ///
 /// A file with findings is read as far as it goes: what could not be read is absent or has its default,
 /// and the findings say so.
@@ -45,7 +45,7 @@ pub struct Policy {
     pub features: BTreeMap<FeatureName, Decision>,
 }
 
-/// The decision on one feature: it is its reason, so that neither stands without the other.
+/// The decision on one feature: it is its reason, so that neither exists without the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Kept or omitted.
@@ -70,11 +70,11 @@ pub enum Verdict {
 pub struct Build {
     /// How much the compiler inlines.
     pub inlining: Inlining,
-    /// What a traceback can still name.
+    /// The symbols that a traceback can name.
     pub symbols: Symbols,
     /// Whether the binary is packed.
     pub pack: Pack,
-    /// Build tags beside those of the features, each with its reason.
+    /// Build tags other than those of the features, each with its reason.
     pub extra_tags: BTreeMap<String, String>,
 }
 
@@ -83,7 +83,7 @@ pub struct Build {
 pub struct Target {
     /// The processor it runs on.
     pub platform: &'static Platform,
-    /// The most that the packed binary may weigh, in bytes.
+    /// The largest permitted size of the packed binary, in bytes.
     pub budget: Option<u64>,
     /// Its device, if it is not the common one.
     pub device: Option<Device>,
@@ -149,7 +149,7 @@ words! {
 }
 
 words! {
-    /// What a traceback of the shipped binary can still name.
+    /// The symbols that a traceback of the shipped binary can name.
     Symbols {
         /// Everything, as linked with `-s -w`.
         #[default]

@@ -1,4 +1,4 @@
-//! What a comparison says, and that it says nothing where nothing changed.
+//! The result of a comparison, which is empty if nothing changed.
 
 use super::*;
 use crate::policy::read;
@@ -17,7 +17,7 @@ fn codes(change: &Change) -> Vec<&str> {
 
 fn flipped(text: &str, name: &str, from: &str, to: &str) -> String {
     let (old, new) = (format!("  {name}:\n    {from}: "), format!("  {name}:\n    {to}: "));
-    assert!(text.contains(&old), "{name} is no {from}");
+    assert!(text.contains(&old), "{name} does not contain {from}");
     text.replace(&old, &new)
 }
 
@@ -74,7 +74,7 @@ fn settings_are_compared_with_their_paths() {
         .replace("tailscale: 1.102.5", "tailscale: 1.102.4");
     let change = compare(&text, &other);
     let paths: Vec<&str> = change.settings.iter().map(|setting| setting.path.as_str()).collect();
-    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.pack"]);
+    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.build.pack"]);
     assert_eq!(codes(&change), ["budget-raised", "device-changed", "release-changed"]);
     let gone = compare(&text, &text.replace("  amd64: {", "  other: {"));
     assert_eq!(gone.targets["amd64"], TargetEffect::Removed);

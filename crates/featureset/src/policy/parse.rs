@@ -27,14 +27,14 @@ const TARGET_KEYS: &[&str] = &["platform", "budget", "device", "build", "image",
 /// The value of a target's `image` if it has none although the policy has one.
 const NO_IMAGE: &str = "none";
 
-/// What reading a text gives.
+/// The result of parsing a text.
 #[derive(Debug, Clone)]
 pub struct ParsedPolicy {
-    /// The policy as far as it could be read; nothing if the text is not YAML.
+    /// The policy as far as it could be read; `None` if the text is not YAML.
     pub policy: Option<Policy>,
-    /// Where each key and value stands.
+    /// The span of each key and value.
     pub places: SourceMap,
-    /// What did not fit, in the order of the text.
+    /// Findings, in the order of the text.
     pub findings: Vec<Diagnostic>,
 }
 
