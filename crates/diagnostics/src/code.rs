@@ -480,6 +480,9 @@ codes! {
         NoNativeTarget "no-native-target" Error
             "No target runs natively on this machine."
             "The command runs the binary."
+        NoImage "no-image" Error
+            "No target that was named has an image."
+            "A target has an image if the policy or the target has an `image` section."
         NoRecipe "no-recipe" Error
             "A target cannot be planned."
             "The policy has errors."

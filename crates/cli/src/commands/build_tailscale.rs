@@ -49,7 +49,7 @@ struct Job<'a> {
 /// A [`Diagnostic`] if a tool, a download or a file fails, or if the binary does not match the recipe.
 pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let Some(pinned) = project.clean_or_draft(format, flags.draft)? else { return Ok(Outcome::Findings) };
     let targets = chosen_targets(pinned.policy, &flags.targets)?;
     if flags.dry_run {
         plan::print(&project, pinned, &targets, format);
@@ -72,7 +72,8 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
     for target in targets {
         match state(project, pinned, target)? {
             State::Fresh => {
-                progress::line("Fresh", &format!("{target}: nothing has changed"));
+                let remark = if mark_draft(project, target)? { "only the mark of a draft" } else { "nothing" };
+                progress::line("Fresh", &format!("{target}: {remark} has changed"));
                 continue;
             }
             State::NotRecorded => {
@@ -87,6 +88,17 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
     let mut findings = if stale.is_empty() { Vec::new() } else { build_all(project, pinned, &stale)? };
     findings.extend(over_budget(project, pinned, targets));
     Ok(findings)
+}
+
+/// Adds the mark of a draft to a fresh target's manifest, or removes it. Returns whether it changed.
+fn mark_draft(project: &Project, target: &str) -> Result<bool> {
+    let folder = folder(project, target);
+    let manifest = Manifest::read(&folder, &project.cache)?;
+    let is_changed = manifest.draft != project.is_draft();
+    if is_changed {
+        Manifest { draft: project.is_draft(), ..manifest }.write(&folder, &project.cache)?;
+    }
+    Ok(is_changed)
 }
 
 /// Prints the findings; as JSON, one document with findings, warnings and the manifests of the artifacts.

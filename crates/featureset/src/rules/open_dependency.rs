@@ -17,13 +17,21 @@ fn check_target<'a>(subject: &Subject<'a>, registry: &'a Registry, policy: Effec
         for need in decided {
             let omitted = subject.places.key(&policy.decision_path(need));
             let message = format!("`{name}` is kept but needs `{need}`, which is omitted");
-            let next = format!("Keep `{need}` with a reason, or omit `{name}`.");
+            // Inverting the common decision would change the other targets too.
+            let is_shared = policy.overrides(name) && !policy.overrides(need);
+            let next = match policy.name().filter(|_| is_shared) {
+                Some(target) => format!(
+                    "Keep `{need}` with a reason, under `targets: {target}: features:` or for all targets, or omit `{name}`."
+                ),
+                None => format!("Keep `{need}` with a reason, or omit `{name}`."),
+            };
             let kept = Label::new(subject.places.key(&policy.decision_path(name)), format!("needs `{need}`"));
             let mut finding =
                 Diagnostic::new(Code::OpenDependency, message, next).at(Label::new(omitted, "omitted here"));
             finding.related.push(kept);
             let title = format!("keep `{need}`, and write why");
-            finding.edit = Some(Edit { title, span: omitted, replacement: "keep".to_owned() });
+            let edit = Edit { title, span: omitted, replacement: "keep".to_owned() };
+            finding.edit = (!is_shared).then_some(edit);
             findings.push(finding);
         }
     }

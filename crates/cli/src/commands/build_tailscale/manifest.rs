@@ -49,6 +49,9 @@ pub struct Manifest {
     pub binary: Artefact,
     /// The result of running the shipped binary.
     pub executed: Executed,
+    /// Whether reasons were missing in the policy when it was built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
     /// The digest of every input of the build, which decides whether the artifact is fresh.
     pub recipe: String,
 }
@@ -125,6 +128,7 @@ impl Manifest {
             unpacked,
             binary,
             executed,
+            draft: job.project.is_draft(),
             recipe: digest(recipe),
         })
     }
