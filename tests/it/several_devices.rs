@@ -12,10 +12,10 @@ fn run_in(policy: &str, arguments: &[&str]) -> Ran {
 }
 
 fn document(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.shown()))
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.transcript()))
 }
 
-/// Returns the example with another text in place of one of its own.
+/// Returns the example with one text replaced.
 fn changed(from: &str, to: &str) -> String {
     assert!(TWO_ROUTERS.contains(from), "{from}");
     TWO_ROUTERS.replacen(from, to, 1)
@@ -24,17 +24,17 @@ fn changed(from: &str, to: &str) -> String {
 #[test]
 fn check_of_two_routers_is_clean() {
     let ran = run_in(TWO_ROUTERS, &["check", "--deny", "warnings"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
 }
 
 #[test]
 fn check_names_the_targets_of_a_finding_once() {
     let text = changed("      dbus:\n        keep: Needed by ssh.\n", "");
     let ran = run_in(&text, &["check", "--format", "json"]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
     let document = document(&ran);
     let findings = document["findings"].as_array().unwrap();
-    assert_eq!(findings.len(), 1, "{}", ran.shown());
+    assert_eq!(findings.len(), 1, "{}", ran.transcript());
     assert_eq!(findings[0]["targets"], serde_json::json!(["openwrt"]));
     assert!(findings[0]["message"].as_str().unwrap().ends_with("(target openwrt)"));
     insta::assert_snapshot!(run_in(&text, &["check"]).stderr);
@@ -52,7 +52,7 @@ fn check_of_wrong_overrides_reports_each() {
         ("        keep: Needed by ssh.\n", "", "undecided-feature"),
     ] {
         let ran = run_in(&changed(from, to), &["check", "--deny", "warnings"]);
-        assert_eq!(ran.status, 1, "{to}: {}", ran.shown());
+        assert_eq!(ran.status, 1, "{to}: {}", ran.transcript());
         assert!(ran.stderr.contains(&format!("[{code}]")), "{to}: {}", ran.stderr);
     }
 }
@@ -64,7 +64,7 @@ fn tags_of_targets_that_differ_require_a_target() {
     assert!(ran.stderr.contains("[several-targets]") && ran.stderr.contains("openwrt; routeros"), "{}", ran.stderr);
     let tags = |target: &str| {
         let ran = run_in(TWO_ROUTERS, &["tags", "--target", target]);
-        assert_eq!(ran.status, 0, "{}", ran.shown());
+        assert_eq!(ran.status, 0, "{}", ran.transcript());
         ran.stdout.trim().split(',').map(str::to_owned).collect::<Vec<_>>()
     };
     let (openwrt, routeros) = (tags("openwrt"), tags("routeros"));
@@ -81,7 +81,7 @@ fn tags_of_targets_that_agree_are_one_line() {
     let end = TWO_ROUTERS.find("  routeros:\n").unwrap();
     let text = format!("{}{}", &TWO_ROUTERS[..start], &TWO_ROUTERS[end..]);
     let ran = run_in(&text, &["tags"]);
-    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 1), "{}", ran.shown());
+    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 1), "{}", ran.transcript());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn commands_refuse_an_unknown_target_and_name_the_nearest() {
     {
         let arguments: Vec<&str> = command.split(' ').chain(["--target", "openwr"]).collect();
         let ran = run_in(TWO_ROUTERS, &arguments);
-        assert_eq!(ran.status, 2, "{command}: {}", ran.shown());
+        assert_eq!(ran.status, 2, "{command}: {}", ran.transcript());
         assert!(ran.stderr.contains("[unknown-target]"), "{command}: {}", ran.stderr);
         assert!(ran.stderr.contains("Did you mean `openwrt`?"), "{command}: {}", ran.stderr);
     }
@@ -128,7 +128,7 @@ fn commands_refuse_an_unknown_target_and_name_the_nearest() {
 #[test]
 fn build_dry_run_has_the_tags_and_the_packer_of_each_target() {
     let ran = run_in(TWO_ROUTERS, &["build-tailscale", "--dry-run"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let (openwrt, routeros) = ran.stdout.split_once("# routeros:").unwrap();
     assert!(openwrt.contains("GOMIPS=softfloat") && !openwrt.contains("ts_omit_ssh"), "{openwrt}");
     assert!(openwrt.contains("execpack pack"), "{openwrt}");
@@ -138,11 +138,11 @@ fn build_dry_run_has_the_tags_and_the_packer_of_each_target() {
 #[test]
 fn image_of_a_target_without_one_is_refused() {
     let ran = run_in(TWO_ROUTERS, &["image", "--target", "openwrt"]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
     assert!(ran.stderr.contains("[no-image]"), "{}", ran.stderr);
     let none = changed("image:\n  shell: mksh\n", "").replace("    image: none\n", "");
     let ran = run_in(&none, &["image"]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
     assert!(ran.stderr.contains("`openwrt`, `routeros`"), "{}", ran.stderr);
 }
 
@@ -153,13 +153,13 @@ fn build_of_a_policy_with_missing_reasons_offers_a_draft() {
         "        keep:\n",
     );
     let ran = run_in(&text, &["build-tailscale", "--dry-run"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{}", ran.shown());
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{}", ran.transcript());
     assert!(ran.stderr.contains("[empty-reason]") && ran.stderr.contains("`--draft`"), "{}", ran.stderr);
     let draft = run_in(&text, &["build-tailscale", "--dry-run", "--draft"]);
-    assert_eq!(draft.status, 0, "{}", draft.shown());
+    assert_eq!(draft.status, 0, "{}", draft.transcript());
     let broken = text.replacen("      dbus:\n        keep: Needed by ssh.\n", "", 1);
     let ran = run_in(&broken, &["build-tailscale", "--dry-run", "--draft"]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
     assert!(ran.stderr.contains("[open-dependency]"), "{}", ran.stderr);
 }
 
@@ -179,5 +179,5 @@ fn audit_uses_the_decisions_of_a_target_of_the_policy() {
     assert_eq!(accepted("routeros"), "note");
     assert_ne!(accepted("openwrt"), "note", "its decision on ssh is another one, so the acceptance does not cover it");
     let ran = run(folder.path(), &["audit", "--tags", "", "--target", "openwrt"]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
 }

@@ -99,8 +99,8 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
 #[must_use]
 pub fn staleness(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Staleness {
     let Ok(policy) = pinned.for_target(target) else { return Staleness::default() };
-    let selection = Selection::of(policy, pinned.registry);
-    let Some(now) = Basis::of(policy, &selection, gobinary::pclntab::REVISION, None) else {
+    let selection = Selection::new(policy, pinned.registry);
+    let Some(now) = Basis::new(policy, &selection, gobinary::pclntab::REVISION, None) else {
         return Staleness::default();
     };
     Staleness { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }

@@ -37,7 +37,7 @@ impl<'a> Pinned<'a> {
     /// # Errors
     /// As [`Pinned::for_target`].
     pub fn selection(self, target: &str) -> Result<Selection<'a>> {
-        Ok(Selection::of(self.for_target(target)?, self.registry))
+        Ok(Selection::new(self.for_target(target)?, self.registry))
     }
 
     /// Returns the recipe of a target, with the commit of the release if it is known.
@@ -45,7 +45,7 @@ impl<'a> Pinned<'a> {
     /// # Errors
     /// A [`Diagnostic`] if the policy does not have the target or does not pin a toolchain.
     pub fn recipe(self, target: &str, commit: Option<&str>) -> Result<Recipe> {
-        Recipe::of(self.for_target(target)?, &self.selection(target)?, commit).ok_or_else(|| {
+        Recipe::new(self.for_target(target)?, &self.selection(target)?, commit).ok_or_else(|| {
             let why = "the policy does not state `go` as a version";
             Diagnostic::failure(Code::NoRecipe, format!("`{target}` can't be planned"), why, NextStep::run("check"))
                 .into()

@@ -176,12 +176,12 @@ impl Change {
         let (old_findings, new_findings) =
             (base.map(|side| judged(side, facts)).unwrap_or_default(), judged(new, facts));
         let (old_hazards, new_hazards) =
-            (HazardChanges::of_policy(&old_policy, facts), HazardChanges::of_policy(&new_policy, facts));
+            (HazardChanges::from_policy(&old_policy, facts), HazardChanges::from_policy(&new_policy, facts));
         let mut change = Self {
             base: worth(base, &old_findings),
             decisions: decisions(&old_policy, &new_policy, facts),
             edits: edits(&old_policy, &new_policy),
-            settings: differing(&settings::of(&old_policy), &settings::of(&new_policy)),
+            settings: differing(&settings::all_settings(&old_policy), &settings::all_settings(&new_policy)),
             acceptances: differing(&acceptances(&old_policy), &acceptances(&new_policy)),
             targets: targets(&old_policy, &new_policy, facts),
             hazards_gained: new_hazards.without(&old_hazards),
@@ -190,7 +190,7 @@ impl Change {
             findings_cleared: fresh(&old_findings, &new_findings).len(),
             questions: Vec::new(),
         };
-        change.questions = questions::of(&change, &new.reading.places);
+        change.questions = questions::open_questions(&change, &new.reading.places);
         change
     }
 
@@ -341,7 +341,7 @@ fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String,
         }
         let tags = |target: EffectivePolicy<'_>| {
             let registry = registry(target.policy(), facts);
-            registry.map(|registry| tag_line(&Selection::of(target, registry), target.build())).unwrap_or_default()
+            registry.map(|registry| tag_line(&Selection::new(target, registry), target.build())).unwrap_or_default()
         };
         let (was, is) = (tags(was), tags(is));
         TargetEffect::Changed { tags_added: missing(&is, &was), tags_removed: missing(&was, &is) }
@@ -350,7 +350,7 @@ fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String,
 }
 
 fn recipe(target: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<Recipe> {
-    Recipe::of(target, &Selection::of(target, registry(target.policy(), facts)?), None)
+    Recipe::new(target, &Selection::new(target, registry(target.policy(), facts)?), None)
 }
 
 /// The parts of a policy that decide a target's binary.
@@ -396,7 +396,7 @@ impl HazardChanges {
     }
 
     /// Collects the hazards that apply to the targets of a policy, or may.
-    pub(crate) fn of_policy(policy: &Policy, facts: &UpstreamData) -> Self {
+    pub(crate) fn from_policy(policy: &Policy, facts: &UpstreamData) -> Self {
         let is_accepted = |hazard: &Hazard, target: &str| {
             policy.for_target(target).is_some_and(|target| rules::acceptance(target, hazard).is_some())
         };
@@ -425,7 +425,7 @@ impl HazardChanges {
     }
 }
 
-/// The findings of one side that the other does not have, each as `code: message`, whatever their spans.
+/// The findings of one side that the other does not have, each as `code: message`; spans are ignored.
 fn fresh(these: &[Diagnostic], those: &[Diagnostic]) -> Vec<String> {
     let said = |finding: &Diagnostic| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();

@@ -208,7 +208,7 @@ impl Verdict {
 }
 
 impl Policy {
-    /// Returns whether a feature is kept on any target, or in the common section if there are no targets.
+    /// Returns whether a feature is kept on any target, or in the common section if the policy has no targets.
     #[must_use]
     pub fn keeps_anywhere(&self, name: &FeatureName) -> bool {
         if self.targets.is_empty() {

@@ -9,7 +9,7 @@ use crate::selection::Selection;
 
 /// The package that is built: the daemon, with the command line inside where `cli` is kept.
 ///
-/// `cmd/tailscale` would build only the command line, whatever the tags.
+/// `cmd/tailscale` would build only the command line, with any tags.
 pub const PACKAGE: &str = "tailscale.com/cmd/tailscaled";
 
 /// The Go module that holds it.
@@ -98,7 +98,7 @@ impl Recipe {
     ///
     /// `selection` is the target's own or a variation of it.
     #[must_use]
-    pub fn of(policy: EffectivePolicy<'_>, selection: &Selection<'_>, commit: Option<&str>) -> Option<Self> {
+    pub fn new(policy: EffectivePolicy<'_>, selection: &Selection<'_>, commit: Option<&str>) -> Option<Self> {
         let release = policy.policy().tailscale?;
         let target = policy.target()?;
         Some(Self {
@@ -194,7 +194,7 @@ mod tests {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         let target = policy.for_target(target).unwrap();
-        Recipe::of(target, &Selection::of(target, registry), Some("53a0d659abcdef")).unwrap()
+        Recipe::new(target, &Selection::new(target, registry), Some("53a0d659abcdef")).unwrap()
     }
 
     #[test]

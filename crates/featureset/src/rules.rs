@@ -26,7 +26,7 @@ mod unsorted_features;
 mod unused_implementation_detail;
 
 pub use context::Subject;
-pub use hazard::{acceptance, of_selection as hazards_of_selection};
+pub use hazard::{acceptance, selection_hazards};
 pub(crate) use reserved_tag::refusal;
 
 use diagnostics::area::Policy as Rule;
@@ -84,7 +84,7 @@ pub fn judge(text: &str, reading: &ParsedPolicy, facts: &UpstreamData) -> Vec<Di
 /// Returns the hazards that apply to the targets of a policy, or may apply, accepted or not.
 #[must_use]
 pub fn hazards<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
-    hazard::of_policy(policy, facts)
+    hazard::policy_hazards(policy, facts)
 }
 
 /// Returns whether the tag line would be wrong because of a finding, wherever the finding is.

@@ -114,7 +114,7 @@ impl Step {
         }
         let facts = project.facts.overlaid(read.values().cloned()).map_err(registries::contradicts)?;
         let side = Side { text: &project.text, reading: &project.reading };
-        let mut upgrade = Upgrade::of(side, to, &facts).map_err(|unknown| immovable(project, unknown))?;
+        let mut upgrade = Upgrade::new(side, to, &facts).map_err(|unknown| immovable(project, unknown))?;
         if !upgrade.added.is_empty() {
             let comparing = progress::step("Comparing", format!("the source of {from} and {to}"));
             let origins = splits::origins(go, &old, &new, &upgrade.added, &tags(project, &facts, from))?;

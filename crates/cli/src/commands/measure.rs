@@ -46,13 +46,13 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     let maker = Maker::gather(&project, pinned, &targets)?;
     for target in targets {
         let policy = pinned.for_target(target)?;
-        let selection = Selection::of(policy, pinned.registry);
+        let selection = Selection::new(policy, pinned.registry);
         let packer = match policy.build().pack {
             Pack::Upx => maker.upx.as_ref().map(|upx| upx.version.clone()),
             Pack::Execpack => Some(format!("execpack {}", execpack::REVISION)),
             Pack::None => None,
         };
-        let Some(basis) = Basis::of(policy, &selection, REVISION, packer) else { continue };
+        let Some(basis) = Basis::new(policy, &selection, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
         let sweep = jobs::Sweep { pinned, policy, target, selection, maker: &maker, state: &state, memory_probe };

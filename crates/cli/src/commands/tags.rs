@@ -40,7 +40,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
     let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for target in targets {
         let policy = pinned.for_target(target)?;
-        let tags = tag_line(&Selection::of(policy, pinned.registry), policy.build()).join(",");
+        let tags = tag_line(&Selection::new(policy, pinned.registry), policy.build()).join(",");
         lines.entry(tags).or_default().push(target);
     }
     let mut lines = lines.into_iter();

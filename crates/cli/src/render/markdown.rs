@@ -103,8 +103,8 @@ fn proofs(one: &DecisionChange, shown: &Shown) -> String {
 }
 
 fn edit(one: &Edit) -> String {
-    let stands = if one.verdict == "keep" { "kept" } else { "omitted" };
-    let mut text = format!("- `{}`{} (still {stands})\n", one.feature, on_targets(one.target.as_slice()));
+    let decision = if one.verdict == "keep" { "kept" } else { "omitted" };
+    let mut text = format!("- `{}`{} (still {decision})\n", one.feature, on_targets(one.target.as_slice()));
     if let Some((from, to)) = &one.reason {
         text += &format!("  - was: {}\n  - now: {}\n", quoted(from), quoted(to));
     }

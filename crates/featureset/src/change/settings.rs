@@ -8,7 +8,7 @@ use crate::policy::{Build, Device, Policy, format_size};
 /// Returns every setting except decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.
 ///
 /// A target's settings are listed only if they differ from the policy's; its device is listed if it has its own.
-pub(super) fn of(policy: &Policy) -> Settings {
+pub(super) fn all_settings(policy: &Policy) -> Settings {
     let mut found = BTreeMap::new();
     found.extend(policy.tailscale.map(|release| ("tailscale".to_owned(), release.to_string())));
     found.extend(policy.go.map(|version| ("go".to_owned(), version.to_string())));

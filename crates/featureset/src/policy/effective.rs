@@ -69,7 +69,7 @@ impl Policy {
         EffectivePolicy { policy: self, target: None }
     }
 
-    /// Returns the policy of a target; `None` if there is no such target.
+    /// Returns the policy of a target; `None` if the policy does not have it.
     #[must_use]
     pub fn for_target(&self, name: &str) -> Option<EffectivePolicy<'_>> {
         let (name, target) = self.targets.get_key_value(name)?;

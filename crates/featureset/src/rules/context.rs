@@ -29,7 +29,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Judges the policy of every target, or the common one if there are no targets. Equal findings become one.
+    /// Judges the policy of every target, or the common one if the policy has no targets. Equal findings become one.
     pub(super) fn each_target(&self, check: impl Fn(EffectivePolicy<'a>) -> Vec<Diagnostic>) -> Vec<Diagnostic> {
         if self.policy.targets.is_empty() {
             return check(self.policy.common());

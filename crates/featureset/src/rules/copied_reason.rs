@@ -17,7 +17,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             continue;
         }
         let place = subject.places.value(&stated.reason_path());
-        if let Some((other, verdict, earlier)) = first.get(&TextDigest::of(&decision.reason)) {
+        if let Some((other, verdict, earlier)) = first.get(&TextDigest::new(&decision.reason)) {
             let message = match (*other == name, *verdict == decision.verdict) {
                 // Another rule reports an override that equals the common decision; several targets may share one.
                 (true, true) => continue,
@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             finding.related.push(Label::new(*earlier, "first used here"));
             findings.push(finding);
         } else {
-            first.insert(TextDigest::of(&decision.reason), (name, decision.verdict, place));
+            first.insert(TextDigest::new(&decision.reason), (name, decision.verdict, place));
         }
     }
     findings

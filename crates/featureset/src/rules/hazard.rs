@@ -44,7 +44,7 @@ impl<'a> Decided<'a> {
 }
 
 /// Returns the hazards that apply to the targets of a policy, or may apply, at its pinned release, by id.
-pub(crate) fn of_policy<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
+pub(crate) fn policy_hazards<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
     let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) else { return Vec::new() };
     let targets: Vec<Decided<'_>> = policy.effective().map(|target| Decided::new(target, registry)).collect();
     let circumstances: Vec<_> = targets.iter().filter_map(Decided::circumstances).collect();
@@ -53,7 +53,7 @@ pub(crate) fn of_policy<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<App
 
 /// Returns the hazards that would apply to a target, or may apply, if it had another selection.
 #[must_use]
-pub fn of_selection<'a>(
+pub fn selection_hazards<'a>(
     target: EffectivePolicy<'_>,
     selection: &Selection<'_>,
     facts: &'a UpstreamData,
@@ -100,7 +100,7 @@ pub(super) fn is_covered(target: EffectivePolicy<'_>, hazard: &Hazard) -> bool {
 
 /// Returns the findings of the hazards that apply and are not accepted.
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut found = of_policy(subject.policy, subject.facts);
+    let mut found = policy_hazards(subject.policy, subject.facts);
     for applying in &mut found {
         let is_open = |name: &String| {
             let target = subject.policy.for_target(name);

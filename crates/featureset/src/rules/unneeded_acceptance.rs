@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diagnostics::{Code, Diagnostic, Label};
 
 use super::context::Subject;
-use super::hazard::{is_covered, of_policy};
+use super::hazard::{is_covered, policy_hazards};
 use crate::hazard::Hazard;
 use crate::policy::{EffectivePolicy, StatedAcceptance};
 
@@ -13,7 +13,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     if subject.registry().is_none() || subject.policy.stated_acceptances().next().is_none() {
         return Vec::new();
     }
-    let found = of_policy(subject.policy, subject.facts);
+    let found = policy_hazards(subject.policy, subject.facts);
     let applying: BTreeMap<&str, BTreeSet<&str>> = found
         .iter()
         .filter(|applying| !applying.hazard.is_note())

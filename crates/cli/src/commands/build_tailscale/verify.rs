@@ -71,7 +71,7 @@ mod tests {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
         let target = policy.for_target("a").unwrap();
-        Recipe::of(target, &Selection::of(target, registry), None).unwrap()
+        Recipe::new(target, &Selection::new(target, registry), None).unwrap()
     }
 
     fn info(recipe: &Recipe) -> BuildInfo {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use featureset::cost::frontier::{Way, ways};
+use featureset::cost::frontier::{Way, drops_within};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::policy::{EffectivePolicy, format_size};
@@ -35,15 +35,15 @@ pub(super) fn run(
         if let Some(remark) = costs::staleness(pinned, target, &known).remark() {
             progress::warn(&format!("the costs of {target} are {remark}"));
         }
-        let found = ways(&known, budget, |name| drops.bearable(name));
+        let found = drops_within(&known, budget, |name| drops.bearable(name));
         if found.is_none() {
             outcome = Outcome::Findings;
         }
         if format == Format::Json {
             document.insert((*target).to_owned(), as_json(found.as_deref()));
         } else {
-            let weight = format_size(known.whole.packed);
-            outln!("{}", drops.describe(&format!("{}, {weight}", escape::line(target)), budget, found.as_deref()));
+            let size = format_size(known.whole.packed);
+            outln!("{}", drops.describe(&format!("{}, {size}", escape::line(target)), budget, found.as_deref()));
         }
     }
     if !measured {
@@ -74,7 +74,7 @@ struct Drops<'a> {
 impl<'a> Drops<'a> {
     fn new(pinned: Pinned<'a>, target: &str) -> Result<Self> {
         let (policy, selection) = (pinned.for_target(target)?, pinned.selection(target)?);
-        let before = rules::hazards_of_selection(policy, &selection, pinned.facts);
+        let before = rules::selection_hazards(policy, &selection, pinned.facts);
         let before = before.into_iter().map(|applying| applying.hazard.id.clone()).collect();
         Ok(Self { pinned, policy, selection, before })
     }
@@ -89,7 +89,7 @@ impl<'a> Drops<'a> {
         let gone = self.pinned.registry.required_by(name);
         let kept: BTreeSet<FeatureName> = self.selection.kept.difference(&gone).cloned().collect();
         let selection = Selection::keeping(&kept, self.pinned.registry);
-        let after = rules::hazards_of_selection(self.policy, &selection, self.pinned.facts);
+        let after = rules::selection_hazards(self.policy, &selection, self.pinned.facts);
         let new = after.iter().filter(|applying| !self.before.contains(&applying.hazard.id));
         new.map(|one| (one.hazard.id.clone(), one.hazard.record.effect, one.hazard.record.title.clone())).collect()
     }

@@ -135,7 +135,7 @@ impl Sweep<'_> {
 
     fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {
         let commit = self.maker.upstream.commit.as_deref();
-        Recipe::of(self.policy, selection, commit).context("the target can't be planned")
+        Recipe::new(self.policy, selection, commit).context("the target can't be planned")
     }
 
     fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {
@@ -192,7 +192,7 @@ impl Sweep<'_> {
 
     /// Returns the hazard that explains why the inverted selection does not compile.
     fn hazard(&self, name: &FeatureName) -> Option<String> {
-        let applying = rules::hazards_of_selection(self.policy, &self.selection.flipped(name), self.pinned.facts);
+        let applying = rules::selection_hazards(self.policy, &self.selection.flipped(name), self.pinned.facts);
         let found = applying.iter().find(|one| one.hazard.record.effect == Effect::DoesNotCompile);
         found.map(|one| one.hazard.id.clone())
     }

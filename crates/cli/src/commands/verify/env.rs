@@ -125,7 +125,7 @@ impl<'a> TestEnv<'a> {
     ) -> Result<Result<PathBuf, Unmade>> {
         let commit = maker.upstream.commit.as_deref();
         let target = policy.for_target(self.target).context("the target")?;
-        let recipe = Recipe::of(target, selection, commit).context("the target's recipe")?;
+        let recipe = Recipe::new(target, selection, commit).context("the target's recipe")?;
         let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
         let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
         let step = progress::step("Building", format!("a binary for {what}"));
