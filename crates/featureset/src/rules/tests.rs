@@ -213,7 +213,7 @@ fn with_second_target(own: &str) -> String {
 
 /// Returns the findings of one code, each with its message, its targets and the text at its span.
 fn found(text: &str, code: &str) -> Vec<(String, Vec<String>, String)> {
-    let findings = shown(text).into_iter().filter(|finding| finding.code.as_str() == code);
+    let findings = findings(text).into_iter().filter(|finding| finding.code.as_str() == code);
     findings
         .map(|found| {
             (found.message.clone(), found.targets.clone(), text[found.span().start..found.span().end].to_owned())
