@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Circumstances, Hazard};
+use diagnostics::Severity;
+
+use super::{Answer, Circumstances, Hazard, Remedy};
 
 /// A hazard that applies to some of the judged targets, or may apply.
 #[derive(Debug, Clone)]
@@ -15,9 +17,23 @@ pub struct Applying<'a> {
     pub possible: BTreeSet<String>,
     /// The facts of the device that it depends on and that are not stated.
     pub unstated: BTreeSet<String>,
+    /// The decisions to invert: those of its remedy that concern the part of its condition that is met.
+    pub remedy: Vec<&'a Remedy>,
 }
 
 impl Applying<'_> {
+    /// Returns whether it applies to a target for certain.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// Returns the severity in a policy.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.hazard.severity(self.is_certain(), true)
+    }
+
     /// Returns the targets that it applies to or may apply to.
     #[must_use]
     pub fn concerned(&self) -> BTreeSet<&str> {
@@ -33,8 +49,13 @@ pub fn applying<'a>(
     circumstances: &[(&str, Circumstances<'_>)],
 ) -> Vec<Applying<'a>> {
     let evaluate = |hazard: &'a Hazard| {
-        let mut found =
-            Applying { hazard, targets: BTreeSet::new(), possible: BTreeSet::new(), unstated: BTreeSet::new() };
+        let mut found = Applying {
+            hazard,
+            targets: BTreeSet::new(),
+            possible: BTreeSet::new(),
+            unstated: BTreeSet::new(),
+            remedy: Vec::new(),
+        };
         for (target, circumstances) in circumstances {
             match hazard.applies(circumstances) {
                 Answer::Yes => drop(found.targets.insert((*target).to_owned())),
@@ -42,7 +63,12 @@ pub fn applying<'a>(
                     found.possible.insert((*target).to_owned());
                     found.unstated.extend(facts);
                 }
-                Answer::No => {}
+                Answer::No => continue,
+            }
+            for flip in hazard.remedies(circumstances) {
+                if !found.remedy.contains(&flip) {
+                    found.remedy.push(flip);
+                }
             }
         }
         found

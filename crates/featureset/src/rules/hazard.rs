@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::context::Subject;
-use crate::hazard::{Applying, Atom, Circumstances, Hazard, applying};
+use crate::hazard::{Applying, Atom, Circumstances, Hazard, START, applying};
 use crate::name::FeatureName;
+use crate::policy::edit::Section;
 use crate::policy::{EffectivePolicy, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
@@ -93,7 +94,7 @@ pub fn acceptance<'a>(target: EffectivePolicy<'a>, hazard: &Hazard) -> Option<&'
 pub(super) fn is_covered(target: EffectivePolicy<'_>, hazard: &Hazard) -> bool {
     hazard.record.when.atoms().into_iter().all(|atom| match atom {
         Atom::Keep(name) | Atom::Omit(name) => !target.overrides(name),
-        Atom::Device(..) => !target.has_own_device(),
+        Atom::Device(..) | Atom::Start(_) => !target.has_own_device(),
         Atom::Os(_) | Atom::Goarch(_) => true,
     })
 }
@@ -118,11 +119,6 @@ fn finding(subject: &Subject<'_>, applying: &Applying<'_>) -> Option<Diagnostic>
     let names = if applying.targets.is_empty() { &applying.possible } else { &applying.targets };
     let targets: Vec<EffectivePolicy<'_>> = names.iter().filter_map(|name| subject.policy.for_target(name)).collect();
     let first = *targets.first()?;
-    let severity = match (applying.targets.is_empty(), hazard.is_note()) {
-        (_, true) => Severity::Note,
-        (true, false) => Severity::Warning,
-        (false, false) => Severity::Error,
-    };
     let mut labels: Vec<Label> = Vec::new();
     for label in targets.iter().flat_map(|target| labels_of(subject, *target, hazard)) {
         if labels.iter().all(|other| other.span != label.span) {
@@ -136,25 +132,29 @@ fn finding(subject: &Subject<'_>, applying: &Applying<'_>) -> Option<Diagnostic>
     };
     let finding = Diagnostic {
         code: Code::Hazard(hazard.id.clone()),
-        severity,
+        severity: applying.severity(),
         message: message(applying),
         location: Location::Text(place),
         related: labels,
         why: why(subject.policy.tailscale, hazard).into(),
         next: next(subject, applying, first).into(),
-        edit: edit(subject, first, hazard),
+        effect: Some(hazard.record.effect.label()),
+        edits: [remedy_edit(subject, first, applying), acceptance_edit(subject, first, hazard)]
+            .into_iter()
+            .flatten()
+            .collect(),
         targets: Vec::new(),
     };
     Some(subject.name_targets(finding, names.iter().map(String::as_str)))
 }
 
 fn message(applying: &Applying<'_>) -> String {
-    let title = applying.hazard.record.title.clone();
-    if applying.targets.is_empty() {
-        let facts: Vec<String> = applying.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
-        return format!("{title}, depending on {}", facts.join(" and "));
+    let title = &applying.hazard.record.title;
+    match &applying.hazard.record.supposes {
+        _ if !applying.is_certain() => format!("{title}, depending on {}", unstated(applying)),
+        Some(fact) => format!("{title}, if {fact}"),
+        None => title.clone(),
     }
-    title
 }
 
 /// Returns labels of the decisions and facts that meet the condition, those of the remedy first.
@@ -169,6 +169,9 @@ fn labels_of(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard
             }
             Atom::Omit(name) if !target.keeps(name) => {
                 (subject.places.key(&target.decision_path(name)), format!("`{name}` is omitted"))
+            }
+            Atom::Start(setting) if subject.places.has(&target.fact_path(START)) => {
+                (subject.places.key(&target.fact_path(START)), format!("starts with `{setting}`"))
             }
             Atom::Device(fact, value) if subject.places.has(&target.fact_path(fact)) => {
                 (subject.places.key(&target.fact_path(fact)), format!("{fact} is {value}"))
@@ -196,8 +199,8 @@ pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
 
 /// Returns the remedy of a hazard as a sentence without a full stop: the decisions to change, with the dependencies of
 /// each feature to keep.
-pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
-    let open = hazard.record.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
+pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
+    let open = one.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
     for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
         let closure = registry.map(|registry| registry.requires(flip.feature())).unwrap_or_default();
@@ -209,29 +212,52 @@ pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl F
 }
 
 fn next(subject: &Subject<'_>, applying: &Applying<'_>, target: EffectivePolicy<'_>) -> String {
-    let mut alternatives = vec![remedy(applying.hazard, subject.registry(), |name| target.keeps(name))];
-    if applying.targets.is_empty() {
-        let facts: Vec<String> = applying.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
-        alternatives.push(format!("state {}", facts.join(" and ")));
+    let mut alternatives = vec![remedy(applying, subject.registry(), |name| target.keeps(name))];
+    if !applying.is_certain() {
+        alternatives.push(format!("state {}", unstated(applying)));
     }
-    if applying.hazard.record.effect.can_be_accepted() {
-        let section = match target.name().filter(|_| !is_covered(target, applying.hazard)) {
-            Some(name) => format!("targets: {name}: accepted:"),
-            None => "accepted:".to_owned(),
-        };
-        alternatives.push(format!(
-            "accept it under `{section} {}:` with the reason why it is acceptable on this device",
-            applying.hazard.id
-        ));
+    if applying.severity() == Severity::Note {
+        return format!("Nothing, if the reason of the decision covers it; otherwise: {}.", alternatives.join(", or "));
     }
+    if !applying.hazard.record.effect.can_be_accepted() {
+        return format!("{}. It cannot be accepted.", alternatives.join(", or "));
+    }
+    let section = match target.name().filter(|_| !is_covered(target, applying.hazard)) {
+        Some(name) => format!("targets: {name}: accepted:"),
+        None => "accepted:".to_owned(),
+    };
+    alternatives.push(format!(
+        "accept it under `{section} {}:` with the reason why it is acceptable on this device",
+        applying.hazard.id
+    ));
     format!("{}.", alternatives.join(", or "))
 }
 
+/// Returns the facts that it depends on and that the policy does not state.
+fn unstated(applying: &Applying<'_>) -> String {
+    let facts: Vec<String> = applying.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
+    facts.join(" and ")
+}
+
 /// Returns the edit of a remedy that inverts one decision: it replaces the word before the reason.
-fn edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard) -> Option<Edit> {
-    let [flip] = &hazard.record.remedy[..] else { return None };
+fn remedy_edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, applying: &Applying<'_>) -> Option<Edit> {
+    let [flip] = &applying.remedy[..] else { return None };
     let span: Span = subject.places.key(&target.decision_path(flip.feature()));
     let title = format!("{flip}, and write why");
     let is_open = target.keeps(flip.feature()) != (flip.verdict() == Verdict::Keep);
     (span.end > 0 && is_open).then(|| Edit { title, span, replacement: flip.verdict().word().to_owned() })
+}
+
+/// Returns the edit that inserts a common acceptance without a reason, if the hazard can be accepted that way.
+fn acceptance_edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard) -> Option<Edit> {
+    if hazard.is_note() || !hazard.record.effect.can_be_accepted() || !is_covered(target, hazard) {
+        return None;
+    }
+    let body = "# Why is this acceptable on this device?";
+    let (span, replacement) = if subject.places.has(&["accepted"]) {
+        Section::find(subject.text, subject.places, "accepted")?.insertion(&hazard.id, body)
+    } else {
+        Section::before(subject.text, subject.places, "features", &format!("accepted:\n  {}: {body}\n", hazard.id))?
+    };
+    Some(Edit { title: format!("accept `{}`, and write why", hazard.id), span, replacement })
 }

@@ -31,7 +31,7 @@ fn check_target<'a>(subject: &Subject<'a>, registry: &'a Registry, policy: Effec
             finding.related.push(kept);
             let title = format!("keep `{need}`, and write why");
             let edit = Edit { title, span: omitted, replacement: "keep".to_owned() };
-            finding.edit = (!is_shared).then_some(edit);
+            finding.edits.extend((!is_shared).then_some(edit));
             findings.push(finding);
         }
     }

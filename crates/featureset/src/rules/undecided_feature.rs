@@ -7,7 +7,7 @@ use diagnostics::{Code, Diagnostic, Edit, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let section = Section::find(subject.text, subject.places);
+    let section = Section::find(subject.text, subject.places, "features");
     let open = registry.features.iter().filter(|(name, _)| !subject.policy.features.contains_key(*name));
     // An entry that the parser rejected has its own finding.
     let mut findings = overrides_without_decision(subject);
@@ -38,7 +38,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             let user = subject.places.key(&["features", user.as_str(), "keep"]);
             (user.end > 0).then(|| Label::new(user, format!("needs `{name}`")))
         }));
-        finding.edit = stub.map(|(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement });
+        let edit = |(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement };
+        finding.edits.extend(stub.map(edit));
         finding
     });
     findings.extend(common);

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diagnostics::{Code, Diagnostic, Label};
+use diagnostics::{Code, Diagnostic, Edit, Label};
 
 use super::context::Subject;
 use super::hazard::{is_covered, policy_hazards};
 use crate::hazard::Hazard;
+use crate::policy::edit::Section;
 use crate::policy::{EffectivePolicy, StatedAcceptance};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -64,7 +65,10 @@ fn finding(
         }
     };
     let label = Label::new(subject.places.key(&stated.path()), "has no effect");
-    Some(Diagnostic::new(Code::UnneededAcceptance, message, next).at(label))
+    let mut finding = Diagnostic::new(Code::UnneededAcceptance, message, next).at(label);
+    // An acceptance that belongs to a target is moved, not lost.
+    finding.edits.extend(if uncovered.is_empty() { deletion(subject, stated) } else { None });
+    Some(finding)
 }
 
 /// Returns whether every feature in a hazard's condition is decided. Otherwise it is not known whether the hazard applies.
@@ -73,4 +77,12 @@ fn is_decided(subject: &Subject<'_>, policy: EffectivePolicy<'_>, hazard: &Hazar
         policy.decision(name).is_some()
             || subject.registry().is_none_or(|registry| !registry.features.contains_key(name))
     })
+}
+
+/// Returns the edit that deletes a common acceptance; `None` for that of a target.
+pub(super) fn deletion(subject: &Subject<'_>, stated: &StatedAcceptance<'_>) -> Option<Edit> {
+    let id = stated.id;
+    let section = Section::find(subject.text, subject.places, "accepted").filter(|_| stated.target.is_none())?;
+    let span = section.entry(subject.places, "accepted", id)?;
+    Some(Edit { title: format!("delete the acceptance of `{id}`"), span, replacement: String::new() })
 }
