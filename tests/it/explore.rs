@@ -58,7 +58,7 @@ fn explore_writes_one_self_contained_page() {
     // A second run replaces its own page and no other file.
     assert_eq!(run(site.folder.path(), &["explore", "-o", "page.html"]).status, 0);
     let refused = run(site.folder.path(), &["explore", "-o", "featureset.yaml"]);
-    insta::assert_snapshot!(refused.shown());
+    insta::assert_snapshot!(refused.transcript());
 }
 
 #[test]

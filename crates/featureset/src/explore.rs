@@ -13,11 +13,12 @@ use crate::cost::{Cost, Costs};
 use crate::group::{Group, grouped};
 use crate::hazard::{Atom, Condition, Effect, Hazard, Range};
 use crate::name::FeatureName;
+use crate::platform::OS;
 use crate::policy::device::{PROFILES, VOCABULARY, Values, Vocabulary};
-use crate::policy::{Policy, Target};
+use crate::policy::{Decision, EffectivePolicy};
 use crate::registry::{Feature, Registry};
 use crate::release::{GoVersion, Release, ReleaseLine};
-use crate::rules;
+use crate::rules::{self, hazard::acceptance};
 use crate::upstream_data::UpstreamData;
 
 /// The version of the document. The page refuses any other.
@@ -130,7 +131,6 @@ struct PolicyData<'a> {
     go: Option<GoVersion>,
     profile: Option<String>,
     targets: Vec<TargetData>,
-    accepted: BTreeMap<String, String>,
     features: BTreeMap<FeatureName, DecisionData>,
     findings: Vec<FindingData>,
 }
@@ -144,6 +144,10 @@ struct TargetData {
     budget: Option<u64>,
     extra_tags: Vec<String>,
     device: BTreeMap<String, String>,
+    /// Its decisions in the place of common ones.
+    features: BTreeMap<FeatureName, DecisionData>,
+    /// The accepted hazards, with the reasons.
+    accepted: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -279,30 +283,31 @@ fn policy_data<'a>(revision: Option<&'a str>, side: Side<'_>, facts: &UpstreamDa
         release: policy.tailscale,
         go: policy.go,
         profile: policy.device.profile.clone(),
-        targets: policy.targets.iter().map(|(name, target)| target_data(&policy, name, target)).collect(),
+        targets: policy.effective().filter_map(|target| target_data(target, facts)).collect(),
         findings: findings.iter().take(MOST_FINDINGS).map(finding).collect(),
-        features: policy
-            .features
-            .into_iter()
-            .map(|(name, decision)| {
-                let data =
-                    DecisionData { decision: decision.verdict.word(), reason: decision.reason, refs: decision.refs };
-                (name, data)
-            })
-            .collect(),
-        accepted: policy.accepted,
+        features: policy.features.iter().map(|(name, decision)| (name.clone(), DecisionData::from(decision))).collect(),
     }
 }
 
-fn target_data(policy: &Policy, name: &str, target: &Target) -> TargetData {
-    TargetData {
+fn target_data(policy: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<TargetData> {
+    let (name, target) = (policy.name()?, policy.target()?);
+    let accepted = |hazard: &Hazard| Some((hazard.id.clone(), acceptance(policy, hazard)?.to_owned()));
+    Some(TargetData {
         name: name.to_owned(),
         platform: target.platform.name,
-        os: crate::platform::OS,
+        os: OS,
         goarch: target.platform.goarch,
         budget: target.budget,
         extra_tags: target.build.extra_tags.keys().cloned().collect(),
-        device: policy.device.facts.clone(),
+        device: policy.device().facts.clone(),
+        features: target.features.iter().map(|(name, decision)| (name.clone(), decision.into())).collect(),
+        accepted: facts.hazards().filter_map(accepted).collect(),
+    })
+}
+
+impl From<&Decision> for DecisionData {
+    fn from(decision: &Decision) -> Self {
+        Self { decision: decision.verdict.word(), reason: decision.reason.clone(), refs: decision.refs.clone() }
     }
 }
 

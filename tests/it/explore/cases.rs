@@ -6,6 +6,7 @@ use diagnostics::Code;
 use featureset::change::Side;
 use featureset::cost::{Basis, BinarySize, Cost, Costs};
 use featureset::explore::{Sources, document};
+use featureset::hazard::Applying;
 use featureset::name::FeatureName;
 use featureset::platform::PLATFORMS;
 use featureset::policy::device::{VOCABULARY, Values};
@@ -79,8 +80,9 @@ impl Generator {
         let mut text = format!("tailscale: {release}\ngo: 1.26.8\n{}targets:\n", self.device());
         for number in 0..=self.below(3) {
             let platform = self.pick(PLATFORMS).name;
-            let extra = *self.pick(&["", ", extra_tags: { ts_package_container: A test., zz_last: Another. }"]);
-            text += &format!("  t{number}: {{ platform: {platform}{extra} }}\n");
+            let extra =
+                *self.pick(&["", "    build: { extra_tags: { ts_package_container: A test., zz_last: Another. } }\n"]);
+            text += &format!("  t{number}:\n    platform: {platform}\n{extra}{}", self.overrides(registry));
         }
         text += "features:\n";
         for name in registry.features.keys().filter(|name| kept.contains(*name) || omit.contains(*name)) {
@@ -99,6 +101,24 @@ impl Generator {
             "targets": exported.unwrap()["policies"][0]["targets"],
         });
         Case { given, text, reading }
+    }
+
+    /// Returns the device and the decisions of a target that differ from the common ones; often none.
+    fn overrides(&mut self, registry: &Registry) -> String {
+        let mut text = String::new();
+        if self.below(4) == 0 {
+            text += &self.device().lines().map(|line| format!("    {line}\n")).collect::<String>();
+        }
+        if self.below(3) == 0 {
+            let names: Vec<&FeatureName> = registry.features.keys().collect();
+            let own: BTreeSet<&FeatureName> = (0..=self.below(6)).map(|_| *self.pick(&names)).collect();
+            text += "    features:\n";
+            for name in own {
+                let verdict = *self.pick(&["keep", "omit"]);
+                text += &format!("      {name}:\n        {verdict}: The target's own decision on {name}.\n");
+            }
+        }
+        text
     }
 
     /// Returns a random device: a profile, some facts, or nothing.
@@ -124,7 +144,7 @@ impl Case {
         let facts = UpstreamData::embedded();
         let policy = self.reading.policy.as_ref().unwrap();
         let registry = facts.registry(policy.tailscale.unwrap()).unwrap();
-        let selection = Selection::new(policy, registry);
+        let selection = Selection::new(policy.common(), registry);
         let severities: BTreeMap<String, &str> = rules::judge(&self.text, &self.reading, facts)
             .into_iter()
             .filter_map(|finding| match finding.code {
@@ -132,22 +152,35 @@ impl Case {
                 _ => None,
             })
             .collect();
-        let hazards: Vec<Value> = rules::hazards(&self.text, &self.reading, facts)
+        let hazards: Vec<Value> = rules::hazards(policy, facts)
             .into_iter()
-            .map(|one| json!([one.hazard.id, severities[&one.hazard.id], one.targets, one.unstated, remedy(&one)]))
+            .map(|one| {
+                json!([
+                    one.hazard.id,
+                    severities[&one.hazard.id],
+                    one.targets,
+                    one.possible,
+                    one.unstated,
+                    remedy(&one)
+                ])
+            })
             .collect();
         assert_eq!(hazards.len(), severities.len());
+        let tags: Vec<String> = policy
+            .effective()
+            .map(|target| tag_line(&Selection::new(target, registry), target.build()).join(","))
+            .collect();
         let estimate = costs.estimate(&selection.kept);
         json!({
             "kept": selection.kept,
             "hazards": hazards,
-            "tags": tag_line(&selection, &policy.targets["t0"].build).join(","),
+            "tags": tags,
             "sizes": { "one": { "packed": estimate.packed, "unpriced": estimate.unpriced } },
         })
     }
 }
 
-fn remedy(one: &rules::Applying<'_>) -> Vec<[String; 2]> {
+fn remedy(one: &Applying<'_>) -> Vec<[String; 2]> {
     one.remedy.iter().map(|flip| [flip.verdict().word().to_owned(), flip.feature().to_string()]).collect()
 }
 
@@ -155,8 +188,9 @@ fn remedy(one: &rules::Applying<'_>) -> Vec<[String; 2]> {
 /// measured.
 pub(super) fn costs() -> Costs {
     let policy = read(&policy(&[], "{ platform: linux/arm64 }")).policy.unwrap();
+    let target = policy.for_target("one").unwrap();
     let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
-    let selection = Selection::new(&policy, registry);
+    let selection = Selection::new(target, registry);
     let mut generator = Generator::new(7);
     let mut prices: BTreeMap<FeatureName, i64> = BTreeMap::new();
     for name in registry.features.keys() {
@@ -183,7 +217,7 @@ pub(super) fn costs() -> Costs {
     features.insert(FeatureName::new("acme").unwrap(), acme);
     Costs {
         generated_by: "a test".to_owned(),
-        basis: Basis::new(&policy, &selection, "one", 2, Some("4.2.2".to_owned())).unwrap(),
+        basis: Basis::new(target, &selection, 2, Some("4.2.2".to_owned())).unwrap(),
         whole: BinarySize { raw: 14_000_000, packed: 3_355_032 },
         memory: None,
         features,

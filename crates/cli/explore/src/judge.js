@@ -118,29 +118,36 @@ const isInRange = ([from, to], release) =>
   compareReleases(release, from) >= 0 && (to === null || compareReleases(release, to) <= 0);
 
 /**
- * The hazards that apply, or may apply, to a selection.
+ * The hazards that apply, or may apply, to targets.
  *
- * `selection` has the release, the kept features and the decided ones. Each target has a platform and
- * its device's facts. Returns for each hazard its severity, the targets that it applies to, the
+ * Each target has a platform, its device's facts, its kept features and its decided ones. Returns for each hazard its severity, the targets that it applies to, the
  * facts that it depends on, sorted, and the decisions that resolve it.
  */
-export function hazards(data, selection, targets) {
-  const line = lineOf(data, selection.release);
+export function hazards(data, release, targets) {
+  const line = lineOf(data, release);
   if (!line) return [];
   const names = Object.keys(line.features);
-  const kept = new Set(names.filter((name) => selection.kept.has(name)));
-  const omitted = new Set(names.filter((name) => selection.decided.has(name) && !kept.has(name)));
+  const all = targets.map(({ name, os, goarch, device, kept, decided }) => [name, {
+    os,
+    goarch,
+    device,
+    kept: new Set(names.filter((feature) => kept.has(feature))),
+    omitted: new Set(names.filter((feature) => decided.has(feature) && !kept.has(feature))),
+  }]);
   const found = [];
   for (const hazard of data.hazards) {
-    if (!hazard.releases.some((range) => isInRange(range, selection.release))) continue;
+    if (!hazard.releases.some((range) => isInRange(range, release))) continue;
     const applies = [];
+    const possible = [];
     const unknown = new Set();
     const remedy = [];
-    for (const target of targets) {
-      const circumstances = { kept, omitted, device: target.device, os: target.os, goarch: target.goarch };
+    for (const [name, circumstances] of all) {
       const answer = evaluate(hazard.when, circumstances);
-      if (answer === true) applies.push(target.name);
-      if (answer instanceof Set) for (const fact of answer) unknown.add(fact);
+      if (answer === true) applies.push(name);
+      if (answer instanceof Set) {
+        possible.push(name);
+        for (const fact of answer) unknown.add(fact);
+      }
       if (answer === false) continue;
       for (const part of remedies(hazard, circumstances)) if (!remedy.includes(part)) remedy.push(part);
     }
@@ -150,6 +157,7 @@ export function hazards(data, selection, targets) {
       hazard,
       severity: applies.length ? certain : depending,
       targets: applies,
+      possible,
       unknown: [...unknown].sort(),
       remedy,
     });
@@ -205,16 +213,28 @@ export function forced(line, kept, name) {
   return sorted(moved).filter((other) => other !== name && kept.has(other) !== keep);
 }
 
+/** Decisions with those of a target in their place. */
+export function overridden(decisions, target) {
+  return new Map([...decisions, ...Object.entries(target.features).map(([name, own]) => [name, own.decision])]);
+}
+
+/** A target with its kept and its decided features. */
+export function withDecisions(target, decisions) {
+  const kept = [...decisions].filter(([, decision]) => decision === "keep").map(([name]) => name);
+  return { ...target, decisions, kept: new Set(kept), decided: new Set(decisions.keys()) };
+}
+
 /** Judges one random case of the test. */
 export function judgeCase(data, given) {
   const line = lineOf(data, given.release);
   const kept = closure(line, given.keep);
-  const decided = new Set([...given.keep, ...given.omit, ...kept]);
-  const found = hazards(data, { release: given.release, kept, decided }, given.targets);
+  const common = new Map([...given.omit.map((name) => [name, "omit"]), ...[...kept].map((name) => [name, "keep"])]);
+  const found = hazards(data, given.release, given.targets.map((target) => withDecisions(target, overridden(common, target))));
   return {
     kept: sorted(kept),
-    hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), one.unknown, one.remedy]),
-    tags: tags(line, kept, given.targets[0].extra_tags).join(","),
+    hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), sorted(one.possible), one.unknown, one.remedy]),
+    tags: given.targets.map((target) =>
+      tags(line, withDecisions(target, overridden(common, target)).kept, target.extra_tags).join(",")),
     sizes: Object.fromEntries(Object.entries(data.costs).map(([target, costs]) => [target, estimate(costs, kept)])),
   };
 }

@@ -34,8 +34,21 @@ const handlers = {
 
 // Judgement
 
-const acceptance = (one) => (one.hazard.can_be_accepted ? data.policies[0].accepted[one.hazard.id] : undefined);
-const rank = (one) => (acceptance(one) && one.severity !== "note" ? "accepted" : one.severity);
+/** The reason with which a target accepts a hazard. */
+const acceptedBy = (one) => (name) => view.targets.find((target) => target.name === name)?.accepted[one.hazard.id];
+
+/** The reason with which every target that has a hazard accepts it. */
+function acceptance(one) {
+  const reasons = [...one.targets, ...one.possible].map(acceptedBy(one));
+  return reasons.every(Boolean) ? reasons[0] : undefined;
+}
+
+/** The severity of the targets that do not accept it; `accepted` if there are none. */
+function rank(one) {
+  if (one.severity === "note") return "note";
+  if (acceptance(one)) return "accepted";
+  return one.hazard.severity[one.targets.every(acceptedBy(one)) ? 1 : 0];
+}
 
 /** The decisions in a condition that hold, as names. */
 function involved(condition, found = new Set()) {
@@ -335,16 +348,26 @@ function renderDetails() {
       mentioned.map((hazard) => element("p", {}, element("code", {}, hazard.id), ": ", prose(hazard.title), element("span", { className: "muted" }, ` (${hazard.effect}; ${hazard.condition.replaceAll("`", "")})`)))) : null,
     element("h3", {}, "Facts"),
     element("dl", {},
+      ...othersDecide(name, decision),
       element("dt", {}, "build tag"), element("dd", {}, element("code", {}, name === "cli" ? "ts_include_cli" : `ts_omit_${name}`)),
       element("dt", {}, "releases"), element("dd", {}, spanText(name)),
       group && element("dt", {}, "group"), group && element("dd", {}, group.title),
       feature.detail && element("dt", {}, "kind"), feature.detail && element("dd", {}, "implementation detail")));
 }
 
+/** Targets that decide a feature differently from the displayed one. */
+function othersDecide(name, decision) {
+  const others = view.targets.filter((target) => (target.decisions.get(name) ?? "undecided") !== decision);
+  if (!others.length) return [];
+  const text = others.map((target) => `${target.name}: ${participle[target.decisions.get(name) ?? "undecided"]}`).join(", ");
+  return [element("dt", {}, "other targets"), element("dd", {}, text)];
+}
+
 function reasonParts(name, decision) {
   if (decision === "undecided") return [element("p", {}, "Nobody has decided this feature.")];
   const filed = data.policies[0].features;
-  const old = Object.hasOwn(filed, name) ? filed[name] : undefined;
+  const own = data.policies[0].targets.find((target) => target.name === state.target)?.features ?? {};
+  const old = [own, filed].map((features) => (Object.hasOwn(features, name) ? features[name] : undefined)).find(Boolean);
   if (old?.decision === decision) return [element("p", {}, prose(old.reason || "No reason is written.")), old.refs ? element("p", { className: "muted" }, `See ${old.refs.join(", ")}.`) : null];
   const input = element("textarea", { rows: 3, placeholder: "The effect of this decision on this device", value: states.reasonOf(data, state, name, decision), id: "reason",
     oninput: (event) => {

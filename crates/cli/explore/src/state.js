@@ -1,7 +1,7 @@
 // The state of the page: a starting point, the decisions changed since, and what is displayed.
 // Every function is pure; `toHash` and `fromHash` make the deep links.
 
-import { closure, estimate, forced, fromTags, hazards, lineOf } from "./judge.js";
+import { closure, estimate, forced, fromTags, hazards, lineOf, overridden, withDecisions } from "./judge.js";
 
 const POLICY = "policy";
 const BASE = "base";
@@ -31,7 +31,7 @@ export function initial(data) {
 function targetsOf(data) {
   const { targets } = data.policies[0];
   if (targets.length) return targets;
-  return [{ name: "amd64", platform: "linux/amd64", os: "linux", goarch: "amd64", budget: null, extra_tags: [], device: {} }];
+  return [{ name: "amd64", platform: "linux/amd64", os: "linux", goarch: "amd64", budget: null, extra_tags: [], device: {}, features: {}, accepted: {} }];
 }
 
 /** The targets with the device that is chosen. */
@@ -77,25 +77,35 @@ export function decisionsOf(data, preset, line, tags = "") {
   return new Map(decided.map((name) => [name, policy.features[name].decision]));
 }
 
-/** What follows from decisions: kept features, hazards and size. */
-function consequences(data, release, decisions, targets) {
+/** What follows from the decisions of each target: hazards, sizes, and the selection of the displayed target. */
+function consequences(data, release, targets, displayed) {
   const line = lineOf(data, release);
-  const kept = new Set([...decisions].filter(([, decision]) => decision === "keep").map(([name]) => name));
-  const found = hazards(data, { release, kept, decided: new Set(decisions.keys()) }, targets);
-  const sizes = new Map(Object.entries(data.costs).map(([target, costs]) => [target, estimate(costs, kept)]));
-  return { release, line, decisions, kept, hazards: found, sizes };
+  const { decisions, kept } = targets.find((target) => target.name === displayed) ?? targets[0];
+  const measured = targets.filter((target) => data.costs[target.name]);
+  const sizes = new Map(measured.map((target) => [target.name, estimate(data.costs[target.name], target.kept)]));
+  return { release, line, targets, decisions, kept, hazards: hazards(data, release, targets), sizes };
+}
+
+/** The decisions of every target: the starting point, the target's own ones if it is a policy, and the changes. */
+function decided(data, preset, line, targets, { tags = "", changes = [] }) {
+  const common = decisionsOf(data, preset, line, tags);
+  const policy = preset === POLICY ? data.policies[0] : preset === BASE ? data.policies[1] : undefined;
+  const exists = ([name]) => Object.hasOwn(line.features, name);
+  return targets.map((target) => {
+    const own = policy?.targets.find((known) => known.name === target.name);
+    const start = own ? overridden(common, own) : common;
+    return withDecisions(target, new Map([...start, ...changes].filter(exists)));
+  });
 }
 
 /** Everything that the page displays. */
 export function derive(data, state) {
   const line = lineOf(data, state.release);
   const targets = targetsOn(data, state);
-  const decisions = decisionsOf(data, state.preset, line, state.tags);
-  for (const [name, decision] of state.changes) if (Object.hasOwn(line.features, name)) decisions.set(name, decision);
-  const now = consequences(data, state.release, decisions, targets);
+  const now = consequences(data, state.release, decided(data, state.preset, line, targets, state), state.target);
   const open = [...now.kept].flatMap((name) =>
     (line.features[name].needs ?? []).filter((need) => !now.kept.has(need)).map((need) => [name, need]));
-  return { ...now, targets, open, compared: compared(data, state, now, targets) };
+  return { ...now, open, compared: compared(data, state, now, targets) };
 }
 
 /** The other side of a comparison and the differences; null if nothing is compared. */
@@ -107,9 +117,11 @@ function compared(data, state, now, targets) {
   const pinned = policy?.release && lineOf(data, policy.release) ? policy.release : state.release;
   const release = other ?? pinned;
   const line = lineOf(data, release);
-  const decisions = decisionsOf(data, preset, line);
-  if (other) for (const [name, decision] of now.decisions) if (Object.hasOwn(line.features, name)) decisions.set(name, decision);
-  const then = consequences(data, release, decisions, targets);
+  const exists = ([name]) => Object.hasOwn(line.features, name);
+  const others = other
+    ? now.targets.map((target) => withDecisions(target, new Map([...decisionsOf(data, POLICY, line), ...target.decisions].filter(exists))))
+    : decided(data, preset, line, targets, {});
+  const then = consequences(data, release, others, state.target);
   const names = new Set([...Object.keys(line.features), ...Object.keys(now.line.features)]);
   const decisionOf = (side, name) => (Object.hasOwn(side.line.features, name) ? (side.decisions.get(name) ?? "undecided") : "absent");
   const changed = new Map();
@@ -128,7 +140,6 @@ function compared(data, state, now, targets) {
     begun: without(now.hazards, then.hazards),
     ended: without(then.hazards, now.hazards),
     sizes: then.sizes,
-    accepted: policy?.accepted ?? {},
   };
 }
 
@@ -140,10 +151,10 @@ export function invert(data, state, view, name) {
 /** Decides a feature, together with the features that it needs or that need it. */
 export function decide(data, state, view, name, decision) {
   const along = (decision === "keep") === view.kept.has(name) ? [] : forced(view.line, view.kept, name);
-  const start = decisionsOf(data, state.preset, view.line, state.tags);
+  const start = decided(data, state.preset, view.line, targetsOn(data, state), { tags: state.tags });
   const changes = new Map(state.changes);
   for (const moved of [name, ...along]) {
-    if (start.get(moved) === decision) changes.delete(moved);
+    if (start.every((target) => target.decisions.get(moved) === decision)) changes.delete(moved);
     else changes.set(moved, decision);
   }
   return { ...state, changes };
@@ -221,18 +232,22 @@ export function reasonOf(data, state, name, decision) {
   const written = state.reasons.get(`${decision} ${name}`);
   if (written !== undefined) return written;
   for (const policy of [...data.policies].slice(0, state.preset === BASE ? 2 : 1).reverse()) {
-    const entry = Object.hasOwn(policy.features, name) ? policy.features[name] : undefined;
-    if (entry?.decision === decision) return entry.reason;
+    const own = policy.targets.find((target) => target.name === state.target)?.features ?? {};
+    for (const features of [own, policy.features]) {
+      if (Object.hasOwn(features, name) && features[name].decision === decision) return features[name].reason;
+    }
   }
   return "";
 }
 
 /** The entries of featureset.yaml: of changed decisions, or of all. */
 export function yaml(data, state, view, all) {
+  // The common section; a target's own decisions are in the file.
   const filed = data.policies[0].features;
+  const common = new Map([...decisionsOf(data, state.preset, view.line, state.tags), ...state.changes]);
   const lines = [];
   for (const name of Object.keys(view.line.features).sort()) {
-    const decision = view.decisions.get(name);
+    const decision = common.get(name);
     const old = Object.hasOwn(filed, name) ? filed[name] : undefined;
     if (!decision || (!all && old?.decision === decision)) continue;
     const reason = reasonOf(data, state, name, decision).trim().replace(/\s+/g, " ");
