@@ -46,6 +46,7 @@ fn help_of_every_command() {
         "measure",
         "audit",
         "import",
+        "init",
         "symbolize",
         "execpack",
         "bench",

@@ -19,6 +19,7 @@ mod go_programs;
 mod hazards;
 mod image;
 mod image_real;
+mod init;
 mod installed;
 mod measure;
 mod other_policy;

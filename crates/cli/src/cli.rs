@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod execpack;
 mod image;
+mod init;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use audit::{Audit, Import, What};
 pub use bench::{Bench, Load};
 pub use execpack::Execpack;
 pub use image::{Image, ImageAction, ImageLint, ImageScript};
+pub use init::Init;
 
 use crate::shard::Shard;
 
@@ -55,6 +57,7 @@ impl Cli {
             Command::Bench(given) => given.format.into(),
             Command::Measure(given) => given.format.into(),
             Command::Import(given) => given.format.into(),
+            Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
             Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
@@ -79,6 +82,8 @@ where
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a policy for a device and its purpose, every decision with its reason
+    Init(Formatted<Init>),
     /// Check the policy and report every finding
     Check(Formatted<Check, FindingsFormat>),
     /// Print the policy's build tags, or the whole `go build` command

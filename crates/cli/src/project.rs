@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, Severity};
+use diagnostics::{Code, Diagnostic, NextStep, Severity};
 use featureset::policy::{self, ParsedPolicy};
 use featureset::rules;
 use featureset::upstream_data::UpstreamData;
@@ -14,7 +14,7 @@ pub use crate::cli::POLICY_FILE;
 use crate::files;
 use crate::format::{FindingsFormat, Format};
 pub use crate::pinned::Pinned;
-use crate::{limits, registries, render};
+use crate::{limits, progress, registries, render};
 
 /// A policy and its findings.
 pub struct Project {
@@ -55,7 +55,11 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
-            "Run the command in the policy's folder, or name the file with `--policy FILE`.",
+            NextStep::new("Write a policy with ")
+                .command("init")
+                .text(", make one of an existing build with ")
+                .command("import")
+                .text(", or name the file with `--policy FILE`."),
         )
     })?;
     Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
@@ -82,6 +86,29 @@ impl Project {
         // Notes are for `explain`.
         findings.retain(|finding| finding.severity != Severity::Note);
         Ok(Self { path, text, reading, findings, facts, cache: Cache::of_user() })
+    }
+
+    /// Finds the policy as [`Project::open`] does. If there is none and none was named, returns an empty policy of the newest
+    /// known release, and reports that.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if a file can't be read.
+    pub fn open_or_newest(named: Option<&Path>) -> Result<Self> {
+        let is_missing = |error: &anyhow::Error| {
+            error.downcast_ref::<Diagnostic>().is_some_and(|problem| problem.code == Code::PolicyMissing)
+        };
+        match Self::open(named) {
+            Err(error) if is_missing(&error) => {
+                let path = PathBuf::from(POLICY_FILE);
+                let facts = registries::facts(&root_of(&path))?;
+                let Some(newest) = facts.newest_releases().last().copied() else { return Err(error) };
+                progress::line("Assuming", &format!("Tailscale {newest}, because there is no {POLICY_FILE}"));
+                let text = format!("tailscale: {newest}\n");
+                let reading = policy::read(&text);
+                Ok(Self { path, text, reading, findings: Vec::new(), facts, cache: Cache::of_user() })
+            }
+            result => result,
+        }
     }
 
     /// Returns the policy's folder.

@@ -453,6 +453,12 @@ codes! {
         GoMissing "go-missing" Error
             "Go is not installed and cannot be provided."
             "Every build and every registry needs Go."
+        InitAnswerMissing "init-answer-missing" Error
+            "`init` does not know the device or its purpose."
+            "The reasons differ by device and role, and without a terminal nobody can be asked."
+        InitRefused "init-refused" Error
+            "`init` can't write a policy without findings for these flags."
+            "A new policy should be clean, and only you can decide what is missing."
         InputTooLarge "input-too-large" Error
             "An input is larger than the limit."
             "Analysis is limited in memory and work."

@@ -25,7 +25,7 @@ use diagnostics::{Code, Diagnostic, NextStep};
 /// # Errors
 /// A [`Diagnostic`] with the nearest name if no known release has the feature.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
-    let project = Project::open(policy)?;
+    let project = Project::open_or_newest(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     // People paste tags as well as names.
     let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);

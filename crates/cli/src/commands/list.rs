@@ -34,7 +34,7 @@ struct Row<'a> {
 /// # Errors
 /// If the policy can't be read.
 pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcome> {
-    let project = Project::open(policy)?;
+    let project = Project::open_or_newest(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     let known = MeasuredCosts::read(&project.root(), project.targets())?;
     let costs = match &flags.target {
