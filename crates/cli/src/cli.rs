@@ -57,6 +57,8 @@ impl Cli {
             Command::Bench(given) => given.format.into(),
             Command::Measure(given) => given.format.into(),
             Command::Import(given) => given.format.into(),
+            Command::Decide(given) => given.format.into(),
+            Command::Accept(given) => given.format.into(),
             Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
@@ -90,6 +92,10 @@ pub enum Command {
     Tags(Formatted<Tags>),
     /// List the features of the pinned release with their decisions
     List(Formatted<List>),
+    /// Decide one feature in the policy and report what follows
+    Decide(Formatted<Decide>),
+    /// Accept one hazard in the policy
+    Accept(Formatted<Accept>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
     /// Build, verify and pack the binaries of the policy's targets
@@ -201,6 +207,40 @@ pub enum DecisionFilter {
 pub struct Explain {
     /// The feature, such as `cachenetmap`, or the id of a hazard.
     pub name: String,
+}
+
+/// Flags of `decide`.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The feature, such as `cachenetmap`.
+    #[arg(value_name = "FEATURE")]
+    pub feature: String,
+    /// The decision.
+    #[arg(value_enum, value_name = "DECISION")]
+    pub decision: DecisionArgument,
+    /// The reason: what it changes on this device.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// A decision on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecisionArgument {
+    /// The feature is in the binary.
+    Keep,
+    /// The feature is left out.
+    Omit,
+}
+
+/// Flags of `accept`.
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// The id of the hazard, such as `nc-dial`.
+    #[arg(value_name = "HAZARD")]
+    pub hazard: String,
+    /// The reason: why this device can live with it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// Flags of `build-tailscale`.

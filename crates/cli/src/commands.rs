@@ -5,6 +5,7 @@ pub mod bench;
 pub mod build_tailscale;
 pub mod bump;
 pub mod check;
+pub mod decide;
 pub mod docs;
 pub mod execpack;
 pub mod explain;
@@ -43,6 +44,8 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Measure(given) => measure::run(policy, given.format, &given.flags),
         Command::Audit(given) => audit::run(policy, given.format, &given.flags),
         Command::Import(given) => import::run(policy, given.format, &given.flags),
+        Command::Decide(given) => decide::run(policy, given.format, &given.flags),
+        Command::Accept(given) => decide::run_accept(policy, given.format, &given.flags),
         Command::Init(given) => init::run(policy, given.format, &given.flags),
         Command::Symbolize(given) => symbolize::run(policy, &given.flags),
         Command::Verify(given) => verify::run(policy, given.format, &given.flags),

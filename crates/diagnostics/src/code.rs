@@ -149,6 +149,9 @@ codes! {
         CopiedReason "copied-reason" Warning
             "Two decisions have the same reason."
             "A reason states what this feature changes on this device; a copied one does not."
+        BudgetPredicted "budget-predicted" Warning
+            "A target is predicted to exceed its budget."
+            "The build takes minutes; the prediction is from measured sizes and can be wrong by some percent."
         EmptyReason "empty-reason" Error
             "A decision, an extra tag or an acceptance has no reason."
             "The reason is what a reviewer reviews, and it shows the next person whether the decision still holds."
@@ -441,6 +444,9 @@ codes! {
         DiskFull "disk-full" Error
             "The disk is full."
             "A file would be incomplete."
+        EntryNotEditable "entry-not-editable" Error
+            "`decide` or `accept` can't write the entry into the policy."
+            "The commands change one entry; every other byte stays as it is."
         FileError "file-error" Error
             "A file cannot be read or written."
             "The operating system reports the reason."

@@ -4,6 +4,7 @@ mod decode;
 pub mod device;
 pub(crate) mod edit;
 mod parse;
+mod set_decision;
 mod set_version;
 mod source_map;
 
@@ -12,6 +13,7 @@ use std::fmt;
 
 pub use device::Device;
 pub use parse::{ParsedPolicy, TOP_LEVEL_KEYS, read};
+pub use set_decision::{accept, decide};
 pub use set_version::{Immovable, pin};
 pub use source_map::SourceMap;
 

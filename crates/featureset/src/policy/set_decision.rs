@@ -1,0 +1,249 @@
+//! One decision or acceptance written into the text of a policy: comments and layout stay as they are.
+
+use diagnostics::Span;
+
+use super::edit::{Section, line_start, newline};
+use super::parse::read;
+use super::set_version::Immovable;
+use super::{Decision, Policy, Verdict};
+use crate::name::FeatureName;
+use crate::registry::Registry;
+
+/// Returns the text with another decision on a feature, or another reason for the same one.
+///
+/// References stay with the feature. The feature may be undecided.
+///
+/// # Errors
+/// [`Immovable`] if the text is not a policy, its layout is not understood, or the result would differ in anything else.
+pub fn decide(
+    text: &str,
+    name: &FeatureName,
+    verdict: Verdict,
+    reason: &str,
+    registry: &Registry,
+) -> Result<String, Immovable> {
+    let reading = read(text);
+    let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
+    let old = expected.features.get(name).cloned();
+    let refs = old.as_ref().map(|decision| decision.refs.clone()).unwrap_or_default();
+    let reason = normalized(reason);
+    expected.features.insert(name.clone(), Decision { verdict, reason: reason.clone(), refs });
+    let edited = match old {
+        Some(old) => {
+            let path = ["features", name.as_str(), old.verdict.word()];
+            let (key, value) = (reading.places.key(&path), reading.places.value(&path));
+            replace_entry(text, key, value, verdict.word(), &reason)?
+        }
+        None => {
+            if reading.places.has(&["features", name.as_str()]) {
+                return Err(cannot("the feature has an entry without a decision; complete it by hand"));
+            }
+            let section = Section::find(text, &reading.places)
+                .ok_or_else(|| cannot("the section `features` is not a list of one entry below the other"))?;
+            let (at, _) = section.stub(registry, name);
+            let (pad, newline) = (" ".repeat(section.indent()), newline(text));
+            let gap = if at.start == 0 || text[..at.start].ends_with('\n') { "" } else { newline };
+            let body = block(verdict.word(), &reason, section.indent() * 2, newline);
+            splice(text, at, &format!("{gap}{pad}{name}:{newline}{}{body}{newline}", " ".repeat(section.indent() * 2)))
+        }
+    };
+    verified(edited, &expected)
+}
+
+/// Returns the text with the acceptance of a hazard, or with another reason for it.
+///
+/// # Errors
+/// [`Immovable`] as for [`decide`].
+pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovable> {
+    let reading = read(text);
+    let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
+    let reason = normalized(reason);
+    expected.accepted.insert(hazard.to_owned(), reason.clone());
+    let path = ["accepted", hazard];
+    let newline = newline(text);
+    let edited = if reading.places.has(&path) {
+        replace_entry(text, reading.places.key(&path), reading.places.value(&path), hazard, &reason)?
+    } else if reading.places.has(&["accepted"]) {
+        let mut keys: Vec<(String, usize)> = reading
+            .places
+            .children("accepted")
+            .into_iter()
+            .map(|id| {
+                let start = reading.places.key(&["accepted", &id]).start;
+                (id, start)
+            })
+            .collect();
+        keys.sort_by_key(|(_, start)| *start);
+        let (Some((_, first)), Some((last, _))) = (keys.first(), keys.last()) else {
+            return Err(cannot("the section `accepted` is empty; delete it, or write the acceptance by hand"));
+        };
+        let indent = first - line_start(text, *first);
+        if keys.iter().any(|(_, start)| text[line_start(text, *start)..*start] != " ".repeat(indent)) || indent == 0 {
+            return Err(cannot("the section `accepted` is not a list of one entry below the other"));
+        }
+        let next = keys.iter().filter(|(id, _)| id.as_str() > hazard).min().map(|(_, start)| line_start(text, *start));
+        let end = reading.places.value(&["accepted", last]).end;
+        let after_last = text[end..].find('\n').map_or(text.len(), |line| end + line + 1);
+        let at = next.unwrap_or(after_last);
+        let gap = if text[..at].ends_with('\n') { "" } else { newline };
+        let body = format!("{gap}{}{}{newline}", " ".repeat(indent), block(hazard, &reason, indent, newline));
+        splice(text, Span { start: at, end: at }, &body)
+    } else {
+        let at = line_start(text, reading.places.key(&["features"]).start);
+        let body = format!("accepted:{newline}  {}{newline}{newline}", block(hazard, &reason, 2, newline));
+        splice(text, Span { start: at, end: at }, &body)
+    };
+    verified(edited, &expected)
+}
+
+fn cannot(why: &str) -> Immovable {
+    Immovable(why.to_owned())
+}
+
+/// Returns the edited text if it says exactly what is expected.
+fn verified(edited: String, expected: &Policy) -> Result<String, Immovable> {
+    match read(&edited).policy {
+        Some(policy) if policy == *expected => Ok(edited),
+        _ => Err(cannot("the policy would differ in more than this entry")),
+    }
+}
+
+/// Replaces a key and its value by another key with a reason, in the style of the mapping around them.
+fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -> Result<String, Immovable> {
+    if key.end == 0 || value.start < key.end {
+        return Err(cannot("the entry's position in the text is not known"));
+    }
+    let first_line_end = text[key.end..value.end].find('\n').map_or(value.end, |line| key.end + line);
+    if text[key.end..first_line_end].contains('#') && text[key.end..value.start.max(first_line_end)].contains(" #") {
+        return Err(cannot("a comment stands between the key and its reason, and would be lost"));
+    }
+    let indent = key.start - line_start(text, key.start);
+    let is_block = text[line_start(text, key.start)..key.start].chars().all(|c| c == ' ');
+    let entry = if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
+    Ok(splice(text, Span { start: key.start, end: value.end }, &entry))
+}
+
+/// An entry in block style, without the indentation of its first line: one sentence per line.
+fn block(word: &str, reason: &str, indent: usize, newline: &str) -> String {
+    let mut entry = format!("{word}: >-");
+    for sentence in sentences(reason) {
+        entry += newline;
+        entry += &" ".repeat(indent + 2);
+        entry += sentence;
+    }
+    entry
+}
+
+/// The sentences of a reason: they end with a full stop before a space and a capital letter.
+fn sentences(reason: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let mut rest = reason;
+    while let Some(end) = rest
+        .match_indices(". ")
+        .map(|(at, _)| at)
+        .find(|at| rest[at + 2..].starts_with(|c: char| c.is_uppercase() || c == '`'))
+    {
+        sentences.push(&rest[..=end]);
+        rest = &rest[end + 2..];
+    }
+    sentences.push(rest);
+    sentences
+}
+
+/// A text in double quotes, which YAML reads as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One paragraph without line breaks, as the reader of policies returns it.
+fn normalized(reason: &str) -> String {
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn splice(text: &str, span: Span, replacement: &str) -> String {
+    format!("{}{replacement}{}", &text[..span.start], &text[span.end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::tests::clean_policy;
+    use crate::upstream_data::UpstreamData;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> FeatureName {
+        FeatureName::new(text).unwrap()
+    }
+
+    fn registry() -> &'static Registry {
+        UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap()
+    }
+
+    fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+        decide(text, &name(feature), verdict, reason, registry())
+    }
+
+    #[test]
+    fn a_decision_is_replaced_and_every_other_byte_stays() {
+        let text = clean_policy().replace("  doctor:\n", "  # about doctors\n  doctor: # none\n");
+        let edited = decided(&text, "doctor", Verdict::Keep, "People ask. They get answers.").unwrap();
+        let expected = text.replace(
+            "    omit: Only the decision on doctor.\n",
+            "    keep: >-\n      People ask.\n      They get answers.\n",
+        );
+        assert_eq!(edited, expected);
+        let back = decided(&edited, "doctor", Verdict::Omit, "Only the decision on doctor.").unwrap();
+        assert_eq!(read(&back).policy, read(&text).policy);
+    }
+
+    #[test]
+    fn a_flow_mapping_stays_one() {
+        let text = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\nfeatures:\n  ace: { omit: 'it''s, so', refs: [a/b#1] } # x\n";
+        let edited = decided(text, "ace", Verdict::Keep, "Say \"yes\": # so").unwrap();
+        assert_eq!(edited, text.replace("omit: 'it''s, so'", "keep: \"Say \\\"yes\\\": # so\""));
+    }
+
+    #[test]
+    fn an_undecided_feature_gets_an_entry_in_alphabetical_order() {
+        let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "");
+        let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
+        assert!(edited.contains("  doctor:\n    omit: >-\n      Not here.\n  drive:\n"), "{edited}");
+    }
+
+    #[test]
+    fn an_acceptance_is_added_or_replaced() {
+        let plain = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n\nfeatures:\n  ace: { omit: x }\n";
+        let first = accept(plain, "nc-dial", "Nobody dials.").unwrap();
+        assert_eq!(first, plain.replace("features:", "accepted:\n  nc-dial: >-\n    Nobody dials.\n\nfeatures:"));
+        let second = accept(&first, "clientupdate-disabled", "Images.").unwrap();
+        assert!(second.contains("accepted:\n  clientupdate-disabled: >-\n    Images.\n  nc-dial: >-\n"), "{second}");
+        let third = accept(&second, "tpm-state", "No TPM.").unwrap();
+        assert!(third.contains("    Nobody dials.\n  tpm-state: >-\n    No TPM.\n\nfeatures:"), "{third}");
+        let replaced = accept(&third, "nc-dial", "Still nobody.").unwrap();
+        assert_eq!(replaced, third.replace("Nobody dials.", "Still nobody."));
+    }
+
+    #[test]
+    fn a_layout_that_is_not_understood_is_left_alone() {
+        let start = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n";
+        for features in ["features: { ace: { omit: x } }\n", "features:\n  doctor:\n    refs: [a/b#1]\n  ace: { omit: x }\n"] {
+            assert!(decided(&format!("{start}{features}"), "doctor", Verdict::Omit, "No.").is_err(), "{features}");
+        }
+        let comment = "features:\n  ace:\n    omit: # a comment\n      because\n";
+        assert!(decided(&format!("{start}{comment}"), "ace", Verdict::Keep, "Yes.").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_reason_is_read_back_and_no_other_line_changes(reason in "\\PC{1,80}", keep in any::<bool>()) {
+            let text = clean_policy();
+            let verdict = if keep { Verdict::Keep } else { Verdict::Omit };
+            if let Ok(edited) = decided(&text, "doctor", verdict, &reason) {
+                let policy = read(&edited).policy.unwrap();
+                prop_assert_eq!(&policy.features[&name("doctor")].reason, &normalized(&reason));
+                let (head, tail) = text.split_once("    omit: Only the decision on doctor.\n").unwrap();
+                prop_assert!(edited.starts_with(head) && edited.ends_with(tail));
+            }
+        }
+    }
+}
