@@ -41,7 +41,9 @@ fn errors(text: &str) -> usize {
 fn fixing_loses_nothing(text: &str) {
     let facts = UpstreamData::embedded();
     let Some(fixed) = fix::fix(text, facts) else { return };
-    no_line_is_lost(text, &fixed.text);
+    if fixed.acceptances.is_empty() {
+        no_line_is_lost(text, &fixed.text);
+    }
     assert!(fix::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");
     assert!(errors(&fixed.text) <= errors(text), "fixing adds errors");
 }
