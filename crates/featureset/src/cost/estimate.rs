@@ -65,11 +65,15 @@ struct Binary {
     bytes: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Binaries {
     #[serde(rename = "about")]
     _about: String,
+    #[serde(rename = "about_features")]
+    _about_features: String,
+    /// Own sizes of features that `measure` can't measure by themselves, on arm64.
+    features: BTreeMap<FeatureName, OwnSize>,
     binaries: Vec<Binary>,
 }
 
@@ -86,9 +90,9 @@ pub fn embedded() -> &'static BTreeMap<String, Costs> {
     })
 }
 
-fn binaries() -> &'static [Binary] {
-    static BINARIES_READ: OnceLock<Vec<Binary>> = OnceLock::new();
-    BINARIES_READ.get_or_init(|| serde_json::from_str::<Binaries>(BINARIES).map(|read| read.binaries).unwrap_or_default())
+fn binaries() -> &'static Binaries {
+    static READ: OnceLock<Binaries> = OnceLock::new();
+    READ.get_or_init(|| serde_json::from_str(BINARIES).unwrap_or_default())
 }
 
 /// Returns the measured costs nearest to a platform: of the same architecture, else of the same kind of instructions.
@@ -183,19 +187,20 @@ fn binary(platform: &Platform, build: &Build) -> Option<&'static Binary> {
         // Whether it is packed and its symbols change the size most, then the platform.
         (settings / 2, symbols, place, settings)
     };
-    binaries().iter().min_by_key(|binary| distance(binary))
+    binaries().binaries.iter().min_by_key(|binary| distance(binary))
 }
 
 /// The bytes that one feature adds, without its dependencies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 struct OwnSize {
     raw: i64,
     packed: i64,
 }
 
-/// The measured size of a feature less the own sizes of those that moved along. Moving along is never mutual.
+/// The measured size of a feature less the own sizes of those that moved along, or the size that was measured in another way. Moving along is
+/// never mutual.
 fn own_size(costs: &Costs, name: &FeatureName) -> Option<OwnSize> {
-    own_size_within(costs, name, costs.features.len())
+    own_size_within(costs, name, costs.features.len()).or_else(|| binaries().features.get(name).copied())
 }
 
 fn own_size_within(costs: &Costs, name: &FeatureName, depth: usize) -> Option<OwnSize> {
@@ -231,8 +236,8 @@ mod tests {
         let files = COSTS.files().filter(|file| file.path().extension().is_some_and(|end| end == "json")).count();
         assert!(files >= 2);
         assert_eq!(embedded().len(), files);
-        assert!(binaries().iter().all(|binary| Platform::find(&binary.platform).is_some()));
-        assert!(binaries().len() > 20);
+        assert!(binaries().binaries.iter().all(|binary| Platform::find(&binary.platform).is_some()));
+        assert!(binaries().binaries.len() > 20);
     }
 
     #[test]

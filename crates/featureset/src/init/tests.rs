@@ -97,7 +97,7 @@ fn roles_keep_what_they_need() {
 
 #[test]
 fn a_feature_that_protects_is_kept_unless_the_user_omits_it() {
-    let request = request("openwrt", &["subnet-router"], "1.102.5");
+    let request = request("systemd-host", &["subnet-router"], "1.102.5");
     let kept = init(&request, facts()).unwrap();
     assert!(names(&["syspolicy", "tailnetlock"]).is_subset(&kept.kept));
     let without = Request { without: names(&["tailnetlock"]), ..request };
