@@ -181,9 +181,24 @@ pub struct List {
     /// The order: by name, or by measured size, largest first.
     #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
     pub by: Order,
-    /// The target to print measured sizes for [default: arm64 if it was measured, else the first].
+    /// The target to print sizes for [default: arm64 if it was measured, else the first].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+    /// Only features with this text in the name or the reason.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Only features that a hazard of the pinned release is about.
+    #[arg(long)]
+    pub hazard: bool,
+    /// Only features that this feature needs.
+    #[arg(long, value_name = "FEATURE")]
+    pub needed_by: Option<String>,
+    /// Only features that were added in this release line or later, such as 1.104.
+    #[arg(long, value_name = "LINE")]
+    pub since: Option<featureset::release::ReleaseLine>,
+    /// Only features of at least this size, such as 50kB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+    pub size: Option<u64>,
 }
 
 /// Values of `list --by`.

@@ -106,7 +106,7 @@ impl Project {
                 progress::line("Assuming", &format!("Tailscale {newest}, because there is no {POLICY_FILE}"));
                 let text = format!("tailscale: {newest}\n");
                 let reading = policy::read(&text);
-                Ok(Self { path, text, reading, findings: Vec::new(), facts, cache: Cache::of_user() })
+                Ok(Self { path, text, reading, findings: Vec::new(), notes: Vec::new(), facts, cache: Cache::of_user() })
             }
             result => result,
         }

@@ -149,8 +149,10 @@ pub struct HazardChange {
     pub effect: Effect,
     /// The effect.
     pub title: String,
-    /// Whether the decision's own reason is its acceptance, or the policy on that side accepts it.
+    /// Whether the policy on that side accepts it.
     pub accepted: bool,
+    /// Whether the reason of the decision is enough, so that it needs no acceptance.
+    pub is_note: bool,
     /// The facts of the device that it depends on and that the policy does not state.
     pub unstated: BTreeSet<String>,
 }
@@ -312,7 +314,8 @@ fn missing(these: &[String], those: &[String]) -> Vec<String> {
 pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &UpstreamData) -> Vec<HazardChange> {
     let applying = rules::hazards(side.text, side.reading, facts);
     let one = |one: rules::Applying<'_>| HazardChange {
-        accepted: one.hazard.is_note() || policy.accepted.contains_key(&one.hazard.id),
+        accepted: policy.accepted.contains_key(&one.hazard.id),
+        is_note: one.hazard.is_note(),
         hazard: one.hazard.id.clone(),
         effect: one.hazard.record.effect,
         title: one.hazard.record.title.clone(),

@@ -92,7 +92,7 @@ impl Request {
 
 /// Writes a policy.
 ///
-/// The result has no findings except notes.
+/// The result has no findings except notes, and predictions that a budget is exceeded.
 ///
 /// # Errors
 /// A [`Refusal`] if the request can't be met without a finding.
@@ -166,10 +166,10 @@ fn acceptances(
     acceptable.filter_map(reason).collect()
 }
 
-/// The findings of a policy except notes.
+/// The findings of a policy except notes, and predictions: a budget is the user's.
 fn findings(text: &str, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = judge(text, &read(text), facts);
-    findings.retain(|finding| finding.severity != Severity::Note);
+    findings.retain(|finding| finding.severity != Severity::Note && finding.code != Code::BudgetPredicted);
     findings
 }
 

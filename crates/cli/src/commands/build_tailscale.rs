@@ -73,6 +73,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
         match state(project, pinned, target)? {
             State::Fresh => {
                 progress::line("Fresh", &format!("{target}: nothing has changed"));
+                execute_late(project, pinned, target)?;
                 continue;
             }
             State::NotRecorded => {
@@ -161,6 +162,21 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
         (true, false) => State::NotRecorded,
         (false, _) => State::Stale,
     })
+}
+
+/// Executes a fresh binary that could not be executed when it was built, if an emulator has been installed since.
+fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<()> {
+    let folder = folder(project, target);
+    let manifest = Manifest::read(&folder, &project.cache)?;
+    let selection = Selection::new(pinned.policy, pinned.registry);
+    let recipe = Recipe::new(pinned.policy, &selection, target, manifest.module.commit.as_deref());
+    let Some(recipe) = recipe.filter(|_| manifest.executed.tailscaled.is_none()) else { return Ok(()) };
+    // This repeats the warning while there is no emulator.
+    let executed = execute::both_names(&folder, &recipe)?;
+    if executed == manifest.executed {
+        return Ok(());
+    }
+    Manifest { executed, ..manifest }.write(&folder, &project.cache)
 }
 
 /// Builds targets one after another and returns findings. Stops at the first target that does not compile, because the others

@@ -29,7 +29,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outc
     let name = known_feature(name, pinned)?;
     let verdict = flags.decision.verdict();
     require_reason(&flags.reason)?;
-    let edited = policy::decide(&project.text, &name, verdict, &flags.reason, pinned.registry).map_err(not_editable)?;
+    let edited = policy::decide(&project.text, &name, verdict, &flags.reason).map_err(not_editable)?;
     let is_inverted = pinned.policy.keeps(&name) != (verdict == Verdict::Keep);
     let forced = match is_inverted {
         true => Selection::new(pinned.policy, pinned.registry).forced_by_inverting(&name),
@@ -68,7 +68,11 @@ pub fn run_accept(policy: Option<&Path>, format: Format, flags: &Accept) -> Resu
     finish(&project, &edited, format, &format!("{}: accepted", hazard.id), &BTreeSet::new())
 }
 
-fn known_feature(name: &str, pinned: Pinned<'_>) -> Result<FeatureName> {
+/// Returns the feature of the pinned release with this name.
+///
+/// # Errors
+/// A [`Diagnostic`] with the nearest name if there is none.
+pub(super) fn known_feature(name: &str, pinned: Pinned<'_>) -> Result<FeatureName> {
     let known = pinned.registry.features.keys();
     if let Some(found) = known.clone().find(|known| known.as_str() == name) {
         return Ok(found.clone());

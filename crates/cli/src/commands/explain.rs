@@ -3,8 +3,11 @@
 mod hazard;
 
 use anyhow::Result;
+use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
+use featureset::platform::Platform;
+use featureset::policy::Build;
 use std::path::Path;
 
 use crate::cli::Explain;
@@ -84,6 +87,17 @@ fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<
     if !lines.is_empty() {
         lines.extend(remarks);
     }
+    let measured: Vec<&String> = costs.iter().map(|(target, _)| target).collect();
+    let unmeasured = pinned.policy.targets.iter().filter(|(target, _)| !measured.contains(target));
+    let estimates = unmeasured.map(|(target, settings)| (target.as_str(), settings.platform, settings.build.clone()));
+    // Without a policy there is no target.
+    let any = || Platform::find("linux/arm64").map(|platform| ("arm64", platform, Build::default()));
+    let estimates: Vec<_> = estimates.chain(pinned.policy.targets.is_empty().then(any).flatten()).collect();
+    lines.extend(estimates.into_iter().filter_map(|(target, platform, build)| {
+        let size = estimate::feature(platform, &build, name)?;
+        let basis = &estimate::nearest(platform)?.basis.platform;
+        Some(format!("{}: about {}, estimated from {basis}", escape::line(target), format_difference(size)))
+    }));
     lines
 }
 
@@ -156,7 +170,7 @@ fn related(relations: &[Relation]) -> String {
     }
     let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
     let line = |relation: &Relation| {
-        let decision = if relation.kept { "kept" } else { "omitted" };
+        let decision = relation.decision();
         let through = if relation.direct { "" } else { "  (through another)" };
         format!("  {:width$}  {decision}{through}\n", relation.feature)
     };

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, NextStep};
-use featureset::init::{Initial, Refusal, Request, init, reasons};
+use featureset::cost::estimate::{Estimate, estimate};
+use featureset::init::{Initial, Refusal, Request, init, reasons, target_name};
 use featureset::platform::Platform;
+use featureset::policy::format_size;
 use featureset::release::Release;
 use featureset::upstream_data::UpstreamData;
 
@@ -129,6 +131,18 @@ fn refused(refusal: Refusal, request: &Request, facts: &UpstreamData) -> Diagnos
     }
 }
 
+/// The estimated size of each target.
+fn sizes(made: &Initial, request: &Request) -> Vec<(String, Estimate)> {
+    let policy = featureset::policy::read(&made.text).policy.unwrap_or_default();
+    let platforms = request.platforms.iter();
+    let sizes = platforms.filter_map(|(platform, _)| {
+        let name = target_name(platform);
+        let build = &policy.targets.get(&name)?.build;
+        Some((name, estimate(platform, build, &made.kept)?))
+    });
+    sizes.collect()
+}
+
 fn report(path: &Path, request: &Request, made: &Initial, format: Format) {
     if format == Format::Json {
         output::json(&serde_json::json!({
@@ -139,6 +153,10 @@ fn report(path: &Path, request: &Request, made: &Initial, format: Format) {
             "kept": made.kept,
             "omitted": made.decided - made.kept.len(),
             "accepted": made.accepted,
+            "estimated_bytes": sizes(made, request)
+                .into_iter()
+                .map(|(target, estimate)| (target, estimate.bytes))
+                .collect::<std::collections::BTreeMap<_, _>>(),
         }));
         return;
     }
@@ -153,6 +171,10 @@ fn report(path: &Path, request: &Request, made: &Initial, format: Format) {
         if made.kept.iter().any(|kept| kept.as_str() == name) {
             progress::line("Kept", &format!("{name}, because only you know whether it is needed; `--without {name}` omits it"));
         }
+    }
+    for (target, estimate) in sizes(made, request) {
+        let size = format_size(estimate.bytes);
+        progress::line("Predicts", &format!("about {size} for {target}, {}", estimate.basis));
     }
     progress::line("Next", &format!("{0} check, then {0} build-tailscale", crate::invocation::program()));
     outln!("{}", escape::line(&path.to_string_lossy()));

@@ -180,7 +180,12 @@ fn effect_in_words(effect: &TargetEffect) -> String {
 }
 
 fn hazard(one: &HazardChange) -> String {
-    format!("- {}{}\n", hazard_line(one), if one.accepted { " — accepted" } else { "" })
+    let status = match (one.accepted, one.is_note) {
+        (true, _) => " — accepted",
+        (false, true) => " — the decision's reason covers it",
+        (false, false) => "",
+    };
+    format!("- {}{status}\n", hazard_line(one))
 }
 
 /// A hazard and the facts that it depends on.

@@ -7,7 +7,6 @@ use super::parse::read;
 use super::set_version::Immovable;
 use super::{Decision, Policy, Verdict};
 use crate::name::FeatureName;
-use crate::registry::Registry;
 
 /// Returns the text with another decision on a feature, or another reason for the same one.
 ///
@@ -20,7 +19,6 @@ pub fn decide(
     name: &FeatureName,
     verdict: Verdict,
     reason: &str,
-    registry: &Registry,
 ) -> Result<String, Immovable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
@@ -38,13 +36,12 @@ pub fn decide(
             if reading.places.has(&["features", name.as_str()]) {
                 return Err(cannot("the feature has an entry without a decision; complete it by hand"));
             }
-            let section = Section::find(text, &reading.places)
+            let section = Section::find(text, &reading.places, "features")
                 .ok_or_else(|| cannot("the section `features` is not a list of one entry below the other"))?;
-            let (at, _) = section.stub(registry, name);
-            let (pad, newline) = (" ".repeat(section.indent()), newline(text));
-            let gap = if at.start == 0 || text[..at.start].ends_with('\n') { "" } else { newline };
-            let body = block(verdict.word(), &reason, section.indent() * 2, newline);
-            splice(text, at, &format!("{gap}{pad}{name}:{newline}{}{body}{newline}", " ".repeat(section.indent() * 2)))
+            let (indent, newline) = (section.indent() * 2, newline(text));
+            let body = format!("{newline}{}{}", " ".repeat(indent), block(verdict.word(), &reason, indent, newline));
+            let (at, entry) = section.insertion(name.as_str(), &body);
+            splice(text, at, &entry)
         }
     };
     verified(edited, &expected)
@@ -64,34 +61,15 @@ pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovabl
     let edited = if reading.places.has(&path) {
         replace_entry(text, reading.places.key(&path), reading.places.value(&path), hazard, &reason)?
     } else if reading.places.has(&["accepted"]) {
-        let mut keys: Vec<(String, usize)> = reading
-            .places
-            .children("accepted")
-            .into_iter()
-            .map(|id| {
-                let start = reading.places.key(&["accepted", &id]).start;
-                (id, start)
-            })
-            .collect();
-        keys.sort_by_key(|(_, start)| *start);
-        let (Some((_, first)), Some((last, _))) = (keys.first(), keys.last()) else {
-            return Err(cannot("the section `accepted` is empty; delete it, or write the acceptance by hand"));
-        };
-        let indent = first - line_start(text, *first);
-        if keys.iter().any(|(_, start)| text[line_start(text, *start)..*start] != " ".repeat(indent)) || indent == 0 {
-            return Err(cannot("the section `accepted` is not a list of one entry below the other"));
-        }
-        let next = keys.iter().filter(|(id, _)| id.as_str() > hazard).min().map(|(_, start)| line_start(text, *start));
-        let end = reading.places.value(&["accepted", last]).end;
-        let after_last = text[end..].find('\n').map_or(text.len(), |line| end + line + 1);
-        let at = next.unwrap_or(after_last);
-        let gap = if text[..at].ends_with('\n') { "" } else { newline };
-        let body = format!("{gap}{}{}{newline}", " ".repeat(indent), block(hazard, &reason, indent, newline));
-        splice(text, Span { start: at, end: at }, &body)
+        let section = Section::find(text, &reading.places, "accepted")
+            .ok_or_else(|| cannot("the section `accepted` is not a list of one entry below the other"))?;
+        let (at, entry) = section.insertion(hazard, &folded(&reason, section.indent(), newline));
+        splice(text, at, &entry)
     } else {
-        let at = line_start(text, reading.places.key(&["features"]).start);
-        let body = format!("accepted:{newline}  {}{newline}{newline}", block(hazard, &reason, 2, newline));
-        splice(text, Span { start: at, end: at }, &body)
+        let lines = format!("accepted:\n  {hazard}: {}\n\n", folded(&reason, 2, "\n"));
+        let (at, entry) = Section::before(text, &reading.places, "features", &lines)
+            .ok_or_else(|| cannot("there is no section `features`"))?;
+        splice(text, at, &entry)
     };
     verified(edited, &expected)
 }
@@ -125,7 +103,12 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
 
 /// An entry in block style, without the indentation of its first line: one sentence per line.
 fn block(word: &str, reason: &str, indent: usize, newline: &str) -> String {
-    let mut entry = format!("{word}: >-");
+    format!("{word}: {}", folded(reason, indent, newline))
+}
+
+/// A reason as a folded block scalar.
+fn folded(reason: &str, indent: usize, newline: &str) -> String {
+    let mut entry = ">-".to_owned();
     for sentence in sentences(reason) {
         entry += newline;
         entry += &" ".repeat(indent + 2);
@@ -168,19 +151,14 @@ fn splice(text: &str, span: Span, replacement: &str) -> String {
 mod tests {
     use super::*;
     use crate::rules::tests::clean_policy;
-    use crate::upstream_data::UpstreamData;
     use proptest::prelude::*;
 
     fn name(text: &str) -> FeatureName {
         FeatureName::new(text).unwrap()
     }
 
-    fn registry() -> &'static Registry {
-        UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap()
-    }
-
     fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
-        decide(text, &name(feature), verdict, reason, registry())
+        decide(text, &name(feature), verdict, reason)
     }
 
     #[test]
