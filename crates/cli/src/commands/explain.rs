@@ -6,8 +6,6 @@ use anyhow::Result;
 use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
-use featureset::platform::Platform;
-use featureset::policy::Build;
 use std::path::Path;
 
 use crate::cli::Explain;
@@ -91,7 +89,7 @@ fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<
     let unmeasured = pinned.policy.targets.iter().filter(|(target, _)| !measured.contains(target));
     let estimates = unmeasured.map(|(target, settings)| (target.as_str(), settings.platform, settings.build.clone()));
     // Without a policy there is no target.
-    let any = || Platform::find("linux/arm64").map(|platform| ("arm64", platform, Build::default()));
+    let any = || estimate::usual_target().map(|(platform, build)| ("arm64", platform, build));
     let estimates: Vec<_> = estimates.chain(pinned.policy.targets.is_empty().then(any).flatten()).collect();
     lines.extend(estimates.into_iter().filter_map(|(target, platform, build)| {
         let size = estimate::feature(platform, &build, name)?;

@@ -81,11 +81,14 @@ impl<'a> Sizes<'a> {
         let representative = known.representative().filter(|_| named.is_empty()).map(|(name, _)| name.as_str());
         let name = representative.or_else(|| chosen.first().copied()).unwrap_or("arm64");
         let target = pinned.policy.targets.get(name);
-        let any = Platform::find("linux/arm64").ok_or_else(|| anyhow::anyhow!("there is no linux/arm64"))?;
+        let (platform, build) = match target {
+            Some(target) => (target.platform, target.build.clone()),
+            None => estimate::usual_target().ok_or_else(|| anyhow::anyhow!("arm64 is not in the table of platforms"))?,
+        };
         Ok(Self {
             target: name.to_owned(),
-            platform: target.map_or(any, |target| target.platform),
-            build: target.map(|target| target.build.clone()).unwrap_or_default(),
+            platform,
+            build,
             measured: known.iter().find(|(target, _)| *target == name).map(|(_, costs)| costs),
         })
     }

@@ -144,6 +144,12 @@ fn is_in_every_older_binary(name: &FeatureName) -> bool {
     matches!(name.as_str(), "nattraversal" | "udptransport")
 }
 
+/// The platform and the settings for estimates without a policy: those of the first measurements.
+#[must_use]
+pub fn usual_target() -> Option<(&'static Platform, Build)> {
+    Some((Platform::find("linux/arm64")?, Build { symbols: Symbols::Functions, ..Build::default() }))
+}
+
 /// Estimates the size of one feature with the dependencies that it does not share with the kept ones, as shipped.
 #[must_use]
 pub fn feature(platform: &Platform, build: &Build, name: &FeatureName) -> Option<i64> {
