@@ -47,6 +47,8 @@ fn help_of_every_command() {
         "audit",
         "import",
         "init",
+        "decide",
+        "accept",
         "symbolize",
         "execpack",
         "bench",

@@ -10,6 +10,7 @@ mod build;
 mod bump;
 mod cli;
 mod common;
+mod decide;
 mod diagnostics;
 mod escaping;
 mod execpack;

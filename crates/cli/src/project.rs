@@ -103,10 +103,18 @@ impl Project {
                 let path = PathBuf::from(POLICY_FILE);
                 let facts = registries::facts(&root_of(&path))?;
                 let Some(newest) = facts.newest_releases().last().copied() else { return Err(error) };
-                progress::line("Assuming", &format!("Tailscale {newest}, because there is no {POLICY_FILE}"));
+                progress::line("Assuming", &format!("Tailscale {newest}, because no {POLICY_FILE} was found"));
                 let text = format!("tailscale: {newest}\n");
                 let reading = policy::read(&text);
-                Ok(Self { path, text, reading, findings: Vec::new(), notes: Vec::new(), facts, cache: Cache::of_user() })
+                Ok(Self {
+                    path,
+                    text,
+                    reading,
+                    findings: Vec::new(),
+                    notes: Vec::new(),
+                    facts,
+                    cache: Cache::of_user(),
+                })
             }
             result => result,
         }

@@ -320,7 +320,8 @@ impl Hazard {
             Answer::No => !*holds,
             Answer::Depends(_) => true,
         };
-        let paths: Vec<_> = self.record.when.alternatives().into_iter().filter(|path| path.iter().all(possible)).collect();
+        let paths: Vec<_> =
+            self.record.when.alternatives().into_iter().filter(|path| path.iter().all(possible)).collect();
         let concerns = |flip: &&Remedy| paths.iter().flatten().any(|(atom, _)| atom.feature() == Some(flip.feature()));
         self.record.remedy.iter().filter(concerns).collect()
     }

@@ -101,12 +101,8 @@ pub fn init(request: &Request, facts: &UpstreamData) -> Result<Initial, Refusal>
     if let Some(unknown) = request.without.iter().find(|name| !registry.features.contains_key(*name)) {
         return Err(Refusal::UnknownFeature(unknown.clone()));
     }
-    let lookup = Lookup {
-        device: &request.device,
-        roles: &request.roles,
-        release: request.release,
-        without: &request.without,
-    };
+    let lookup =
+        Lookup { device: &request.device, roles: &request.roles, release: request.release, without: &request.without };
     let kept = kept(registry, &lookup);
     let required: BTreeSet<FeatureName> =
         request.without.iter().filter(|name| decision(name, &lookup, &kept).is_none()).cloned().collect();
@@ -130,8 +126,7 @@ fn kept(registry: &Registry, lookup: &Lookup<'_>) -> BTreeSet<FeatureName> {
     let mut kept = BTreeSet::new();
     loop {
         let is_new = |name: &&FeatureName| {
-            !kept.contains(*name)
-                && decision(name, lookup, &kept).is_some_and(|entry| entry.verdict() == Verdict::Keep)
+            !kept.contains(*name) && decision(name, lookup, &kept).is_some_and(|entry| entry.verdict() == Verdict::Keep)
         };
         let new: Vec<FeatureName> = registry.features.keys().filter(is_new).cloned().collect();
         if new.is_empty() {
@@ -180,12 +175,8 @@ fn text(
     accepted: &BTreeMap<String, &Entry>,
 ) -> String {
     let Some(device) = reasons::devices().get(&request.device) else { return String::new() };
-    let lookup = Lookup {
-        device: &request.device,
-        roles: &request.roles,
-        release: request.release,
-        without: &request.without,
-    };
+    let lookup =
+        Lookup { device: &request.device, roles: &request.roles, release: request.release, without: &request.without };
     let mut text = head(request, device);
     let releases = &registry.releases;
     let requirement = releases.range(..=request.release).next_back().or(releases.iter().next());

@@ -110,7 +110,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
     let word = plain(word);
     let candidates: Vec<&str> = candidates.into_iter().collect();
-    let completed = candidates.iter().filter(|candidate| word.len() >= SHORTEST_PREFIX && plain(candidate).starts_with(&word));
+    let completed =
+        candidates.iter().filter(|candidate| word.len() >= SHORTEST_PREFIX && plain(candidate).starts_with(&word));
     if let Some(shortest) = completed.min_by_key(|candidate| candidate.len()) {
         return Some(shortest);
     }

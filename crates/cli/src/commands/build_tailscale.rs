@@ -171,7 +171,7 @@ fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<(
     let selection = Selection::new(pinned.policy, pinned.registry);
     let recipe = Recipe::new(pinned.policy, &selection, target, manifest.module.commit.as_deref());
     let Some(recipe) = recipe.filter(|_| manifest.executed.tailscaled.is_none()) else { return Ok(()) };
-    // This repeats the warning while there is no emulator.
+    // Without an emulator, this repeats the warning.
     let executed = execute::both_names(&folder, &recipe)?;
     if executed == manifest.executed {
         return Ok(());

@@ -21,7 +21,7 @@ use crate::{escape, files, outln, output, progress, render};
 /// Runs `decide`.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no such feature, or the entry can't be written without changing anything else.
+/// A [`Diagnostic`] if the feature is unknown, or the entry can't be written without changing anything else.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
@@ -41,7 +41,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outc
 /// Runs `accept`.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no such hazard, it can't be accepted or does not apply, or the entry can't be written without
+/// A [`Diagnostic`] if the hazard is unknown, can't be accepted, or the entry can't be written without
 /// changing anything else.
 pub fn run_accept(policy: Option<&Path>, format: Format, flags: &Accept) -> Result<Outcome> {
     let project = Project::open(policy)?;
@@ -55,7 +55,9 @@ pub fn run_accept(policy: Option<&Path>, format: Format, flags: &Accept) -> Resu
             None => NextStep::default().command("check").text(" prints the hazards that apply."),
         };
         let message = format!("unknown hazard `{}`", flags.hazard);
-        return Err(Diagnostic::failure(Code::UnknownHazard, message, "hazards are listed in docs/hazards.md", next).into());
+        return Err(
+            Diagnostic::failure(Code::UnknownHazard, message, "hazards are listed in docs/hazards.md", next).into()
+        );
     };
     if !hazard.record.effect.can_be_accepted() {
         let why = format!("{}: no device can live with that", hazard.record.title);
@@ -90,7 +92,8 @@ fn require_reason(reason: &str) -> Result<()> {
         return Ok(());
     }
     let why = "a decision without a reason can't be reviewed";
-    Err(Diagnostic::failure(Code::EmptyReason, "the reason is empty", why, "Write what it changes on this device.").into())
+    Err(Diagnostic::failure(Code::EmptyReason, "the reason is empty", why, "Write what it changes on this device.")
+        .into())
 }
 
 fn not_editable(why: Immovable) -> Diagnostic {
@@ -146,7 +149,12 @@ fn finish(
     for (target, (before, after)) in &sizes {
         let difference = i64::try_from(*after).unwrap_or(i64::MAX) - i64::try_from(*before).unwrap_or(i64::MAX);
         if difference != 0 {
-            outln!("size of {}: about {} ({})", escape::line(target), format_size(*after), format_difference(difference));
+            outln!(
+                "size of {}: about {} ({})",
+                escape::line(target),
+                format_size(*after),
+                format_difference(difference)
+            );
         }
     }
     let project = Project::open(Some(&project.path))?;

@@ -88,7 +88,7 @@ fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<
     let measured: Vec<&String> = costs.iter().map(|(target, _)| target).collect();
     let unmeasured = pinned.policy.targets.iter().filter(|(target, _)| !measured.contains(target));
     let estimates = unmeasured.map(|(target, settings)| (target.as_str(), settings.platform, settings.build.clone()));
-    // Without a policy there is no target.
+    // An empty policy has no targets.
     let any = || estimate::usual_target().map(|(platform, build)| ("arm64", platform, build));
     let estimates: Vec<_> = estimates.chain(pinned.policy.targets.is_empty().then(any).flatten()).collect();
     lines.extend(estimates.into_iter().filter_map(|(target, platform, build)| {

@@ -95,7 +95,7 @@ fn refused(refusal: Refusal, request: &Request, facts: &UpstreamData) -> Diagnos
             let known: Vec<String> = facts.newest_releases().iter().map(ToString::to_string).collect();
             let why = format!("the newest known releases of each line are {}", known.join(", "));
             let next = NextStep::new("Take one of them, or read the release with ")
-                .command(&format!("registry {release}"))
+                .command(format!("registry {release}"))
                 .text(".");
             Diagnostic::failure(Code::InitRefused, format!("the features of {release} are not known"), why, next)
         }
@@ -114,7 +114,7 @@ fn refused(refusal: Refusal, request: &Request, facts: &UpstreamData) -> Diagnos
             Diagnostic::failure(
                 Code::InitRefused,
                 format!("{} can't be left out", names.join(", ")),
-                "without it no device can be used, so there is no reason that `init` could write",
+                "no device can be used without it",
                 "Leave it out of `--without`.",
             )
         }
@@ -169,7 +169,10 @@ fn report(path: &Path, request: &Request, made: &Initial, format: Format) {
     progress::line("Wrote", &format!("{}: {counts}{accepted}", path.display()));
     for name in ["tailnetlock", "syspolicy"] {
         if made.kept.iter().any(|kept| kept.as_str() == name) {
-            progress::line("Kept", &format!("{name}, because only you know whether it is needed; `--without {name}` omits it"));
+            progress::line(
+                "Kept",
+                &format!("{name}, because only you know whether it is needed; `--without {name}` omits it"),
+            );
         }
     }
     for (target, estimate) in sizes(made, request) {

@@ -83,7 +83,9 @@ impl<'a> Sizes<'a> {
         let target = pinned.policy.targets.get(name);
         let (platform, build) = match target {
             Some(target) => (target.platform, target.build.clone()),
-            None => estimate::usual_target().ok_or_else(|| anyhow::anyhow!("arm64 is not in the table of platforms"))?,
+            None => {
+                estimate::usual_target().ok_or_else(|| anyhow::anyhow!("arm64 is not in the table of platforms"))?
+            }
         };
         Ok(Self {
             target: name.to_owned(),

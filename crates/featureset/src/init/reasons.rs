@@ -18,7 +18,7 @@ use crate::release::Release;
 pub struct Device {
     /// The noun that replaces `{machine}` in the reasons.
     pub machine: String,
-    /// The device as a noun phrase, for the head of the policy.
+    /// The device as a noun phrase; it appears at the top of the policy.
     pub description: String,
     /// The platforms of such devices.
     pub platforms: Vec<String>,

@@ -1,3 +1,5 @@
+//! Policies that `init` writes, for every device and role.
+
 use super::*;
 use crate::hazard::Effect;
 use crate::policy::Policy;
@@ -113,10 +115,7 @@ fn a_role_that_loses_what_it_needs_is_refused() {
         ..request("routeros-container", &["subnet-router"], "1.102.5")
     };
     assert_eq!(init(&with(&["ipnbus"]), facts()), Err(Refusal::Required(names(&["ipnbus"]))));
-    assert_eq!(
-        init(&with(&["nosuch"]), facts()),
-        Err(Refusal::UnknownFeature(FeatureName::new("nosuch").unwrap()))
-    );
+    assert_eq!(init(&with(&["nosuch"]), facts()), Err(Refusal::UnknownFeature(FeatureName::new("nosuch").unwrap())));
     let Err(Refusal::Findings(findings)) = init(&with(&["c2n"]), facts()) else { panic!("c2n can be omitted") };
     assert!(findings.iter().any(|finding| finding.code == Code::OpenDependency));
     let unknown = Request { release: "1.2.3".parse().unwrap(), ..with(&[]) };

@@ -14,12 +14,7 @@ use crate::name::FeatureName;
 ///
 /// # Errors
 /// [`Immovable`] if the text is not a policy, its layout is not understood, or the result would differ in anything else.
-pub fn decide(
-    text: &str,
-    name: &FeatureName,
-    verdict: Verdict,
-    reason: &str,
-) -> Result<String, Immovable> {
+pub fn decide(text: &str, name: &FeatureName, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
     let old = expected.features.get(name).cloned();
@@ -68,7 +63,7 @@ pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovabl
     } else {
         let lines = format!("accepted:\n  {hazard}: {}\n\n", folded(&reason, 2, "\n"));
         let (at, entry) = Section::before(text, &reading.places, "features", &lines)
-            .ok_or_else(|| cannot("there is no section `features`"))?;
+            .ok_or_else(|| cannot("the section `features` is missing"))?;
         splice(text, at, &entry)
     };
     verified(edited, &expected)
@@ -93,11 +88,12 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
     }
     let first_line_end = text[key.end..value.end].find('\n').map_or(value.end, |line| key.end + line);
     if text[key.end..first_line_end].contains('#') && text[key.end..value.start.max(first_line_end)].contains(" #") {
-        return Err(cannot("a comment stands between the key and its reason, and would be lost"));
+        return Err(cannot("the comment between the key and its reason would be lost"));
     }
     let indent = key.start - line_start(text, key.start);
     let is_block = text[line_start(text, key.start)..key.start].chars().all(|c| c == ' ');
-    let entry = if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
+    let entry =
+        if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
     Ok(splice(text, Span { start: key.start, end: value.end }, &entry))
 }
 
@@ -204,7 +200,9 @@ mod tests {
     #[test]
     fn a_layout_that_is_not_understood_is_left_alone() {
         let start = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n";
-        for features in ["features: { ace: { omit: x } }\n", "features:\n  doctor:\n    refs: [a/b#1]\n  ace: { omit: x }\n"] {
+        for features in
+            ["features: { ace: { omit: x } }\n", "features:\n  doctor:\n    refs: [a/b#1]\n  ace: { omit: x }\n"]
+        {
             assert!(decided(&format!("{start}{features}"), "doctor", Verdict::Omit, "No.").is_err(), "{features}");
         }
         let comment = "features:\n  ace:\n    omit: # a comment\n      because\n";

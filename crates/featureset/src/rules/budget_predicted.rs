@@ -19,7 +19,9 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             }
             let sizes = (format_size(predicted.bytes), format_size(budget));
             let message = format!("`{name}` is predicted to have {}, over its budget of {}", sizes.0, sizes.1);
-            let next = NextStep::default().command("list --by cost").text(" shows what is large; omit something, or raise the budget.");
+            let next = NextStep::default()
+                .command("list --by cost")
+                .text(" shows what is large; omit something, or raise the budget.");
             let place = Label::new(subject.places.value(&["targets", name, "budget"]), "the budget");
             let why = format!("The size is {}.", predicted.basis);
             Some(Diagnostic::new(Code::BudgetPredicted, message, next).at(place).because(why))

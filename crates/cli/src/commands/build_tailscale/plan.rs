@@ -59,7 +59,11 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
         if recipe.build.symbols != Symbols::All {
-            outln!("# This program then rewrites the function table of {} (symbols {}).", quoted(&unpacked), recipe.build.symbols);
+            outln!(
+                "# This program then rewrites the function table of {} (symbols {}).",
+                quoted(&unpacked),
+                recipe.build.symbols
+            );
         }
         match recipe.build.pack {
             Pack::Execpack => {
