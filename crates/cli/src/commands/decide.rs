@@ -9,7 +9,7 @@ use featureset::change::{Change, HazardChange, Side};
 use featureset::cost::estimate::estimate;
 use featureset::cost::format_difference;
 use featureset::name::{FeatureName, OMIT_PREFIX, nearest};
-use featureset::policy::{self, Immovable, Verdict, format_size};
+use featureset::policy::{self, Immovable, Policy, Verdict, format_size};
 use featureset::selection::Selection;
 
 use crate::cli::{Accept, Decide};
@@ -30,9 +30,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outc
     let verdict = flags.decision.verdict();
     require_reason(&flags.reason)?;
     let edited = policy::decide(&project.text, &name, verdict, &flags.reason).map_err(not_editable)?;
-    let is_inverted = pinned.policy.keeps(&name) != (verdict == Verdict::Keep);
-    let forced = match is_inverted {
-        true => Selection::new(pinned.policy, pinned.registry).forced_by_inverting(&name),
+    let policy = pinned.policy.common();
+    let forced = match policy.keeps(&name) != (verdict == Verdict::Keep) {
+        true => Selection::new(policy, pinned.registry).forced_by_inverting(&name),
         false => BTreeSet::new(),
     };
     finish(&project, &edited, format, &format!("{name}: {}", verdict.participle()), &forced)
@@ -165,10 +165,13 @@ fn finish(
 /// The estimated bytes of each target before and after.
 fn sizes(project: &Project, edited: &policy::ParsedPolicy) -> BTreeMap<String, (u64, u64)> {
     let (Some(pinned), Some(after)) = (project.pinned(), edited.policy.as_ref()) else { return BTreeMap::new() };
-    let (old, new) = (Selection::new(pinned.policy, pinned.registry), Selection::new(after, pinned.registry));
-    let sizes = pinned.policy.targets.iter().filter_map(|(name, target)| {
-        let size = |kept| Some(estimate(target.platform, &target.build, kept)?.bytes);
-        Some((name.clone(), (size(&old.kept)?, size(&new.kept)?)))
+    let size = |policy: &Policy, name: &str| {
+        let effective = policy.for_target(name)?;
+        let selection = Selection::new(effective, pinned.registry);
+        Some(estimate(effective.target()?.platform, effective.build(), &selection.kept)?.bytes)
+    };
+    let sizes = pinned.policy.targets.keys().filter_map(|name| {
+        Some((name.clone(), (size(pinned.policy, name)?, size(after, name)?)))
     });
     sizes.collect()
 }

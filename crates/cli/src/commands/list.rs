@@ -1,6 +1,6 @@
 //! `list`: every feature of the pinned release, one per line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,7 +9,7 @@ use featureset::cost::{Costs, estimate, format_difference};
 use featureset::hazard::Atom;
 use featureset::name::FeatureName;
 use featureset::platform::Platform;
-use featureset::policy::{Build, Verdict};
+use featureset::policy::{Build, EffectivePolicy, Verdict};
 use featureset::release::ReleaseLine;
 use serde::Serialize;
 
@@ -28,6 +28,9 @@ use crate::{escape, outln, output};
 struct Row<'a> {
     feature: &'a FeatureName,
     decision: Option<&'static str>,
+    /// The decisions of targets that replace the common one; empty if one target is listed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    overrides: BTreeMap<&'a str, &'static str>,
     since: String,
     needs: Vec<&'a FeatureName>,
     /// Its packed size in bytes, with the features that must follow it.
@@ -44,7 +47,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     let known = MeasuredCosts::read(&project.root(), project.targets())?;
     let sizes = Sizes::find(pinned, &known, flags.target.as_deref())?;
-    let all = rows(&pinned, &sizes);
+    let policy = match &flags.target {
+        Some(target) => pinned.for_target(target)?,
+        None => pinned.policy.common(),
+    };
+    let all = rows(&pinned, policy, &sizes);
     let total = all.len();
     let filter = Filter::new(pinned, flags)?;
     let mut rows: Vec<Row<'_>> = all.into_iter().filter(|row| filter.fits(row)).collect();
@@ -63,6 +70,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
         _ => print(&rows, total, &sizes),
     }
     Ok(Outcome::Clean)
+}
+
+fn overrides<'a>(policy: EffectivePolicy<'a>, feature: &FeatureName) -> BTreeMap<&'a str, &'static str> {
+    let targets = policy.policy().targets.iter().filter(|_| policy.name().is_none());
+    targets.filter_map(|(name, own)| Some((name.as_str(), own.features.get(feature)?.verdict.word()))).collect()
 }
 
 /// The sizes of the features on one target, measured or estimated.
@@ -139,9 +151,12 @@ impl<'a> Filter<'a> {
     }
 
     fn fits(&self, row: &Row<'_>) -> bool {
+        let is_anywhere = |verdict: Verdict| {
+            row.decision == Some(verdict.word()) || row.overrides.values().any(|word| *word == verdict.word())
+        };
         let decided = self.flags.decision.is_none_or(|filter| match filter {
-            DecisionFilter::Keep => row.decision == Some(Verdict::Keep.word()),
-            DecisionFilter::Omit => row.decision == Some(Verdict::Omit.word()),
+            DecisionFilter::Keep => is_anywhere(Verdict::Keep),
+            DecisionFilter::Omit => is_anywhere(Verdict::Omit),
             DecisionFilter::Undecided => row.decision.is_none(),
         });
         let has_text = |text: &String| row.feature.as_str().contains(text) || row.reason.to_lowercase().contains(text);
@@ -154,16 +169,16 @@ impl<'a> Filter<'a> {
     }
 }
 
-fn rows<'a>(pinned: &Pinned<'a>, sizes: &Sizes<'_>) -> Vec<Row<'a>> {
+fn rows<'a>(pinned: &Pinned<'a>, policy: EffectivePolicy<'a>, sizes: &Sizes<'_>) -> Vec<Row<'a>> {
     let since = |name| pinned.facts.span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
     let features = pinned.registry.features.iter();
-    let policy = pinned.policy;
     features
         .map(|(feature, meta)| {
-            let decision = policy.features.get(feature);
+            let decision = policy.decision(feature);
             Row {
                 feature,
                 decision: decision.map(|decision| decision.verdict.word()),
+                overrides: overrides(policy, feature),
                 since: since(feature),
                 needs: meta.needs.iter().collect(),
                 packed: sizes.packed(feature),
@@ -194,6 +209,16 @@ fn print(rows: &[Row<'_>], total: usize, sizes: &Sizes<'_>) {
     let (kept, omitted, undecided) = (count(Some("keep")), count(Some("omit")), count(None));
     let shown = if rows.len() == total { String::new() } else { format!("{} of {total} features: ", rows.len()) };
     outln!("\n{shown}{kept} kept, {omitted} omitted, {undecided} undecided");
+    let targets: BTreeSet<&str> = rows.iter().flat_map(|row| row.overrides.keys().copied()).collect();
+    for target in targets {
+        let decided = |word: &str| {
+            let own = rows.iter().filter(|row| row.overrides.get(target).is_some_and(|own| *own == word));
+            let names: Vec<&str> = own.map(|row| row.feature.as_str()).collect();
+            (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
+        };
+        let own: Vec<String> = ["keep", "omit"].into_iter().filter_map(decided).collect();
+        outln!("{}: {} (`--target {target}` lists its decisions)", escape::line(target), own.join("; "));
+    }
     if rows.iter().any(|row| row.packed.is_none()) {
         outln!("no size: inverting the decision does not compile, or was not measured");
     }

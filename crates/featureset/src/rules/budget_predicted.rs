@@ -8,10 +8,11 @@ use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let selection = Selection::new(subject.policy, registry);
-    let targets = subject.policy.targets.iter();
+    let targets = subject.policy.effective();
     targets
-        .filter_map(|(name, target)| {
+        .filter_map(|effective| {
+            let (name, target) = (effective.name()?, effective.target()?);
+            let selection = Selection::new(effective, registry);
             let budget = target.budget?;
             let predicted = estimate(target.platform, &target.build, &selection.kept)?;
             if predicted.bytes <= budget {
