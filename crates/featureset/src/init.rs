@@ -240,7 +240,7 @@ fn targets(request: &Request, settings: &str) -> String {
                 Pack::Execpack => platform.has_execpack_loader(),
                 Pack::None => true,
             };
-            let pack = if packs { "" } else { ", pack: none" };
+            let pack = if packs { "" } else { ", build: { pack: none }" };
             let name = target_name(platform);
             let line = format!("  {name}: {{ platform: {platform}{budget}{pack} }}\n");
             (name, line)

@@ -170,9 +170,11 @@ fn sizes(project: &Project, edited: &policy::ParsedPolicy) -> BTreeMap<String, (
         let selection = Selection::new(effective, pinned.registry);
         Some(estimate(effective.target()?.platform, effective.build(), &selection.kept)?.bytes)
     };
-    let sizes = pinned.policy.targets.keys().filter_map(|name| {
-        Some((name.clone(), (size(pinned.policy, name)?, size(after, name)?)))
-    });
+    let sizes = pinned
+        .policy
+        .targets
+        .keys()
+        .filter_map(|name| Some((name.clone(), (size(pinned.policy, name)?, size(after, name)?))));
     sizes.collect()
 }
 
