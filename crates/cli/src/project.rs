@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, Severity, Span};
+use diagnostics::{Code, Diagnostic, NextStep, Severity, Span};
 use featureset::policy::{self, ParsedPolicy};
 use featureset::rules;
 use featureset::upstream_data::UpstreamData;
@@ -57,7 +57,11 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
-            "Run the command in the policy's folder, or name the file with `--policy FILE`.",
+            NextStep::new("Write a policy with ")
+                .command("init")
+                .text(", make one of an existing build with ")
+                .command("import")
+                .text(", or name the file with `--policy FILE`."),
         )
     })?;
     Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
@@ -87,6 +91,37 @@ impl Project {
         let all = rules::judge(&text, &reading, &facts);
         let (notes, findings) = all.into_iter().partition(|finding| finding.severity == Severity::Note);
         Ok(Self { path, text, reading, findings, notes, facts, cache: Cache::of_user() })
+    }
+
+    /// Finds the policy as [`Project::open`] does. If there is none and none was named, returns an empty policy of the newest
+    /// known release, and reports that.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if a file can't be read.
+    pub fn open_or_newest(named: Option<&Path>) -> Result<Self> {
+        let is_missing = |error: &anyhow::Error| {
+            error.downcast_ref::<Diagnostic>().is_some_and(|problem| problem.code == Code::PolicyMissing)
+        };
+        match Self::open(named) {
+            Err(error) if is_missing(&error) => {
+                let path = PathBuf::from(POLICY_FILE);
+                let facts = registries::facts(&root_of(&path))?;
+                let Some(newest) = facts.newest_releases().last().copied() else { return Err(error) };
+                progress::line("Assuming", &format!("Tailscale {newest}, because no {POLICY_FILE} was found"));
+                let text = format!("tailscale: {newest}\n");
+                let reading = policy::read(&text);
+                Ok(Self {
+                    path,
+                    text,
+                    reading,
+                    findings: Vec::new(),
+                    notes: Vec::new(),
+                    facts,
+                    cache: Cache::of_user(),
+                })
+            }
+            result => result,
+        }
     }
 
     /// Returns the policy's folder.

@@ -166,8 +166,10 @@ pub struct HazardChange {
     /// The targets that come to have it or no longer do; empty if these are all of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub targets: BTreeSet<String>,
-    /// Whether the decision's own reason is its acceptance, or every target on that side accepts it.
+    /// Whether every target on that side accepts it.
     pub accepted: bool,
+    /// Whether the reason of the decision is enough, so that it needs no acceptance.
+    pub is_note: bool,
     /// The facts of the device that it depends on and that the policy does not state.
     pub unstated: BTreeSet<String>,
 }
@@ -389,10 +391,14 @@ impl HazardChanges {
         targets: BTreeSet<String>,
         is_accepted: impl Fn(&Hazard, &str) -> bool,
     ) -> Self {
+        let is_accepted_everywhere = |applying: &Applying<'_>| {
+            let mut concerned = applying.concerned().into_iter();
+            concerned.all(|target| is_accepted(applying.hazard, target))
+        };
         let change = |applying: Applying<'_>| HazardChange {
             targets: applying.concerned().into_iter().map(str::to_owned).collect(),
-            accepted: applying.hazard.is_note()
-                || applying.concerned().into_iter().all(|target| is_accepted(applying.hazard, target)),
+            accepted: is_accepted_everywhere(&applying),
+            is_note: applying.hazard.is_note(),
             hazard: applying.hazard.id.clone(),
             effect: applying.hazard.record.effect,
             title: applying.hazard.record.title.clone(),

@@ -26,7 +26,7 @@ fn on_targets<'a>(targets: impl IntoIterator<Item = &'a String>) -> String {
 /// The questions that a change must answer: warnings first, then in the order of their codes.
 pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = decisions(change, places);
-    for one in change.hazards_gained.iter().filter(|one| !one.accepted) {
+    for one in change.hazards_gained.iter().filter(|one| !one.accepted && !one.is_note) {
         let message = format!("`{}` ({}){}: {}", one.hazard, one.effect, on_targets(&one.targets), one.title);
         let next = NextStep::new("What clears it, or why is it acceptable on this device? ")
             .command(format!("explain {}", one.hazard))
