@@ -188,7 +188,8 @@ fn explore_page_yaml_is_read_as_the_decisions_of_the_page() {
     browser.call("Input.insertText", json!({ "text": "# \"a\": {b} & 'c' - d" }));
     browser.choose("extent", "all");
     let read = featureset::policy::read(&value(&browser, "yaml")).policy.unwrap();
-    let kept: Vec<&str> = read.features.keys().filter(|name| read.common().keeps(name)).map(|name| name.as_str()).collect();
+    let kept: Vec<&str> =
+        read.features.keys().filter(|name| read.common().keeps(name)).map(|name| name.as_str()).collect();
     assert_eq!(browser.evaluate("[...explore.view().kept].sort()"), json!(kept));
     assert_eq!(read.features["ssh"].reason, "# \"a\": {b} & 'c' - d");
     assert_eq!(read.features.len(), browser.evaluate("explore.view().decisions.size").as_u64().unwrap() as usize);

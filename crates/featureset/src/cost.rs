@@ -3,16 +3,16 @@
 //! A cost is the difference between two binaries: the policy's own and the one with a single decision flipped, together
 //! with what must move along. Costs don't add up: what two features share goes only when both do.
 
-mod estimate;
+pub mod estimate;
 pub mod frontier;
+mod own_price;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use estimate::Estimate;
-
+pub use own_price::SelectionSize;
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;

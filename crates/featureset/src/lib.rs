@@ -36,6 +36,7 @@ pub mod fix;
 pub mod group;
 pub mod hazard;
 pub mod import;
+pub mod init;
 mod limits;
 pub mod name;
 pub mod platform;

@@ -170,7 +170,7 @@ impl Case {
             .effective()
             .map(|target| tag_line(&Selection::new(target, registry), target.build()).join(","))
             .collect();
-        let estimate = costs.estimate(&selection.kept);
+        let estimate = costs.selection_size(&selection.kept);
         json!({
             "kept": selection.kept,
             "hazards": hazards,

@@ -157,7 +157,7 @@ fn estimate_of_one_inverted_decision_is_its_measurement() {
                 kept.insert(name);
             }
         }
-        let estimate = costs.estimate(&kept);
+        let estimate = costs.selection_size(&kept);
         (estimate.packed, estimate.unpriced.len())
     };
     assert_eq!(with(&[]), (3_700_000, 0));
