@@ -10,6 +10,7 @@ pub mod docs;
 pub mod execpack;
 pub mod explain;
 pub mod explore;
+pub mod hazards;
 pub mod image;
 pub mod import;
 pub mod init;
@@ -23,7 +24,7 @@ pub mod verify;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Hazards};
 pub use crate::outcome::Outcome;
 
 /// Runs a command.
@@ -46,6 +47,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Measure(given) => measure::run(policy, given.format, &given.flags),
         Command::Audit(given) => audit::run(policy, given.format, &given.flags),
         Command::Import(given) => import::run(policy, given.format, &given.flags),
+        Command::Hazards(Hazards::List(given)) => hazards::run(policy, given.format, &given.flags),
         Command::Decide(given) => decide::run(policy, given.format, &given.flags),
         Command::Accept(given) => decide::run_accept(policy, given.format, &given.flags),
         Command::Init(given) => init::run(policy, given.format, &given.flags),
