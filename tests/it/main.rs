@@ -11,6 +11,7 @@ mod bump;
 mod cli;
 mod common;
 mod diagnostics;
+mod emulated;
 mod escaping;
 mod execpack;
 mod foreign;
