@@ -75,7 +75,7 @@ fn two_versions_of_one_list() {
     insta::assert_snapshot!(told.split("---").next().unwrap());
 }
 
-/// A small line with one finding of each weight.
+/// A short line with one finding of each severity.
 const LINE: &[&str] = &[
     "audit",
     "--tags",

@@ -1,4 +1,4 @@
-//! What others ship, opened: packages and images made by the tools that make them, and files that are made to hurt.
+//! Artifacts of others: packages and images made by their own tools, and hostile files.
 //!
 //! The programs inside hold build information and nothing else, where a real one would only be slower.
 
@@ -52,7 +52,7 @@ impl Bench {
         assert!(ran.status.success(), "{script}\n{}", String::from_utf8_lossy(&ran.stderr));
     }
 
-    /// What opening a file says, with the paths of the machine left out.
+    /// The messages about an opened file, without the machine's paths.
     fn told(&self, name: &str) -> String {
         let at = format!("{}/", self.0.path().display());
         told(open(&self.path(name), &cache())).replace(&at, "")
@@ -128,7 +128,7 @@ fn packages_of_apk_are_opened_before_version_3() {
         return;
     }
     let bench = Bench::new();
-    // As `abuild` does: three archives, the first two without their ends, each compressed, one behind the other. Other tools
+    // As `abuild` does: three archives, the first two without their ends, each compressed, concatenated. Other tools
     // leave the ends in.
     bench.sh("echo signature > .SIGN.RSA.someone.rsa.pub; echo pkgname = tailscale > .PKGINFO
          tar -b1 --format=pax -cf sign.tar .SIGN.RSA.someone.rsa.pub; tar -b1 --format=pax -cf control.tar .PKGINFO

@@ -149,7 +149,7 @@ fn chart_of_costs_has_a_bar_for_each_feature() {
     assert_eq!(bars.len() + 6, costs.features.len());
     let notes = [
         format!("Tailscale {RELEASE}, Go {GO}, inlining full, symbols all"),
-        "4 more weigh less than 1 kB; 2 do not compile or start when flipped.".to_owned(),
+        "4 more cost less than 1 kB; 2 do not compile or start with the opposite decision.".to_owned(),
     ];
     for note in notes {
         assert!(chart.contains(&note), "no `{note}` in {chart}");

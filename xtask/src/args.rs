@@ -76,7 +76,7 @@ pub(crate) struct Loaders {
     pub(crate) check: bool,
 }
 
-/// What `hazards` does.
+/// Subcommands of `hazards`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hazards {
     /// Show that the offending selection does not compile and the remedied one does, and write the proof.

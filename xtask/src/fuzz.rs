@@ -67,7 +67,7 @@ fn chosen(corpus: &Path, only: &[String]) -> Result<Vec<String>> {
         .collect();
     names.sort_unstable();
     if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
-        let message = format!("there is no fuzz target `{unknown}`");
+        let message = format!("unknown fuzz target `{unknown}`");
         let next = format!("Name one of {}.", names.join(", "));
         return Err(
             Diagnostic::failure(Code::UnknownTarget, message, "each folder of fuzz/corpus is a target", next).into()

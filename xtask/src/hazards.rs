@@ -27,7 +27,7 @@ pub(crate) fn run(policy: Option<&Path>, command: &Hazards) -> Result<Outcome> {
     }
 }
 
-/// What a compiler says of a selection.
+/// A compiler's verdict on a selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
     /// It compiles.
@@ -42,7 +42,7 @@ enum Said {
 const NOT_ABOUT_CODE: &str =
     r"\.go:\d+:\d+: (?:\S+@v\S+: |no required module|missing go\.sum|cannot find|.*module lookup disabled)";
 
-/// What complaints say, if they are about code at all: the first of them.
+/// The first complaint, if the complaints are about code.
 fn judged(complaints: &[String]) -> Result<Said> {
     let code = Regex::new(r"^[\w./-]+\.go:\d+:\d+: ")?;
     let missing = Regex::new(NOT_ABOUT_CODE)?;

@@ -73,7 +73,7 @@ pub fn usage(shown: &clap::Error) -> u8 {
     u8::try_from(shown.exit_code()).unwrap_or(2)
 }
 
-/// What led to an error, innermost last.
+/// The causes of an error, innermost last.
 fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

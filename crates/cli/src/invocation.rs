@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// What was typed before the name of the command: `cargo xtask` in a checkout, else the name of the program.
+/// The words before the name of the command: `cargo xtask` in a checkout, else the name of the program.
 #[must_use]
 pub fn program() -> String {
     // `cargo run`, which the alias stands for, names the package to what it runs.

@@ -59,7 +59,7 @@ pub fn check_interrupt() -> Result<()> {
     if stopped { Err(Interrupted.into()) } else { Ok(()) }
 }
 
-/// Runs a program and captures its output, whatever its exit status.
+/// Runs a program and captures its output, with any exit status.
 ///
 /// # Errors
 /// A [`Diagnostic`] if it can't be started, [`Interrupted`] after a signal.

@@ -72,7 +72,7 @@ impl Project {
     /// Finds, parses and judges the policy.
     ///
     /// # Errors
-    /// A [`Diagnostic`] if there is no policy, or its file can't be read.
+    /// A [`Diagnostic`] if the policy is missing, or its file can't be read.
     pub fn open(named: Option<&Path>) -> Result<Self> {
         let path = find_policy(named)?;
         let text = files::read_text(&path, limits::POLICY)?;

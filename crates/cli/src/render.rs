@@ -90,7 +90,7 @@ pub fn document(path: &Path, text: &str, findings: &[Diagnostic]) -> serde_json:
     json::findings(&path.to_string_lossy(), text, findings)
 }
 
-/// One finding as it stands in a document for programs.
+/// One finding in a document for programs.
 #[must_use]
 pub fn finding(lines: &Lines<'_>, finding: &Diagnostic) -> serde_json::Value {
     json::one(lines, finding)

@@ -347,6 +347,6 @@ pub fn descriptions(cache: &Cache, release: Release) -> Result<Option<BTreeMap<S
     if !source.is_some_and(|source| source.is_dir()) {
         return Ok(None);
     }
-    // The module was downloaded, but without the toolchain there is no description.
+    // The module was downloaded, but reading the description needs the toolchain.
     Ok(fetch(&go, cache, release, None).and_then(|upstream| upstream.declared(&go)).ok())
 }

@@ -641,7 +641,7 @@ codes! {
             "Targets are named in the policy's `targets` section."
         UnreadableRevision "unreadable-revision" Error
             "Git cannot read the policy of a revision."
-            "A missing answer is not the answer that there is no policy."
+            "A failure of Git does not mean that the revision lacks a policy."
         UnresolvedImport "unresolved-import" Error
             "The tag list cannot be determined completely."
             "A policy decides every feature, and nothing is guessed."

@@ -60,7 +60,7 @@ pub struct Diagnostic {
     pub related: Vec<Label>,
     /// Why it matters.
     pub why: Cow<'static, str>,
-    /// What to do next.
+    /// The next step.
     pub next: NextStep,
     /// A replacement that resolves it.
     pub edit: Option<Edit>,

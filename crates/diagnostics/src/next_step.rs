@@ -11,7 +11,7 @@ pub enum Part {
     Command(String),
 }
 
-/// What the reader should do next.
+/// The reader's next step.
 ///
 /// Commands of this program are kept as values, because a user may have called it as `cargo xtask` or as
 /// `tailscale-featureset`.
@@ -45,7 +45,7 @@ impl NextStep {
         self
     }
 
-    /// Returns whether there is no next step.
+    /// Returns whether the next step is missing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

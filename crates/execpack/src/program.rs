@@ -8,7 +8,7 @@ use object::{FileKind, LittleEndian};
 
 use crate::error::Refused;
 
-/// The length of `Elf_Internal_ABIFlags_v0`, by which a MIPS kernel chooses the floating-point mode.
+/// The length of `Elf_Internal_ABIFlags_v0`, from which a MIPS kernel takes the floating-point mode.
 pub(crate) const ABI_FLAGS: usize = 24;
 
 /// A processor that has a loader.

@@ -32,7 +32,7 @@ use crate::release::{GoVersion, Release};
 use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label};
 
-/// What the audit is told beside the list.
+/// Circumstances of the audit that the list does not state.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// The release, where the list's own text does not say it or is not to be believed.
@@ -45,12 +45,12 @@ pub struct Asked {
     pub reasoned: BTreeSet<FeatureName>,
 }
 
-/// What a list means on a release.
+/// The meaning of a list on a release.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Audit {
-    /// What was audited, in a few words: ``the tags of `go build` ``.
+    /// A short name of the audited list: ``the tags of `go build` ``.
     pub what: String,
-    /// What the list builds.
+    /// The program that the list builds.
     pub program: Program,
     /// The release that it was judged for.
     pub release: Release,
@@ -58,7 +58,7 @@ pub struct Audit {
     pub release_stated: bool,
     /// The toolchain, where it is known.
     pub go: Option<GoVersion>,
-    /// The version that the binary tells of itself, where it is known.
+    /// The version that the binary reports, if known.
     pub stamp: Option<String>,
     /// Whether the whole list could be resolved; else what follows is what is known of it.
     pub complete: bool,
@@ -83,7 +83,7 @@ pub struct Audit {
     /// Everything that is to be said, in the order of the text.
     #[serde(skip)]
     pub findings: Vec<Diagnostic>,
-    /// What moving to the newest release that is known would change, without a word of anyone.
+    /// Changes that moving to the newest known release makes without anyone's decision.
     pub newest: Option<Step>,
 }
 
@@ -146,14 +146,14 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
     })
 }
 
-/// A release of a line that is not known; nothing where no line is.
+/// The release, if its line is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownLine(
     /// The release.
     pub Option<Release>,
 );
 
-/// Which features the tags leave in and out. Where there is no tag line, neither is known.
+/// Features that the tags keep and omit; both are unknown without a tag line.
 fn features(evaluated: &Evaluated, registry: &Registry) -> (BTreeSet<FeatureName>, BTreeSet<FeatureName>) {
     if evaluated.fails {
         return Default::default();

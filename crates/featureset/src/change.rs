@@ -25,24 +25,24 @@ use diagnostics::{Diagnostic, Severity};
 pub struct Side<'a> {
     /// The text of the featureset.yaml.
     pub text: &'a str,
-    /// What reading it gave.
+    /// The parsed policy.
     pub reading: &'a ParsedPolicy,
 }
 
-/// What a change of the policy says and what follows from it.
+/// A change of the policy and its consequences.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// What the base is worth to compare with.
+    /// The state of the base.
     pub base: Base,
     /// Decisions that are not what they were, alphabetically.
     pub decisions: Vec<DecisionChange>,
-    /// Decisions that stand, with another reason or other references, alphabetically.
+    /// Unchanged decisions with another reason or other references, alphabetically.
     pub edits: Vec<Edit>,
     /// Everything else that the policy states: pin, device, build, image, targets.
     pub settings: Vec<Setting>,
     /// Acceptances that came, went, or have another reason.
     pub acceptances: Vec<Setting>,
-    /// What becomes of each target, by name.
+    /// The change of each target, by name.
     pub targets: BTreeMap<String, TargetEffect>,
     /// Hazards that apply to the new policy and did not to the old one, by id.
     pub hazards_gained: Vec<HazardChange>,
@@ -52,16 +52,16 @@ pub struct Change {
     pub findings_gained: Vec<String>,
     /// How many of the old policy's errors and warnings the new one does not have.
     pub findings_cleared: usize,
-    /// What this change must answer, with its place in the new text.
+    /// Questions that this change must answer, with their spans in the new text.
     #[serde(skip)]
     pub questions: Vec<Diagnostic>,
 }
 
-/// What the base is worth to compare with.
+/// The state of the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
-    /// There is no policy at the base: everything is new.
+    /// The base does not have a policy: everything is new.
     Missing,
     /// The base has no policy that can be read: everything counts as new.
     Unreadable,
@@ -95,7 +95,7 @@ pub struct Stated {
     pub reason: String,
 }
 
-/// Another reason, or other references, for a decision that stands.
+/// Another reason, or other references, for an unchanged decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
     /// The feature.
@@ -121,7 +121,7 @@ pub struct Setting {
     pub to: Option<String>,
 }
 
-/// What becomes of a target's binary.
+/// The change of a target's binary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "effect", rename_all = "kebab-case")]
 pub enum TargetEffect {
@@ -147,7 +147,7 @@ pub struct HazardChange {
     pub hazard: String,
     /// How bad it is.
     pub effect: Effect,
-    /// What goes wrong.
+    /// The effect.
     pub title: String,
     /// Whether the decision's own reason is its acceptance, or the policy on that side accepts it.
     pub accepted: bool,
@@ -201,7 +201,7 @@ impl Change {
     }
 }
 
-/// What is wrong with one side; notes are no part of it, hazards tell of them.
+/// The findings of one side, without notes, which the hazards cover.
 fn judged(side: Side<'_>, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = rules::judge(side.text, side.reading, facts);
     findings.retain(|finding| finding.severity != Severity::Note);
@@ -229,7 +229,7 @@ fn decisions(old: &Policy, new: &Policy, facts: &UpstreamData) -> Vec<DecisionCh
     let registry = registry(new, facts).or_else(|| registry(old, facts));
     let one = |name: &FeatureName| {
         let (from, to) = (old.features.get(name), new.features.get(name));
-        // What comes needs others to come; what goes takes those along that need it.
+        // An added feature needs its dependencies; a removed one takes its dependents with it.
         let tied = registry.map(|registry| match new.keeps(name) {
             true => registry.requires(name),
             false => registry.required_by(name),
@@ -297,7 +297,7 @@ fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String,
     names.into_iter().map(|name| (name.clone(), effect(name))).collect()
 }
 
-/// What a policy says that decides a target's binary.
+/// The parts of a policy that decide a target's binary.
 fn inputs<'a>(policy: &'a Policy, target: &str) -> impl PartialEq + use<'a> {
     let kept: Vec<&FeatureName> = policy.features.keys().filter(|name| policy.keeps(name)).collect();
     let built = policy.targets.get(target).map(|target| (target.platform.name, &target.build));
@@ -327,7 +327,7 @@ pub(crate) fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<Haz
     these.iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).cloned().collect()
 }
 
-/// The findings of one side that the other does not have, each as `code: message`, wherever they stand.
+/// The findings of one side that the other does not have, each as `code: message`, whatever their spans.
 fn fresh(these: &[Diagnostic], those: &[Diagnostic]) -> Vec<String> {
     let said = |finding: &Diagnostic| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();

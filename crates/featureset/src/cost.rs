@@ -1,4 +1,4 @@
-//! Costs: what each decision weighs, as it was measured on real builds, and what follows from that.
+//! Costs: the measured size of each decision in real builds, and estimates from them.
 //!
 //! A cost is the difference between two binaries: the policy's own and the one with a single decision flipped, together
 //! with what must move along. Costs don't add up: what two features share goes only when both do.
@@ -26,18 +26,18 @@ const LARGEST: u64 = 1 << 40;
 pub struct Costs {
     /// The command that writes the file.
     pub generated_by: String,
-    /// What was measured.
+    /// The measured target.
     pub basis: Basis,
     /// The policy's own binary.
     pub whole: BinarySize,
-    /// What memory its daemon takes, where that was measured.
+    /// The memory of its daemon, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
     /// The cost of each feature's decision.
     pub features: BTreeMap<FeatureName, Cost>,
 }
 
-/// What a result belongs to: with any other of these it would be another one.
+/// The circumstances of a result: a change of any of them changes the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basis {
@@ -47,23 +47,23 @@ pub struct Basis {
     pub go: GoVersion,
     /// How the binary is packed: `upx` or `none`.
     pub pack: String,
-    /// The packer's version; nothing where nothing is packed.
+    /// The packer's version; `None` if nothing is packed.
     pub packer: Option<String>,
     /// The platform, such as `linux/arm/v7`.
     pub platform: String,
     /// How much the compiler inlined.
     pub inlining: String,
-    /// What a traceback could name.
+    /// The symbols that a traceback can name.
     pub symbols: String,
-    /// The revision of the rewrite of the function table; nothing where it stays as linked.
+    /// The revision of the rewrite of the function table; `None` if it stays as linked.
     pub rewrite: Option<u32>,
-    /// Build tags beside those of the features.
+    /// Build tags other than those of the features.
     pub extra_tags: BTreeSet<String>,
-    /// What the policy kept.
+    /// The features that the policy kept.
     pub kept: BTreeSet<FeatureName>,
 }
 
-/// What a binary weighs.
+/// The size of a binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BinarySize {
@@ -73,7 +73,7 @@ pub struct BinarySize {
     pub packed: u64,
 }
 
-/// What memory a daemon takes that has logged in and rests: anonymous bytes, which the kernel can't give to others.
+/// The memory of an idle daemon after login: anonymous bytes, which the kernel can't reclaim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
@@ -105,7 +105,7 @@ impl Memory {
     }
 }
 
-/// What flipping a feature's decision does.
+/// The effect of inverting a feature's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Cost {
@@ -121,7 +121,7 @@ pub enum Cost {
         /// The same of the daemon's memory, where that was measured and both could log in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory: Option<Memory>,
-        /// Why the memory of the flipped daemon could not be told: nobody can log in to it, say.
+        /// Why the memory of the daemon with the opposite decision could not be measured, for example because nobody can log in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without_memory: Option<String>,
         /// Packages that only the binary with the feature has.
@@ -135,18 +135,18 @@ pub enum Cost {
     DoesNotCompile {
         /// The first complaint.
         said: String,
-        /// The hazard that tells of it, if one does.
+        /// The hazard that describes it, if any.
         hazard: Option<String>,
     },
     /// The flipped binary was built and did not start.
     DoesNotStart {
-        /// What it said.
+        /// Its message.
         said: String,
     },
 }
 
 impl Basis {
-    /// What a measurement of a policy's target belongs to; nothing if the policy has no such target, release or
+    /// Returns the circumstances of a measurement of a policy's target; `None` if the policy has no such target, release or
     /// toolchain. The packer is known once it was found; `rewrite` is the revision that would rewrite a function table.
     #[must_use]
     pub fn of(
@@ -172,7 +172,7 @@ impl Basis {
         })
     }
 
-    /// What makes a result stale that was measured on this basis, if it is now another one: each difference in a few
+    /// Returns why a result that was measured on this basis is stale on another one: each difference in a few
     /// words. Other keeps don't; see [`Basis::drift`]. The packer's version counts only where both are known.
     #[must_use]
     pub fn stale(&self, now: &Self) -> Vec<String> {
@@ -241,7 +241,7 @@ impl Costs {
         serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| error.to_string())
     }
 
-    /// What a feature weighs as shipped, in bytes, with what moves along; nothing where it was not measured.
+    /// Returns a feature's size as shipped, in bytes, including forced decisions; `None` if it was not measured.
     #[must_use]
     pub fn packed(&self, name: &FeatureName) -> Option<i64> {
         match self.features.get(name)? {

@@ -23,7 +23,7 @@ pub struct Explanation {
     pub build_tag: String,
     /// The constant of upstream's `buildfeatures` package that says whether it is in, without its `Has`.
     pub symbol: Option<String>,
-    /// `keep` or `omit`; nothing if the policy does not decide it.
+    /// `keep` or `omit`; `None` if the policy does not decide it.
     pub decision: Option<&'static str>,
     /// The policy's reason.
     pub reason: Option<String>,
@@ -35,17 +35,17 @@ pub struct Explanation {
     pub removed_in: Option<ReleaseLine>,
     /// Whether upstream calls it an implementation detail.
     pub implementation_detail: bool,
-    /// What it needs, directly or not.
+    /// Features that it needs, directly or not.
     pub needs: Vec<Relation>,
-    /// What needs it, directly or not.
+    /// Features that need it, directly or not.
     pub needed_by: Vec<Relation>,
-    /// What it needs though upstream does not declare it: hazards that keeping the other clears.
+    /// Needs that upstream does not declare: hazards that keeping the other feature clears.
     pub needs_undeclared: Vec<Undeclared>,
-    /// What needs it though upstream does not declare it.
+    /// Features that need it although upstream does not declare it.
     pub needed_by_undeclared: Vec<Undeclared>,
-    /// Every hazard that its decision has to do with, in whatever release.
+    /// Every hazard that its decision concerns, in any release.
     pub hazards: Vec<Danger>,
-    /// What must change with it if its decision is flipped.
+    /// Decisions that the opposite decision forces.
     pub opposite: OppositeDecision,
 }
 
@@ -56,9 +56,9 @@ pub struct Undeclared {
     pub feature: FeatureName,
     /// Whether the policy keeps it.
     pub kept: bool,
-    /// The hazard where the one is kept and the other is not.
+    /// The hazard of keeping only one of the two.
     pub hazard: String,
-    /// What goes wrong then.
+    /// The effect.
     pub title: String,
 }
 
@@ -69,7 +69,7 @@ pub struct Danger {
     pub hazard: String,
     /// How bad it is.
     pub effect: Effect,
-    /// What goes wrong.
+    /// The effect.
     pub title: String,
     /// When.
     pub when: String,
@@ -90,7 +90,7 @@ pub struct Relation {
     pub kept: bool,
 }
 
-/// What must change along when a decision is flipped.
+/// The opposite decision and the decisions that it forces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OppositeDecision {
     /// The decision after the flip.
@@ -175,7 +175,7 @@ fn undeclared(
 ) -> Vec<Undeclared> {
     let mut found: Vec<Undeclared> = Vec::new();
     for hazard in facts.hazards().filter(|hazard| hazard.in_release(release)) {
-        // What only goes wrong on another device or system is no need of this one.
+        // A hazard of another device or system is not a need on this one.
         let elsewhere = |atom: &&Atom| match atom {
             Atom::Device(fact, value) => device.facts.get(fact).is_some_and(|stated| stated != value),
             Atom::Os(os) => os != "linux",

@@ -77,7 +77,7 @@ mod tests {
         let text = clean_policy()
             .replace("  doctor:\n    omit: Only the decision on doctor.\n", "")
             .replace("  ace:\n    omit: Only the decision on ace.\n", "")
-            .replace("  webclient:\n", "  # above webclient\n  webclient: # beside it\n")
+            .replace("  webclient:\n", "  # above webclient\n  webclient: # same line\n")
             .replace("  acme:\n    omit: Only the decision on acme.\n", "")
             + "  acme:\n    omit: Only the decision on acme.\n";
         let fixed = fix(&text, UpstreamData::embedded()).unwrap().text;
@@ -86,7 +86,7 @@ mod tests {
             "{fixed}"
         );
         assert!(fixed.contains("  doctor:\n    # keep: or omit:, and why.\n  drive:"), "{fixed}");
-        assert!(fixed.contains("  # above webclient\n  webclient: # beside it\n"), "{fixed}");
+        assert!(fixed.contains("  # above webclient\n  webclient: # same line\n"), "{fixed}");
         assert_eq!(fix(&fixed, UpstreamData::embedded()), None, "a second run has nothing to do");
     }
 

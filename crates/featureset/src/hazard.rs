@@ -25,15 +25,15 @@ pub struct Hazard {
     pub id: String,
     /// What is said of it.
     pub record: Record,
-    /// What showed that it is so, where something did.
+    /// The evidence, if any.
     pub proof: Option<Proof>,
 }
 
-/// What a hazard's file says.
+/// The content of a hazard's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// What goes wrong, as a headline.
+    /// The effect, as a headline.
     pub title: String,
     /// When it goes wrong.
     pub when: Condition,
@@ -41,7 +41,7 @@ pub struct Record {
     pub effect: Effect,
     /// The releases that have it. Several ranges where a fix was carried back.
     pub releases: Vec<Range>,
-    /// What the user sees, in the words that one would search for: an error text.
+    /// The symptom, in words that a user would search for: an error text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symptom: Option<String>,
     /// Why it goes wrong.
@@ -61,7 +61,7 @@ pub struct Record {
 pub struct Range {
     /// The first release that has it.
     pub from: Release,
-    /// The last release that has it; nothing where no release is known to be free of it.
+    /// The last release that has it; `None` if no release is known to be free of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Release>,
     /// The last release that was looked at, where the range is open.

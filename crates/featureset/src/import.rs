@@ -1,7 +1,7 @@
 //! A policy made of what was audited: its decisions, without a reason for any of them.
 //!
-//! The tag line is that of what was audited, byte for byte where every kept feature has what it needs. What a policy can't
-//! carry is told. The reasons are left to a person; `check` insists on each (docs/decisions/0008-imported-decisions.md).
+//! The tag line is that of the audited list, byte for byte if every kept feature has the features that it needs. Parts that a
+//! policy can't express are reported. The reasons are left to a person; `check` insists on each (docs/decisions/0008-imported-decisions.md).
 
 use std::collections::BTreeSet;
 

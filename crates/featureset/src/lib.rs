@@ -1,9 +1,9 @@
 //! Judges an allowlist of Tailscale features.
 //!
 //! Tailscale can be built without most of its features: each has a Go build tag `ts_omit_NAME`. A
-//! *policy* (featureset.yaml) decides each of them and says why; this crate holds what is known of upstream
-//! and judges the one by the other. It is pure: strings come in, values go out. Files, processes, the
-//! network and the clock belong to `xtask`; tests/it/tidy.rs holds the crate to that.
+//! *policy* (featureset.yaml) decides each of them and gives the reason; this crate holds facts about upstream
+//! and judges the policy by them. It is pure: its input is strings, its output values. Files, processes, the
+//! network and the clock belong to `crates/cli`; tests/it/tidy.rs enforces that.
 //!
 //! Data flows one way:
 //!
@@ -22,7 +22,7 @@
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
-//! - [`cost`]: what each decision weighs, as it was measured, and what to drop to fit a budget
+//! - [`cost`]: the measured size of each decision, and features to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
 //! - [`audit`], [`import`]: tag lists and recipes that others wrote, what they mean, and a policy made of one
 

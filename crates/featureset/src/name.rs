@@ -9,7 +9,7 @@ use crate::limits::LONGEST_NAME;
 
 /// The name of a Tailscale feature as upstream's registry spells it, such as `cachenetmap`.
 ///
-/// Holds only what can stand in a list of build tags: ASCII letters, digits, `_` and `-`.
+/// Holds only characters of a build tag: ASCII letters, digits, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FeatureName(String);
@@ -29,11 +29,11 @@ pub const CLI: &str = "cli";
 /// The build tag that puts the command line into the daemon's binary (`cmd/tailscaled/with_cli.go`).
 pub const INCLUDE_CLI: &str = "ts_include_cli";
 
-/// What stands before a feature's name in the tag that omits it.
+/// The prefix of a tag that omits a feature.
 pub const OMIT_PREFIX: &str = "ts_omit_";
 
 impl FeatureName {
-    /// Takes a name as it stands in a policy or a registry.
+    /// Parses a name from a policy or a registry.
     ///
     /// # Errors
     /// [`InvalidName`] if the text is empty, longer than 64 bytes, or holds what a build tag can't.

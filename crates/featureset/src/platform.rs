@@ -12,15 +12,15 @@ pub struct Platform {
     pub name: &'static str,
     /// The value of `GOARCH`.
     pub goarch: &'static str,
-    /// The variable that sets the architecture level, and its value; nothing where Go has no level.
+    /// The variable that sets the architecture level, and its value; `None` if Go does not have a level.
     pub level: Option<(&'static str, &'static str)>,
-    /// What UPX does with a Go binary of this platform.
+    /// Whether UPX can pack a Go binary of this platform.
     pub upx: Upx,
     /// The user-mode emulator that runs it, and the processor to ask it for, where its default would run too much.
     pub qemu: (&'static str, Option<&'static str>),
 }
 
-/// What UPX can do for a platform. Tried with UPX 4.2.2 on a small Go 1.26 program,
+/// UPX's support of a platform. Tried with UPX 4.2.2 on a small Go 1.26 program,
 /// run under user-mode QEMU 7.2; docs/platforms.md is made from this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upx {

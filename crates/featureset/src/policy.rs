@@ -19,7 +19,7 @@ use crate::name::FeatureName;
 use crate::platform::Platform;
 use crate::release::{GoVersion, Release};
 
-/// What a featureset.yaml decides.
+/// The content of a featureset.yaml.
 ///
 /// A file with findings is read as far as it goes: what could not be read is absent or has its default,
 /// and the findings say so.
@@ -33,7 +33,7 @@ pub struct Policy {
     pub device: Device,
     /// How every target is built unless it says otherwise.
     pub build: Build,
-    /// What the container image holds beside the binary; nothing if the policy has no `image` section.
+    /// The other files of the container image; `None` if the policy does not have an `image` section.
     pub image: Option<Image>,
     /// The binaries to make.
     pub targets: BTreeMap<String, Target>,
@@ -43,7 +43,7 @@ pub struct Policy {
     pub features: BTreeMap<FeatureName, Decision>,
 }
 
-/// The decision on one feature: it is its reason, so that neither stands without the other.
+/// The decision on one feature: it is its reason, so that neither exists without the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Kept or omitted.
@@ -68,11 +68,11 @@ pub enum Verdict {
 pub struct Build {
     /// How much the compiler inlines.
     pub inlining: Inlining,
-    /// What a traceback can still name.
+    /// The symbols that a traceback can name.
     pub symbols: Symbols,
     /// Whether the binary is packed.
     pub pack: Pack,
-    /// Build tags beside those of the features, each with its reason.
+    /// Build tags other than those of the features, each with its reason.
     pub extra_tags: BTreeMap<String, String>,
 }
 
@@ -81,13 +81,13 @@ pub struct Build {
 pub struct Target {
     /// The processor it runs on.
     pub platform: &'static Platform,
-    /// The most that the packed binary may weigh, in bytes.
+    /// The largest permitted size of the packed binary, in bytes.
     pub budget: Option<u64>,
     /// How it is built: the policy's build settings with the target's own in their place.
     pub build: Build,
 }
 
-/// What the image holds beside the binary.
+/// The files of the image other than the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image {
     /// The shell.
@@ -139,7 +139,7 @@ words! {
 }
 
 words! {
-    /// What a traceback of the shipped binary can still name.
+    /// The symbols that a traceback of the shipped binary can name.
     Symbols {
         /// Everything, as linked with `-s -w`.
         #[default]

@@ -9,7 +9,7 @@ use crate::selection::Selection;
 
 /// The package that is built: the daemon, with the command line inside where `cli` is kept.
 ///
-/// `cmd/tailscale` would give the command line alone, whatever the tags say.
+/// `cmd/tailscale` would build only the command line, whatever the tags.
 pub const PACKAGE: &str = "tailscale.com/cmd/tailscaled";
 
 /// The Go module that holds it.
@@ -52,7 +52,7 @@ pub const HOT_PATHS: &[&str] = &[
     "tailscale.com/wgengine/magicsock",
 ];
 
-/// One Go build, complete: the same recipe gives the same bytes.
+/// One Go build, complete: the same recipe builds the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     /// The release that is built.
@@ -65,7 +65,7 @@ pub struct Recipe {
     pub tags: Vec<String>,
     /// How it is built.
     pub build: Build,
-    /// What `tailscale version` prints.
+    /// The output of `tailscale version`.
     pub stamp: Stamp,
 }
 
@@ -74,7 +74,7 @@ pub struct Recipe {
 pub struct Stamp {
     /// `1.102.5`.
     pub short: String,
-    /// What the control server sees: `1.102.5-t` and nine digits of the commit, or the short form where no
+    /// The version that the control server receives: `1.102.5-t` and nine digits of the commit, or the short form if no
     /// one names the commit.
     pub long: String,
 }
@@ -94,7 +94,7 @@ impl Stamp {
 }
 
 impl Recipe {
-    /// The recipe of one target; nothing if the policy has no such target, release or toolchain.
+    /// Returns the recipe of one target; `None` if the policy has no such target, release or toolchain.
     #[must_use]
     pub fn of(policy: &Policy, selection: &Selection<'_>, target: &str, commit: Option<&str>) -> Option<Self> {
         let release = policy.tailscale?;
@@ -140,7 +140,7 @@ impl Recipe {
         arguments
     }
 
-    /// What the binary's build information must say, and no more. Go leaves the linker's flags out under
+    /// The exact build information that the binary must have. Go leaves the linker's flags out under
     /// `-trimpath`; the stamps show when the binary is run.
     #[must_use]
     pub fn build_settings(&self) -> BTreeMap<String, String> {

@@ -21,14 +21,14 @@ pub struct Registry {
     pub line: ReleaseLine,
     /// The releases whose registry was read, each with what building it needs.
     pub releases: BTreeMap<Release, Requirement>,
-    /// What upstream's `build_dist.sh --extra-small` keeps, as its script names it; nothing where that was not read.
+    /// Features that upstream's `build_dist.sh --extra-small` keeps, by the names in its script; `None` if that was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra_small: Option<BTreeSet<FeatureName>>,
     /// Every feature, omittable or not.
     pub features: BTreeMap<FeatureName, Feature>,
 }
 
-/// What building a release needs.
+/// The requirements of building a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
@@ -48,7 +48,7 @@ pub struct Feature {
     /// Whether upstream calls it an implementation detail: nothing to want for its own sake.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implementation_detail: bool,
-    /// The digest of upstream's description, by which a reason that repeats it is known.
+    /// The digest of upstream's description; it identifies a reason that repeats the description.
     pub description: TextDigest,
 }
 

@@ -12,8 +12,8 @@ use crate::policy::device::{PROFILES, VOCABULARY};
 use crate::policy::{Inlining, Pack, Shell, Symbols};
 use crate::upstream_data::UpstreamData;
 
-/// The schema, made from the same tables as the reader and the rules. `prices` says what is known of a feature's
-/// weight, in sentences.
+/// The schema, made from the same tables as the reader and the rules. `prices` returns the known sizes of a
+/// feature, in sentences.
 #[must_use]
 pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
@@ -100,9 +100,9 @@ fn accepted(facts: &UpstreamData) -> Value {
 fn build() -> Value {
     json!({
         "inlining": { "enum": Inlining::WORDS, "description": "How much the compiler inlines: speed against size." },
-        "symbols": { "enum": Symbols::WORDS, "description": "What a traceback of the shipped binary can still name." },
+        "symbols": { "enum": Symbols::WORDS, "description": "The symbols that a traceback of the shipped binary can name." },
         "pack": { "enum": Pack::WORDS, "description": "Whether the binary is packed: flash against memory." },
-        "extra_tags": reasons("Build tags beside those of the features, each with its reason."),
+        "extra_tags": reasons("Build tags other than those of the features, each with its reason."),
     })
 }
 
@@ -110,7 +110,7 @@ fn target() -> Value {
     let mut properties = build();
     let platforms: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
     properties["platform"] = json!({ "enum": platforms });
-    properties["budget"] = json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$", "description": "The most that the packed binary may weigh." });
+    properties["budget"] = json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$", "description": "The largest permitted size of the packed binary." });
     json!({ "type": "object", "additionalProperties": false, "required": ["platform"], "properties": properties })
 }
 

@@ -43,7 +43,7 @@ impl<'a> Selection<'a> {
         self.registry.tags(&self.kept)
     }
 
-    /// What must change with a feature's decision: the kept features that need an omitted one must go too,
+    /// Decisions that inverting a feature's decision forces: the kept features that need an omitted one must go too,
     /// and what a kept one needs must come.
     #[must_use]
     pub fn forced_by_inverting(&self, name: &FeatureName) -> BTreeSet<FeatureName> {
@@ -55,7 +55,7 @@ impl<'a> Selection<'a> {
         forced.into_iter().filter(|other| other != name && side.contains(other)).collect()
     }
 
-    /// The selection with one decision turned round, and those that must move along.
+    /// The selection with one decision and those that it forces inverted.
     #[must_use]
     pub fn flipped(&self, name: &FeatureName) -> Self {
         let mut flipped = self.clone();

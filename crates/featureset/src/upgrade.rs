@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::upstream_data::UpstreamData;
 
-/// What moving the pin of a policy forces.
+/// Consequences of moving the pin of a policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Upgrade {
     /// The release that was pinned.
@@ -31,7 +31,7 @@ pub struct Upgrade {
     pub removed: Vec<Removed>,
     /// Features whose declared dependencies are not what they were, alphabetically.
     pub dependencies: Vec<DependencyChange>,
-    /// What the step means to the policy, with every added feature undecided: it counts as omitted.
+    /// The effect of the step on the policy, with every added feature undecided: it counts as omitted.
     pub change: Change,
     /// The text of the policy with its pin moved.
     #[serde(skip)]
@@ -53,9 +53,9 @@ pub struct Added {
     pub needed_by_kept: BTreeSet<FeatureName>,
     /// Every other feature that needs it, directly or not.
     pub needed_by: BTreeSet<FeatureName>,
-    /// Hazards that omitting it brings, if whatever else is added is kept.
+    /// Hazards that omitting it brings, if every other added feature is kept.
     pub if_omitted: Vec<HazardChange>,
-    /// Hazards that keeping it brings, if whatever else is added and not needed by it is omitted.
+    /// Hazards that keeping it brings, if every other added feature that it does not need is omitted.
     pub if_kept: Vec<HazardChange>,
     /// Where its code was before, once the two source trees have been compared.
     pub origin: Option<Origin>,
@@ -64,9 +64,9 @@ pub struct Added {
 /// Where the code of an added feature was in the old release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Origin {
-    /// What the build of this policy had: it goes where the feature is omitted.
+    /// Code that the build of this policy had: omitting the feature removes it.
     pub in_this_build: Vec<Evidence>,
-    /// What a build with nothing omitted had.
+    /// Code that a build without omissions had.
     pub in_a_whole_build: Vec<Evidence>,
 }
 
@@ -75,7 +75,7 @@ pub struct Origin {
 pub struct Evidence {
     /// The file that holds it now, or the import path of a package.
     pub path: String,
-    /// What kind of part it is.
+    /// Its kind.
     pub kind: Part,
     /// The declaration, or the function that holds the guard; empty for a file and an import.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -85,7 +85,7 @@ pub struct Evidence {
     pub from: String,
 }
 
-/// What kind of part of the old build it is.
+/// The kind of a part of the old build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
@@ -93,26 +93,26 @@ pub enum Part {
     File,
     /// A declaration that moved.
     Declaration,
-    /// Statements of a function, behind the feature's constant now.
+    /// Statements of a function that the feature's constant now guards.
     Guard,
     /// A package of another module or of the standard library.
     Import,
 }
 
-/// What an added feature is.
+/// The kind of an added feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Novelty {
     /// Nothing of it was in any build of the old release.
     New,
-    /// The old release had it, behind the tags of features that this policy omits.
+    /// The old release had it, guarded by tags of features that this policy omits.
     SplitOutOfOmitted,
     /// This policy's build had it: omitting it takes away what was there.
     SplitOut,
 }
 
 impl Origin {
-    /// What the feature is.
+    /// The feature's kind.
     #[must_use]
     pub fn novelty(&self) -> Novelty {
         match (self.in_this_build.is_empty(), self.in_a_whole_build.is_empty()) {
@@ -139,15 +139,15 @@ pub struct DependencyChange {
     pub feature: FeatureName,
     /// Whether the policy keeps it.
     pub kept: bool,
-    /// What it needs now and did not.
+    /// Needs that it did not have before.
     pub gained: BTreeSet<FeatureName>,
-    /// What it no longer needs.
+    /// Features that it no longer needs.
     pub lost: BTreeSet<FeatureName>,
-    /// What it needs now, directly or not, and the policy does not keep: for a kept feature, findings.
+    /// Features that it needs now, directly or not, and the policy does not keep: for a kept feature, findings.
     pub missing: BTreeSet<FeatureName>,
 }
 
-/// Why a step can't be told.
+/// Why a step can't be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// The policy's pin can't be moved.
@@ -176,7 +176,7 @@ impl Upgrade {
         let change = Change::between(Some(old), new, facts);
         let trial = Trial { side: new, facts, added: names_without(after, before), registry: after };
         let mut added: Vec<Added> = trial.added.iter().map(|name| trial.added(policy, name)).collect();
-        // What the omission of one brings is no reason against another.
+        // A hazard of omitting one feature is not a reason against another.
         let of_omission: BTreeSet<String> =
             added.iter().flat_map(|one| &one.if_omitted).map(|one| one.hazard.clone()).collect();
         for one in &mut added {

@@ -107,7 +107,7 @@ impl UpstreamData {
         self.lines.get(&release.line())
     }
 
-    /// The first and the last known line that has a feature; nothing if none has it.
+    /// The first and the last known line that has a feature; `None` if none has it.
     #[must_use]
     pub fn span(&self, name: &FeatureName) -> Option<(ReleaseLine, ReleaseLine)> {
         let mut lines = self.lines.values().filter(|registry| registry.features.contains_key(name));

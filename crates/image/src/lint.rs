@@ -190,7 +190,7 @@ fn digests(config: &Value, layers: &[&Member<'_>], verdict: &mut Verdict) {
     }
     let mut known: BTreeMap<&str, String> = BTreeMap::new();
     for (layer, stated) in layers.iter().zip(stated) {
-        // A compressed layer has another digest, and a finding of its own.
+        // A compressed layer has another digest, and a separate finding.
         if compression(layer.bytes).is_some() {
             continue;
         }

@@ -42,7 +42,7 @@ pub struct Shell {
 pub struct Contents {
     /// The combined daemon and command line.
     pub program: Vec<u8>,
-    /// The shell, if any. Without it, there is no entrypoint script, and the container starts the daemon directly.
+    /// The shell, if any. Without it, the image lacks an entrypoint script, and the container starts the daemon directly.
     pub shell: Option<Shell>,
 }
 

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A block scalar's span runs into the indentation of what follows, a quoted one's into the comment beside it:
+    /// A block scalar's span runs into the indentation of the next line, a quoted one's into the comment after it:
     /// neither is a part.
     fn trimmed(&self, span: Span) -> Span {
         let text = self.text.get(span.start..span.end).unwrap_or_default().trim_end();

@@ -247,7 +247,7 @@ func preempt() {
 		runtime.GC()
 		time.Sleep(time.Millisecond)
 	}
-	fmt.Println("collected beside a busy loop")
+	fmt.Println("collected during a busy loop")
 }
 
 func stackGrowth() {
@@ -291,7 +291,7 @@ func finalizers() {
 //go:noinline
 func named(f func() string) string { return f() }
 
-// funcNames tells functions' names, which stay, but for source lines, which go.
+// funcNames prints functions' names, which stay, without source lines, which go.
 func funcNames() {
 	fmt.Println(runtime.FuncForPC(reflect.ValueOf(funcNames).Pointer()).Name())
 	fmt.Println(runtime.FuncForPC(reflect.ValueOf(strings.Join).Pointer()).Name())
@@ -301,7 +301,7 @@ func funcNames() {
 	}))
 }
 
-// callers tells the physical frames by name.
+// callers prints the physical frames by name.
 //
 //go:noinline
 func callers() {

@@ -66,7 +66,7 @@ fn chosen<'a>(facts: &'a UpstreamData, ids: &[String]) -> Result<Vec<&'a Hazard>
     Ok(all.into_iter().filter(|hazard| ids.is_empty() || ids.contains(&hazard.id)).collect())
 }
 
-/// What a hazard is put to.
+/// The trial of a hazard.
 struct Compilers<'a> {
     go: &'a Go,
     checker: &'a TypeChecker<'a>,
@@ -74,7 +74,7 @@ struct Compilers<'a> {
     build: bool,
 }
 
-/// Tries one hazard on one release; nothing where the release can't have it or could not be judged.
+/// Tries one hazard on one release; returns `None` if the release can't have it or could not be judged.
 fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result<Option<Observation>> {
     let registry = UpstreamData::embedded().registry(upstream.release);
     let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::of(hazard, registry)?))) else {

@@ -41,7 +41,7 @@ const SAMPLED: u64 = 20;
 struct Seen {
     id: String,
     complaint: Option<String>,
-    /// Whether a real build said the same; nothing where none was asked.
+    /// Whether a real build agreed; `None` if none was run.
     confirmed: Option<bool>,
 }
 
@@ -122,7 +122,7 @@ fn constraints(folder: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A number that is the same for the same text, whatever the machine: picks the sample.
+/// A number that depends only on the text, and picks the sample.
 fn dice(text: &str) -> u64 {
     u64::from_str_radix(&files::sha256(text.as_bytes())[..8], 16).unwrap_or(0)
 }
@@ -227,7 +227,7 @@ impl Sweep<'_> {
         let report = self.summary(jobs, &seen)?;
         let mut outcome = Outcome::Clean;
         for failure in report.failures.iter().filter(|failure| failure.hazards.is_empty()) {
-            progress::warn(&format!("no hazard tells of it: {}: {}", failure.selection, failure.complaint));
+            progress::warn(&format!("no hazard describes it: {}: {}", failure.selection, failure.complaint));
             outcome = Outcome::Findings;
         }
         for wrong in seen.values().filter(|seen| seen.confirmed == Some(false)) {

@@ -19,7 +19,7 @@ const MEMORY: u64 = 400 << 20;
 /// Unpacks a program; returns it and the version of UPX.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no UPX, or it can't unpack the program.
+/// A [`Diagnostic`] if UPX is missing, or can't unpack the program.
 pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
     let Some(upx) = upx::find(cache)? else {
         let why = "its build information is readable only after unpacking, and there is no UPX on the PATH";

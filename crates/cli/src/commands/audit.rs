@@ -75,7 +75,7 @@ fn asked(flags: &cli::Audit, facts: &UpstreamData) -> Result<Asked> {
             |near| format!("Did you mean `{near}`?").into(),
         );
         return Err(
-            Diagnostic::failure(Code::UnknownHazard, format!("there is no hazard `{id}` to accept"), "", next).into()
+            Diagnostic::failure(Code::UnknownHazard, format!("unknown hazard `{id}` to accept"), "", next).into()
         );
     }
     let profile = flags.device.as_deref().and_then(Profile::find);
@@ -105,14 +105,14 @@ fn audited<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Resul
     Ok(Audited { source, audits: source.lists.iter().map(one).collect::<Result<_>>()? })
 }
 
-/// As [`audited`], for the older version: the release that is asked for is that of the newer one, where the older says its own.
+/// As [`audited`], for the older version: the release that is asked for is that of the newer one, unless the older one states its own.
 fn audited_one<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Result<Audited<'a>> {
     let stated = source.lists.iter().any(|list| list.release.is_some());
     let asked = Asked { release: asked.release.filter(|_| !stated), ..asked.clone() };
     audited(source, &asked, facts)
 }
 
-/// What to say of a release whose line is not known.
+/// The message about a release of an unknown line.
 pub(super) fn unknown_line(line: UnknownLine, facts: &UpstreamData) -> Diagnostic {
     let lines: Vec<String> = facts.registries().map(|registry| registry.line.to_string()).collect();
     let message = line.0.map_or_else(
@@ -125,7 +125,7 @@ pub(super) fn unknown_line(line: UnknownLine, facts: &UpstreamData) -> Diagnosti
     Diagnostic::failure(Code::UnknownReleaseLine, message, format!("known are the lines {}", lines.join(", ")), next)
 }
 
-/// Each list with the one of the older version that stands in its place.
+/// Pairs each list with the list of the older version that it replaces.
 fn compared(older: &[Audited<'_>], newer: &[Audited<'_>]) -> Result<Vec<(String, String, Comparison)>> {
     let flat = |audited: &[Audited<'_>]| -> Vec<(String, Audit)> {
         audited
@@ -216,7 +216,7 @@ fn as_json(problem: &Diagnostic) -> serde_json::Value {
 }
 
 impl Audited<'_> {
-    /// What was found in the source, each once though several lists have it.
+    /// The findings of the source, each once even if several lists have it.
     fn findings(&self) -> Vec<Diagnostic> {
         let mut once: BTreeMap<(usize, String, String), Diagnostic> = BTreeMap::new();
         for finding in self.audits.iter().flat_map(|(_, audit)| &audit.findings) {
@@ -228,7 +228,7 @@ impl Audited<'_> {
 }
 
 impl Source {
-    /// Where a list stands: `build.sh:12`.
+    /// The position of a list: `build.sh:12`.
     #[must_use]
     pub fn place(&self, list: &List) -> String {
         let (line, _) = line_and_column(&self.text, list.place.start);

@@ -94,7 +94,7 @@ fn unknown(name: &str, error: UnknownName) -> Diagnostic {
     };
     Diagnostic::failure(
         Code::UnknownFeature,
-        format!("there is no feature or hazard `{name}` in any known release"),
+        format!("unknown feature or hazard `{name}` in any known release"),
         "names are those of upstream's registry and of docs/hazards.md",
         next,
     )

@@ -79,7 +79,7 @@ fn chosen_features(pinned: Pinned<'_>, named: &[String]) -> Result<Vec<FeatureNa
         let why = format!("Tailscale {} has no feature of this name", pinned.release);
         Diagnostic::failure(
             Code::UnknownFeature,
-            format!("there is no feature `{name}`"),
+            format!("unknown feature `{name}`"),
             why,
             NextStep::default().command("list").text(" prints every feature."),
         )

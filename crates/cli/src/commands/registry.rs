@@ -20,7 +20,7 @@ use diagnostics::{Code, Diagnostic};
 /// Runs the command. It writes only after every release was read.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no policy, or a release can't be read or contradicts its line.
+/// A [`Diagnostic`] if the policy is missing, or a release can't be read or contradicts its line.
 pub fn run(policy: Option<&Path>, flags: &cli::Registry) -> Result<Outcome> {
     let root = root_of(&find_policy(policy)?);
     let folder = registries::folder(&root);

@@ -133,7 +133,7 @@ fn chosen_checks(named: &[String]) -> Result<Vec<&'static Check>> {
         let why = format!("the checks are {}", known.join(", "));
         return Err(Diagnostic::failure(
             Code::UnknownCheck,
-            format!("there is no check `{name}`"),
+            format!("unknown check `{name}`"),
             why,
             "Name one of those.",
         )

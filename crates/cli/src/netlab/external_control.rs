@@ -33,7 +33,7 @@ pub const KEY_INSIDE: &str = "/run/authkey";
 /// Reads the auth key for an external control server from a file, or from the variable that upstream's programs use.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no key.
+/// A [`Diagnostic`] if the key is missing.
 pub fn auth_key(file: Option<&Path>) -> Result<String> {
     let found = match file {
         Some(file) => files::read(file)?,

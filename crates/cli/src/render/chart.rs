@@ -1,4 +1,4 @@
-//! Charts, as SVG that stands in a page: readable on light and on dark ground.
+//! Charts, as SVG for a page: readable on a light and on a dark background.
 
 use featureset::cost::{Cost, Costs, format_difference};
 use featureset::name::FeatureName;
@@ -9,13 +9,13 @@ const ROW: usize = 16;
 const TOP: usize = 64;
 const LEFT: usize = 170;
 const WIDTH: usize = 760;
-/// Room for the figure beside the longest bar.
+/// Room for the figure next to the longest bar.
 const RIGHT: usize = 100;
 
 /// Below this no bar is drawn: it would be shorter than a pixel or two.
 const SMALLEST: i64 = 1_000;
 
-/// What every feature weighs, as bars: kept ones and omitted ones told apart, those that must move with others marked.
+/// The size of every feature, as bars: kept and omitted features differ, and those that others force are marked.
 #[must_use]
 pub fn costs(target: &str, costs: &Costs) -> String {
     let mut bars: Vec<(&FeatureName, i64, &Cost)> =
@@ -30,7 +30,10 @@ pub fn costs(target: &str, costs: &Costs) -> String {
     let failing = costs.features.len() - bars.len() - small;
     let basis = &costs.basis;
     let notes = [
-        (below + 16, format!("{small} more weigh less than 1 kB; {failing} do not compile or start when flipped.")),
+        (
+            below + 16,
+            format!("{small} more cost less than 1 kB; {failing} do not compile or start with the opposite decision."),
+        ),
         (
             below + 34,
             "† with others that must move along. Prices don't add up: what two share goes with both.".to_owned(),

@@ -5,14 +5,14 @@ use diagnostics::Diagnostic;
 /// A text and what was found in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
-    /// What it is called for people.
+    /// Its display name.
     pub name: &'a str,
-    /// The file that it is, or was found in; nothing where there is none.
+    /// The file that it is, or was found in, if any.
     pub file: Option<&'a str>,
     /// Whether places in the text are places in the file.
     pub has_places: bool,
     /// The text.
     pub text: &'a str,
-    /// What was found.
+    /// The findings.
     pub findings: &'a [Diagnostic],
 }

@@ -1,4 +1,4 @@
-//! Findings as GitHub's workflow commands, which show them beside the line in a pull request.
+//! Findings as GitHub's workflow commands, which show them next to the line in a pull request.
 
 use diagnostics::{Diagnostic, Lines, Location, Severity};
 
@@ -60,7 +60,7 @@ pub(super) fn data(text: &str) -> String {
     escape::lines(text.trim()).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A").replace("##[", "##\\u{5b}")
 }
 
-/// What a command's property must not hold as it is.
+/// Characters that a command's property must escape.
 pub(super) fn property(text: &str) -> String {
     data(&escape::line(text.trim())).replace(':', "%3A").replace(',', "%2C")
 }

@@ -82,12 +82,12 @@ fn decision(one: &DecisionChange, costs: &MeasuredCosts, shown: &Shown) -> Strin
         text += &format!("  - tied by upstream's dependencies to {}\n", names.join(", "));
     }
     for phrase in costs.phrases(&one.feature) {
-        text += &format!("  - weighs, on {phrase}\n");
+        text += &format!("  - costs, on {phrase}\n");
     }
     text + &proofs(one, shown)
 }
 
-/// What a running daemon showed of a decision as it was and as it is. Of most, nothing can be shown, and nothing is said.
+/// Observations of a running daemon under the old and the new decision. Most decisions don't have any.
 fn proofs(one: &DecisionChange, shown: &Shown) -> String {
     let of = |stated: &Option<Stated>| {
         stated.as_ref().map(|stated| shown.passed_checks(stated.verdict, &one.feature)).unwrap_or_default()
@@ -154,7 +154,7 @@ fn targets(change: &Change, costs: &MeasuredCosts) -> Vec<String> {
 fn size(change: &Change, costs: &MeasuredCosts) -> String {
     let measured = change.decisions.iter().any(|one| !costs.phrases(&one.feature).is_empty());
     let said = if measured {
-        "What each feature weighs was measured by flipping it alone; prices don't add up, so build both to compare."
+        "Each size was measured by inverting one decision; sizes don't add up, so build both to compare."
     } else {
         "The size is not measured here: build both to compare."
     };
@@ -183,7 +183,7 @@ fn hazard(one: &HazardChange) -> String {
     format!("- {}{}\n", hazard_line(one), if one.accepted { " — accepted" } else { "" })
 }
 
-/// What a hazard is, and what it depends on.
+/// A hazard and the facts that it depends on.
 pub(super) fn hazard_line(one: &HazardChange) -> String {
     let mut text = format!("`{}` ({}): {}", one.hazard, one.effect, prose(&one.title));
     if !one.unstated.is_empty() {
@@ -198,7 +198,7 @@ pub(super) fn quoted(reason: &str) -> String {
     if reason.trim().is_empty() { "*(no reason)*".to_owned() } else { prose(reason) }
 }
 
-/// Text of a policy as it may stand in a comment: on one line, its code spans left, but no HTML, no image, and nobody
+/// Text of a policy, safe in a comment: on one line, its code spans left, but no HTML, no image, and nobody
 /// called by name.
 pub(super) fn prose(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -206,7 +206,7 @@ pub(super) fn prose(text: &str) -> String {
     line.replace('@', &format!("@{WORD_JOINER}"))
 }
 
-/// Text that stands between backticks.
+/// Text between backticks.
 fn code(text: &str) -> String {
     escape::line(&text.replace(['`', '\n', '\r'], "'")).into_owned()
 }

@@ -80,7 +80,7 @@ fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic, codes: &BT
     })
 }
 
-/// A path as a reference: everything but what may stand in one is escaped.
+/// A path as a URI reference: every other character is escaped.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     let escaped =

@@ -1,4 +1,4 @@
-//! What people see of one policy with several findings, in every format.
+//! Output for one policy with several findings, in every format.
 
 use super::*;
 use diagnostics::Code;

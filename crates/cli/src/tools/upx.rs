@@ -162,7 +162,7 @@ impl Upx {
     /// Unpacks an untrusted file, with limits on memory and on the size of the result.
     ///
     /// # Errors
-    /// A [`Diagnostic`] if there is no `sh`, which sets the limits.
+    /// A [`Diagnostic`] if `sh`, which sets the limits, is missing.
     pub fn unpack(&self, packed: &Path, raw: &Path, memory: u64, largest: u64) -> Result<Command> {
         let mut command = process::tied(&process::needed("sh")?);
         // `ulimit` counts file sizes in blocks of 512 bytes and memory in KiB.

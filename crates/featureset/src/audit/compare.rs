@@ -9,7 +9,7 @@ use crate::name::FeatureName;
 use crate::release::Release;
 use diagnostics::Severity;
 
-/// What differs between two audits.
+/// The differences between two audits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The releases, where they differ.
@@ -24,7 +24,7 @@ pub struct Comparison {
     pub tags_removed: BTreeSet<String>,
     /// What is found now and was not, by code: errors and warnings.
     pub findings_gained: BTreeMap<String, String>,
-    /// What was found and is not any more.
+    /// Findings that the newer audit does not have.
     pub findings_cleared: BTreeMap<String, String>,
 }
 

@@ -18,7 +18,7 @@ use crate::rules::{self, Applying};
 use crate::upstream_data::{RegistryMatch, UpstreamData};
 use diagnostics::{Code, Diagnostic, Label, Location, NextStep, Severity, Span};
 
-/// A list on a release, and what is known beside it.
+/// A list on a release, and the known circumstances.
 pub(super) struct Subject<'a> {
     pub(super) list: &'a List,
     pub(super) asked: &'a Asked,
@@ -31,18 +31,18 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// What each tag is worth.
+    /// The meaning of each tag.
     pub(super) fn tags(&self) -> Vec<Diagnostic> {
         let mut seen: HashMap<&str, Span> = HashMap::new();
         let mut suggestions = SUGGESTIONS;
         let mut findings = Vec::new();
         for word in &self.evaluated.tags {
-            // What a program prints and what is written beside it may well overlap.
+            // The output of a program may overlap with the text around it.
             match seen.insert(&word.text, word.span) {
                 Some(first) if first != word.span => {
                     let mut finding = Diagnostic::new(
                         Code::RepeatedTag,
-                        format!("`{}` stands twice", word.text),
+                        format!("`{}` is listed twice", word.text),
                         "Delete one of the two.",
                     )
                     .at(Label::new(word.span, "again"));
@@ -224,7 +224,7 @@ impl Subject<'_> {
         }
     }
 
-    /// What the release, the toolchain, the stamp and the kind of program say.
+    /// Findings about the release, the toolchain, the stamp and the kind of program.
     pub(super) fn build(&self) -> Vec<Diagnostic> {
         let mut findings = Vec::new();
         let mut say = |code: Code, message: String, label: &str, next: NextStep| {

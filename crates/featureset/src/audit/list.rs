@@ -18,11 +18,11 @@ use diagnostics::{Code, Diagnostic, Label, Span};
 /// A tag list, and what is known of the build that uses it.
 #[derive(Debug, Clone, Default)]
 pub struct List {
-    /// What it is, in a few words.
+    /// A short name of the list.
     pub what: String,
     /// Its place.
     pub place: Span,
-    /// What it builds.
+    /// The program that it builds.
     pub program: Program,
     /// The tags, or the recipe that they come from.
     pub tags: Tags,
@@ -32,7 +32,7 @@ pub struct List {
     pub go: Option<GoVersion>,
     /// The processor, as Go names it, where it is known.
     pub goarch: Option<String>,
-    /// The version that the binary tells of itself, where it is known.
+    /// The version that the binary reports, if known.
     pub stamp: Option<String>,
     /// The findings of reading it.
     pub findings: Vec<Diagnostic>,

@@ -1,4 +1,4 @@
-//! What moving a list, as it stands, to a newer release changes without anyone having decided so.
+//! Changes that moving an unchanged list to a newer release makes without anyone's decision.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The step to a release that is known; nothing for one that is not.
+    /// The step to a release; `None` if the release is not known.
     pub(super) fn of(subject: &Subject<'_>, to: Release) -> Option<Self> {
         let registry = subject.facts.registry(to)?;
         let evaluated = subject.list.evaluate(registry, subject.facts);
@@ -70,7 +70,7 @@ impl Step {
         })
     }
 
-    /// What it changes, each in a phrase; nothing where it changes nothing.
+    /// The changes, each as a phrase.
     #[must_use]
     pub fn phrases(&self) -> Vec<String> {
         let names = |names: &BTreeSet<FeatureName>, says: &str| {

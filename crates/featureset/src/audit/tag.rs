@@ -1,4 +1,4 @@
-//! What one build tag means on a release.
+//! The meaning of one build tag on a release.
 
 use crate::name::{CLI, FeatureName, INCLUDE_CLI, OMIT_PREFIX, nearest};
 use crate::registry::Registry;
@@ -6,7 +6,7 @@ use crate::release::ReleaseLine;
 use crate::rules::refusal;
 use crate::upstream_data::UpstreamData;
 
-/// What one build tag means.
+/// The meaning of one build tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
     /// It leaves this feature out.
@@ -59,7 +59,7 @@ const OWN: &[&str] = &[
 const UNDECLARED: &[(&str, &[&str])] =
     &[("ts_omit_completion_scripts", &["1.90", "1.92", "1.94"]), ("ts_omit_conn25", &["1.94"])];
 
-/// What a tag means on the release line of a registry.
+/// Returns the meaning of a tag on the release line of a registry.
 #[must_use]
 pub fn meaning(tag: &str, registry: &Registry, facts: &UpstreamData) -> Meaning {
     if tag == INCLUDE_CLI {
@@ -82,7 +82,7 @@ pub fn meaning(tag: &str, registry: &Registry, facts: &UpstreamData) -> Meaning 
     if plain.starts_with("ts_") || plain.starts_with("tsomit") || plain.starts_with("omit_") {
         return Meaning::Unknown;
     }
-    // What can't be one of Go's tags is read by nothing, and is not Tailscale's.
+    // Nothing reads a word that can't be one of Go's tags, and it is not Tailscale's.
     let fits = tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
     refusal(tag).filter(|_| fits).map_or(Meaning::Foreign, Meaning::Breaking)
 }
@@ -101,7 +101,7 @@ fn omission(name: &str, registry: &Registry, facts: &UpstreamData) -> Meaning {
     }
 }
 
-/// The tag of this release that is nearest to a misspelled one. What all omissions share does not count as likeness.
+/// The tag of this release that is nearest to a misspelled one. The common prefix of all omissions does not count as likeness.
 pub(crate) fn near(tag: &str, registry: &Registry) -> Option<String> {
     let tag = &tag.to_ascii_lowercase().replace('-', "_");
     let name = ["ts_omit_", "tsomit_", "ts_omit", "omit_"].iter().find_map(|prefix| tag.strip_prefix(prefix));

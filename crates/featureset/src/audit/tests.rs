@@ -1,4 +1,4 @@
-//! What a list means on a release, and what is to be said of it.
+//! The meaning of a list on a release, and its findings.
 
 use super::*;
 use crate::name::{CLI, INCLUDE_CLI};

@@ -12,7 +12,7 @@ fn question(code: Review, places: &SourceMap, path: &[&str], message: String, ne
     Diagnostic::new(code.into(), message, next).at(Label::new(places.key(path), ""))
 }
 
-/// What a change must answer: warnings first, then in the order of their codes.
+/// The questions that a change must answer: warnings first, then in the order of their codes.
 pub(super) fn of(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = decisions(change, places);
     for one in change.hazards_gained.iter().filter(|one| !one.accepted) {
@@ -65,8 +65,8 @@ fn of_setting(change: &Change, setting: &Setting, places: &SourceMap) -> Option<
     let moved = || format!("`{}`: {} → {}", setting.path, from.unwrap_or("not stated"), to.unwrap_or("not stated"));
     match path.as_slice() {
         ["tailscale"] if from.is_some() => {
-            let next =
-                "Which decisions does the new release put in doubt, beside the features that it adds?".to_owned();
+            let next = "Which decisions does the new release put in doubt, in addition to the features that it adds?"
+                .to_owned();
             Some(question(Review::ReleaseChanged, places, &path, moved(), next))
         }
         ["device", _] if from.is_some() => {

@@ -6,7 +6,7 @@ use crate::policy::{Build, Policy, format_size};
 
 /// Every setting but decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.
 ///
-/// A target's build settings stand there only where they differ from the policy's.
+/// A target lists build settings only if they differ from the policy's.
 pub(super) fn of(policy: &Policy) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     found.extend(policy.tailscale.map(|release| ("tailscale".to_owned(), release.to_string())));

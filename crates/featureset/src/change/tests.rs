@@ -1,4 +1,4 @@
-//! What a comparison says, and that it says nothing where nothing changed.
+//! The result of a comparison, which is empty if nothing changed.
 
 use super::*;
 use crate::policy::read;
@@ -17,7 +17,7 @@ fn codes(change: &Change) -> Vec<&str> {
 
 fn flipped(text: &str, name: &str, from: &str, to: &str) -> String {
     let (old, new) = (format!("  {name}:\n    {from}: "), format!("  {name}:\n    {to}: "));
-    assert!(text.contains(&old), "{name} is no {from}");
+    assert!(text.contains(&old), "{name} does not contain {from}");
     text.replace(&old, &new)
 }
 

@@ -1,4 +1,4 @@
-//! What to drop so that a binary fits a budget, from what was measured.
+//! Features to drop so that a binary fits a budget, from measured costs.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::name::FeatureName;
 pub struct Way {
     /// What is dropped.
     pub drops: Vec<Drop>,
-    /// What the binary would weigh, in bytes, if costs added up: an estimate where more than one is dropped.
+    /// The binary's size in bytes if costs added up: an estimate if more than one feature is dropped.
     pub estimate: u64,
 }
 
@@ -19,14 +19,14 @@ pub struct Way {
 pub struct Drop {
     /// The feature.
     pub feature: FeatureName,
-    /// What must go with it, of what is not dropped already.
+    /// Features that must go with it and are not dropped already.
     pub along: BTreeSet<FeatureName>,
-    /// What it saves as shipped, in bytes.
+    /// The saving as shipped, in bytes.
     pub saves: u64,
 }
 
 /// Ways to fit into a budget of bytes as shipped, fewest drops first: each single drop that suffices, and the fewest
-/// that suffice together, largest first. Empty where the binary fits already; nothing where dropping all of it does not.
+/// that suffice together, largest first. Empty if the binary fits already; `None` if dropping all of them does not suffice.
 ///
 /// `may_go` says which kept features may be dropped at all.
 #[must_use]
@@ -64,7 +64,7 @@ fn drop(costs: &Costs, name: &FeatureName) -> Option<Drop> {
     }
 }
 
-/// The largest drops first, until it fits. What went along with an earlier one is not counted again.
+/// The largest drops first, until it fits. A feature that an earlier drop forced is not counted again.
 fn together(costs: &Costs, budget: u64, drops: &[Drop]) -> Option<Way> {
     let mut gone: BTreeSet<&FeatureName> = BTreeSet::new();
     let mut way = Way { drops: Vec::new(), estimate: costs.whole.packed };

@@ -1,4 +1,4 @@
-//! What makes costs stale, what does not, and ways to fit.
+//! Differences that make costs stale, differences that do not, and drops that fit a budget.
 
 use super::frontier::ways;
 use super::*;
@@ -67,14 +67,14 @@ fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
     assert!(then.stale(&now).is_empty());
     assert_eq!(then.drift(&now), [name("netstack")].into());
     let unpacked = Basis { packer: None, ..then.clone() };
-    assert!(then.stale(&unpacked).is_empty(), "what is not known is no difference");
+    assert!(then.stale(&unpacked).is_empty(), "an unknown value is not a difference");
     let rewritten = basis(&text.replace("inlining: none", "inlining: none\n  symbols: functions"));
     let anew = Basis { rewrite: Some(3), ..rewritten.clone() };
     assert_eq!(rewritten.stale(&anew), ["the rewrite's revision 2, now 3"]);
     assert_eq!(
         (then.rewrite, then.stale(&rewritten).len()),
         (None, 1),
-        "where nothing is rewritten it is no difference"
+        "without a rewrite its revision is not a difference"
     );
 }
 

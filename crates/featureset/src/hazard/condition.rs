@@ -101,14 +101,14 @@ impl From<Condition> for Raw {
     }
 }
 
-/// What a condition is judged against.
+/// The circumstances that a condition is evaluated against.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
     /// The release.
     pub release: Release,
     /// What is in the binary.
     pub kept: &'a BTreeSet<FeatureName>,
-    /// What the release has and the binary has not.
+    /// Features that the release has and the binary does not.
     pub omitted: &'a BTreeSet<FeatureName>,
     /// What is known of the device. A fact that is not here is unknown.
     pub device: &'a BTreeMap<String, String>,
@@ -174,7 +174,7 @@ impl Condition {
         }
     }
 
-    /// Whether one omission is enough for it, whatever else is decided.
+    /// Whether one omission suffices, independently of other decisions.
     #[must_use]
     pub fn rests_on_one_omission(&self) -> bool {
         match self {

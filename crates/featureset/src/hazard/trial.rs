@@ -10,16 +10,16 @@ use crate::registry::Registry;
 /// A selection that meets a hazard, and one that does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// What the offending selection keeps, closed under dependencies.
+    /// The features of the offending selection, closed under dependencies.
     pub offending: BTreeSet<FeatureName>,
-    /// What the remedied one keeps.
+    /// The features of the remedied selection.
     pub remedied: BTreeSet<FeatureName>,
     /// The operating system that the hazard asks for, as Go names it.
     pub goos: String,
 }
 
 /// The smallest trial of a hazard on a release line: nothing is kept but what the condition asks for, and then its remedy.
-/// Nothing where the line lacks a feature that the condition asks for, or where no closed selection meets it.
+/// `None` if the line lacks a feature of the condition, or if no closed selection satisfies it.
 #[must_use]
 pub fn of(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
     let (offending, goos) = offending(hazard, registry, &BTreeSet::new())?;
@@ -27,7 +27,7 @@ pub fn of(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
     Some(Trial { offending, remedied, goos })
 }
 
-/// The trial of a hazard beside a selection that people ship. Where that selection has the hazard, the other is its remedy;
+/// The trial of a hazard against a selection that people ship. If that selection has the hazard, the other is its remedy;
 /// else the offending one differs from it in as little as brings the hazard about. Nothing as in [`of`].
 #[must_use]
 pub fn beside(hazard: &Hazard, registry: &Registry, kept: &BTreeSet<FeatureName>) -> Option<Trial> {
@@ -103,7 +103,7 @@ pub fn sweep(
     found
 }
 
-/// The pairs of features that share a gated file: whose tags stand in one build constraint.
+/// The pairs of features that share a gated file: whose tags are in one build constraint.
 ///
 /// `constraints` are the lines `//go:build …` of a release's source.
 #[must_use]
@@ -149,7 +149,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever is shipped: both selections are closed if it is, and they differ only by what the hazard is about.
+        /// For any shipped selection: both selections are closed if it is, and they differ only by what the hazard is about.
         #[test]
         fn a_trial_beside_a_selection_is_closed(picked in proptest::collection::vec(0usize..100, 0..12), which in 0usize..100) {
             let names: Vec<&FeatureName> = registry().features.keys().collect();

@@ -8,7 +8,7 @@ pub struct Vocabulary {
     pub fact: &'static str,
     /// The values.
     pub values: &'static [&'static str],
-    /// What it is about.
+    /// The subject of the fact.
     pub meaning: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
 pub struct Profile {
     /// The name that `device.profile` takes.
     pub name: &'static str,
-    /// What it describes.
+    /// The device that it describes.
     pub meaning: &'static str,
     /// Its facts.
     pub facts: &'static [(&'static str, &'static str)],

@@ -22,14 +22,14 @@ pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "ima
 
 const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
 
-/// What reading a text gives.
+/// The result of parsing a text.
 #[derive(Debug, Clone)]
 pub struct ParsedPolicy {
-    /// The policy as far as it could be read; nothing if the text is not YAML.
+    /// The policy as far as it could be read; `None` if the text is not YAML.
     pub policy: Option<Policy>,
-    /// Where each key and value stands.
+    /// The span of each key and value.
     pub places: SourceMap,
-    /// What did not fit, in the order of the text.
+    /// Findings, in the order of the text.
     pub findings: Vec<Diagnostic>,
 }
 
@@ -72,7 +72,7 @@ impl Reader {
             "features" => policy.features = reader.features(node),
             _ => reader.unknown_key(key, TOP_LEVEL_KEYS),
         });
-        // A target overrides the build settings, so they are read first wherever they stand.
+        // A target overrides the build settings, so they are read first, independently of their position.
         for node in &targets {
             if node.plain() == Some(Plain::Nothing) || node.value == Value::Mapping(Vec::new()) {
                 let place = Label::new(self.places.key(&["targets"]), "no target in here");
@@ -137,7 +137,7 @@ impl Reader {
         build
     }
 
-    /// Reads one build setting; gives whether the key is one.
+    /// Reads one build setting; returns whether the key is one.
     fn build_key(&mut self, key: &Key, node: &Node, build: &mut Build) -> bool {
         match key.text.as_str() {
             "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The pin moved to another release by splicing the text: two values change, and not a byte beside them.
+//! The pin moved to another release by splicing the text: two values change, and no other byte.
 
 use super::Policy;
 use super::parse::read;
@@ -8,11 +8,11 @@ use crate::release::{GoVersion, Release};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Immovable(pub String);
 
-/// The text with another release and another toolchain, comments and layout as they were.
+/// Returns the text with another release and another toolchain; comments and layout stay.
 ///
 /// # Errors
-/// [`Immovable`] where the text is no policy that states both, or where the text that would come out does not say
-/// exactly the same beside them: rather nothing than damage.
+/// [`Immovable`] if the text is not a policy that states both, or if the new text would differ from the old one in
+/// anything else.
 pub fn pin(text: &str, release: Release, go: GoVersion) -> Result<String, Immovable> {
     let cannot = |why: &str| Err(Immovable(why.to_owned()));
     let Some(mut policy) = read(text).policy else { return cannot("the policy can't be read") };
@@ -69,7 +69,7 @@ mod tests {
                         assert_eq!(new.replace("1.104.5", "1.102.5").replace("1.27.3", "1.26.8"), text);
                         assert_eq!(new.matches("1.104.5").count() + new.matches("1.27.3").count(), 2, "{new}");
                     }
-                    // "1.26.8#no" is no version: a hash is a comment only after a space.
+                    // "1.26.8#no" is not a version: a hash is a comment only after a space.
                     Err(_) => assert!(text.contains("#no"), "{text}"),
                 }
             }

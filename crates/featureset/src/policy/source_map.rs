@@ -1,10 +1,10 @@
-//! Where the keys and values of a policy stand in its text.
+//! Spans of the keys and values of a policy.
 
 use std::collections::HashMap;
 
 use diagnostics::Span;
 
-/// Where keys and values stand in the text, by path from the top: `["features", "dns", "keep"]`.
+/// Spans of keys and values in the text, by path from the top: `["features", "dns", "keep"]`.
 #[derive(Debug, Clone, Default)]
 pub struct SourceMap {
     entries: HashMap<String, (Span, Span)>,

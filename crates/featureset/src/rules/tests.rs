@@ -12,10 +12,10 @@ use crate::upstream_data::UpstreamData;
 mod pins;
 use pins::{ACCEPTED, GO, RELEASE};
 
-/// What the clean policy keeps: a daemon that starts, and a command line that works.
+/// Features of the clean policy: a daemon that starts, and a command line that works.
 const KEPT: &[&str] = &["bakedroots", "cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
 
-/// A policy without findings, each decision for a reason of its own.
+/// A policy without findings, each decision with its own reason.
 pub(crate) fn clean_policy() -> String {
     let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
     let mut text = format!("tailscale: {RELEASE}\ngo: {GO}\n");

@@ -16,7 +16,7 @@ use crate::{platform::Platform, sha256};
 /// How many links are followed before they count as a circle, as Linux does.
 const MOST_LINKS: usize = 40;
 
-/// What the container sees: the last of what each layer has at a path.
+/// The root file system: for each path, the entry of the last layer that has it.
 type Tree<'a> = BTreeMap<String, Member<'a>>;
 
 /// Judges the layers together with the configuration.
@@ -40,7 +40,7 @@ pub(super) fn judge(
             overlay(&mut tree, members, &name, &mut cost, verdict);
         }
     }
-    // What could not be looked into can't be missed.
+    // A layer that could not be read does not make files missing.
     if verdict.layers == layers.len() && !layers.is_empty() {
         entrypoint(config, &tree, verdict);
         shell(&tree, verdict);
@@ -50,7 +50,7 @@ pub(super) fn judge(
     verdict.parts = cost.parts();
 }
 
-/// What the layers take on flash.
+/// The size of the layers on flash.
 #[derive(Default)]
 struct Cost {
     /// By digest: the paths that hold the same bytes.
@@ -123,7 +123,7 @@ fn count(member: &Member<'_>, cost: &mut Cost, verdict: &mut Verdict) {
     }
 }
 
-/// Follows a path through the links of the tree; gives what stands at its end.
+/// Follows a path through the links of the tree; returns the entry at its end.
 fn resolve<'t, 'a>(tree: &'t Tree<'a>, path: &str) -> Option<&'t Member<'a>> {
     let mut left: Vec<String> = normal(path).rsplit('/').map(str::to_owned).collect();
     let (mut at, mut links) = (String::new(), 0);
@@ -273,7 +273,7 @@ fn binary(config: &Value, tree: &Tree<'_>, expected: &Expected, verdict: &mut Ve
     let manifest = expected.binary.as_deref().map(|digest| (digest, "the manifest of the build"));
     for (digest, whose) in manifest.into_iter().chain(label.map(|digest| (digest, "the image's own label"))) {
         let message = match tree.get(PROGRAM) {
-            None => format!("{whose} tells of a /{PROGRAM}, which is not in the image"),
+            None => format!("{whose} describes /{PROGRAM}, which is not in the image"),
             Some(member) if sha256(member.bytes) != digest => format!("/{PROGRAM} is not the binary of {whose}"),
             Some(_) => continue,
         };

@@ -39,7 +39,7 @@ impl Room {
     }
 }
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -207,7 +207,7 @@ fn unsafe_path(path: &str) -> Option<&'static str> {
     } else if path.split('/').any(|part| part == "..") {
         Some("leads out of the archive")
     } else if path.contains('\0') || path.is_empty() {
-        Some("is no path")
+        Some("is not a path")
     } else if path.len() > LONGEST_PATH || path.matches('/').count() > DEEPEST_PATH {
         Some("is longer or deeper than a path can be")
     } else {

@@ -1,4 +1,4 @@
-//! Archives broken in every way that has a lint, and bytes that are no archive at all.
+//! Archives broken in every way that has a lint, and bytes that are not an archive.
 
 use diagnostics::{Code, Diagnostic, Location};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use tar::{Builder, EntryType, Header};
 
-/// What stands in for an executable: `ELF` and its processor.
+/// A fake executable: `ELF` and its processor.
 fn identify(bytes: &[u8]) -> Option<Program> {
     let (architecture, beyond_v5) = match bytes.strip_prefix(b"ELF ")? {
         b"arm" => (Some("arm"), false),
@@ -100,7 +100,7 @@ fn lying(kind: EntryType, size: u64) -> Vec<u8> {
     header.as_bytes().to_vec()
 }
 
-/// What is no image at all, or can't be read as one.
+/// Files that are not an image, or can't be read as one.
 fn no_images() -> Vec<Broken> {
     let good = plain(&[("bin", Folder), shell()]);
     let mut torn = tar(&[shell()]);
@@ -117,8 +117,8 @@ fn no_images() -> Vec<Broken> {
         ("a compressed archive", gzipped(&good)),
         ("a compressed layer", image(&[gzipped(&tar(&[shell()]))], |_| ())),
         ("an OCI layout", tar(&[("oci-layout", File(b"{}")), ("index.json", File(b"{}"))])),
-        ("files that are no image", tar(&[shell()])),
-        ("a manifest that is no JSON", tar(&[("manifest.json", File(b"[{"))])),
+        ("files that are not an image", tar(&[shell()])),
+        ("a manifest that is not JSON", tar(&[("manifest.json", File(b"[{"))])),
         ("a manifest of nothing", tar(&[("manifest.json", File(b"[]"))])),
         ("several images", tar(&[("manifest.json", File(several.as_bytes()))])),
     ]
@@ -291,7 +291,7 @@ fn names_are_held_up_to_a_length_in_all() {
         "{}",
         told(&verdict)
     );
-    // A name of a megabyte is no path, and is not held either.
+    // A name of a megabyte is not a path, and is not stored either.
     let long = odd(b'L', "././@LongLink", "n".repeat(1 << 20).as_bytes());
     let verdict = judge(&[long, odd(b'0', "n", b"")].concat(), &Expected::default(), &identify);
     assert!(told(&verdict).contains("longer or deeper than a path can be"), "{}", told(&verdict));

@@ -112,7 +112,7 @@ fn every_length_of_a_network_is_taken_or_refused() {
     }
 }
 
-/// Reads a string of RouterOS the way its documentation says: gives what it means and what follows it.
+/// Reads a string of RouterOS the way its documentation says: returns its value and the rest.
 fn unquoted(text: &str) -> Option<(Vec<u8>, &str)> {
     let mut bytes = Vec::new();
     let mut rest = text.strip_prefix('"')?;
@@ -158,7 +158,7 @@ proptest! {
                     if line.starts_with('#') {
                         continue;
                     }
-                    // Outside of strings nothing of the value can stand: braces and brackets are in pairs.
+                    // Outside of strings no character of the value can occur: braces and brackets are in pairs.
                     let marks = |mark: char| line.matches(mark).count();
                     prop_assert_eq!((marks('{'), marks('[')), (marks('}'), marks(']')));
                     prop_assert_eq!(marks('"') % 2, 0);

@@ -1,4 +1,4 @@
-//! What is audited: a tag line, a text in which lists of tags stand, or programs with what they record of their build.
+//! Audited input: a tag line, a text with lists of tags, or programs with their build information.
 
 use std::path::Path;
 
@@ -17,9 +17,9 @@ use crate::{files, limits, progress};
 
 /// A text and the lists in it.
 pub struct Source {
-    /// What it is called for people: the file as it was named, and where in it.
+    /// Its display name: the file as it was named, and the position in it.
     pub name: String,
-    /// The file as it was named; nothing for a tag line.
+    /// The file as it was named; `None` for a tag line.
     pub file: Option<String>,
     /// The text that places are in.
     pub text: String,
@@ -95,7 +95,7 @@ impl Source {
         Ok(Opened { sources: vec![source], not_judged: Vec::new() })
     }
 
-    /// A program is judged by what it records of its own build.
+    /// A program is judged by its build information.
     fn of_binary(file: &str, binary: &Binary) -> Self {
         let program = match binary.tailscale.role {
             Role::Daemon => Program::Daemon,
@@ -104,7 +104,7 @@ impl Source {
         };
         let unpacked = binary.unpacked_by.as_ref().map(|by| format!(", unpacked by {by}")).unwrap_or_default();
         let version = binary.tailscale.version.as_ref();
-        // The version of the module says what was built; what the binary calls itself is told by a stamp alone.
+        // The module's version is the version that was built; a stamp only sets the version that the binary reports.
         let stamp = version.filter(|(_, told)| !matches!(told, Told::Module | Told::VersionFile));
         let mut list = List {
             program,
@@ -126,7 +126,7 @@ impl Source {
 }
 
 fn replaced(list: &List) -> Diagnostic {
-    let message = "another module or folder stood in the place of Tailscale's".to_owned();
+    let message = "another module or folder replaced Tailscale's".to_owned();
     let next = "Look at what it changes; `go version -m` names it.".to_owned();
     Diagnostic::new(Code::ReplacedModule, message, next).at(Label::new(list.place, "a fork, perhaps"))
 }

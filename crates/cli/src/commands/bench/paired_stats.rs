@@ -7,8 +7,8 @@
 //! - The estimate is the median of the means of every two of them (Hodges and Lehmann), with the exact interval of Wilcoxon's
 //!   signed-rank test. An outlier moves it by one rank; it would move a mean with Student's t by its size.
 //!
-//! The only assumption is that a log ratio is as likely above its centre as below, which the alternating order ensures. There
-//! is no random sampling: the same runs yield the same interval.
+//! The only assumption is that a log ratio is as likely above its centre as below, which the alternating order ensures. The
+//! computation is deterministic: the same runs yield the same interval.
 
 use serde::Serialize;
 

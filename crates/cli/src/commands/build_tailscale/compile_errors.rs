@@ -60,7 +60,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
     let more = complaints.len().saturating_sub(SHOWN);
     let more = (more > 0).then(|| format!("… and {more} more"));
     let compiler = shown.chain(more).collect::<Vec<_>>().join("\n");
-    let step = progress::step("Finding", "the decisions behind it");
+    let step = progress::step("Finding", "the decisions that cause it");
     let source = job.maker.upstream.source(&job.maker.go)?;
     let omitted = declared_by_omitted(job, &source, &complaints)?;
     let kept = brought_in_by_kept(job, recipe, &source, &complaints)?;

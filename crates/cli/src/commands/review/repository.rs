@@ -114,7 +114,7 @@ impl Repository {
         } else {
             format!("Check the name, or fetch it: `git fetch origin {revision}`.")
         };
-        Ok(Diagnostic::failure(Code::UnknownRevision, format!("there is no revision `{revision}`"), why, next))
+        Ok(Diagnostic::failure(Code::UnknownRevision, format!("unknown revision `{revision}`"), why, next))
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
         let needs = WITHOUT_SCENARIO.iter().find(|(hazard, _)| hazard == id);
         let why = match needs {
             Some((_, needs)) => format!("it would need {needs}"),
-            None => "there is no runtime hazard of this name".to_owned(),
+            None => "unknown runtime hazard".to_owned(),
         };
         let next = NextStep::default().command("verify --hazards").text(" without a name runs every scenario.");
         return Err(Diagnostic::failure(Code::NoScenario, format!("`{id}` has no scenario"), why, next).into());

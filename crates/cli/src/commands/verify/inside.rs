@@ -42,7 +42,7 @@ fn run_checks(plan: &str) -> Result<()> {
     (programs.partner, programs.unpacked) = (install("partner", partner)?, install("unpacked", unpacked)?);
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
     for name in &plan.checks {
-        let check = checks::find(name).with_context(|| format!("there is no check `{name}`"))?;
+        let check = checks::find(name).with_context(|| format!("unknown check `{name}`"))?;
         say(&Event::Begins { check: name.clone() })?;
         say(&Event::Ended(observed(name, check.run, &programs)?))?;
     }

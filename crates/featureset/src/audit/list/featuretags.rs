@@ -138,11 +138,11 @@ fn silent(word: &Word, registry: &Registry, facts: &UpstreamData) -> Option<Diag
     Some(Diagnostic::new(Code::UnknownAdd, message, next).at(Label::new(word.span, label)))
 }
 
-/// What to do about a name that the release does not have.
+/// The next step for a name that the release does not have.
 fn instead(name: &str, registry: &Registry, facts: &UpstreamData) -> NextStep {
     let bare = name.strip_prefix(OMIT_PREFIX).unwrap_or(name);
     if bare != name && registry.features.contains_key(bare) {
-        return format!("Write `{bare}`: the names stand without `{OMIT_PREFIX}`.").into();
+        return format!("Write `{bare}`: the names are written without `{OMIT_PREFIX}`.").into();
     }
     let feature = FeatureName::new(bare).ok();
     let span = feature.as_ref().and_then(|feature| facts.span(feature));

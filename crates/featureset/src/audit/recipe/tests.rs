@@ -192,7 +192,7 @@ fn functions_are_followed_where_they_are_called() {
     assert_eq!(tags("a.sh", arguments), ["ts_omit_aws,ts_omit_bird,ts_omit_tap"]);
     let first = "function make_it { go build -tags \"$1\" ./cmd/tailscaled; }\nmake_it ts_omit_aws";
     assert_eq!(tags("a.sh", first), ["ts_omit_aws"]);
-    // What a package's tool calls is followed with what the text sets.
+    // Functions that a package's tool calls are interpreted with the variables of the text.
     let package = "_tags=ts_omit_aws\nbuild() {\n go build -tags \"$_tags\" ./cmd/tailscaled\n}";
     assert_eq!(tags("APKBUILD", package), ["ts_omit_aws"]);
     let wrapped = "run() { echo \"$@\"; \"$@\"; }\nrun go build -tags ts_omit_aws ./cmd/tailscaled";
@@ -277,7 +277,7 @@ fn what_a_shell_does_with_a_list_is_done() {
     assert!(codes("a.sh", assigned).contains(&"environment-decides".to_owned()));
     let sourced = "T=ts_omit_aws\n. ./config.sh\ngo build -tags \"$T\" ./cmd/tailscaled";
     assert!(codes("a.sh", sourced).contains(&"environment-decides".to_owned()));
-    // What `build_dist.sh` passes on to Go.
+    // Arguments that `build_dist.sh` passes on to Go.
     for passed in [
         "./build_dist.sh -tags ts_omit_aws -o x ./cmd/tailscaled",
         "export GOFLAGS=-tags=ts_omit_aws\n./build_dist.sh ./cmd/tailscaled",

@@ -55,7 +55,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     Ok(format!("{open}; behind two NATs {translated}"))
 }
 
-/// Creates a node on its own network behind a router with NAT.
+/// Creates a node on its own network, which a router with NAT connects.
 pub(super) fn behind_nat(
     netlab: &Netlab,
     router: &str,
