@@ -11,7 +11,7 @@ use crate::hazard::{Atom, Effect, Hazard};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
-use crate::policy::{Device, ParsedPolicy, Policy, SourceMap, Target, Verdict};
+use crate::policy::{Build, Device, Pack, ParsedPolicy, Policy, SourceMap, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
 use crate::rules::{self, Applying};
@@ -357,7 +357,8 @@ pub(super) fn reading(
     asked: &Asked,
     platforms: &[&'static Platform],
 ) -> ParsedPolicy {
-    let target = |platform| Target { platform, budget: None, build: crate::policy::Build::default() };
+    let build = |platform: &Platform| Build { pack: Pack::default_for(platform), ..Build::default() };
+    let target = |platform| Target { platform, budget: None, build: build(platform) };
     let mut policy = Policy {
         tailscale: Some(release),
         device: Device { profile: None, facts: asked.device.clone() },

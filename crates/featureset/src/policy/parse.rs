@@ -36,7 +36,7 @@ pub struct ParsedPolicy {
 /// Reads a policy from the text of a featureset.yaml.
 #[must_use]
 pub fn read(text: &str) -> ParsedPolicy {
-    let mut reader = Reader { places: SourceMap::default(), findings: Vec::new(), path: Vec::new() };
+    let mut reader = Reader { places: SourceMap::default(), findings: Vec::new(), path: Vec::new(), sets_pack: false };
     let policy = match spanned_yaml::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
         // Nothing but comments: everything is missing.
@@ -142,7 +142,10 @@ impl Reader {
         match key.text.as_str() {
             "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
             "symbols" => build.symbols = self.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
-            "pack" => build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
+            "pack" => {
+                self.sets_pack = true;
+                build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default();
+            }
             "extra_tags" => {
                 let node = self.bounded(node, EXTRA_TAGS);
                 build.extra_tags = self.reasons(&node, "a mapping of build tags to reasons");
@@ -181,6 +184,7 @@ impl Reader {
     fn target(&mut self, node: &Node, build: &Build, name: &Key) -> Option<Target> {
         let (mut platform, mut budget, mut build) = (None, None, build.clone());
         let mut named = false;
+        let common = self.sets_pack;
         self.entries(node, "a mapping with a platform", |reader, key, node| match key.text.as_str() {
             "platform" => {
                 named = true;
@@ -193,7 +197,11 @@ impl Reader {
         if !named {
             self.missing("platform", name.span);
         }
-        Some(Target { platform: platform?, budget, build })
+        let platform = platform?;
+        if !std::mem::replace(&mut self.sets_pack, common) {
+            build.pack = Pack::default_for(platform);
+        }
+        Some(Target { platform, budget, build })
     }
 
     fn platform(&mut self, node: &Node) -> Option<&'static Platform> {
