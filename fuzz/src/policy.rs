@@ -23,9 +23,9 @@ pub(crate) fn check(input: &[u8]) {
     moving_changes_two_lines(text);
     let Some(policy) = &reading.policy else { return };
     if let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) {
-        let selection = Selection::of(policy, registry);
+        let selection = Selection::new(policy, registry);
         for target in policy.targets.keys() {
-            let _ = Recipe::of(policy, &selection, target, None);
+            let _ = Recipe::new(policy, &selection, target, None);
         }
         let side = Side { text, reading: &reading };
         let change = Change::between(Some(side), side, facts);

@@ -78,7 +78,7 @@ fn check_with_hazards_shows_places_edits_and_evidence() {
     let text = flipped(&flipped(&policy(&[], TARGET), "syspolicy"), "netstack");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
-    insta::assert_snapshot!(ran.shown());
+    insta::assert_snapshot!(ran.transcript());
 }
 
 #[test]

@@ -118,7 +118,7 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
     if !evaluated.fails {
         findings.extend(subject.dependencies());
         findings.extend(subject.hazards(&mut depends_on));
-        step = newest.filter(|newest| *newest > release).and_then(|newest| Step::of(&subject, newest));
+        step = newest.filter(|newest| *newest > release).and_then(|newest| Step::new(&subject, newest));
         findings.extend(step.as_ref().and_then(|step| step.finding(list.place)));
     }
     findings.extend(subject.build());

@@ -12,7 +12,7 @@ mod tar;
 use std::io::Read;
 
 use crate::limits::{DEEPEST, LARGEST_IN_ALL, MOST_FAULTS, MOST_PROGRAMS};
-use crate::lint::{normal, shown};
+use crate::lint::{normal, printable};
 use reader::{Budget, PeekedReader, Signature};
 use report::Visitor;
 
@@ -122,7 +122,7 @@ impl Visitor for Scanner<'_> {
         if !is_wanted {
             return Ok(());
         }
-        self.path.push(shown(&display_name(&name)));
+        self.path.push(printable(&display_name(&name)));
         self.members += 1;
         let outcome = self.open(reader);
         self.members -= 1;
@@ -138,7 +138,7 @@ impl Visitor for Scanner<'_> {
     }
 
     fn unread(&mut self, name: &str, kind: String) {
-        self.path.push(shown(&display_name(&normal(name))));
+        self.path.push(printable(&display_name(&normal(name))));
         self.fault(Fault::Unread(kind));
         self.path.pop();
     }

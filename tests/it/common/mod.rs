@@ -29,7 +29,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     /// All of it, for a snapshot.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.status, self.stdout, self.stderr)
     }
 }

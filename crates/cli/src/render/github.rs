@@ -9,10 +9,10 @@ use crate::escape;
 /// One command a finding. Without a file they have no place.
 pub(super) fn findings(found: &Found<'_>) -> String {
     let lines = Lines::new(found.text);
-    found.findings.iter().map(|finding| one(found, &lines, finding)).collect()
+    found.findings.iter().map(|finding| finding_command(found, &lines, finding)).collect()
 }
 
-fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> String {
+fn finding_command(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -13,7 +13,7 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Diagnostic]) -> Value
     json!({
         "schema": crate::output::SCHEMA,
         "policy": path,
-        "findings": findings[..written].iter().map(|finding| one(&lines, finding)).collect::<Vec<_>>(),
+        "findings": findings[..written].iter().map(|finding| finding_object(&lines, finding)).collect::<Vec<_>>(),
         "findings_left_out": findings.len() - written,
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
@@ -21,7 +21,7 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Diagnostic]) -> Value
 }
 
 /// Returns one finding as JSON. Findings in an archive have its member, the others a place in the text.
-pub(super) fn one(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
+pub(super) fn finding_object(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
     let label = |label: &Label| json!({ "place": place(lines, label.span), "text": label.text });
     let mut document = json!({
         "code": finding.code.as_str(),

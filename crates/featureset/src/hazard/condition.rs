@@ -190,7 +190,7 @@ impl Condition {
 
     /// Every way to meet it with as few atoms as possible: the atoms that must hold, and those that must not.
     #[must_use]
-    pub fn ways(&self) -> Vec<Vec<(Atom, bool)>> {
+    pub fn alternatives(&self) -> Vec<Vec<(Atom, bool)>> {
         self.ways_to(true)
     }
 
@@ -216,15 +216,15 @@ impl Condition {
         self.atoms().iter().any(|atom| atom.feature().is_some())
     }
 
-    fn told(&self, inner: bool) -> String {
+    fn describe(&self, inner: bool) -> String {
         let join = |parts: &[Self], word: &str| {
-            let told = parts.iter().map(|part| part.told(true)).collect::<Vec<_>>().join(word);
+            let told = parts.iter().map(|part| part.describe(true)).collect::<Vec<_>>().join(word);
             if inner { format!("({told})") } else { told }
         };
         match self {
             Self::All(parts) => join(parts, " and "),
             Self::Any(parts) => join(parts, " or "),
-            Self::Not(part) => format!("not {}", part.told(true)),
+            Self::Not(part) => format!("not {}", part.describe(true)),
             Self::Atom(atom) => atom.to_string(),
         }
     }
@@ -257,7 +257,7 @@ impl Atom {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told(false))
+        f.write_str(&self.describe(false))
     }
 }
 

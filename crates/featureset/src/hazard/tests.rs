@@ -24,7 +24,7 @@ struct Case {
 }
 
 impl Case {
-    fn of(way: &[(Atom, bool)]) -> Self {
+    fn new(way: &[(Atom, bool)]) -> Self {
         let mut case = Self {
             kept: BTreeSet::new(),
             omitted: BTreeSet::new(),
@@ -56,8 +56,8 @@ impl Case {
 fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
     for hazard in UpstreamData::embedded().hazards() {
         let release = hazard.record.releases[0].from;
-        for way in hazard.record.when.ways() {
-            let mut case = Case::of(&way);
+        for way in hazard.record.when.alternatives() {
+            let mut case = Case::new(&way);
             assert_eq!(hazard.applies(&case.circumstances(release)), Answer::Yes, "{}: {way:?}", hazard.id);
             for flip in &hazard.record.remedy {
                 let (from, to) = match flip.verdict() {

@@ -19,7 +19,7 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(crate) fn of(text: &'a str, places: &SourceMap) -> Option<Self> {
+    pub(crate) fn find(text: &'a str, places: &SourceMap) -> Option<Self> {
         let keys = places.children("features").into_iter().map(|name| {
             let start = places.key(&["features", &name]).start;
             (name, start)
@@ -102,7 +102,7 @@ fn entry_start(text: &str, key: usize, indent: usize) -> usize {
 /// Sorts the entries of the features section, each with the comments above it. Returns `None` if its layout is not understood.
 pub(crate) fn sort(text: &str) -> Option<String> {
     let reading = read(text);
-    let section = Section::of(text, &reading.places)?;
+    let section = Section::find(text, &reading.places)?;
     let mut blocks = section.blocks();
     blocks.sort_by_key(|(name, _)| *name);
     let start = section.entries.first()?.1;

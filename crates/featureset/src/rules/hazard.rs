@@ -42,7 +42,7 @@ pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
 
 fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> {
     let (Some(release), Some(registry)) = (policy.tailscale, subject.registry()) else { return Vec::new() };
-    let selection = Selection::of(policy, registry);
+    let selection = Selection::new(policy, registry);
     // An undecided feature is neither kept nor omitted.
     let decided = |name: &FeatureName| policy.features.contains_key(name);
     let omitted = selection.omitted.iter().filter(|name| decided(name)).cloned().collect();

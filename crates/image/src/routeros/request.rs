@@ -100,7 +100,7 @@ const LONGEST_INTERFACE: usize = 14;
 const LONGEST: usize = 200;
 
 fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
-    Err(Refusal { what, why: format!("`{}` {why}", crate::lint::shown(value)) })
+    Err(Refusal { what, why: format!("`{}` {why}", crate::lint::printable(value)) })
 }
 
 fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {
