@@ -193,7 +193,7 @@ fn daemon(machine: &Machine) -> Vec<u8> {
         None => {
             let project = target().join("test-projects/mipsle");
             std::fs::create_dir_all(&project).unwrap();
-            let one = "{ platform: linux/mipsle/softfloat, symbols: functions }";
+            let one = "{ platform: linux/mipsle/softfloat, build: { symbols: functions, pack: execpack } }";
             std::fs::write(project.join("featureset.yaml"), policy(&[], one)).unwrap();
             (project, "one")
         }

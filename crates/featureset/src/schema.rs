@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::hazard::Effect;
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
-use crate::policy::device::{PROFILES, VOCABULARY};
+use crate::policy::device::{PROFILES, VOCABULARY, Values};
 use crate::policy::{Inlining, Pack, Shell, Symbols};
 use crate::upstream_data::UpstreamData;
 
@@ -18,7 +18,7 @@ use crate::upstream_data::UpstreamData;
 pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let features: serde_json::Map<String, Value> =
-        names.into_iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
+        names.iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
     let version =
         |about: &str| json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$", "description": about });
     json!({
@@ -33,12 +33,8 @@ pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>
             "go": version("The Go toolchain that builds it."),
             "device": device(),
             "build": { "type": "object", "additionalProperties": false, "properties": build() },
-            "image": {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": { "shell": { "enum": Shell::WORDS } },
-            },
-            "targets": { "type": "object", "minProperties": 1, "additionalProperties": target() },
+            "image": image(),
+            "targets": { "type": "object", "minProperties": 1, "additionalProperties": target(facts, &names) },
             "accepted": accepted(facts),
             "features": { "type": "object", "additionalProperties": false, "properties": features },
         },
@@ -51,17 +47,17 @@ pub fn hazard_schema(facts: &UpstreamData) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required });
     let feature = json!({ "$ref": "#/definitions/feature" });
+    let text = json!({ "type": "string", "minLength": 1 });
     let conditions = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/condition" } });
     let mut condition = object(
         json!({
             "all": conditions, "any": conditions, "not": { "$ref": "#/definitions/condition" },
-            "keep": feature, "omit": feature, "device": device(), "os": { "type": "string" },
+            "keep": feature, "omit": feature, "device": device(), "start": text, "os": text,
             "goarch": { "type": "array", "items": { "type": "string" } },
         }),
         &[],
     );
     (condition["minProperties"], condition["maxProperties"]) = (1.into(), 1.into());
-    let text = json!({ "type": "string", "minLength": 1 });
     let release = json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$" });
     let list = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut schema = object(
@@ -69,6 +65,7 @@ pub fn hazard_schema(facts: &UpstreamData) -> Value {
             "title": text,
             "when": { "$ref": "#/definitions/condition" },
             "effect": { "enum": Effect::ALL.map(Effect::word) },
+            "supposes": text,
             "releases": list(object(json!({ "from": release, "to": release, "checked": release }), &["from"])),
             "symptom": text,
             "because": text,
@@ -106,12 +103,39 @@ fn build() -> Value {
     })
 }
 
-fn target() -> Value {
-    let mut properties = build();
+fn image() -> Value {
+    json!({ "type": "object", "additionalProperties": false, "properties": { "shell": { "enum": Shell::WORDS } } })
+}
+
+fn target(facts: &UpstreamData, names: &BTreeSet<&FeatureName>) -> Value {
     let platforms: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
-    properties["platform"] = json!({ "enum": platforms });
-    properties["budget"] = json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$", "description": "The largest permitted size of the packed binary." });
-    json!({ "type": "object", "additionalProperties": false, "required": ["platform"], "properties": properties })
+    let features: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| (name.to_string(), decision("The decision on this target, if it is not the common one.")))
+        .collect();
+    let mut build = json!({ "type": "object", "additionalProperties": false, "properties": build() });
+    build["description"] = "Build settings that are not the common ones.".into();
+    let mut device = device();
+    device["description"] = "The device of this target; it replaces the common one as a whole.".into();
+    let none = json!({ "enum": ["none"], "description": "This target has no image." });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["platform"],
+        "properties": {
+            "platform": { "enum": platforms },
+            "budget": {
+                "type": "string",
+                "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$",
+                "description": "The largest size of the packed binary.",
+            },
+            "device": device,
+            "build": build,
+            "image": { "oneOf": [image(), none] },
+            "accepted": accepted(facts),
+            "features": { "type": "object", "additionalProperties": false, "properties": features },
+        },
+    })
 }
 
 fn device() -> Value {
@@ -119,7 +143,13 @@ fn device() -> Value {
     let mut properties =
         json!({ "profile": { "enum": profiles, "description": "A bundle of facts; each can be overridden." } });
     for entry in VOCABULARY {
-        properties[entry.fact] = json!({ "enum": entry.values, "description": entry.meaning });
+        properties[entry.fact] = match entry.values {
+            Values::Words(words) => json!({ "enum": words }),
+            Values::Settings => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^(--.|TS_[A-Za-z0-9_]+=)" } })
+            }
+        };
+        properties[entry.fact]["description"] = entry.meaning.into();
     }
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }

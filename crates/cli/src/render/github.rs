@@ -37,7 +37,14 @@ fn message(diagnostic: &Diagnostic) -> String {
     };
     let title = format!("{}{member}", diagnostic.message);
     let next = next_step(diagnostic);
-    [escape::line(&title), escape::lines(&diagnostic.why), escape::line(&next)].join("\n")
+    let effect = diagnostic.effect.map(|effect| format!("Effect: {}.", effect.word));
+    let parts = [
+        Some(escape::line(&title)),
+        effect.map(Into::into),
+        Some(escape::lines(&diagnostic.why)),
+        Some(escape::line(&next)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// A notice of findings that are left out.

@@ -71,7 +71,7 @@ fn report<'a>(name: &'a str, lines: &Lines<'a>, finding: &'a Diagnostic) -> Vec<
         Location::Member(path) => vec![group(finding, Some(Origin::path(format!("{name}: {}", escape::line(path)))))],
         Location::Text(label) => vec![group(finding, Some(snippet(name, lines, label, &finding.related)))],
     };
-    if let Some(edit) = &finding.edit {
+    for edit in &finding.edits {
         let excerpt = Excerpt::new(lines, [edit.span].into_iter());
         let patch = Patch::new(excerpt.range(edit.span), &edit.replacement);
         groups.push(Level::HELP.secondary_title(&edit.title).element(excerpt.snippet(name).patch(patch)));
@@ -106,6 +106,9 @@ fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>
     let mut group = Group::with_title(title);
     if let Some(location) = location {
         group = group.element(location);
+    }
+    if let Some(effect) = diagnostic.effect {
+        group = group.element(Level::NOTE.with_name("effect").message(effect.word));
     }
     if !diagnostic.why.trim().is_empty() {
         group = group.element(Level::NOTE.with_name("why").message(why(&diagnostic.why)));

@@ -1,6 +1,6 @@
 //! Diagnostics as JSON: stable keys, places as lines and columns counted from 1.
 
-use diagnostics::{Diagnostic, Label, Lines, Location, Severity, Span};
+use diagnostics::{Diagnostic, Edit, Label, Lines, Location, Severity, Span};
 use serde_json::{Value, json};
 
 use super::next_step;
@@ -17,6 +17,7 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Diagnostic]) -> Value
         "findings_left_out": findings.len() - written,
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
+        "notes": count(Severity::Note),
     })
 }
 
@@ -26,10 +27,14 @@ pub(super) fn finding_object(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
     let mut document = json!({
         "code": finding.code.as_str(),
         "severity": finding.severity.word(),
+        "effect": finding.effect.map(|effect| effect.word),
         "message": finding.message,
         "why": finding.why,
         "next": next_step(finding),
     });
+    if !finding.targets.is_empty() {
+        document["targets"] = json!(finding.targets);
+    }
     match &finding.location {
         Location::Whole => {}
         Location::Member(path) => document["member"] = json!(path),
@@ -37,11 +42,14 @@ pub(super) fn finding_object(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
             document["place"] = place(lines, primary.span);
             document["label"] = json!(primary.text);
             document["related"] = finding.related.iter().map(label).collect();
-            document["edit"] = json!(finding.edit.as_ref().map(|edit| json!({
-                "title": edit.title,
-                "place": place(lines, edit.span),
-                "replacement": edit.replacement,
-            })));
+            let edit = |edit: &Edit| {
+                json!({
+                    "title": edit.title,
+                    "place": place(lines, edit.span),
+                    "replacement": edit.replacement,
+                })
+            };
+            document["edits"] = finding.edits.iter().map(edit).collect();
         }
     }
     document

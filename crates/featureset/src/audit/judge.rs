@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tagscan::Fact;
 
-use super::supposition::supposition;
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
-use crate::hazard::{Atom, Effect, Hazard};
+use crate::hazard::{Applying, Atom, Circumstances, Effect, Hazard, applying};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
-use crate::policy::{Build, Device, Pack, ParsedPolicy, Policy, SourceMap, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
-use crate::rules::{self, Applying};
+use crate::rules;
 use crate::upstream_data::{RegistryMatch, UpstreamData};
 use diagnostics::{Code, Diagnostic, Label, Location, NextStep, Severity, Span};
 
@@ -158,9 +156,8 @@ impl Subject<'_> {
 
     /// The hazards that apply, or may. Says for each fact of the device which of them depend on it.
     pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Diagnostic> {
-        let reading = reading(self.release, self.kept, self.omitted, self.asked, &self.platforms());
-        let processors = reading.policy.iter().map(|policy| policy.targets.len()).sum();
-        let all = rules::hazards("", &reading, self.facts);
+        let all = self.applying(self.release, self.kept, self.omitted);
+        let processors = self.goarchs().len();
         let told = all.iter().filter(|one| self.concerns(one.hazard));
         told.map(|one| {
             if one.targets.is_empty() {
@@ -173,19 +170,33 @@ impl Subject<'_> {
         .collect()
     }
 
+    /// Returns the hazards that apply to a selection on the processors that the list may be built for, or may apply.
+    pub(super) fn applying(
+        &self,
+        release: Release,
+        kept: &BTreeSet<FeatureName>,
+        omitted: &BTreeSet<FeatureName>,
+    ) -> Vec<Applying<'_>> {
+        let on = |goarch| {
+            let device = &self.asked.device;
+            (goarch, Circumstances { release, kept, omitted, device, os: "linux", goarch })
+        };
+        applying(self.facts.hazards(), &self.goarchs().into_iter().map(on).collect::<Vec<_>>())
+    }
+
+    /// Returns the processors that the list may be built for, as Go names them.
+    pub(super) fn goarchs(&self) -> BTreeSet<&'static str> {
+        self.platforms().into_iter().map(|platform| platform.goarch).collect()
+    }
+
     fn hazard(&self, one: &Applying<'_>, processors: usize) -> Diagnostic {
         let Hazard { id, record, .. } = one.hazard;
         let accepted = self.asked.accepted.contains(id) && record.effect.can_be_accepted();
         let somewhere = one.targets.is_empty() || one.targets.len() < processors;
-        let supposed = supposition(id);
-        let severity = match record.effect {
-            _ if accepted => Severity::Note,
-            Effect::NoEffect => Severity::Note,
-            _ if one.hazard.is_note() && self.is_reasoned(one.hazard) => Severity::Note,
-            // A list has no reasons, so nothing shows that the silence is wanted.
-            Effect::Silent | Effect::Size => Severity::Warning,
-            _ if somewhere || supposed.is_some() || !self.is_certain(one.hazard) => Severity::Warning,
-            _ => Severity::Error,
+        let severity = if accepted {
+            Severity::Note
+        } else {
+            one.hazard.severity(!somewhere && self.is_certain(one.hazard), self.is_reasoned(one.hazard))
         };
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`{fact}`")).collect();
         let facts = facts.join(" and ");
@@ -194,9 +205,9 @@ impl Subject<'_> {
         } else if one.targets.len() < processors {
             format!(", on {}", one.targets.iter().cloned().collect::<Vec<_>>().join(", "))
         } else {
-            supposed.map(|fact| format!(", if {fact}")).unwrap_or_default()
+            record.supposes.as_ref().map(|fact| format!(", if {fact}")).unwrap_or_default()
         };
-        let mut ways = vec![rules::hazard::remedy(one.hazard, Some(self.registry), |name| self.kept.contains(name))];
+        let mut ways = vec![rules::hazard::remedy(one, Some(self.registry), |name| self.kept.contains(name))];
         if one.targets.is_empty() {
             ways.push("say where it runs with `--device`".to_owned());
         }
@@ -220,7 +231,9 @@ impl Subject<'_> {
             related: Vec::new(),
             why: rules::hazard::why(Some(self.release), one.hazard).into(),
             next: format!("{}.", ways.join(", or ")).into(),
-            edit: None,
+            effect: Some(record.effect.label()),
+            edits: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -346,28 +359,6 @@ impl Subject<'_> {
 pub(super) fn open_needs(registry: &Registry, kept: &BTreeSet<FeatureName>) -> BTreeSet<(FeatureName, FeatureName)> {
     let needs = kept.iter().flat_map(|name| registry.requires(name).into_iter().map(move |need| (name.clone(), need)));
     needs.filter(|(_, need)| !kept.contains(need)).collect()
-}
-
-/// The selection as a policy that was read, without a place and without reasons, by which the hazards are judged. It has a
-/// target for each processor that it may be built for.
-pub(super) fn reading(
-    release: Release,
-    kept: &BTreeSet<FeatureName>,
-    omitted: &BTreeSet<FeatureName>,
-    asked: &Asked,
-    platforms: &[&'static Platform],
-) -> ParsedPolicy {
-    let build = |platform: &Platform| Build { pack: Pack::default_for(platform), ..Build::default() };
-    let target = |platform| Target { platform, budget: None, build: build(platform) };
-    let mut policy = Policy {
-        tailscale: Some(release),
-        device: Device { profile: None, facts: asked.device.clone() },
-        targets: platforms.iter().map(|platform| (platform.goarch.to_owned(), target(platform))).collect(),
-        ..Policy::default()
-    };
-    kept.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Keep));
-    omitted.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Omit));
-    ParsedPolicy { policy: Some(policy), places: SourceMap::default(), findings: Vec::new() }
 }
 
 /// The first two numbers of a version of Go.

@@ -40,7 +40,8 @@ impl Case {
                 (Atom::Os(os), true) => case.os.clone_from(os),
                 (Atom::Os(_), false) => "windows".clone_into(&mut case.os),
                 (Atom::Goarch(names), true) => case.goarch.clone_from(&names[0]),
-                (Atom::Goarch(_) | Atom::Device(..), false) => {}
+                (Atom::Start(setting), true) => drop(case.device.insert("start".to_owned(), setting.clone())),
+                (Atom::Goarch(_) | Atom::Device(..) | Atom::Start(_), false) => {}
             }
         }
         case
@@ -124,7 +125,7 @@ fn every_hazard_is_well_formed() {
         for atom in record.when.atoms() {
             if let Atom::Device(fact, value) = atom {
                 let entry = VOCABULARY.iter().find(|entry| entry.fact == fact).unwrap();
-                assert!(entry.values.contains(&value.as_str()), "{id}: {fact} {value}");
+                assert!(entry.values.has(value), "{id}: {fact} {value}");
             }
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use spanned_yaml::{Key, Node, Plain, Value};
 
 use super::decode::{Reader, list};
-use super::device::{Device, PROFILES, Profile, VOCABULARY};
+use super::device::{Device, PROFILES, Profile, VOCABULARY, Values, is_setting};
 use super::source_map::SourceMap;
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::limits::{EXTRA_TAGS, TARGETS};
@@ -21,6 +21,11 @@ use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "image", "targets", "accepted", "features"];
 
 const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
+
+const TARGET_KEYS: &[&str] = &["platform", "budget", "device", "build", "image", "accepted", "features"];
+
+/// The value of a target's `image` if it has none although the policy has one.
+const NO_IMAGE: &str = "none";
 
 /// The result of parsing a text.
 #[derive(Debug, Clone)]
@@ -66,13 +71,13 @@ impl Reader {
             "go" => policy.go = reader.version(node),
             "device" => policy.device = reader.device(node),
             "build" => policy.build = reader.build(node, Build::default()),
-            "image" => policy.image = Some(reader.image(node)),
+            "image" => policy.image = Some(reader.image(node, Image::default())),
             "targets" => targets.push(node.clone()),
             "accepted" => policy.accepted = reader.reasons(node, "a mapping of hazards to reasons"),
             "features" => policy.features = reader.features(node),
             _ => reader.unknown_key(key, TOP_LEVEL_KEYS),
         });
-        // A target overrides the build settings, so they are read first, independently of their position.
+        // A target overrides the common settings, so they are read first, wherever they are in the text.
         for node in &targets {
             if node.plain() == Some(Plain::Nothing) || node.value == Value::Mapping(Vec::new()) {
                 let place = Label::new(self.places.key(&["targets"]), "no target in here");
@@ -82,7 +87,7 @@ impl Reader {
         }
         for node in targets {
             self.path.push("targets".to_owned());
-            policy.targets = self.targets(&node, &policy.build);
+            policy.targets = self.targets(&node, &policy);
             self.path.pop();
         }
         for key in ["tailscale", "go", "targets", "features"] {
@@ -102,13 +107,7 @@ impl Reader {
                 device.profile =
                     reader.word(node, &profiles, |word| Profile::find(word).map(|profile| profile.name.to_owned()));
             } else if let Some(entry) = VOCABULARY.iter().find(|entry| entry.fact == key.text) {
-                match reader.text(node, "one word") {
-                    Some(word) if entry.values.contains(&word.as_str()) => {
-                        drop(own.insert(entry.fact.to_owned(), word))
-                    }
-                    Some(word) => reader.unknown_value(Code::UnknownDeviceFact, node, &word, entry.values),
-                    None => {}
-                }
+                own.extend(reader.fact(node, entry.values).map(|value| (entry.fact.to_owned(), value)));
             } else {
                 reader.unknown_fact(key);
             }
@@ -117,6 +116,41 @@ impl Reader {
         let bundled = profile.into_iter().flat_map(|profile| profile.facts);
         device.facts = bundled.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).chain(own).collect();
         device
+    }
+
+    fn fact(&mut self, node: &Node, values: Values) -> Option<String> {
+        match values {
+            Values::Words(words) => {
+                let word = self.text(node, "one word")?;
+                if !values.has(&word) {
+                    self.unknown_value(Code::UnknownDeviceFact, node, &word, words);
+                    return None;
+                }
+                Some(word)
+            }
+            Values::Settings => self.settings(node),
+        }
+    }
+
+    /// Reads a list of flags and environment variables.
+    fn settings(&mut self, node: &Node) -> Option<String> {
+        const WANTED: &str = "a list of flags and environment variables";
+        let Value::Sequence(nodes) = &node.value else {
+            self.wrong_type(node, WANTED);
+            return None;
+        };
+        let mut settings = Vec::new();
+        for node in nodes {
+            let word = self.text(node, "a flag or an environment variable")?;
+            if !is_setting(&word) {
+                let message = format!("`{word}` is neither a flag nor an environment variable of the daemon");
+                let next = "Write it as `--flag`, `--flag=value` or `TS_NAME=value`.";
+                self.report(Code::UnknownDeviceFact, message, Label::new(node.span, "not a setting"), next);
+                return None;
+            }
+            settings.push(word);
+        }
+        Some(settings.join(" "))
     }
 
     fn unknown_fact(&mut self, key: &Key) {
@@ -129,34 +163,23 @@ impl Reader {
     }
 
     fn build(&mut self, node: &Node, mut build: Build) -> Build {
-        self.entries(node, "a mapping of build settings", |reader, key, node| {
-            if !reader.build_key(key, node, &mut build) {
-                reader.unknown_key(key, BUILD_KEYS);
+        self.entries(node, "a mapping of build settings", |reader, key, node| match key.text.as_str() {
+            "inlining" => build.inlining = reader.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
+            "symbols" => build.symbols = reader.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
+            "pack" => {
+                reader.sets_pack = true;
+                build.pack = reader.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default();
             }
+            "extra_tags" => {
+                let node = reader.bounded(node, EXTRA_TAGS);
+                build.extra_tags = reader.reasons(&node, "a mapping of build tags to reasons");
+            }
+            _ => reader.unknown_key(key, BUILD_KEYS),
         });
         build
     }
 
-    /// Reads one build setting; returns whether the key is one.
-    fn build_key(&mut self, key: &Key, node: &Node, build: &mut Build) -> bool {
-        match key.text.as_str() {
-            "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
-            "symbols" => build.symbols = self.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
-            "pack" => {
-                self.sets_pack = true;
-                build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default();
-            }
-            "extra_tags" => {
-                let node = self.bounded(node, EXTRA_TAGS);
-                build.extra_tags = self.reasons(&node, "a mapping of build tags to reasons");
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn image(&mut self, node: &Node) -> Image {
-        let mut image = Image { shell: Shell::default() };
+    fn image(&mut self, node: &Node, mut image: Image) -> Image {
         self.entries(node, "a mapping of image settings", |reader, key, node| match key.text.as_str() {
             "shell" => image.shell = reader.word(node, Shell::WORDS, Shell::from_word).unwrap_or_default(),
             _ => reader.unknown_key(key, &["shell"]),
@@ -164,7 +187,18 @@ impl Reader {
         image
     }
 
-    fn targets(&mut self, node: &Node, build: &Build) -> BTreeMap<String, Target> {
+    /// Reads the image of a target: settings that replace those of the common one, or `none`.
+    fn own_image(&mut self, node: &Node, common: Option<Image>) -> Option<Image> {
+        if let (Value::Scalar { text, .. }, Some(Plain::Text)) = (&node.value, node.plain()) {
+            if text != NO_IMAGE {
+                self.unknown_value(Code::UnknownValue, node, text, &[NO_IMAGE]);
+            }
+            return None;
+        }
+        Some(self.image(node, common.unwrap_or_default()))
+    }
+
+    fn targets(&mut self, node: &Node, common: &Policy) -> BTreeMap<String, Target> {
         let mut targets = BTreeMap::new();
         let node = self.bounded(node, TARGETS);
         self.entries(&node, "a mapping of targets", |reader, key, node| {
@@ -174,34 +208,45 @@ impl Reader {
                 let message = format!("`{}` can't name a target", key.text);
                 let next = "Use lower-case letters, digits, `-` and `_`: the name becomes a folder.".to_owned();
                 reader.report(Code::InvalidTargetName, message, Label::new(key.span, "not a name"), next);
-            } else if let Some(target) = reader.target(node, build, key) {
+            } else if let Some(target) = reader.target(node, common, key) {
                 targets.insert(key.text.clone(), target);
             }
         });
         targets
     }
 
-    fn target(&mut self, node: &Node, build: &Build, name: &Key) -> Option<Target> {
-        let (mut platform, mut budget, mut build) = (None, None, build.clone());
+    fn target(&mut self, node: &Node, common: &Policy, name: &Key) -> Option<Target> {
+        let (mut platform, mut budget, mut device) = (None, None, None);
+        let (mut build, mut image) = (common.build.clone(), common.image);
+        let (mut accepted, mut features) = (BTreeMap::new(), BTreeMap::new());
         let mut named = false;
-        let common = self.sets_pack;
+        let sets_pack = self.sets_pack;
         self.entries(node, "a mapping with a platform", |reader, key, node| match key.text.as_str() {
             "platform" => {
                 named = true;
                 platform = reader.platform(node);
             }
             "budget" => budget = reader.budget(node),
-            _ if reader.build_key(key, node, &mut build) => {}
-            _ => reader.unknown_key(key, &["platform", "budget", "inlining", "symbols", "pack", "extra_tags"]),
+            "device" => device = Some(reader.device(node)),
+            "build" => build = reader.build(node, build.clone()),
+            "image" => image = reader.own_image(node, image),
+            "accepted" => accepted = reader.reasons(node, "a mapping of hazards to reasons"),
+            "features" => features = reader.features(node),
+            key_of_build if BUILD_KEYS.contains(&key_of_build) => {
+                let message = format!("`{}` is not a key of the format", reader.path.join("."));
+                let next = format!("Write it in the target's `build:`, as `build: {{ {}: … }}`.", key.text);
+                reader.report(Code::UnknownKey, message, Label::new(key.span, "not known here"), next);
+            }
+            _ => reader.unknown_key(key, TARGET_KEYS),
         });
         if !named {
             self.missing("platform", name.span);
         }
         let platform = platform?;
-        if !std::mem::replace(&mut self.sets_pack, common) {
+        if !std::mem::replace(&mut self.sets_pack, sets_pack) {
             build.pack = Pack::default_for(platform);
         }
-        Some(Target { platform, budget, build })
+        Some(Target { platform, budget, device, build, image, accepted, features })
     }
 
     fn platform(&mut self, node: &Node) -> Option<&'static Platform> {
