@@ -110,28 +110,6 @@ fn a_packed_program_gets_what_the_kernel_gives() {
     assert!(loaders[0].1.0 - loader <= 3 * 4096 && loaders[0].1.1 == "r-xp", "{loaders:?}");
 }
 
-#[test]
-fn a_packed_program_runs_with_pages_of_64_kib() {
-    let Some(go) = go() else { return };
-    // For 32-bit processors this emulator has no such pages.
-    let Some(emulator) = on_path("qemu-aarch64-static") else { return skip("qemu-aarch64-static is missing") };
-    let run = |program: &Program, case: &str| {
-        let output = run_when_not_busy(|| {
-            Command::new(&emulator).args(["-p", "65536"]).arg(&program.path).arg(case).env("PROCESS", "").output()
-        });
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
-    let linked = build_behaviour(&go, "arm64", TOOLCHAIN);
-    let packed = Program::new(&pack(&linked).unwrap().bytes, None);
-    let linked = Program::new(&linked, None);
-    for case in CASES {
-        assert_eq!(run(&linked, case), run(&packed, case), "{case}");
-    }
-    let process = Program::new(&pack(&build(&go, "process", "arm64", TOOLCHAIN)).unwrap().bytes, None);
-    let (status, text) = run(&process, "");
-    assert!(status == Some(0) && text.contains("\nAT_PAGESZ 0x10000\n"), "{text}");
-}
-
 /// Runs a packed program that was changed; returns its status and what it printed.
 fn changed(folder: &Path, under: Option<&str>, bytes: &[u8]) -> (Option<i32>, Vec<u8>, String) {
     let path = folder.join("changed");
@@ -257,10 +235,14 @@ fn a_limited_address_space_holds_the_packed_program_if_it_holds_the_linked_one()
     let restrict = build_restrict(&go);
     let limit = |bytes: u64| format!("memory={bytes}");
     // Go reserves address space as it starts.
-    let smallest = (1..).map(|step| step * 8_000_000).find(|bytes| restricted(&restrict, &linked, &[&limit(*bytes)]).0 == Some(0));
+    let smallest =
+        (1..).map(|step| step * 8_000_000).find(|bytes| restricted(&restrict, &linked, &[&limit(*bytes)]).0 == Some(0));
     let limit_of_linked = limit(smallest.unwrap());
     assert_eq!(restricted(&restrict, &packed, &[&limit_of_linked]), linked.run("recover"), "{limit_of_linked}");
-    assert_eq!(restricted(&restrict, &packed, &[&limit(2_000_000)]), (Some(REFUSED), String::new(), NO_MEMORY.to_owned()));
+    assert_eq!(
+        restricted(&restrict, &packed, &[&limit(2_000_000)]),
+        (Some(REFUSED), String::new(), NO_MEMORY.to_owned())
+    );
 }
 
 #[test]
