@@ -244,6 +244,9 @@ pub struct Decide {
     /// The reason: what it changes on this device.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The target that decides differently [default: the common decision].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
 }
 
 /// A decision on the command line.
@@ -264,6 +267,9 @@ pub struct Accept {
     /// The reason: why this device can live with it.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The target that accepts it [default: the common acceptance].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
 }
 
 /// Flags of `build-tailscale`.

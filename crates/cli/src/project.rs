@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, NextStep, Severity};
+use diagnostics::{Code, Diagnostic, NextStep, Severity, Span};
 use featureset::policy::{self, ParsedPolicy};
 use featureset::rules;
 use featureset::upstream_data::UpstreamData;
@@ -168,16 +168,30 @@ impl Project {
             return self.unless(format, is_other_error);
         }
         let pinned = self.clean(format)?;
-        if pinned.is_none() && self.is_draft() && !self.findings.iter().any(is_other_error) {
+        if pinned.is_none() && self.has_open_reasons() && !self.findings.iter().any(is_other_error) {
             progress::warn("only reasons are missing; `--draft` builds without them and marks the result as a draft");
         }
         Ok(pinned)
     }
 
-    /// Returns whether reasons are still missing, so that what is built is a draft.
-    #[must_use]
-    pub fn is_draft(&self) -> bool {
+    /// Returns whether reasons are still missing.
+    fn has_open_reasons(&self) -> bool {
         self.findings.iter().any(is_open_reason)
+    }
+
+    /// Returns whether reasons are still missing for a target, so that its binary is a draft. Those of other targets do not
+    /// count.
+    #[must_use]
+    pub fn is_draft(&self, target: &str) -> bool {
+        let others: Vec<Span> = self
+            .targets()
+            .filter(|other| *other != target)
+            .map(|other| self.reading.places.value(&["targets", other]))
+            .collect();
+        let is_elsewhere = |finding: &Diagnostic| {
+            others.iter().any(|section| (section.start..section.end).contains(&finding.span().start))
+        };
+        self.findings.iter().any(|finding| is_open_reason(finding) && !is_elsewhere(finding))
     }
 
     /// Returns the policy if no finding matches `holds_back`. Otherwise prints these findings and returns `None`.

@@ -317,6 +317,9 @@ codes! {
         HazardGained "hazard-gained" Warning
             "A hazard applies that did not apply before."
             "These decisions cause a failure that did not exist before."
+        ReasonMentions "reason-mentions" Note
+            "An unchanged reason mentions a feature whose decision was inverted."
+            "A reason that relies on another decision may no longer be true."
         ReasonUnchanged "reason-unchanged" Warning
             "A decision was inverted, but its reason is the same."
             "One reason cannot justify both keeping and omitting a feature."

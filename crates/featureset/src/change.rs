@@ -1,5 +1,6 @@
 //! The change from one policy to another: what a reviewer must know, as values that can be printed.
 
+mod mentions;
 mod questions;
 mod settings;
 
@@ -9,6 +10,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+
+pub use mentions::Mention;
 
 use crate::hazard::{Applying, Effect, Hazard};
 use crate::name::FeatureName;
@@ -38,6 +41,8 @@ pub struct Change {
     pub decisions: Vec<DecisionChange>,
     /// Unchanged decisions with another reason or other references, alphabetically.
     pub edits: Vec<Edit>,
+    /// Unchanged reasons that mention a feature whose decision was inverted, alphabetically.
+    pub mentions: Vec<Mention>,
     /// Everything else that the policy states: pin, device, build, image, targets.
     pub settings: Vec<Setting>,
     /// Acceptances that came, went, or have another reason.
@@ -183,6 +188,7 @@ impl Change {
             base: worth(base, &old_findings),
             decisions: decisions(&old_policy, &new_policy, facts),
             edits: edits(&old_policy, &new_policy),
+            mentions: Vec::new(),
             settings: differing(&settings::all_settings(&old_policy), &settings::all_settings(&new_policy)),
             acceptances: differing(&acceptances(&old_policy), &acceptances(&new_policy)),
             targets: targets(&old_policy, &new_policy, facts),
@@ -192,6 +198,7 @@ impl Change {
             findings_cleared: fresh(&old_findings, &new_findings).len(),
             questions: Vec::new(),
         };
+        change.mentions = mentions::mentions(&old_policy, &new_policy, &change.decisions);
         change.questions = questions::open_questions(&change, &new.reading.places);
         change
     }

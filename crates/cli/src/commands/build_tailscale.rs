@@ -95,9 +95,9 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
 fn mark_draft(project: &Project, target: &str) -> Result<bool> {
     let folder = folder(project, target);
     let manifest = Manifest::read(&folder, &project.cache)?;
-    let is_changed = manifest.draft != project.is_draft();
+    let is_changed = manifest.draft != project.is_draft(target);
     if is_changed {
-        Manifest { draft: project.is_draft(), ..manifest }.write(&folder, &project.cache)?;
+        Manifest { draft: project.is_draft(target), ..manifest }.write(&folder, &project.cache)?;
     }
     Ok(is_changed)
 }

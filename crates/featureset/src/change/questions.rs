@@ -33,6 +33,13 @@ pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnos
             .text(" shows all that is known.");
         found.push(question(Review::HazardGained, places, &["features"], message, next));
     }
+    for one in &change.mentions {
+        let names: Vec<String> = one.mentioned.iter().map(|name| format!("`{name}`")).collect();
+        let (on, names) = (on_targets(&one.target), names.join(" and "));
+        let message = format!("the reason of `{}`{on} mentions {names}, whose decision has changed", one.feature);
+        let path = in_section(one.target.as_deref(), &["features", one.feature.as_str()]);
+        found.push(question(Review::ReasonMentions, places, &path, message, "Is the reason still true?"));
+    }
     for setting in change.acceptances.iter().filter(|setting| setting.to.is_some()) {
         let message = match setting.from {
             None => format!("`{}` is accepted{}", setting.path, on_targets(&setting.target)),
