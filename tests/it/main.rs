@@ -27,6 +27,7 @@ mod pclntab;
 mod provided_tools;
 mod real_builds;
 mod review;
+mod several_devices;
 mod tidy;
 mod trust;
 mod upstream;

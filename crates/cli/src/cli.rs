@@ -153,7 +153,7 @@ pub enum Deny {
 /// Flags of `tags`.
 #[derive(Debug, Args)]
 pub struct Tags {
-    /// The target to print tags for; they differ only if a target has extra tags.
+    /// The target to print tags for; required if the targets do not have the same tags.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// Print the whole `go build` command with its variables, for one target.
@@ -170,7 +170,8 @@ pub struct List {
     /// The order: by name, or by measured size, largest first.
     #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
     pub by: Order,
-    /// The target to print measured sizes for [default: arm64 if it was measured, else the first].
+    /// The target to list decisions and measured sizes for [default: the common decisions, with the sizes of arm64 or of the
+    /// first measured target].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
 }
@@ -200,6 +201,9 @@ pub enum DecisionFilter {
 pub struct Explain {
     /// The feature, such as `cachenetmap`, or the id of a hazard.
     pub name: String,
+    /// The target whose decision to explain [default: the common decision, with the targets that override it].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
 }
 
 /// Flags of `build-tailscale`.
@@ -211,6 +215,9 @@ pub struct BuildTailscale {
     /// Print the commands without running them.
     #[arg(long)]
     pub dry_run: bool,
+    /// Build although reasons are still missing; the manifests and images are marked as drafts.
+    #[arg(long)]
+    pub draft: bool,
 }
 
 /// Flags of `registry`.

@@ -14,7 +14,7 @@ pub use crate::cli::POLICY_FILE;
 use crate::files;
 use crate::format::{FindingsFormat, Format};
 pub use crate::pinned::Pinned;
-use crate::{limits, registries, render};
+use crate::{limits, progress, registries, render};
 
 /// A policy and its findings.
 pub struct Project {
@@ -70,6 +70,10 @@ pub fn root_of(policy: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
+fn is_open_reason(finding: &Diagnostic) -> bool {
+    finding.code == Code::EmptyReason
+}
+
 impl Project {
     /// Finds, parses and judges the policy.
     ///
@@ -116,6 +120,29 @@ impl Project {
             self.show(&self.findings, format)?;
         }
         Ok(pinned)
+    }
+
+    /// Returns the policy if it has no errors, or with `draft` no errors but missing reasons. Otherwise prints the errors and
+    /// returns `None`.
+    ///
+    /// # Errors
+    /// If the findings can't be printed.
+    pub fn clean_or_draft(&self, format: Format, draft: bool) -> Result<Option<Pinned<'_>>> {
+        let is_other_error = |finding: &Diagnostic| finding.severity == Severity::Error && !is_open_reason(finding);
+        if draft {
+            return self.unless(format, is_other_error);
+        }
+        let pinned = self.clean(format)?;
+        if pinned.is_none() && self.is_draft() && !self.findings.iter().any(is_other_error) {
+            progress::warn("only reasons are missing; `--draft` builds without them and marks the result as a draft");
+        }
+        Ok(pinned)
+    }
+
+    /// Returns whether reasons are still missing, so that what is built is a draft.
+    #[must_use]
+    pub fn is_draft(&self) -> bool {
+        self.findings.iter().any(is_open_reason)
     }
 
     /// Returns the policy if no finding matches `holds_back`. Otherwise prints these findings and returns `None`.

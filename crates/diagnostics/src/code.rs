@@ -158,6 +158,9 @@ codes! {
         OpenDependency "open-dependency" Error
             "A feature is kept, but a feature that it needs is omitted."
             "Upstream declares the dependency: without it the kept feature has no effect, crashes or does not compile."
+        RedundantOverride "redundant-override" Warning
+            "A target overrides a common value with the same value."
+            "It reads as a difference that does not exist, and stays behind when the common value changes."
         RepeatedDescription "repeated-description" Warning
             "A reason repeats upstream's description of the feature."
             "`explain` shows the description anyway; a reason states why this device has the feature or not."
@@ -477,6 +480,9 @@ codes! {
         NoNativeTarget "no-native-target" Error
             "No target runs natively on this machine."
             "The command runs the binary."
+        NoImage "no-image" Error
+            "No target that was named has an image."
+            "A target has an image if the policy or the target has an `image` section."
         NoRecipe "no-recipe" Error
             "A target cannot be planned."
             "The policy has errors."

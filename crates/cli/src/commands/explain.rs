@@ -5,6 +5,7 @@ mod hazard;
 use anyhow::Result;
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cli::Explain;
@@ -32,15 +33,18 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Out
     if let Some(hazard) = project.facts.hazard(name) {
         return hazard::run(&project, hazard, format);
     }
-    let explanation =
-        explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
+    let policy = match &flags.target {
+        Some(target) => pinned.for_target(target)?,
+        None => pinned.policy.common(),
+    };
+    let explanation = explain(name, policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstream_description(&project, &explanation);
     let costs = MeasuredCosts::read(&project.root(), project.targets())?;
-    let decision = pinned.policy.features.get(&explanation.feature);
-    let proved = decision.map(|decision| {
-        Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
-    });
-    let proved = proved.unwrap_or_default();
+    let shown = Shown::read(&project.root(), project.targets());
+    let own = explanation.overrides.iter().map(|own| own.decision);
+    let decisions: BTreeSet<&str> = explanation.decision.into_iter().chain(own).collect();
+    let proved: Vec<String> =
+        decisions.into_iter().flat_map(|decision| shown.passed_checks(decision, &explanation.feature)).collect();
     match format {
         Format::Json => {
             let mut document = serde_json::json!({ "schema": crate::output::SCHEMA, "explanation": explanation });
@@ -119,6 +123,11 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
             text += &format!("  see {}\n", escape::line(&explanation.refs.join(", ")));
         }
         text.push('\n');
+    }
+    for own in &explanation.overrides {
+        let decision = if own.decision == "keep" { "kept" } else { "omitted" };
+        text += &format!("{bold}on {}{plain}  {decision}\n", escape::line(&own.target));
+        text += &format!("{}\n\n", wrapped(&own.reason, "  "));
     }
     if !proved.is_empty() {
         text += &format!("{}\n\n", wrapped(&format!("Proved by {}.", proved.join("; ")), "  "));
@@ -227,7 +236,8 @@ features:
     fn explanation_as_text() {
         let policy = read(POLICY).policy.unwrap();
         let text = |name: &str, words: Result<&str, &str>| {
-            let explanation = explain(name, &policy, policy.tailscale.unwrap(), UpstreamData::embedded()).unwrap();
+            let explanation =
+                explain(name, policy.common(), policy.tailscale.unwrap(), UpstreamData::embedded()).unwrap();
             anstream::adapter::strip_str(&describe(
                 &explanation,
                 words,

@@ -5,8 +5,9 @@ use anyhow::Result;
 use comfy_table::{ContentArrangement, Table, presets};
 use featureset::cost::{Costs, format_difference};
 use featureset::name::FeatureName;
-use featureset::policy::Verdict;
+use featureset::policy::{EffectivePolicy, Verdict};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::cli::{DecisionFilter, List, Order};
@@ -22,6 +23,9 @@ use diagnostics::{Code, Diagnostic, NextStep};
 struct Row<'a> {
     feature: &'a FeatureName,
     decision: Option<&'static str>,
+    /// The decisions of targets that replace the common one; empty if one target is listed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    overrides: BTreeMap<&'a str, &'static str>,
     since: String,
     needs: Vec<&'a FeatureName>,
     /// Its packed size in bytes, with the features that must follow it.
@@ -37,15 +41,22 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     let project = Project::open(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     let known = MeasuredCosts::read(&project.root(), project.targets())?;
+    let policy = match &flags.target {
+        Some(target) => pinned.for_target(target)?,
+        None => pinned.policy.common(),
+    };
     let costs = match &flags.target {
-        Some(target) => Some(measured(&known, target)?),
+        Some(target) => known.iter().find(|(name, _)| *name == target),
         None => known.representative(),
     };
     if flags.by == Order::Cost && costs.is_none() {
-        return Err(unmeasured("any target").into());
+        let what = flags.target.as_ref().map_or("any target".to_owned(), |target| format!("`{target}`"));
+        return Err(unmeasured(&what).into());
     }
-    let mut rows: Vec<Row<'_>> =
-        rows(&pinned, costs.map(|(_, costs)| costs)).into_iter().filter(|row| fits(row, flags.decision)).collect();
+    let mut rows: Vec<Row<'_>> = rows(&pinned, policy, costs.map(|(_, costs)| costs))
+        .into_iter()
+        .filter(|row| fits(row, flags.decision))
+        .collect();
     if flags.by == Order::Cost {
         rows.sort_by_key(|row| std::cmp::Reverse(row.packed));
     }
@@ -59,10 +70,6 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &List) -> Result<Outcom
     Ok(Outcome::Clean)
 }
 
-fn measured<'a>(known: &'a MeasuredCosts, target: &str) -> Result<(&'a String, &'a Costs)> {
-    known.iter().find(|(name, _)| *name == target).ok_or_else(|| unmeasured(&format!("`{target}`")).into())
-}
-
 fn unmeasured(what: &str) -> Diagnostic {
     let next = NextStep::new("Run ").command("measure").text(": it takes hours.");
     Diagnostic::failure(
@@ -73,16 +80,16 @@ fn unmeasured(what: &str) -> Diagnostic {
     )
 }
 
-fn rows<'a>(pinned: &Pinned<'a>, costs: Option<&Costs>) -> Vec<Row<'a>> {
+fn rows<'a>(pinned: &Pinned<'a>, policy: EffectivePolicy<'a>, costs: Option<&Costs>) -> Vec<Row<'a>> {
     let since = |name| pinned.facts.span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
     let features = pinned.registry.features.iter();
-    let policy = pinned.policy;
     features
         .map(|(feature, meta)| {
-            let decision = policy.features.get(feature);
+            let decision = policy.decision(feature);
             Row {
                 feature,
                 decision: decision.map(|decision| decision.verdict.word()),
+                overrides: overrides(policy, feature),
                 since: since(feature),
                 needs: meta.needs.iter().collect(),
                 packed: costs.and_then(|costs| costs.packed(feature)),
@@ -92,10 +99,18 @@ fn rows<'a>(pinned: &Pinned<'a>, costs: Option<&Costs>) -> Vec<Row<'a>> {
         .collect()
 }
 
+fn overrides<'a>(policy: EffectivePolicy<'a>, feature: &FeatureName) -> BTreeMap<&'a str, &'static str> {
+    let targets = policy.policy().targets.iter().filter(|_| policy.name().is_none());
+    targets.filter_map(|(name, own)| Some((name.as_str(), own.features.get(feature)?.verdict.word()))).collect()
+}
+
 fn fits(row: &Row<'_>, filter: Option<DecisionFilter>) -> bool {
+    let is_anywhere = |verdict: Verdict| {
+        row.decision == Some(verdict.word()) || row.overrides.values().any(|word| *word == verdict.word())
+    };
     filter.is_none_or(|filter| match filter {
-        DecisionFilter::Keep => row.decision == Some(Verdict::Keep.word()),
-        DecisionFilter::Omit => row.decision == Some(Verdict::Omit.word()),
+        DecisionFilter::Keep => is_anywhere(Verdict::Keep),
+        DecisionFilter::Omit => is_anywhere(Verdict::Omit),
         DecisionFilter::Undecided => row.decision.is_none(),
     })
 }
@@ -120,6 +135,16 @@ fn print(rows: &[Row<'_>], target: Option<&str>) {
     }
     let count = |word| rows.iter().filter(|row| row.decision == word).count();
     outln!("\n{} kept, {} omitted, {} undecided", count(Some("keep")), count(Some("omit")), count(None));
+    let targets: BTreeSet<&str> = rows.iter().flat_map(|row| row.overrides.keys().copied()).collect();
+    for target in targets {
+        let decided = |word: &str| {
+            let own = rows.iter().filter(|row| row.overrides.get(target).is_some_and(|own| *own == word));
+            let names: Vec<&str> = own.map(|row| row.feature.as_str()).collect();
+            (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")))
+        };
+        let own: Vec<String> = ["keep", "omit"].into_iter().filter_map(decided).collect();
+        outln!("{}: {} (`--target {target}` lists its decisions)", escape::line(target), own.join("; "));
+    }
 }
 
 fn header(target: Option<&str>) -> Vec<&str> {

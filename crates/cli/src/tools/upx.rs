@@ -143,7 +143,7 @@ impl Upx {
              32-bit arm, though UPX's own test passes (upx/upx#18898)",
             self.version
         );
-        let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `pack: none` for this target, or change any decision: \
+        let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `build: { pack: none }` for this target, or change any decision: \
              another binary has another size.";
         Err(Diagnostic::failure(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
     }
@@ -156,7 +156,7 @@ impl Upx {
         self.check(&files::read_bytes(raw)?, goarch)?;
         let mut command = process::tied(&self.program);
         command.args(["-q", "-q"]).args(arguments(goarch)).arg("-o").arg(packed).arg(raw);
-        process::stdout(command, "Set `pack: none` for this target, or try another UPX.").map(drop)
+        process::stdout(command, "Set `build: { pack: none }` for this target, or try another UPX.").map(drop)
     }
 
     /// Unpacks an untrusted file, with limits on memory and on the size of the result.

@@ -69,12 +69,12 @@ fn what_comes_with_dependencies_is_tied_together() {
 fn settings_are_compared_with_their_paths() {
     let text = clean_policy();
     let other = text
-        .replace("budget: 9 MB", "budget: 9.5 MB, pack: none")
+        .replace("budget: 9 MB", "budget: 9.5 MB, build: { pack: none }")
         .replace("storage: flash", "storage: disk")
         .replace("tailscale: 1.102.5", "tailscale: 1.102.4");
     let change = compare(&text, &other);
     let paths: Vec<&str> = change.settings.iter().map(|setting| setting.path.as_str()).collect();
-    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.pack"]);
+    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.build.pack"]);
     assert_eq!(codes(&change), ["budget-raised", "device-changed", "release-changed"]);
     let gone = compare(&text, &text.replace("  amd64: {", "  other: {"));
     assert_eq!(gone.targets["amd64"], TargetEffect::Removed);

@@ -21,7 +21,7 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Returns the lines of a top-level section; `None` if it has no entries or another layout.
     pub(crate) fn find(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
-        let keys = places.children(section).into_iter().map(|name| {
+        let keys = places.children(&[section]).into_iter().map(|name| {
             let start = places.key(&[section, &name]).start;
             (name, start)
         });
