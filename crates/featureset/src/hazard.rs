@@ -59,13 +59,23 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedy: Vec<Remedy>,
     /// Other changes that clear it, each by itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "serde_yaml::with::singleton_map_recursive")]
     pub fixes: Vec<Fix>,
     /// The needs that upstream does not declare and that this shows: a feature, and what it does not work without.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<FeatureName, FeatureName>,
     /// Where this is known from.
     pub evidence: Vec<Evidence>,
+}
+
+impl Record {
+    /// Returns everything that clears it as a part of a sentence.
+    #[must_use]
+    pub fn remedies(&self) -> String {
+        let decisions: Vec<String> = self.remedy.iter().map(ToString::to_string).collect();
+        let decisions = (!decisions.is_empty()).then(|| decisions.join(" and "));
+        decisions.into_iter().chain(self.fixes.iter().map(ToString::to_string)).collect::<Vec<_>>().join(", or ")
+    }
 }
 
 /// Releases from one to another, both included.
