@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Ran, folder, run};
+use crate::common::{Ran, folder, full, run};
 
 /// The policy of a RouterOS and an OpenWrt router, which the documentation shows.
 const TWO_ROUTERS: &str = include_str!("../policies/two-routers.yaml");
@@ -180,4 +180,39 @@ fn audit_uses_the_decisions_of_a_target_of_the_policy() {
     assert_ne!(accepted("openwrt"), "note", "its decision on ssh is another one, so the acceptance does not cover it");
     let ran = run(folder.path(), &["audit", "--tags", "", "--target", "openwrt"]);
     assert_eq!(ran.status, 2, "{}", ran.transcript());
+}
+
+#[test]
+fn build_and_image_of_two_routers_follow_each_target() {
+    if !full() {
+        return;
+    }
+    // The reason of one target's own decision is missing.
+    let text = changed("        keep: Needed by ssh.\n", "        keep:\n");
+    let folder = folder(&text);
+    let ran = run(folder.path(), &["build-tailscale", "--draft"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    let manifest = |target: &str| -> Value {
+        let path = folder.path().join("target/tailscale").join(target).join("manifest.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let has = |target: &str, feature: &str| manifest(target)["kept"].as_array().unwrap().contains(&feature.into());
+    assert!(has("openwrt", "ssh") && !has("openwrt", "bakedroots"));
+    assert!(!has("routeros", "ssh") && has("routeros", "bakedroots"));
+    assert_eq!((&manifest("openwrt")["draft"], &manifest("routeros")["draft"]), (&true.into(), &Value::Null));
+    let image = |arguments: &[&str]| run(folder.path(), &[&["image"], arguments].concat());
+    assert_eq!(image(&[]).status, 1, "a reason is missing");
+    let ran = image(&["--draft"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("openwrt: it has no image"), "{}", ran.stderr);
+    let images = folder.path().join("target/image");
+    let names: Vec<_> = std::fs::read_dir(&images).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["routeros"]);
+    assert!(images.join("routeros").join(format!("tailscale-{}-routeros.tar", crate::common::RELEASE)).is_file());
+    // With the reason, the manifest is no longer that of a draft; nothing is built again.
+    std::fs::write(folder.path().join("featureset.yaml"), TWO_ROUTERS).unwrap();
+    let ran = run(folder.path(), &["build-tailscale", "--target", "openwrt"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("only the mark of a draft has changed"), "{}", ran.stderr);
+    assert_eq!(manifest("openwrt")["draft"], Value::Null);
 }

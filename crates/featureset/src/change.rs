@@ -1,5 +1,6 @@
 //! The change from one policy to another: what a reviewer must know, as values that can be printed.
 
+mod mentions;
 mod questions;
 mod settings;
 
@@ -9,6 +10,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+
+pub use mentions::Mention;
 
 use crate::hazard::{Applying, Effect, Hazard};
 use crate::name::FeatureName;
@@ -38,6 +41,8 @@ pub struct Change {
     pub decisions: Vec<DecisionChange>,
     /// Unchanged decisions with another reason or other references, alphabetically.
     pub edits: Vec<Edit>,
+    /// Unchanged reasons that mention a feature whose decision was inverted, alphabetically.
+    pub mentions: Vec<Mention>,
     /// Everything else that the policy states: pin, device, build, image, targets.
     pub settings: Vec<Setting>,
     /// Acceptances that came, went, or have another reason.
@@ -161,8 +166,10 @@ pub struct HazardChange {
     /// The targets that come to have it or no longer do; empty if these are all of them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub targets: BTreeSet<String>,
-    /// Whether the decision's own reason is its acceptance, or every target on that side accepts it.
+    /// Whether every target on that side accepts it.
     pub accepted: bool,
+    /// Whether the reason of the decision is enough, so that it needs no acceptance.
+    pub is_note: bool,
     /// The facts of the device that it depends on and that the policy does not state.
     pub unstated: BTreeSet<String>,
 }
@@ -181,6 +188,7 @@ impl Change {
             base: worth(base, &old_findings),
             decisions: decisions(&old_policy, &new_policy, facts),
             edits: edits(&old_policy, &new_policy),
+            mentions: Vec::new(),
             settings: differing(&settings::all_settings(&old_policy), &settings::all_settings(&new_policy)),
             acceptances: differing(&acceptances(&old_policy), &acceptances(&new_policy)),
             targets: targets(&old_policy, &new_policy, facts),
@@ -190,6 +198,7 @@ impl Change {
             findings_cleared: fresh(&old_findings, &new_findings).len(),
             questions: Vec::new(),
         };
+        change.mentions = mentions::mentions(&old_policy, &new_policy, &change.decisions);
         change.questions = questions::open_questions(&change, &new.reading.places);
         change
     }
@@ -382,10 +391,14 @@ impl HazardChanges {
         targets: BTreeSet<String>,
         is_accepted: impl Fn(&Hazard, &str) -> bool,
     ) -> Self {
+        let is_accepted_everywhere = |applying: &Applying<'_>| {
+            let mut concerned = applying.concerned().into_iter();
+            concerned.all(|target| is_accepted(applying.hazard, target))
+        };
         let change = |applying: Applying<'_>| HazardChange {
             targets: applying.concerned().into_iter().map(str::to_owned).collect(),
-            accepted: applying.hazard.is_note()
-                || applying.concerned().into_iter().all(|target| is_accepted(applying.hazard, target)),
+            accepted: is_accepted_everywhere(&applying),
+            is_note: applying.hazard.is_note(),
             hazard: applying.hazard.id.clone(),
             effect: applying.hazard.record.effect,
             title: applying.hazard.record.title.clone(),

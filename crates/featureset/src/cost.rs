@@ -3,6 +3,7 @@
 //! A cost is the difference between two binaries: the policy's own and the one with a single decision flipped, together
 //! with what must move along. Costs don't add up: what two features share goes only when both do.
 
+pub mod estimate;
 pub mod frontier;
 
 #[cfg(test)]

@@ -102,6 +102,20 @@ pub struct Relation {
     pub direct: bool,
     /// Whether the policy keeps it.
     pub kept: bool,
+    /// Whether the policy decides it.
+    pub decided: bool,
+}
+
+impl Relation {
+    /// Returns the decision as a participle.
+    #[must_use]
+    pub fn decision(&self) -> &'static str {
+        match (self.decided, self.kept) {
+            (false, _) => "undecided",
+            (true, true) => "kept",
+            (true, false) => "omitted",
+        }
+    }
 }
 
 /// The opposite decision and the decisions that it forces.
@@ -156,8 +170,8 @@ pub fn explain(
         since,
         removed_in: facts.removed_in(&feature),
         implementation_detail: meta.is_some_and(|meta| meta.implementation_detail),
-        needs: relations(registry, &selection, &feature, Direction::Needs),
-        needed_by: relations(registry, &selection, &feature, Direction::NeededBy),
+        needs: relations(registry, policy, &selection, &feature, Direction::Needs),
+        needed_by: relations(registry, policy, &selection, &feature, Direction::NeededBy),
         needs_undeclared: undeclared(
             facts,
             release,
@@ -247,6 +261,7 @@ enum Direction {
 
 fn relations(
     registry: &Registry,
+    policy: EffectivePolicy<'_>,
     selection: &Selection<'_>,
     name: &FeatureName,
     direction: Direction,
@@ -260,7 +275,12 @@ fn relations(
     };
     let others = closure.into_iter().filter(|other| other != name);
     others
-        .map(|other| Relation { direct: direct(&other), kept: selection.kept.contains(&other), feature: other })
+        .map(|other| Relation {
+            direct: direct(&other),
+            kept: selection.kept.contains(&other),
+            decided: policy.decision(&other).is_some(),
+            feature: other,
+        })
         .collect()
 }
 

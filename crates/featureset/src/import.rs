@@ -89,8 +89,11 @@ pub fn import(
     for name in registry.features.keys() {
         let verdict = if audit.kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
         let word = if verdict == Verdict::Keep { "keep" } else { "omit" };
-        let known = settings.reasons.and_then(|policy| policy.features.get(name));
-        if let Some(decision) = known.filter(|known| known.verdict == verdict && !known.reason.trim().is_empty()) {
+        // The common decision comes first; a target of that policy may have the one that is needed.
+        let known =
+            settings.reasons.into_iter().flat_map(Policy::stated_decisions).filter(|stated| stated.name == name);
+        let mut known = known.map(|stated| stated.decision);
+        if let Some(decision) = known.find(|known| known.verdict == verdict && !known.reason.trim().is_empty()) {
             text += &format!("  {name}:\n    {word}: >-\n");
             text += &wrapped(&decision.reason).iter().map(|line| format!("      {line}\n")).collect::<String>();
             reasons -= 1;

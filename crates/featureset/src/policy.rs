@@ -5,6 +5,7 @@ pub mod device;
 pub(crate) mod edit;
 mod effective;
 mod parse;
+mod set_decision;
 mod set_version;
 mod source_map;
 
@@ -14,6 +15,7 @@ use std::fmt;
 pub use device::Device;
 pub use effective::{EffectivePolicy, StatedAcceptance, StatedDecision};
 pub use parse::{ParsedPolicy, TOP_LEVEL_KEYS, read};
+pub use set_decision::{accept, decide};
 pub use set_version::{Immovable, pin};
 pub use source_map::SourceMap;
 

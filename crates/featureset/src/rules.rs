@@ -4,6 +4,7 @@
 //! of every code is in the table of the crate `diagnostics`. The parser reports the errors of the format, and commands
 //! report findings about a build or a download.
 
+mod budget_predicted;
 mod context;
 mod copied_reason;
 mod empty_reason;
@@ -39,6 +40,7 @@ use crate::upstream_data::UpstreamData;
 /// Returns the findings of one rule.
 fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
     let check = match rule {
+        Rule::BudgetPredicted => budget_predicted::check,
         Rule::CopiedReason => copied_reason::check,
         Rule::EmptyReason => empty_reason::check,
         Rule::GoTooOld => go_too_old::check,

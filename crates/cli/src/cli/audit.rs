@@ -48,7 +48,7 @@ pub struct What {
 }
 
 /// A release, with or without upstream's `v`.
-fn parse_release(text: &str) -> Result<Release, String> {
+pub(super) fn parse_release(text: &str) -> Result<Release, String> {
     text.strip_prefix('v')
         .unwrap_or(text)
         .parse()

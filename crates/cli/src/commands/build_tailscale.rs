@@ -74,6 +74,7 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
             State::Fresh => {
                 let remark = if mark_draft(project, target)? { "only the mark of a draft" } else { "nothing" };
                 progress::line("Fresh", &format!("{target}: {remark} has changed"));
+                execute_late(project, pinned, target)?;
                 continue;
             }
             State::NotRecorded => {
@@ -94,9 +95,9 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
 fn mark_draft(project: &Project, target: &str) -> Result<bool> {
     let folder = folder(project, target);
     let manifest = Manifest::read(&folder, &project.cache)?;
-    let is_changed = manifest.draft != project.is_draft();
+    let is_changed = manifest.draft != project.is_draft(target);
     if is_changed {
-        Manifest { draft: project.is_draft(), ..manifest }.write(&folder, &project.cache)?;
+        Manifest { draft: project.is_draft(target), ..manifest }.write(&folder, &project.cache)?;
     }
     Ok(is_changed)
 }
@@ -168,6 +169,22 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
         (true, false) => State::NotRecorded,
         (false, _) => State::Stale,
     })
+}
+
+/// Executes a fresh binary that could not be executed when it was built, if an emulator has been installed since.
+fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<()> {
+    let folder = folder(project, target);
+    let manifest = Manifest::read(&folder, &project.cache)?;
+    if manifest.executed.tailscaled.is_some() {
+        return Ok(());
+    }
+    let recipe = pinned.recipe(target, manifest.module.commit.as_deref())?;
+    // Without an emulator, this repeats the warning.
+    let executed = execute::both_names(&folder, &recipe)?;
+    if executed == manifest.executed {
+        return Ok(());
+    }
+    Manifest { executed, ..manifest }.write(&folder, &project.cache)
 }
 
 /// Builds targets one after another and returns findings. If a target does not compile, those with the same tags are skipped:

@@ -3,6 +3,7 @@
 mod hazard;
 
 use anyhow::Result;
+use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ use diagnostics::{Code, Diagnostic, NextStep};
 /// # Errors
 /// A [`Diagnostic`] with the nearest name if no known release has the feature.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
-    let project = Project::open(policy)?;
+    let project = Project::open_or_newest(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     // People paste tags as well as names.
     let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);
@@ -88,6 +89,17 @@ fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<
     if !lines.is_empty() {
         lines.extend(remarks);
     }
+    let measured: Vec<&String> = costs.iter().map(|(target, _)| target).collect();
+    let unmeasured = pinned.policy.targets.iter().filter(|(target, _)| !measured.contains(target));
+    let estimates = unmeasured.map(|(target, settings)| (target.as_str(), settings.platform, settings.build.clone()));
+    // An empty policy has no targets.
+    let any = || estimate::usual_target().map(|(platform, build)| ("arm64", platform, build));
+    let estimates: Vec<_> = estimates.chain(pinned.policy.targets.is_empty().then(any).flatten()).collect();
+    lines.extend(estimates.into_iter().filter_map(|(target, platform, build)| {
+        let size = estimate::feature(platform, &build, name)?;
+        let basis = &estimate::nearest(platform)?.basis.platform;
+        Some(format!("{}: about {}, estimated from {basis}", escape::line(target), format_difference(size)))
+    }));
     lines
 }
 
@@ -165,7 +177,7 @@ fn related(relations: &[Relation]) -> String {
     }
     let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
     let line = |relation: &Relation| {
-        let decision = if relation.kept { "kept" } else { "omitted" };
+        let decision = relation.decision();
         let through = if relation.direct { "" } else { "  (through another)" };
         format!("  {:width$}  {decision}{through}\n", relation.feature)
     };

@@ -183,7 +183,12 @@ fn effect_in_words(effect: &TargetEffect) -> String {
 }
 
 fn hazard(one: &HazardChange) -> String {
-    format!("- {}{}\n", hazard_line(one), if one.accepted { " — accepted" } else { "" })
+    let status = match (one.accepted, one.is_note) {
+        (true, _) => " — accepted",
+        (false, true) => " — the decision's reason covers it",
+        (false, false) => "",
+    };
+    format!("- {}{status}\n", hazard_line(one))
 }
 
 /// Names targets after a statement; empty if there are none.

@@ -82,8 +82,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
                 format!("UPX {} is older than 4.2", upx.version)
             });
             let why = format!("{found}, and none could be provided: apt-get: {error}");
-            let next =
-                "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
+            let next = "Install UPX 4.2 (`apt-get install upx-ucl` on Ubuntu and Debian except 12, `bookworm-backports` on Debian 12, `brew install upx`, `apk add upx`), or set `pack: none`.";
             Err(Diagnostic::failure(Code::UpxMissing, "there is no compatible UPX", why, next).into())
         }
     }

@@ -26,12 +26,19 @@ fn on_targets<'a>(targets: impl IntoIterator<Item = &'a String>) -> String {
 /// The questions that a change must answer: warnings first, then in the order of their codes.
 pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = decisions(change, places);
-    for one in change.hazards_gained.iter().filter(|one| !one.accepted) {
+    for one in change.hazards_gained.iter().filter(|one| !one.accepted && !one.is_note) {
         let message = format!("`{}` ({}){}: {}", one.hazard, one.effect, on_targets(&one.targets), one.title);
         let next = NextStep::new("What clears it, or why is it acceptable on this device? ")
             .command(format!("explain {}", one.hazard))
             .text(" shows all that is known.");
         found.push(question(Review::HazardGained, places, &["features"], message, next));
+    }
+    for one in &change.mentions {
+        let names: Vec<String> = one.mentioned.iter().map(|name| format!("`{name}`")).collect();
+        let (on, names) = (on_targets(&one.target), names.join(" and "));
+        let message = format!("the reason of `{}`{on} mentions {names}, whose decision has changed", one.feature);
+        let path = in_section(one.target.as_deref(), &["features", one.feature.as_str()]);
+        found.push(question(Review::ReasonMentions, places, &path, message, "Is the reason still true?"));
     }
     for setting in change.acceptances.iter().filter(|setting| setting.to.is_some()) {
         let message = match setting.from {

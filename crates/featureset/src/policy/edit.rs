@@ -49,6 +49,11 @@ impl<'a> Section<'a> {
         Some(Self { text, entries, indent, end })
     }
 
+    /// The indentation of the keys.
+    pub(crate) fn indent(&self) -> usize {
+        self.indent
+    }
+
     /// Each entry's name and lines.
     fn blocks(&self) -> Vec<(&str, &'a str)> {
         let ends = self.entries.iter().skip(1).map(|(_, start)| *start).chain([self.end]);
@@ -95,11 +100,11 @@ impl<'a> Section<'a> {
     }
 }
 
-fn line_start(text: &str, at: usize) -> usize {
+pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-fn newline(text: &str) -> &'static str {
+pub(super) fn newline(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 

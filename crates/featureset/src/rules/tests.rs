@@ -75,6 +75,7 @@ fn format_example(code: area::Format) -> (&'static str, &'static str) {
 /// Returns a change of the clean policy that triggers a rule.
 fn rule_example(rule: Rule) -> (&'static str, &'static str) {
     match rule {
+        Rule::BudgetPredicted => ("budget: 9 MB", "budget: 2 MB"),
         Rule::CopiedReason => ("Only the decision on zz.", "People type commands on this device."),
         Rule::EmptyReason => ("Only the decision on zz.", "TODO"),
         Rule::GoTooOld => ("go: 1.26.8", "go: 1.26.5"),

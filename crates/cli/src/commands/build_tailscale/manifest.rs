@@ -128,7 +128,7 @@ impl Manifest {
             unpacked,
             binary,
             executed,
-            draft: job.project.is_draft(),
+            draft: job.project.is_draft(job.target),
             recipe: digest(recipe),
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::format::Format;
 use crate::{outln, output};
-use featureset::policy::Pack;
+use featureset::policy::{Pack, Symbols};
 use featureset::recipe::{MODULE, Recipe};
 use std::path::Path;
 use std::process::Command;
@@ -57,6 +57,13 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
+        if recipe.build.symbols != Symbols::All {
+            outln!(
+                "# This program then rewrites the function table of {} (symbols {}).",
+                quoted(&unpacked),
+                recipe.build.symbols
+            );
+        }
         match recipe.build.pack {
             Pack::Execpack => {
                 outln!("tailscale-featureset execpack pack {} --output {}", quoted(&unpacked), quoted(&packed));
