@@ -26,7 +26,7 @@ pub enum Values {
 
 use Values::{Settings, Size, Words};
 
-use super::parse_size;
+use super::size::parse_size;
 
 /// Every fact, sorted by name.
 pub static VOCABULARY: &[Vocabulary] = &[
