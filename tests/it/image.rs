@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::common::container::{Root, Setting, obstacle, stdout};
 use crate::common::{finish, root, run, skip};
 use image::archive::{self, BINARY_LABEL, Image};
+use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::{Contents, Shell, parts};
 use tailscale_featureset::process::on_path;
@@ -41,7 +42,7 @@ fn image() -> Option<Image> {
             return None;
         }
     };
-    let shell = Some(Shell { bytes: std::fs::read(shell).unwrap(), kind: None });
+    let shell = Some(Shell { bytes: std::fs::read(shell).unwrap(), kind: None, helper: for_platform(platform) });
     let contents = Contents { program: DAEMON.as_bytes().to_vec(), shell };
     let labels = [(BINARY_LABEL.to_owned(), image::sha256(&contents.program))].into();
     Some(Image { platform, tag: "tailscale-routeros:test".to_owned(), contents, labels })

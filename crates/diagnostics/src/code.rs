@@ -453,6 +453,9 @@ codes! {
         GoMissing "go-missing" Error
             "Go is not installed and cannot be provided."
             "Every build and every registry needs Go."
+        HelpersDiffer "helpers-differ" Error
+            "The checked-in helpers of the entrypoint are not what their source builds to."
+            "An image would contain code that nobody can read."
         InputTooLarge "input-too-large" Error
             "An input is larger than the limit."
             "Analysis is limited in memory and work."
