@@ -23,9 +23,9 @@ pub(crate) fn check(input: &[u8]) {
     moving_changes_two_lines(text);
     let Some(policy) = &reading.policy else { return };
     if let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) {
-        let selection = Selection::of(policy, registry);
+        let selection = Selection::new(policy, registry);
         for target in policy.targets.keys() {
-            let _ = Recipe::of(policy, &selection, target, None);
+            let _ = Recipe::new(policy, &selection, target, None);
         }
         let side = Side { text, reading: &reading };
         let change = Change::between(Some(side), side, facts);
@@ -41,7 +41,9 @@ fn errors(text: &str) -> usize {
 fn fixing_loses_nothing(text: &str) {
     let facts = UpstreamData::embedded();
     let Some(fixed) = fix::fix(text, facts) else { return };
-    no_line_is_lost(text, &fixed.text);
+    if fixed.acceptances.is_empty() {
+        no_line_is_lost(text, &fixed.text);
+    }
     assert!(fix::fix(&fixed.text, facts).is_none(), "fixing twice differs from fixing once");
     assert!(errors(&fixed.text) <= errors(text), "fixing adds errors");
 }

@@ -9,7 +9,7 @@ pub(crate) fn findings_are_in(text: &str, findings: &[Diagnostic]) {
         for Label { span, .. } in places {
             assert!(text.get(span.start..span.end).is_some(), "{}: {span:?} is not in the text", finding.code);
         }
-        if let Some(edit) = &finding.edit {
+        for edit in &finding.edits {
             let span = edit.span;
             assert!(text.get(span.start..span.end).is_some(), "{}: the edit {span:?} is not in the text", finding.code);
         }

@@ -180,7 +180,7 @@ impl Runner {
         let (last, first) = own_steps();
         for step in first {
             let ran = self.step(&step, inputs);
-            assert_eq!(ran.status, 0, "{}", ran.shown());
+            assert_eq!(ran.status, 0, "{}", ran.transcript());
         }
         self.step(&last, inputs)
     }
@@ -196,13 +196,13 @@ fn check_of_a_policy_with_errors_annotates_and_fails() {
     let policy = crate::common::policy(&[], "{ platform: linux/amd64 }");
     runner.commit("featureset.yaml", &policy);
     let ran = runner.act(&[]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.shown());
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.transcript());
     assert!(runner.file("output").starts_with("digest="));
     std::fs::create_dir(runner.path("work/deep")).unwrap();
     runner.commit("deep/other.yaml", &policy.replace("  ipnbus:\n    keep:", "  ipnbus:\n    omit:"));
     let ran = runner.act(&[("policy", "deep/other.yaml"), ("deny", "warnings")]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
-    assert!(ran.stdout.starts_with("::error file=deep/other.yaml,line="), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    assert!(ran.stdout.starts_with("::error file=deep/other.yaml,line="), "{}", ran.transcript());
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn review_of_a_changed_policy_writes_page_summary_and_annotations() {
     runner.commit("featureset.yaml", &policy);
     runner.commit("featureset.yaml", &policy.replace("  portlist:\n    keep:", "  portlist:\n    omit:"));
     let ran = runner.act(&[("command", "review")]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stdout.contains("title=feature-lost"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stdout.contains("title=feature-lost"), "{}", ran.transcript());
     let page = runner.path("temp/featureset-review.md");
     assert!(runner.file("output").contains(&format!("page={}\n", page.display())));
     let page = std::fs::read_to_string(page).unwrap();
@@ -235,10 +235,10 @@ fn audit_of_a_script_annotates_it() {
     ];
     let ran = runner.act(&inputs);
     let found = "::error file=build.sh,line=1,col=21,title=misspelled-tag::`ts_omit_ipnbuss` does nothing";
-    assert_eq!(ran.status, 1, "{}", ran.shown());
-    assert!(ran.stdout.contains(found), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    assert!(ran.stdout.contains(found), "{}", ran.transcript());
     let ran = runner.act(&[("command", "audit")]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
 }
 
 #[test]
@@ -250,14 +250,14 @@ fn action_in_a_hostile_checkout_runs_nothing_of_it() {
     runner.git("commit --quiet --message planted");
     for what in [PACKED, "target/tailscale/one/tailscaled", "registry/1.200.json"] {
         let ran = runner.act(&[("command", "audit"), ("what", what), ("arguments", &format!("--release={RELEASE}"))]);
-        assert!([1, 2].contains(&ran.status), "{}", ran.shown());
+        assert!([1, 2].contains(&ran.status), "{}", ran.transcript());
         planted.nothing_ran(what);
     }
     let tags = format!("go build -tags {TAG} tailscale.com/cmd/tailscaled\n");
     std::fs::write(runner.path("work/build.sh"), tags).unwrap();
     let ran = runner.act(&[("command", "audit"), ("what", "build.sh")]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
-    assert!(ran.stdout.contains("title=misspelled-tag"), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    assert!(ran.stdout.contains("title=misspelled-tag"), "{}", ran.transcript());
     for command in ["check", "review"] {
         runner.act(&[("command", command)]);
         planted.nothing_ran(command);
@@ -275,7 +275,7 @@ fn hostile_inputs_are_never_run() {
         for text in hostile {
             for command in ["check", "review", "audit"] {
                 let ran = runner.step(&last, &[(input.as_str(), text), ("command", command)]);
-                assert!([0, 1, 2].contains(&ran.status), "{}", ran.shown());
+                assert!([0, 1, 2].contains(&ran.status), "{}", ran.transcript());
             }
         }
     }
@@ -294,6 +294,6 @@ fn action_without_a_binary_builds_it_from_source() {
     std::fs::create_dir(runner.path("temp")).unwrap();
     runner.commit("featureset.yaml", &crate::common::policy(&[], "{ platform: linux/amd64 }"));
     let ran = runner.act(&[]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     assert!(runner.path("temp/tailscale-featureset/bin/tailscale-featureset").is_file());
 }

@@ -95,7 +95,9 @@ fn line(more: &[&str]) -> Ran {
 #[test]
 fn a_line_for_people_for_programs_and_for_github() {
     insta::assert_snapshot!(
-        [line(&[]), line(&["--format", "json"]), line(&["--format", "github"])].map(|ran| ran.shown()).join("=====\n")
+        [line(&[]), line(&["--format", "json"]), line(&["--format", "github"])]
+            .map(|ran| ran.transcript())
+            .join("=====\n")
     );
 }
 
@@ -131,7 +133,7 @@ fn what_keeps_an_audit_or_an_import_from_running() {
         &["import", "two.sh", "--line", "3", "-o", "new.yaml"],
         &["import", "open.sh", "-o", "new.yaml"],
     ]
-    .map(|arguments| run(folder.path(), arguments).shown());
+    .map(|arguments| run(folder.path(), arguments).transcript());
     assert!(!folder.path().join("new.yaml").exists());
     insta::assert_snapshot!(shown.join("=====\n"));
 }
@@ -200,7 +202,7 @@ fn a_binary_is_judged_by_its_own_build_information() {
         &["audit", "other"],
         &["audit", "script.bin"],
     ]
-    .map(|arguments| run(folder.path(), arguments).shown());
+    .map(|arguments| run(folder.path(), arguments).transcript());
     insta::assert_snapshot!(shown.join("=====\n"));
     let imported = run(folder.path(), &["import", "tailscaled", "-o", "featureset.yaml"]);
     assert_eq!(imported.status, 0, "{}", imported.stderr);
@@ -249,8 +251,9 @@ fn code_scanning_gets_a_valid_log() {
     let recipes = root().join("tests/recipes");
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(recipes.join("package.nix"), folder.path().join("mein paket ä.nix")).unwrap();
-    let parsed =
-        |ran: Ran| serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    let parsed = |ran: Ran| {
+        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()))
+    };
     for recipe in ["small-openwrt.sh", "misspelled.sh", "release.yml", "Makefile.package"] {
         let log = parsed(run(&recipes, &["audit", recipe, "--format", "sarif"]));
         is_sarif(&log);
@@ -270,7 +273,8 @@ fn code_scanning_gets_a_valid_log() {
 /// The audits of a file, as programs get them.
 fn audits(folder: &Path, file: &str) -> Vec<serde_json::Value> {
     let ran = run(folder, &["audit", file, "--format", "json"]);
-    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    let document: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
     document["sources"]
         .as_array()
         .unwrap()

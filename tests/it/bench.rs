@@ -9,7 +9,7 @@ fn bench_of_unprivileged_user_is_skipped() {
     let Some(run) = unprivileged(project.path()) else { return skip("only root can become another user") };
     let bench = |arguments: &[&str]| run(&[&["bench"], arguments].concat());
     let ran = bench(&[]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.shown());
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""), "{}", ran.transcript());
     assert!(ran.stderr.contains("skipped: bench: creating namespaces with a TUN device needs root"), "{}", ran.stderr);
     assert_eq!(bench(&["--require-all"]).status, 1);
 }
@@ -32,7 +32,7 @@ fn bench_of_rewritten_daemon_reports_less_memory_than_of_linked() {
     }
     // A high limit: with few pairs, the estimate of a busy machine may be off by any factor.
     let ran = run(router(), &["bench", "--pairs", "6", "--load", "one-stream", "--limit", "10", "--format", "json"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let (figures, runs) = (&document["loads"][0], document["runs"].as_array().unwrap());
     for figure in ["cpu_seconds_per_gb", "megabytes_per_second"] {

@@ -37,7 +37,7 @@ impl Folder {
 
     fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let ran = self.run(&[arguments, &["--format", "json"]].concat());
-        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", ran.shown()))
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", ran.transcript()))
     }
 }
 
@@ -183,7 +183,7 @@ fn hostile_inputs_stay_within_the_memory_limit() {
         for command in commands {
             let before = peak();
             let ran = folder.run(&command);
-            assert!((0..=2).contains(&ran.status), "{command:?}: {}", ran.shown());
+            assert!((0..=2).contains(&ran.status), "{command:?}: {}", ran.transcript());
             if peak() > most && peak() > before {
                 held.push(format!("{command:?}: {} MB", peak()));
             }
@@ -239,7 +239,7 @@ fn audit_of_too_large_input_reports_that_it_is_incomplete() {
         ("audit_too_deep_json", &["audit", "nested.sh", "--format", "json"]),
         ("import_too_many_tags", &["import", "tags.sh", "-o", "x"]),
     ] {
-        insta::assert_snapshot!(case, folder.run(arguments).shown());
+        insta::assert_snapshot!(case, folder.run(arguments).transcript());
     }
     let list = folder.json(&["audit", "tags.sh"])["sources"][0]["lists"][0].clone();
     let codes = |list: &serde_json::Value| -> Vec<String> {
@@ -261,8 +261,8 @@ fn audit_and_lint_of_sparse_members_report_them() {
     let other = member("clean", b'0', &program);
     folder.write("sparse.tar", [member("tailscaled", b'S', &program), other.clone()].concat());
     folder.write("only.tar", member("tailscaled", b'S', &program));
-    insta::assert_snapshot!("audit_sparse_member", folder.run(&["audit", "only.tar"]).shown());
-    insta::assert_snapshot!("lint_sparse_member", folder.run(&["image", "lint", "only.tar"]).shown());
+    insta::assert_snapshot!("audit_sparse_member", folder.run(&["audit", "only.tar"]).transcript());
+    insta::assert_snapshot!("lint_sparse_member", folder.run(&["image", "lint", "only.tar"]).transcript());
     let others = folder.run(&["audit", "sparse.tar"]).stderr;
     assert!(others.contains("sparse.tar: tailscaled is a sparse file, which is not read"), "{others}");
     assert_eq!(folder.json(&["audit", "sparse.tar"])["not_judged"][0]["code"], "unread-member");
@@ -293,12 +293,12 @@ fn check_list_and_explain_read_only_regular_files() {
             let ran = folder.run(command);
             // Proofs are not part of a policy: a file that can't be read is ignored.
             if name.starts_with("docs/proof") {
-                assert_eq!(ran.status, 0, "{name} {what}: {}", ran.shown());
+                assert_eq!(ran.status, 0, "{name} {what}: {}", ran.transcript());
                 continue;
             }
             let why = if what == "large" { "is larger than 1.05 MB" } else { "it is not a regular file" };
-            assert_eq!(ran.status, 2, "{name} {what}: {}", ran.shown());
-            assert!(ran.stderr.contains(why), "{name} {what}: {}", ran.shown());
+            assert_eq!(ran.status, 2, "{name} {what}: {}", ran.transcript());
+            assert!(ran.stderr.contains(why), "{name} {what}: {}", ran.transcript());
         }
     }
 }
@@ -325,7 +325,7 @@ fn audit_of_many_packed_programs_unpacks_a_few() {
 fn image_script_with_prefix_length_0_is_refused() {
     for address in [["--address6", "::2/0"], ["--address", "10.0.0.2/0"]] {
         let ran = run(Path::new("/"), &[&["image", "script", "--routeros", "7.21"], &address[..]].concat());
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        assert!(ran.stderr.contains("with a length of 1 to"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        assert!(ran.stderr.contains("with a length of 1 to"), "{}", ran.transcript());
     }
 }

@@ -47,7 +47,7 @@ impl World {
     fn recipe(&self) -> Recipe {
         let policy = read(&self.policy).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        Recipe::of(&policy, &Selection::of(&policy, registry), "one", Some("0123456789abcdef")).unwrap()
+        Recipe::new(&policy, &Selection::new(&policy, registry), "one", Some("0123456789abcdef")).unwrap()
     }
 
     /// The binary that the fake go will build.
@@ -127,8 +127,8 @@ esac
         found
     }
 
-    fn shown(&self, ran: &Ran) -> String {
-        ran.shown().replace(self.folder.path().to_str().unwrap(), "[WORLD]")
+    fn transcript(&self, ran: &Ran) -> String {
+        ran.transcript().replace(self.folder.path().to_str().unwrap(), "[WORLD]")
     }
 }
 
@@ -193,7 +193,7 @@ fn build_with_artifacts_of_another_user_runs_again() {
     // As on another machine, or where they came with the policy: they fit in every way, and nothing is known of them.
     std::fs::rename(world.place("caches"), world.place("caches-elsewhere")).unwrap();
     let ran = world.build();
-    let told = world.shown(&ran).lines().filter(|line| line.contains("Rebuilding")).collect::<Vec<_>>().join("\n");
+    let told = world.transcript(&ran).lines().filter(|line| line.contains("Rebuilding")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(told);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("Building one"), "{}", ran.stderr);
@@ -209,7 +209,7 @@ fn build_with_a_linked_lock_is_refused() {
     std::os::unix::fs::symlink(world.place("victim"), &lock).unwrap();
     let ran = world.build();
     assert_eq!(ran.status, 2);
-    insta::assert_snapshot!(world.shown(&ran));
+    insta::assert_snapshot!(world.transcript(&ran));
     assert_eq!(std::fs::read_to_string(world.place("victim")).unwrap(), "important");
 }
 
@@ -301,7 +301,7 @@ fn build_that_does_not_compile_names_the_decisions() {
     );
     world.go(&format!("printf '{complaint}\\n' >&2; exit 1"));
     let ran = world.build();
-    insta::assert_snapshot!(world.shown(&ran));
+    insta::assert_snapshot!(world.transcript(&ran));
     assert!(world.artefacts().is_empty());
 }
 
@@ -341,7 +341,7 @@ fn build_without_checksum_database_is_refused() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_SUMDB", "off")]);
     assert_eq!(ran.status, 2);
-    insta::assert_snapshot!(world.shown(&ran));
+    insta::assert_snapshot!(world.transcript(&ran));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn build_with_old_go_says_what_to_install() {
     let world = World::new();
     let ran = world.build_with(&[("FAKE_GO", "go1.19.8")]);
     assert_eq!(ran.status, 2);
-    insta::assert_snapshot!(world.shown(&ran));
+    insta::assert_snapshot!(world.transcript(&ran));
 }
 
 #[test]

@@ -153,9 +153,9 @@ fn bump_keeps_comments() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(read(folder.path()), text.replace("'1.102.4'", &format!("'{RELEASE}'")));
     let again = run(folder.path(), &["bump", RELEASE]);
-    assert_eq!(again.status, 0, "{}", again.shown());
-    assert!(again.stderr.contains("Unchanged"), "{}", again.shown());
-    assert!(again.stdout.is_empty(), "{}", again.shown());
+    assert_eq!(again.status, 0, "{}", again.transcript());
+    assert!(again.stderr.contains("Unchanged"), "{}", again.transcript());
+    assert!(again.stdout.is_empty(), "{}", again.transcript());
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn bump_check_with_newer_release_reports_it_and_changes_nothing() {
         let text = policy(&[], TARGET).replace(RELEASE, release);
         let folder = folder(&text);
         let ran = run(folder.path(), &["bump", "--check", "--format", "json"]);
-        assert_eq!(ran.status, status, "{}", ran.shown());
+        assert_eq!(ran.status, status, "{}", ran.transcript());
         assert_eq!(ran.stdout.contains("newer-release") && ran.stdout.contains(&newest), status == 1, "{}", ran.stdout);
         assert_eq!(read(folder.path()), text);
     }

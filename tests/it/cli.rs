@@ -124,7 +124,7 @@ fn tags_with_errors_fail_only_if_undecidable() {
 #[test]
 fn tags_go_build_prints_the_command_of_a_target() {
     let folder = folder(&policy(&["cli"], "{ platform: linux/arm/v5, inlining: none }"));
-    insta::assert_snapshot!(run(folder.path(), &["tags", "--go-build"]).shown());
+    insta::assert_snapshot!(run(folder.path(), &["tags", "--go-build"]).transcript());
 }
 
 #[test]
@@ -135,8 +135,10 @@ fn build_dry_run_prints_commands_and_writes_nothing() {
     command.env("PATH", "/nonexistent");
     let ran = crate::common::finish(command);
     let place = std::fs::canonicalize(folder.path()).unwrap();
-    let shown =
-        ran.shown().replace(place.to_str().unwrap(), "[FOLDER]").replace(folder.path().to_str().unwrap(), "[FOLDER]");
+    let shown = ran
+        .transcript()
+        .replace(place.to_str().unwrap(), "[FOLDER]")
+        .replace(folder.path().to_str().unwrap(), "[FOLDER]");
     insta::assert_snapshot!(shown.replace(crate::common::cache().folder().unwrap().to_str().unwrap(), "[CACHE]"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -144,7 +146,7 @@ fn build_dry_run_prints_commands_and_writes_nothing() {
 #[test]
 fn list_fits_the_terminal() {
     let folder = folder(&policy(&["cli", "dns"], "{ platform: linux/amd64 }"));
-    insta::assert_snapshot!(run(folder.path(), &["list", "--decision", "keep"]).shown());
+    insta::assert_snapshot!(run(folder.path(), &["list", "--decision", "keep"]).transcript());
     let whole = run(folder.path(), &["list"]).stdout;
     assert!(whole.lines().all(|line| line.chars().count() <= 100), "{whole}");
     let json: serde_json::Value =
@@ -181,12 +183,12 @@ fn commands_that_cannot_run_report_the_next_step() {
         ("misspelled_command", &good, &["chekc"]),
     ] {
         let ran = run(folder.path(), arguments);
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        insta::assert_snapshot!(case, ran.shown().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        insta::assert_snapshot!(case, ran.transcript().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
     }
     let ran = run(empty.path(), &["check"]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
-    assert!(ran.stderr.contains("there is no featureset.yaml"), "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
+    assert!(ran.stderr.contains("there is no featureset.yaml"), "{}", ran.transcript());
     let ran = run(empty.path(), &["check", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(document["problem"]["code"], "policy-missing");

@@ -51,7 +51,8 @@ const UNTESTED: &[Code] = &[
 /// Returns the codes of the findings of a command, without repetitions.
 fn codes(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let ran = run(folder, &[arguments, &["--format", "json"]].concat());
-    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.shown()));
+    let document: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
     let lists = document["sources"].as_array().unwrap().iter().flat_map(|source| source["lists"].as_array().unwrap());
     lists
         .flat_map(|list| list["findings"].as_array().unwrap())

@@ -51,12 +51,12 @@ fn in_every_format(folder: &Path, arguments: &[&str]) -> String {
         let refused = ran.status == 2 && format == "sarif";
         if ["json", "sarif"].contains(&format) && !refused {
             let document: serde_json::Value = serde_json::from_str(&ran.stdout)
-                .unwrap_or_else(|error| panic!("{arguments:?} {format}: {error}: {}", ran.shown()));
+                .unwrap_or_else(|error| panic!("{arguments:?} {format}: {error}: {}", ran.transcript()));
             let whole = document.to_string();
             assert!(!whole.contains("u{1b}"), "the value must be the true one: {whole}");
             assert!(!whole.contains("u{9b}"), "the value must be the true one: {whole}");
         }
-        ran.shown()
+        ran.transcript()
     });
     all.join("=====\n")
 }
@@ -217,8 +217,8 @@ fn commands_with_hostile_arguments_are_escaped() {
     }
     // And what is written of it.
     let ran = harmless(place.path(), &["import", HOSTILE_NAME, "-o", "-"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(serde_yaml::from_str::<serde_yaml::Value>(&ran.stdout).is_ok(), "{}", ran.transcript());
     assert!(!ran.stdout.lines().any(|line| line.starts_with("::") || line.contains("PWN") && !line.starts_with('#')));
 }
 
@@ -228,8 +228,8 @@ fn symbolize_of_hostile_traceback_is_escaped() {
     std::fs::write(place.path().join("trace"), format!("{HOSTILE}\n")).unwrap();
     let Some(linked) = go_binary(place.path()) else { return skip("Go is not installed") };
     let ran = harmless(place.path(), &["symbolize", "trace", "--binary", &linked]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stdout.contains("\\u{1b}]0;PWNED"), "{}", ran.transcript());
 }
 
 /// A small binary as Go links it, if there is a Go.

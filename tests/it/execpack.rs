@@ -253,7 +253,7 @@ fn the_command_refuses_files_of_another_kind() {
     std::fs::write(place.path().join("text"), "plain text\n").unwrap();
     for action in ["pack", "unpack"] {
         let ran = run(place.path(), &["execpack", action, "text", "--output", "output"]);
-        insta::assert_snapshot!(format!("{action}_of_text"), ran.shown());
+        insta::assert_snapshot!(format!("{action}_of_text"), ran.transcript());
     }
     assert!(!place.path().join("output").exists());
 }
@@ -263,6 +263,6 @@ fn a_dry_run_prints_the_command_that_packs() {
     let folder = folder(&policy(&["cli"], "{ platform: linux/arm64, pack: execpack }"));
     let ran = run(folder.path(), &["build-tailscale", "--dry-run"]);
     let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("execpack pack ")).collect();
-    assert!(lines.len() == 1 && lines[0].contains(" --output "), "{}", ran.shown());
+    assert!(lines.len() == 1 && lines[0].contains(" --output "), "{}", ran.transcript());
     assert!(!ran.stdout.contains("upx"), "{}", ran.stdout);
 }

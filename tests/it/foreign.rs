@@ -53,9 +53,9 @@ impl Bench {
     }
 
     /// The messages about an opened file, without the machine's paths.
-    fn told(&self, name: &str) -> String {
+    fn messages(&self, name: &str) -> String {
         let at = format!("{}/", self.0.path().display());
-        told(open(&self.path(name), &cache())).replace(&at, "")
+        messages(open(&self.path(name), &cache())).replace(&at, "")
     }
 }
 
@@ -63,7 +63,7 @@ fn problem(error: anyhow::Error) -> Diagnostic {
     error.downcast().unwrap()
 }
 
-fn told(opened: anyhow::Result<Opened>) -> String {
+fn messages(opened: anyhow::Result<Opened>) -> String {
     let mut text = String::new();
     let mut say = |problem: &Diagnostic| {
         writeln!(text, "{}: {}\n  why: {}\n  next: {}", problem.code, problem.message, problem.why, problem.next)
@@ -104,7 +104,7 @@ fn debian_packages_are_opened_however_they_are_compressed() {
         bench.sh(&format!("dpkg-deb --root-owner-group -Z{compression} --build root {compression}.deb >/dev/null"));
     }
     let all: Vec<String> =
-        ["xz", "gzip", "zstd", "none"].iter().map(|name| bench.told(&format!("{name}.deb"))).collect();
+        ["xz", "gzip", "zstd", "none"].iter().map(|name| bench.messages(&format!("{name}.deb"))).collect();
     insta::assert_snapshot!(all.join("\n"));
 }
 
@@ -119,7 +119,7 @@ fn packages_of_opkg_are_opened_in_both_forms() {
          tar --format=gnu -czf control.tar.gz ./control; tar --format=gnu -C root -czf data.tar.gz .
          tar --format=gnu -czf new.ipk ./debian-binary ./data.tar.gz ./control.tar.gz
          ar crf old.ipk debian-binary data.tar.gz control.tar.gz");
-    insta::assert_snapshot!(format!("{}\n{}", bench.told("new.ipk"), bench.told("old.ipk")));
+    insta::assert_snapshot!(format!("{}\n{}", bench.messages("new.ipk"), bench.messages("old.ipk")));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn packages_of_apk_are_opened_before_version_3() {
          gzip -n sign.tar control.tar; cat sign.tar.gz control.tar.gz data.tar.gz > whole.apk
          printf 'ADBd\\000\\000rest' > three.apk");
     let names = ["cut.apk", "whole.apk", "three.apk"];
-    insta::assert_snapshot!(names.map(|name| bench.told(name)).join("\n"));
+    insta::assert_snapshot!(names.map(|name| bench.messages(name)).join("\n"));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn images_are_opened_layer_by_layer() {
          for image in new old skopeo oci; do tar -C $image -cf $image.tar .; done; gzip < skopeo.tar > skopeo.tar.gz"
     ));
     let names = ["new.tar", "old.tar", "skopeo.tar", "skopeo.tar.gz", "oci.tar"];
-    insta::assert_snapshot!(names.map(|name| bench.told(name)).join("\n"));
+    insta::assert_snapshot!(names.map(|name| bench.messages(name)).join("\n"));
 }
 
 #[test]
@@ -173,14 +173,14 @@ fn our_own_images_are_opened_and_what_skopeo_makes_of_them() {
     };
     bench.write("own.tar", &archive::write(&image).unwrap().bytes);
     let place = |told: &str| told.lines().next().unwrap().split(": ").skip(2).collect::<Vec<_>>().join(": ");
-    let own = place(&bench.told("own.tar"));
+    let own = place(&bench.messages("own.tar"));
     assert!(own.starts_with("usr/local/bin/tailscaled (docker-archive): Tailscale { role: Daemon"), "{own}");
     if !has(&["skopeo"]) {
         return;
     }
     for kind in ["docker-archive", "oci-archive"] {
         bench.sh(&format!("skopeo copy --quiet docker-archive:own.tar {kind}:{kind}.tar:x/y:z"));
-        let copied = place(&bench.told(&format!("{kind}.tar")));
+        let copied = place(&bench.messages(&format!("{kind}.tar")));
         let format = if kind == "oci-archive" { "OCI layout" } else { kind };
         assert_eq!(copied, own.replace("docker-archive", format));
     }
@@ -210,14 +210,14 @@ fn what_holds_no_tailscale_is_told_apart() {
     let mut text = String::new();
     for (name, bytes) in files {
         bench.write(name, bytes);
-        writeln!(text, "{}", bench.told(name)).unwrap();
+        writeln!(text, "{}", bench.messages(name)).unwrap();
     }
     for name in ["missing", "root"] {
-        writeln!(text, "{}", bench.told(name)).unwrap();
+        writeln!(text, "{}", bench.messages(name)).unwrap();
     }
     bench.sh("tar -cf empty.tar -T /dev/null; tar -C root -cf script.tar etc; tar -C root/usr -cf other.tar bin");
     for name in ["empty.tar", "script.tar", "other.tar"] {
-        writeln!(text, "{}", bench.told(name)).unwrap();
+        writeln!(text, "{}", bench.messages(name)).unwrap();
     }
     insta::assert_snapshot!(text);
 }
@@ -303,7 +303,7 @@ fn what_upx_packed_is_unpacked_and_versions_are_found_where_they_stand() {
     }
     names.extend(["packed", "damaged"]);
     let version = Regex::new(r"UPX [0-9.]+").unwrap();
-    let told: Vec<String> = names.iter().map(|name| bench.told(name)).collect();
+    let told: Vec<String> = names.iter().map(|name| bench.messages(name)).collect();
     insta::assert_snapshot!(version.replace_all(&told.join("\n"), "UPX [VERSION]"));
 }
 
@@ -318,7 +318,7 @@ fn what_execpack_packed_is_unpacked_without_a_tool() {
     bench.write("packed", &packed);
     bench.write("damaged", &damaged);
     bench.write("cut", &packed[..packed.len() - 1]);
-    let told: Vec<String> = ["packed", "damaged", "cut"].iter().map(|name| bench.told(name)).collect();
+    let told: Vec<String> = ["packed", "damaged", "cut"].iter().map(|name| bench.messages(name)).collect();
     insta::assert_snapshot!(told.join("\n"));
 }
 
@@ -388,7 +388,7 @@ fn files_that_are_made_to_hurt_are_answered_at_once_and_within_bounds() {
     let mut text = String::new();
     for name in names {
         let (begun, peak) = (std::time::Instant::now(), Peak::mark());
-        text += &bench.told(name);
+        text += &bench.messages(name);
         let (took, held) = (begun.elapsed(), peak.map(|peak| peak.since()));
         eprintln!("{name}: {took:?}, {held:?} bytes");
         assert!(took.as_secs() < 10, "{name} took {took:?}");

@@ -78,7 +78,7 @@ fn check_with_hazards_shows_places_edits_and_evidence() {
     let text = flipped(&flipped(&policy(&[], TARGET), "syspolicy"), "netstack");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
-    insta::assert_snapshot!(ran.shown());
+    insta::assert_snapshot!(ran.transcript());
 }
 
 #[test]
@@ -92,7 +92,8 @@ fn check_with_accepted_osrouter_tun_is_an_error() {
 
 #[test]
 fn check_without_device_storage_warns_and_names_it() {
-    let text = policy(&["cachenetmap"], TARGET).replace("device: { profile: openwrt, init: none }\n", "");
+    let text = policy(&["cachenetmap"], TARGET)
+        .replace("device: { profile: openwrt, init: none, start: [], tpm: absent }\n", "");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
     assert!(ran.stderr.contains("warning[cachenetmap-flash-wear]"), "{}", ran.stderr);
@@ -158,4 +159,191 @@ fn sweep_failures_are_explained_by_hazards() {
         }
     }
     assert!(swept > 0);
+}
+
+/// The findings of `check` as JSON.
+fn findings(text: &str) -> Vec<serde_json::Value> {
+    let folder = folder(text);
+    let ran = run(folder.path(), &["check", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    document["findings"].as_array().unwrap().clone()
+}
+
+/// The severity of a finding, if there is one.
+fn severity(text: &str, code: &str) -> Option<String> {
+    let found = findings(text).into_iter().find(|finding| finding["code"] == code)?;
+    Some(found["severity"].as_str().unwrap().to_owned())
+}
+
+const DEVICE: &str = "device: { profile: openwrt, init: none, start: [], tpm: absent }\n";
+
+fn on(text: &str, device: &str) -> String {
+    assert!(text.contains(DEVICE));
+    text.replace(DEVICE, &format!("device: {device}\n"))
+}
+
+/// Deletes the acceptance of a hazard.
+fn unaccepted(text: &str, id: &str) -> String {
+    let line = format!("  {id}: This device lives with it.\n");
+    assert!(text.contains(&line), "{id}");
+    text.replace(&line, "")
+}
+
+#[test]
+fn check_decides_hazards_by_device_facts() {
+    let clean = policy(&[], TARGET);
+    for (id, known, unknown, present, severity_if_present) in [
+        (
+            "tpm-state",
+            "{ profile: openwrt, start: [], tpm: absent }",
+            "{ profile: openwrt, start: [] }",
+            "{ profile: openwrt, start: [], tpm: present }",
+            "error",
+        ),
+        (
+            "flags-vanish",
+            "{ profile: openwrt, start: [--no-logs-no-support], tpm: absent }",
+            "{ profile: openwrt, tpm: absent }",
+            "{ profile: openwrt, start: [\"--debug=:8080\"], tpm: absent }",
+            "error",
+        ),
+        (
+            "flags-vanish-newer",
+            "{ profile: openwrt, start: [], tpm: absent }",
+            "{ profile: openwrt, tpm: absent }",
+            "{ profile: openwrt, start: [--syslog], tpm: absent }",
+            "error",
+        ),
+        (
+            "syspolicy-failopen",
+            "{ profile: openwrt, start: [], tpm: absent }",
+            "{ profile: systemd-host, start: [], tpm: absent }",
+            "{ profile: openwrt, policy_file: present, start: [], tpm: absent }",
+            "error",
+        ),
+        (
+            "iptables-forced",
+            "{ profile: openwrt, start: [TS_DEBUG_FIREWALL_MODE=nftables], tpm: absent }",
+            "{ profile: openwrt, tpm: absent }",
+            "{ profile: openwrt, start: [TS_DEBUG_FIREWALL_MODE=iptables], tpm: absent }",
+            "error",
+        ),
+    ] {
+        assert_eq!(severity(&on(&clean, known), id), None, "{id}");
+        assert_eq!(severity(&on(&clean, unknown), id).as_deref(), Some("warning"), "{id}");
+        assert_eq!(severity(&on(&clean, present), id).as_deref(), Some(severity_if_present), "{id}");
+    }
+}
+
+#[test]
+fn check_asks_only_for_the_flag_that_the_start_command_passes() {
+    let text = on(&policy(&[], TARGET), "{ profile: openwrt, start: [\"--debug=:8080\"], tpm: absent }");
+    let found = findings(&text).into_iter().find(|finding| finding["code"] == "flags-vanish").unwrap();
+    assert_eq!(found["next"], "Keep `debug`. It cannot be accepted.");
+    assert_eq!(found["effect"], "does-not-start");
+    assert_eq!(found["edits"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn check_with_a_start_setting_that_is_not_one_is_an_error() {
+    for (device, code) in [
+        ("{ profile: openwrt, start: [debug] }", "unknown-device-fact"),
+        ("{ profile: openwrt, start: --debug }", "wrong-type"),
+    ] {
+        assert_eq!(severity(&on(&policy(&[], TARGET), device), code).as_deref(), Some("error"), "{device}");
+    }
+}
+
+#[test]
+fn check_warns_of_a_hazard_that_a_fact_about_the_tailnet_decides() {
+    let text = unaccepted(&policy(&[], TARGET), "tailnetlock-unsigned-peers");
+    let found = findings(&text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["severity"], "warning");
+    assert_eq!(found[0]["effect"], "insecure");
+    assert!(found[0]["message"].as_str().unwrap().ends_with(", if the tailnet uses Tailnet Lock"), "{found:?}");
+}
+
+#[test]
+fn check_offers_the_remedy_and_the_acceptance() {
+    let text = unaccepted(&policy(&[], TARGET), "ssh-port22");
+    let found = findings(&text);
+    let edits = found[0]["edits"].as_array().unwrap();
+    let titles: Vec<&str> = edits.iter().map(|edit| edit["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["keep `ssh`, and write why", "accept `ssh-port22`, and write why"]);
+    // With the stub inserted, the only finding is that it has no reason.
+    let line = edits[1]["place"]["line"].as_u64().unwrap() as usize - 1;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.insert(line, edits[1]["replacement"].as_str().unwrap().trim_end());
+    let codes: Vec<String> =
+        findings(&(lines.join("\n") + "\n")).iter().map(|finding| finding["code"].to_string()).collect();
+    assert_eq!(codes, ["\"empty-reason\""]);
+}
+
+#[test]
+fn check_orders_findings_by_severity_and_effect() {
+    let text = unaccepted(&unaccepted(&policy(&["posture"], TARGET), "ssh-port22"), "clientupdate-disabled");
+    let text = flipped(&flipped(&text, "osrouter"), "unixsocketidentity");
+    let found: Vec<String> = findings(&text).iter().map(|finding| finding["effect"].to_string()).collect();
+    assert_eq!(
+        found,
+        ["\"does-not-start\"", "\"unusable\"", "\"broken\"", "\"broken\"", "\"silent\""],
+        "clientupdate-disabled depends on the tailnet and posture-c2n is silent: warnings after the errors"
+    );
+}
+
+#[test]
+fn check_counts_notes_and_shows_them_if_asked() {
+    let folder = folder(&policy(&[], TARGET));
+    let counted = run(folder.path(), &["check"]).stderr;
+    let count: usize = counted.split("no findings, ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(count > 2 && counted.ends_with(&format!("{count} notes (`--notes` shows them)\n")), "{counted}");
+    let shown = run(folder.path(), &["check", "--notes"]).stderr;
+    assert_eq!(shown.matches("note[").count(), count, "{shown}");
+    assert!(shown.ends_with(&format!("no findings, {count} notes\n")), "{shown}");
+}
+
+#[test]
+fn check_fix_deletes_acceptances_that_no_longer_apply() {
+    let text = policy(&["ssh"], TARGET).replace("  ssh-port22:", "  # Above the entry.\n  ssh-port22:");
+    let folder = folder(&text);
+    let ran = run(folder.path(), &["check", "--fix"]);
+    assert!(ran.stderr.contains("acceptances deleted: nc-dial, ssh-port22"), "{}", ran.stderr);
+    let after = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
+    let without = |line: &str| {
+        !line.contains("nc-dial:") && !line.contains("ssh-port22:") && !line.contains("# Above the entry.")
+    };
+    let expected: String = text.lines().filter(|line| without(line)).map(|line| format!("{line}\n")).collect();
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn check_fix_deletes_the_section_with_its_last_acceptance() {
+    let text = policy(&[], TARGET);
+    let (head, rest) = text.split_once("accepted:\n").unwrap();
+    let (_, features) = rest.split_once("features:\n").unwrap();
+    let folder = folder(&format!("{head}accepted:\n  osrouter-tun: It is not started.\nfeatures:\n{features}"));
+    run(folder.path(), &["check", "--fix"]);
+    let after = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
+    assert_eq!(after, format!("{head}features:\n{features}"));
+}
+
+#[test]
+fn check_on_1_104_without_direct_connections_is_an_error() {
+    let text = policy(&[], TARGET);
+    let moved = at_release(&text, "1.104.5", "1.27.3");
+    let moved =
+        moved.replace("  ssh-port22", "  udptransport-derp-only: Everything is relayed on purpose.\n  ssh-port22");
+    for (keeps, expected) in [(&["udptransport"][..], true), (&["nattraversal", "udptransport"], false)] {
+        let text = keeps.iter().fold(moved.clone(), |text, name| flipped(&text, name));
+        assert_eq!(errors(&text, "1.104.5", "1.27.3").contains(&"nattraversal-derp".to_owned()), expected, "{keeps:?}");
+    }
+}
+
+#[test]
+fn check_of_writes_to_flash_is_an_error() {
+    for (name, id) in [("cachenetmap", "cachenetmap-flash-wear"), ("logtail", "logtail-flash-wear")] {
+        let text = policy(&[name], TARGET);
+        assert_eq!(severity(&text, id).as_deref(), Some("error"), "{id}");
+    }
 }

@@ -97,12 +97,12 @@ fn image_lint_of_archives_of_skopeo_accepts_docker_and_refuses_oci() {
         run(folder.path(), &["image", "lint", kind])
     };
     let same = verdict("docker-archive");
-    assert_eq!(same.status, 0, "{}", same.shown());
-    assert!(same.stderr.contains("1 layer"), "{}", same.shown());
-    assert!(same.stderr.contains("no findings"), "{}", same.shown());
+    assert_eq!(same.status, 0, "{}", same.transcript());
+    assert!(same.stderr.contains("1 layer"), "{}", same.transcript());
+    assert!(same.stderr.contains("no findings"), "{}", same.transcript());
     let other = verdict("oci-archive");
-    assert_eq!(other.status, 1, "{}", other.shown());
-    assert!(other.stderr.contains("error[oci-layout]"), "{}", other.shown());
+    assert_eq!(other.status, 1, "{}", other.transcript());
+    assert!(other.stderr.contains("error[oci-layout]"), "{}", other.transcript());
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn entrypoint_enables_forwarding_and_becomes_the_daemon() {
     let unpacked = Root::unpack(&written(&image).1);
     let mut container = unpacked.run(ARGUMENTS, &Setting::default());
     container.wait_for("started");
-    insta::assert_snapshot!(without_inherited(&container.said()));
+    insta::assert_snapshot!(without_inherited(&container.output()));
     assert_eq!(
         container.exec(&["/bin/sh", "-c", "echo $0 \"$(</proc/sys/net/ipv6/conf/all/forwarding)\""]).1,
         "/bin/sh 1\n"
@@ -172,7 +172,7 @@ fn entrypoint_with_read_only_switches_reports_them_and_continues() {
     let setting = Setting { read_only_switches: true, environment: vec!["MAIN_ROUTES=yes"], ..Setting::default() };
     let mut container = unpacked.run(&["--port=0"], &setting);
     container.wait_for("started");
-    insta::assert_snapshot!(without_inherited(&container.said()));
+    insta::assert_snapshot!(without_inherited(&container.output()));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn entrypoint_with_forwarding_on_changes_nothing() {
     let mut container = unpacked.run(&[], &Setting { forwarding: true, ..Setting::default() });
     container.wait_for("started");
     let expected = "process 1\nipv4/ip_forward 1\nipv6/conf/all/forwarding 1\nstarted\n";
-    assert_eq!(container.said(), expected, "and no argument is made up");
+    assert_eq!(container.output(), expected, "and no argument is made up");
 }
 
 /// A small archive with two things wrong.
@@ -200,7 +200,7 @@ fn image_lint_of_a_broken_archive_in_each_format() {
     let (folder, _) = broken();
     for format in ["human", "json", "github"] {
         let ran = run(folder.path(), &["image", "lint", "image.tar", "--format", format]);
-        insta::assert_snapshot!(format!("lint_{format}"), ran.shown());
+        insta::assert_snapshot!(format!("lint_{format}"), ran.transcript());
     }
 }
 
@@ -209,13 +209,13 @@ fn image_lint_of_other_files_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("text"), "no archive").unwrap();
     let ran = run(folder.path(), &["image", "lint", "text"]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
-    assert!(ran.stderr.contains("not-an-archive"), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    assert!(ran.stderr.contains("not-an-archive"), "{}", ran.transcript());
     for (file, code) in [("none", "error[file-error]"), ("/dev/zero", "error[file-error]"), (".", "error[file-error]")]
     {
         let ran = run(folder.path(), &["image", "lint", file]);
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        assert!(ran.stderr.contains(code), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        assert!(ran.stderr.contains(code), "{}", ran.transcript());
     }
 }
 
@@ -237,8 +237,8 @@ fn image_with_invalid_arguments_reports_the_next_step() {
         ("script_invalid_version", &router, &["image", "script", "--routeros", "new"]),
     ] {
         let ran = run(folder.path(), arguments);
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        insta::assert_snapshot!(case, ran.shown().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        insta::assert_snapshot!(case, ran.transcript().replace(folder.path().to_str().unwrap(), "[FOLDER]"));
     }
 }
 
@@ -247,8 +247,8 @@ fn image_script_for_newer_routeros_warns_on_stderr() {
     let arguments = ["image", "script", "--routeros", "7.30.1", "--routes", "10.0.0.0/8,fd00::/8", "--env", "A=b=c"];
     let folder = tempfile::tempdir().unwrap();
     let ran = run(folder.path(), &arguments);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stderr.contains("newer than what is known here"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("newer than what is known here"), "{}", ran.transcript());
     assert!(ran.stdout.contains("--advertise-routes=10.0.0.0/8,fd00::/8"));
     assert!(ran.stdout.contains("value=\"b=c\""));
     let mut json = crate::common::command(folder.path(), &arguments);

@@ -29,7 +29,7 @@ fn debian() -> bool {
 /// Makes the image of a target of the router; returns the archive and the command's description of it.
 fn made(name: &str) -> (PathBuf, serde_json::Value) {
     let ran = run(router(), &["image", "--target", name, "--format", "json"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let image = document["images"][name].clone();
     (PathBuf::from(image["archive"].as_str().unwrap()), image)
@@ -48,10 +48,10 @@ fn works(name: &str, environment: &[&str]) {
     let setting = Setting { environment: [&ends, environment].concat(), ..Setting::default() };
     let mut container = unpacked.run(&ARGUMENTS, &setting);
     container.wait_for("Creating WireGuard device");
-    assert!(container.said().contains("net.ipv6.conf.all.forwarding: off, turned on"), "{}", container.said());
+    assert!(container.output().contains("net.ipv6.conf.all.forwarding: off, turned on"), "{}", container.output());
     assert_eq!(container.in_network(&["cat", "/proc/sys/net/ipv6/conf/all/forwarding"]).trim(), "1");
     // An emulator precedes the arguments of the program itself.
-    let words = container.words();
+    let words = container.arguments();
     let own = words.iter().position(|word| word == "/usr/local/bin/tailscaled").unwrap_or(0);
     assert!(words[own..].ends_with(&ARGUMENTS.map(str::to_owned)), "{words:?}");
     let status = std::fs::read_to_string(format!("/proc/{}/status", container.process())).unwrap();
@@ -127,8 +127,8 @@ fn image_lint_of_arm_v7_binary_in_v5_image_fails() {
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
         std::fs::write(place.path().join("image.tar"), archive::write(&parts).unwrap().bytes).unwrap();
         let ran = run(place.path(), &["image", "lint", "image.tar"]);
-        assert_eq!(ran.status, status, "{}", ran.shown());
-        assert_eq!(ran.stderr.contains("the program needs more than arm v5 has"), status == 1, "{}", ran.shown());
+        assert_eq!(ran.status, status, "{}", ran.transcript());
+        assert_eq!(ran.stderr.contains("the program needs more than arm v5 has"), status == 1, "{}", ran.transcript());
     }
 }
 
@@ -171,8 +171,8 @@ fn image_in_two_folders_is_identical() {
     let mut again = command(project.path(), &["image", "--target", "amd64"]);
     again.env("XDG_CACHE_HOME", caches.path());
     let ran = finish(again);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stderr.contains("Fetched mksh for amd64"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("Fetched mksh for amd64"), "{}", ran.transcript());
     let again = archive_of(project.path(), "amd64");
     for end in ["tar", "tar.sha256", "cdx.json"] {
         let same = |path: &Path| std::fs::read(path.with_extension(end)).unwrap();
@@ -201,7 +201,7 @@ fn entrypoint_with_busybox_adds_routes_to_the_main_table() {
     }
     let project = with_shell("busybox", "amd64");
     let ran = run(project.path(), &["image", "--target", "amd64"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let unpacked = Root::unpack(&archive_of(project.path(), "amd64"));
     let environment = vec!["MAIN_ROUTES=yes", "TS_PANIC_IF_HIT_MAIN_CONTROL=1"];
     let mut container = unpacked.run(&ARGUMENTS[..1], &Setting { environment, ..Setting::default() });
@@ -221,8 +221,8 @@ fn image_without_shell_and_with_shell_file() {
     }
     let project = with_shell("none", "amd64");
     let ran = run(project.path(), &["image", "--target", "amd64"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stderr.contains("without a shell nothing turns forwarding on"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("without a shell nothing turns forwarding on"), "{}", ran.transcript());
     let archive = archive_of(project.path(), "amd64");
     let config =
         stdout(Command::new("skopeo").args(["inspect", "--config", &format!("docker-archive:{}", archive.display())]));
@@ -234,8 +234,8 @@ fn image_without_shell_and_with_shell_file() {
         ("/etc/os-release", 2, "not an ELF file"),
     ] {
         let ran = run(project.path(), &["image", "--target", "amd64", "--shell-file", file]);
-        assert_eq!(ran.status, status, "{}", ran.shown());
-        assert!(ran.stderr.contains(said), "{}", ran.shown());
+        assert_eq!(ran.status, status, "{}", ran.transcript());
+        assert!(ran.stderr.contains(said), "{}", ran.transcript());
     }
 }
 
@@ -251,8 +251,8 @@ fn image_with_hard_float_shell_for_v5_is_refused() {
     for (target, status) in [("armv5", 2), ("arm", 0)] {
         let project = with_shell("mksh", target);
         let ran = run(project.path(), &["image", "--target", target, "--shell-file", file.to_str().unwrap()]);
-        assert_eq!(ran.status, status, "{}", ran.shown());
-        assert_eq!(ran.stderr.contains("it needs floating-point registers"), status == 2, "{}", ran.shown());
+        assert_eq!(ran.status, status, "{}", ran.transcript());
+        assert_eq!(ran.stderr.contains("it needs floating-point registers"), status == 2, "{}", ran.transcript());
     }
 }
 
@@ -269,6 +269,6 @@ fn image_pin_writes_the_same_table() {
     let ran = finish(pin);
     let after = std::fs::read_to_string(&table).unwrap();
     std::fs::write(&table, &before).unwrap();
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     assert_eq!(after, before, "Debian has other ones: look at what changed and run `cargo xtask image pin`");
 }

@@ -46,8 +46,8 @@ impl Home {
         finish(self.command(folder, arguments))
     }
 
-    fn shown(&self, ran: &Ran) -> String {
-        ran.shown().replace(self.folder.path().to_str().unwrap(), "[HOME]")
+    fn transcript(&self, ran: &Ran) -> String {
+        ran.transcript().replace(self.folder.path().to_str().unwrap(), "[HOME]")
     }
 }
 
@@ -58,32 +58,32 @@ fn policy_is_found_in_parent_folders() {
         [("", &["check"][..]), ("deep/down", &["check"]), ("..", &["check", "--policy", "project/featureset.yaml"])]
     {
         let ran = home.run(folder, arguments);
-        assert_eq!(ran.status, 0, "{}", ran.shown());
-        assert!(ran.stderr.contains("featureset.yaml: no findings"), "{}", ran.shown());
+        assert_eq!(ran.status, 0, "{}", ran.transcript());
+        assert!(ran.stderr.contains("featureset.yaml: no findings"), "{}", ran.transcript());
     }
     let tags = home.run("deep", &["tags"]);
     assert_eq!(tags.stdout, home.run("", &["tags"]).stdout);
-    insta::assert_snapshot!(home.shown(&home.run("..", &["check"])));
+    insta::assert_snapshot!(home.transcript(&home.run("..", &["check"])));
 }
 
 #[test]
 fn next_step_names_the_program_as_called() {
     let home = Home::with(&router_policy().replace(RELEASE, "1.102.99"));
     let ran = home.run("", &["check"]);
-    assert!(ran.stderr.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.shown());
+    assert!(ran.stderr.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.transcript());
     let ran = home.run("", &["check", "--format", "json"]);
-    assert!(ran.stdout.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.shown());
+    assert!(ran.stdout.contains("Run `tailscale-featureset registry 1.102.99`"), "{}", ran.transcript());
     let mut through_cargo = home.command("", &["check", "--format", "github"]);
     through_cargo.env("CARGO_PKG_NAME", "xtask");
     let ran = finish(through_cargo);
-    assert!(ran.stdout.contains("Run `cargo xtask registry 1.102.99`"), "{}", ran.shown());
+    assert!(ran.stdout.contains("Run `cargo xtask registry 1.102.99`"), "{}", ran.transcript());
 }
 
 #[test]
 fn outputs_are_written_next_to_the_policy() {
     let home = Home::new();
     let ran = home.run("deep", &["docs"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let names = ["device.md", "diagnostics.md", "features.md", "featureset.schema.json", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
@@ -91,13 +91,13 @@ fn outputs_are_written_next_to_the_policy() {
     assert!(page.contains("| `ipnbus` |"));
     std::fs::write(home.path("docs/features.md"), page.replace("ipnbus", "bus")).unwrap();
     let ran = home.run("", &["docs", "--check"]);
-    assert_eq!(ran.status, 1, "{}", ran.shown());
-    assert!(ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.shown());
-    assert!(ran.stderr.contains("error[stale-page]"), "{}", ran.shown());
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    assert!(ran.stderr.contains("Run `tailscale-featureset docs`"), "{}", ran.transcript());
+    assert!(ran.stderr.contains("error[stale-page]"), "{}", ran.transcript());
     let plan = home.run("deep", &["build-tailscale", "--dry-run", "--target", "amd64"]);
     let target = home.path("target/tailscale/amd64/.work").display().to_string();
-    assert_eq!(plan.status, 0, "{}", plan.shown());
-    assert!(plan.stdout.contains(&target), "{}", plan.shown());
+    assert_eq!(plan.status, 0, "{}", plan.transcript());
+    assert!(plan.stdout.contains(&target), "{}", plan.transcript());
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn docs_with_a_handwritten_page_is_refused() {
     std::fs::write(home.path("docs/features.md"), "# What our router does\n").unwrap();
     for arguments in [&["docs"][..], &["docs", "--check"]] {
         let ran = home.run("", arguments);
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        assert!(ran.stderr.contains("error[not-generated]"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        assert!(ran.stderr.contains("error[not-generated]"), "{}", ran.transcript());
     }
     assert_eq!(std::fs::read_dir(home.path("docs")).unwrap().count(), 1, "nothing was written");
     assert_eq!(std::fs::read_to_string(home.path("docs/features.md")).unwrap(), "# What our router does\n");
@@ -124,7 +124,7 @@ fn registry_of_a_release_writes_into_the_project() {
     }
     let home = Home::new();
     let ran = home.run("deep", &["registry", "1.102.4"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let registry = std::fs::read_to_string(home.path("registry/1.102.json")).unwrap();
     assert!(registry.contains("\"generated_by\": \"tailscale-featureset registry\""), "{registry}");
     assert_eq!(home.run("", &["check"]).status, 0);
@@ -163,13 +163,13 @@ fn guide_moving_over_works_as_written() {
     for (name, kind, device, hazard) in cases {
         std::fs::write(home.path(name), block(kind)).unwrap();
         let audit = home.run("", &["audit", name, "--device", device]);
-        assert_eq!(audit.status, 1, "{}", audit.shown());
-        assert!(audit.stderr.contains(&format!("error[{hazard}]")), "{}", audit.shown());
+        assert_eq!(audit.status, 1, "{}", audit.transcript());
+        assert!(audit.stderr.contains(&format!("error[{hazard}]")), "{}", audit.transcript());
         let import = home.run("", &["import", name, "--force"]);
-        assert_eq!((import.status, import.stdout.as_str()), (0, "featureset.yaml\n"), "{}", import.shown());
+        assert_eq!((import.status, import.stdout.as_str()), (0, "featureset.yaml\n"), "{}", import.transcript());
         let check = home.run("", &["check"]);
-        assert_eq!(check.status, 1, "{}", check.shown());
-        assert!(check.stderr.contains("error[empty-reason]"), "{}", check.shown());
+        assert_eq!(check.status, 1, "{}", check.transcript());
+        assert!(check.stderr.contains("error[empty-reason]"), "{}", check.transcript());
         assert_eq!(home.run("", &["tags"]).status, 0);
         let summary = import.stderr.trim_start().trim_start_matches("Wrote ").to_owned();
         if name == "build.sh" {

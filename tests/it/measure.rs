@@ -21,8 +21,8 @@ fn name(text: &str) -> FeatureName {
 fn costs(text: &str) -> Costs {
     let policy = read(text).policy.unwrap();
     let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-    let selection = Selection::of(&policy, registry);
-    let basis = Basis::of(&policy, &selection, "one", gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
+    let selection = Selection::new(&policy, registry);
+    let basis = Basis::new(&policy, &selection, "one", gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
     let cost = |feature: &FeatureName, packed: i64| {
         let along = selection.forced_by_inverting(feature);
         let packages = BTreeSet::from([format!("tailscale.com/feature/{feature}")]);
@@ -63,7 +63,7 @@ fn explain_and_list_with_costs_show_sizes() {
         insta::assert_snapshot!(format!("explain_cost_of_{name}"), explained(name));
     }
     let list = run(folder.path(), &["list", "--by", "cost", "--decision", "keep"]);
-    insta::assert_snapshot!("list_by_cost", list.shown());
+    insta::assert_snapshot!("list_by_cost", list.transcript());
     let json = run(folder.path(), &["explain", "netstack", "--format", "json"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["explanation"]["costs"]["one"]["result"], "measured");
@@ -76,7 +76,7 @@ fn frontier_of_each_kind_of_budget() {
         [("reachable", "3.4MB"), ("already_met", "4MB"), ("unreachable", "2.1 MB"), ("without_unit", "1")]
     {
         let ran = run(folder.path(), &["measure", "frontier", "--budget", budget]);
-        insta::assert_snapshot!(format!("frontier_budget_{case}"), ran.shown());
+        insta::assert_snapshot!(format!("frontier_budget_{case}"), ran.transcript());
     }
     let json = run(folder.path(), &["measure", "frontier", "--budget", "3.2MB", "--format", "json"]);
     insta::assert_snapshot!("frontier_json", json.stdout);

@@ -10,7 +10,7 @@ fn output(program: &str, arguments: &[&str], folder: &Path) -> String {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
     let ran = finish(command);
-    assert_eq!(ran.status, 0, "{program} {arguments:?}: {}", ran.shown());
+    assert_eq!(ran.status, 0, "{program} {arguments:?}: {}", ran.transcript());
     ran.stdout
 }
 
@@ -60,5 +60,5 @@ fn workspace_tests_with_another_policy_pass() {
     // The long tests run once, in the repository itself.
     tests.env_remove(tailscale_featureset::test_variables::FULL).env_remove("CARGO_TARGET_DIR");
     let ran = finish(tests);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
 }

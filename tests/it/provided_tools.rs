@@ -50,7 +50,7 @@ fn build_without_tools(prefix: &[&str], variables: &[(&str, &str)]) -> Ran {
     }
     command.envs(variables.iter().copied());
     let ran = finish(command);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     assert!(project.path().join("target/tailscale/one/tailscaled").is_file());
     assert!(!project.path().join("target/tools").exists());
     assert!(home.path().join(".cache/tailscale-featureset").is_dir());

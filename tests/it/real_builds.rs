@@ -29,7 +29,7 @@ fn build_in_two_folders_with_empty_caches_is_identical() {
         .map(|_| {
             let (project, cache) = (folder(&text), tempfile::tempdir().unwrap());
             let ran = build(project.path(), "amd64", cache.path());
-            assert_eq!(ran.status, 0, "{}", ran.shown());
+            assert_eq!(ran.status, 0, "{}", ran.transcript());
             let manifest = manifest(project.path(), "amd64");
             assert_eq!(manifest["executed"]["tailscale"], RELEASE);
             serde_json::json!([manifest["unpacked"], manifest["binary"]])
@@ -90,7 +90,7 @@ fn build_with_inlining_and_names_is_smaller_than_of_the_closest_peer() {
     let (named, nameless) = (folder(&text), folder(&text.replace("symbols: functions", "symbols: none")));
     for project in [&named, &nameless] {
         let ran = run(project.path(), &["build-tailscale"]);
-        assert_eq!(ran.status, 0, "{}", ran.shown());
+        assert_eq!(ran.status, 0, "{}", ran.transcript());
     }
     let tags = run(named.path(), &["tags"]).stdout;
     for (target, variables, most, most_nameless) in OF_THE_PEERS {

@@ -47,9 +47,9 @@ fn review_of_a_pull_request() {
     new = swap(new, "  nc-dial: This device lives with it.\n", "");
     write(repository.path(), &new);
     let ran = run(repository.path(), &["review", "--base", "HEAD"]);
-    insta::assert_snapshot!(ran.shown());
+    insta::assert_snapshot!(ran.transcript());
     let github = run(repository.path(), &["review", "--base", "main", "--format", "github"]);
-    insta::assert_snapshot!("change_github", github.shown());
+    insta::assert_snapshot!("change_github", github.transcript());
     let json = run(repository.path(), &["review", "--base", "main", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!((&document["schema"], &document["reaches_a_binary"]), (&2.into(), &true.into()));
@@ -93,7 +93,7 @@ fn review_of_changed_comments_reports_no_change() {
     let text = policy(&[], TARGET);
     let repository = repository(&text);
     write(repository.path(), &text.replace("features:\n", "# All of them.\nfeatures:\n"));
-    insta::assert_snapshot!(run(repository.path(), &["review", "--base", "HEAD"]).shown());
+    insta::assert_snapshot!(run(repository.path(), &["review", "--base", "HEAD"]).transcript());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn review_of_a_base_without_valid_policy_treats_all_as_new() {
     git(path, &["tag", "broken"]);
     write(path, &text);
     let missing = run(path, &["review", "--base", "none"]);
-    insta::assert_snapshot!("base_without_policy", missing.shown());
+    insta::assert_snapshot!("base_without_policy", missing.transcript());
     // A base that can't be parsed counts as none, and the page says so.
     let broken = run(path, &["review", "--base", "broken"]).stdout;
     let expected = missing
@@ -149,7 +149,7 @@ fn review_without_repository_or_revision_fails() {
     git(path, &["commit", "--quiet", "--allow-empty", "--message=second"]);
     let clones = tempfile::tempdir().unwrap();
     git(clones.path(), &["clone", "--quiet", "--depth=1", &format!("file://{}", path.display()), "shallow"]);
-    insta::assert_snapshot!(run(&clones.path().join("shallow"), &["review", "--base", "HEAD^"]).shown());
+    insta::assert_snapshot!(run(&clones.path().join("shallow"), &["review", "--base", "HEAD^"]).transcript());
     write(path, "features: [\n");
     let unreadable = run(path, &["review", "--base", "HEAD"]);
     assert_eq!((unreadable.status, unreadable.stdout.as_str()), (1, ""));
@@ -216,8 +216,8 @@ fn review_of_a_linked_policy_follows_the_link_at_the_revision() {
     std::fs::write(path.join("real/deep/policy.yaml"), text.replace("features:\n", "# Now.\nfeatures:\n")).unwrap();
     for name in ["featureset.yaml", "other.yaml"] {
         let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
-        assert_eq!(ran.status, 0, "{name}: {}", ran.shown());
-        assert!(ran.stdout.contains("Nothing changes in any binary"), "{name}: {}", ran.shown());
+        assert_eq!(ran.status, 0, "{name}: {}", ran.transcript());
+        assert!(ran.stdout.contains("Nothing changes in any binary"), "{name}: {}", ran.transcript());
     }
     // A link out of the repository, whose target at the revision is unknown.
     let outside = folder(&text);
@@ -230,14 +230,14 @@ fn review_of_a_linked_policy_follows_the_link_at_the_revision() {
         std::fs::remove_file(path.join(name)).unwrap();
         std::fs::write(path.join(name), &text).unwrap();
         let ran = run(path, &["review", "--base", "HEAD", "--policy", name]);
-        assert_eq!(ran.status, 2, "{}", ran.shown());
-        assert!(ran.stderr.contains("leads out of the repository"), "{}", ran.shown());
+        assert_eq!(ran.status, 2, "{}", ran.transcript());
+        assert!(ran.stderr.contains("leads out of the repository"), "{}", ran.transcript());
     }
     std::fs::remove_file(path.join("loop.yaml")).unwrap();
     std::fs::write(path.join("loop.yaml"), &text).unwrap();
     let ran = run(path, &["review", "--base", "HEAD", "--policy", "loop.yaml"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stdout.contains("The base has no policy"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stdout.contains("The base has no policy"), "{}", ran.transcript());
 }
 
 #[test]
@@ -257,15 +257,15 @@ fn review_of_paths_that_are_not_utf8() {
         crate::common::finish(command)
     };
     let ran = review(&path.join(folder), name);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.transcript());
     let moved = std::ffi::OsStr::from_bytes(b"q\xfd.yaml");
     let mut mv = Command::new("git");
     let moves = mv.arg("mv").arg(Path::new(folder).join(name)).arg(Path::new(folder).join(moved)).current_dir(path);
     assert!(moves.status().unwrap().success());
     let ran = review(&path.join(folder), moved);
-    assert!(ran.stderr.contains("Following"), "{}", ran.shown());
-    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.shown());
+    assert!(ran.stderr.contains("Following"), "{}", ran.transcript());
+    assert!(ran.stdout.contains("Nothing changes in any binary"), "{}", ran.transcript());
 }
 
 #[test]

@@ -95,8 +95,8 @@ fn reading_commands_run_and_write_nothing_in_the_checkout() {
     for arguments in commands {
         let ran = visit.run(arguments);
         visit.planted.nothing_ran(&arguments.join(" "));
-        assert!((0..=2).contains(&ran.status), "{}", ran.shown());
-        assert!(!ran.shown().contains("planted words"), "{}", ran.shown());
+        assert!((0..=2).contains(&ran.status), "{}", ran.transcript());
+        assert!(!ran.transcript().contains("planted words"), "{}", ran.transcript());
         let after = visit.tree();
         let changed: Vec<_> = after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).collect();
         assert!(changed.is_empty(), "{arguments:?} wrote {changed:?}");
@@ -104,7 +104,7 @@ fn reading_commands_run_and_write_nothing_in_the_checkout() {
     }
     // From a folder below, too.
     let below = visit.run_in("checkout/sub", &["audit", &packed], &[]);
-    assert!(below.stderr.contains("error[upx-missing]"), "{}", below.shown());
+    assert!(below.stderr.contains("error[upx-missing]"), "{}", below.transcript());
     visit.planted.nothing_ran("a folder below");
 }
 
@@ -112,15 +112,15 @@ fn reading_commands_run_and_write_nothing_in_the_checkout() {
 fn audit_and_import_read_registry_and_costs_only_next_to_a_named_policy() {
     let visit = Visit::new();
     let audit = ["audit", "--tags", TAG];
-    assert!(visit.run(&audit).stderr.contains("[misspelled-tag]"), "{}", visit.run(&audit).shown());
+    assert!(visit.run(&audit).stderr.contains("[misspelled-tag]"), "{}", visit.run(&audit).transcript());
     let named = visit.run(&[&audit[..], &["--policy", "featureset.yaml"]].concat());
-    assert!(!named.stderr.contains("[misspelled-tag]"), "{}", named.shown());
+    assert!(!named.stderr.contains("[misspelled-tag]"), "{}", named.transcript());
     let output = visit.path("new.yaml");
     let import = ["import", "--tags", "ts_omit_aws", "--release", RELEASE, "-o", output.to_str().unwrap()];
     let ran = visit.run(&import);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
     let named = visit.run(&[&import[..], &["--force", "--policy", "featureset.yaml"]].concat());
-    assert!(named.stderr.contains("error[costs-damaged]"), "{}", named.shown());
+    assert!(named.stderr.contains("error[costs-damaged]"), "{}", named.transcript());
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn audit_unpacks_in_a_private_folder() {
     let look = "for last; do :; done; case $1 in --version) echo upx 4.2.2 ;; *) /usr/bin/stat -c %a \"${last%/*}\" > ";
     visit.program("upx", &format!("{look}{}; exit 1 ;; esac", mode.display()));
     let ran = visit.run(&["audit", PACKED]);
-    assert_eq!(ran.status, 2, "{}", ran.shown());
-    assert!(ran.stderr.contains("error[upx-failed]"), "{}", ran.shown());
+    assert_eq!(ran.status, 2, "{}", ran.transcript());
+    assert!(ran.stderr.contains("error[upx-failed]"), "{}", ran.transcript());
     assert_eq!(std::fs::read_to_string(&mode).unwrap().trim(), "700");
     let ran = visit.run_in("checkout", &["audit", PACKED], &[("TMPDIR", "/nonexistent")]);
     assert_eq!(ran.status, 2);

@@ -68,7 +68,7 @@ fn registry_equals_upstream_declarations() {
         assert_eq!(declared.len(), registry.features.len());
         for (name, feature) in &registry.features {
             let declared = &declared[name.as_str()];
-            assert_eq!(feature.description, featureset::registry::TextDigest::of(&declared.description));
+            assert_eq!(feature.description, featureset::registry::TextDigest::new(&declared.description));
             assert!(feature.needs.iter().map(FeatureName::as_str).eq(sorted(&declared.needs)), "{name}");
         }
     }

@@ -48,7 +48,7 @@ fn verify_twice_at_once_passes() {
     let beside = std::thread::spawn(|| run(router(), &["verify", "--check", "login", "--format", "json"]));
     let ran = run(router(), &["verify", "--check", "cli", "--check", "login", "--format", "json", "--require-all"]);
     let beside = beside.join().unwrap();
-    assert_eq!((ran.status, beside.status), (0, 0), "{}\n{}", ran.shown(), beside.shown());
+    assert_eq!((ran.status, beside.status), (0, 0), "{}\n{}", ran.transcript(), beside.transcript());
     let passed: Vec<(String, String)> = outcomes(&ran.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
     assert_eq!(passed, [("cli".into(), "passed".into()), ("login".into(), "passed".into())]);
     assert_eq!(machine(), before);
@@ -95,11 +95,11 @@ fn verify_of_unprivileged_user_is_skipped() {
     let Some(run) = unprivileged(project.path()) else { return skip("only root can become another user") };
     let verify = |arguments: &[&str]| run(&[&["verify"], arguments].concat());
     let ran = verify(&["--check", "login"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    insta::assert_snapshot!(ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    insta::assert_snapshot!(ran.transcript());
     assert_eq!(verify(&["--check", "login", "--require-all"]).status, 1);
     let staged = verify(&["--hazard", "ipnbus-up", "--hazard", "nattraversal-rebind"]);
-    insta::assert_snapshot!("hazards_of_unprivileged_user", staged.shown());
+    insta::assert_snapshot!("hazards_of_unprivileged_user", staged.transcript());
     assert_eq!((staged.status, verify(&["--hazard", "ipnbus-up", "--require-all"]).status), (0, 1));
 }
 
@@ -122,8 +122,8 @@ fn verify_with_control_server_needs_the_right_key() {
     };
     // This also builds the program whose control server then runs on the machine itself.
     let ran = verify("right", &["--check", "dns"]);
-    assert_eq!(ran.status, 0, "{}", ran.shown());
-    assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.shown());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(outcomes(&ran.stdout)[0].2.contains("only our own control server"), "{}", ran.transcript());
     let lab = cache().folder().unwrap().join(format!("modules/{RELEASE}/control.program"));
     let mut server = Command::new(lab);
     server.args(["control", "127.0.0.1", &port.to_string(), "tailnet.example"]).env("TS_AUTHKEY", "right");
@@ -135,11 +135,16 @@ fn verify_with_control_server_needs_the_right_key() {
     server.kill().unwrap();
     server.wait().unwrap();
     let seen = outcomes(&wrong.stdout);
-    assert_eq!(wrong.status, 1, "{}", wrong.shown());
-    assert!(seen[0].2.contains("invalid authkey"), "{}", wrong.shown());
+    assert_eq!(wrong.status, 1, "{}", wrong.transcript());
+    assert!(seen[0].2.contains("invalid authkey"), "{}", wrong.transcript());
     let passed: Vec<(String, String)> = outcomes(&right.stdout).into_iter().map(|(name, how, _)| (name, how)).collect();
-    assert_eq!(passed, [("cli".into(), "passed".into()), ("restart".into(), "passed".into())], "{}", right.shown());
-    assert!(right.stderr.contains(&format!("Reached 10.90.0.1:{port}")), "{}", right.shown());
+    assert_eq!(
+        passed,
+        [("cli".into(), "passed".into()), ("restart".into(), "passed".into())],
+        "{}",
+        right.transcript()
+    );
+    assert!(right.stderr.contains(&format!("Reached 10.90.0.1:{port}")), "{}", right.transcript());
     assert_eq!(machine(), before);
 }
 
@@ -155,7 +160,7 @@ fn verify_control_with_invalid_arguments_is_refused() {
     ] {
         let mut command = command(project.path(), &[&["verify", "--check", "cli"], arguments].concat());
         command.env_remove("TS_AUTHKEY");
-        insta::assert_snapshot!(case, finish(command).shown());
+        insta::assert_snapshot!(case, finish(command).transcript());
     }
 }
 
@@ -168,6 +173,6 @@ fn verify_lists_checks_and_reports_unknown_names() {
         ("hazard_not_staged", &["verify", "--hazard", "tpm-state"]),
         ("unknown_hazard", &["verify", "--hazard", "x"]),
     ] {
-        insta::assert_snapshot!(case, run(project.path(), arguments).shown());
+        insta::assert_snapshot!(case, run(project.path(), arguments).transcript());
     }
 }

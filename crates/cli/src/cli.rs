@@ -131,9 +131,13 @@ pub enum Command {
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Sort the features and insert a stub for each undecided feature; change nothing else.
+    /// Sort the features, insert a stub for each undecided feature and delete acceptances that no longer apply; change
+    /// nothing else.
     #[arg(long)]
     pub fix: bool,
+    /// Also show notes: hazards that the reasons of the decisions cover, and hazards without effect.
+    #[arg(long)]
+    pub notes: bool,
     /// Also fail on findings of this severity.
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub deny: Option<Deny>,

@@ -26,6 +26,8 @@ pub struct Project {
     pub reading: ParsedPolicy,
     /// Every finding except notes.
     pub findings: Vec<Diagnostic>,
+    /// The notes: hazards that the reasons of the decisions cover, or without effect.
+    pub notes: Vec<Diagnostic>,
     /// The known data of upstream.
     pub facts: Cow<'static, UpstreamData>,
     /// The user's cache: provided tools, and the record of artifacts that this program built.
@@ -78,10 +80,9 @@ impl Project {
         let text = files::read_text(&path, limits::POLICY)?;
         let reading = policy::read(&text);
         let facts = registries::facts(&root_of(&path))?;
-        let mut findings = rules::judge(&text, &reading, &facts);
-        // Notes are for `explain`.
-        findings.retain(|finding| finding.severity != Severity::Note);
-        Ok(Self { path, text, reading, findings, facts, cache: Cache::of_user() })
+        let all = rules::judge(&text, &reading, &facts);
+        let (notes, findings) = all.into_iter().partition(|finding| finding.severity == Severity::Note);
+        Ok(Self { path, text, reading, findings, notes, facts, cache: Cache::of_user() })
     }
 
     /// Returns the policy's folder.

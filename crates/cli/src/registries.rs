@@ -176,7 +176,7 @@ fn features(declared: BTreeMap<String, Declared>) -> Result<Features> {
                 symbol: declared.symbol,
                 needs: declared.needs.iter().map(|need| name(need)).collect::<Result<_>>()?,
                 implementation_detail: declared.implementation_detail,
-                description: TextDigest::of(&declared.description),
+                description: TextDigest::new(&declared.description),
             };
             Ok((name(&key)?, feature))
         })

@@ -93,7 +93,7 @@ pub fn document(path: &Path, text: &str, findings: &[Diagnostic]) -> serde_json:
 /// One finding in a document for programs.
 #[must_use]
 pub fn finding(lines: &Lines<'_>, finding: &Diagnostic) -> serde_json::Value {
-    json::one(lines, finding)
+    json::finding_object(lines, finding)
 }
 
 /// Shows why a command could not run.

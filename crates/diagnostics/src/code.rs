@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Severity;
+use crate::severity::Severity;
 
 /// The part of the program that reports a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,38 +1,12 @@
-//! The diagnostic and its severity.
+//! The diagnostic.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Code, Edit, Label, NextStep, Span};
-
-/// The severity of a diagnostic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Stops commands that ship a binary; exit status 1, or 2 if the command could not run.
-    Error,
-    /// Shown; exit status 1 only under `--deny warnings`.
-    Warning,
-    /// Shown only by commands that list everything.
-    Note,
-}
-
-impl Severity {
-    /// Returns the severity as a lowercase word.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+use crate::code::{Area, Code};
+use crate::next_step::NextStep;
+use crate::severity::Severity;
+use crate::span::{Edit, Label, Span};
 
 /// The location that a diagnostic is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +17,15 @@ pub enum Location {
     Text(Label),
     /// A path inside an archive.
     Member(String),
+}
+
+/// What happens on the device because of a finding, such as `flash-wear`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EffectLabel {
+    /// The position in the list of effects, worst first.
+    pub rank: usize,
+    /// The word that the hazard files use.
+    pub word: &'static str,
 }
 
 /// One thing that a person must read.
@@ -62,8 +45,10 @@ pub struct Diagnostic {
     pub why: Cow<'static, str>,
     /// The next step.
     pub next: NextStep,
-    /// A replacement that resolves it.
-    pub edit: Option<Edit>,
+    /// What happens on the device, if it is a hazard.
+    pub effect: Option<EffectLabel>,
+    /// Replacements that resolve it, each by itself.
+    pub edits: Vec<Edit>,
 }
 
 impl Diagnostic {
@@ -78,7 +63,8 @@ impl Diagnostic {
             location: Location::Whole,
             related: Vec::new(),
             next: next.into(),
-            edit: None,
+            effect: None,
+            edits: Vec::new(),
         }
     }
 
@@ -116,10 +102,10 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the edit that resolves it.
+    /// Appends an edit that resolves it.
     #[must_use]
     pub fn edit(mut self, edit: Edit) -> Self {
-        self.edit = Some(edit);
+        self.edits.push(edit);
         self
     }
 
@@ -136,6 +122,23 @@ impl Diagnostic {
             Location::Text(label) => Some(label),
             Location::Whole | Location::Member(_) => None,
         }
+    }
+}
+
+/// Sorts findings: by severity, errors in the format first, then by effect, worst first, then by position and code.
+pub fn sort(findings: &mut [Diagnostic]) {
+    findings.sort_by(|a, b| a.order().cmp(&b.order()));
+}
+
+impl Diagnostic {
+    /// Returns the sort key. An error in the format precedes the hazards because it can cause other findings.
+    fn order(&self) -> (Severity, usize, usize, &str, &str) {
+        let effect = match self.effect {
+            Some(effect) => effect.rank + 1,
+            None if self.code.area() == Area::Format => 0,
+            None => usize::MAX,
+        };
+        (self.severity, effect, self.span().start, self.code.as_str(), &self.message)
     }
 }
 

@@ -7,10 +7,12 @@ mod code;
 mod diagnostic;
 mod lines;
 mod next_step;
+mod severity;
 mod span;
 
 pub use code::{Area, Code, area};
-pub use diagnostic::{Diagnostic, Location, Severity};
+pub use diagnostic::{Diagnostic, EffectLabel, Location, sort};
 pub use lines::Lines;
 pub use next_step::{NextStep, Part};
+pub use severity::Severity;
 pub use span::{Edit, Label, Span, line_and_column};

@@ -1,6 +1,6 @@
 //! An index of the lines of a text, for many positions in a long text.
 
-use crate::Span;
+use crate::span::Span;
 
 /// The index of a text's lines. Finding a position does not read the text again.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line_and_column;
+    use crate::span::line_and_column;
 
     proptest! {
         #[test]

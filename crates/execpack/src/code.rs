@@ -25,15 +25,15 @@ pub(crate) fn decode(machine: Machine, code: &mut [u8], address: u32) {
 fn apply(machine: Machine, code: &mut [u8], address: u32, direction: Direction) {
     match machine {
         Machine::Amd64 => amd64(code, direction),
-        Machine::Arm64 => words(code, address, direction, arm64),
-        Machine::Arm => words(code, address, direction, arm),
+        Machine::Arm64 => transform_words(code, address, direction, arm64),
+        Machine::Arm => transform_words(code, address, direction, arm),
         // Calls are absolute already, and an address is split over two instructions.
-        Machine::Mips => words(code, address, direction, |word, _, _| word),
+        Machine::Mips => transform_words(code, address, direction, |word, _, _| word),
     }
 }
 
 /// Changes instructions of four bytes, which are big-endian when absolute: the opcode comes first.
-fn words(code: &mut [u8], address: u32, direction: Direction, change: impl Fn(u32, u32, Direction) -> u32) {
+fn transform_words(code: &mut [u8], address: u32, direction: Direction, change: impl Fn(u32, u32, Direction) -> u32) {
     let mut at = address;
     for place in code.chunks_exact_mut(4) {
         let Ok(bytes) = <[u8; 4]>::try_from(&*place) else { continue };

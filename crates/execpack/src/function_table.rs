@@ -47,7 +47,7 @@ struct Parameters {
 const PARAMETERS: usize = 11;
 
 impl Parameters {
-    fn words(self) -> [u32; PARAMETERS] {
+    fn to_words(self) -> [u32; PARAMETERS] {
         let Self { count, quantum, alignment, tables, buckets, names, code, code_length, .. } = self;
         let Self { table_count, object_count, record_alignment, .. } = self;
         [
@@ -145,7 +145,7 @@ pub(crate) fn split(
         record_alignment: if source.record_at(0)? == source.functions + source.count * 8 + 4 { 4 } else { 8 },
         ..Parameters::default()
     };
-    let known = Known::of(source)?;
+    let known = Known::new(source)?;
     (parameters.table_count, parameters.object_count) = (known.tables.len() as u32, known.objects.len() as u32);
     let mut writer = Writer::new();
     let code = Code { machine, bytes: code, alignment: parameters.alignment, quantum: parameters.quantum };
@@ -159,7 +159,7 @@ pub(crate) fn split(
     parameters.buckets = u32::try_from(rest.len() - data.len()).ok()?;
     let columns = writer.into_columns();
     let mut first = Vec::new();
-    parameters.words().into_iter().for_each(|word| put(&mut first, word));
+    parameters.to_words().into_iter().for_each(|word| put(&mut first, word));
     columns.iter().for_each(|column| put(&mut first, column.len() as u32));
     let streams = [0..RECORDS, RECORDS..VALUES, VALUES..COUNT].map(|range| columns[range].concat());
     let [records, values, steps] = streams;

@@ -8,7 +8,6 @@ mod judge;
 mod list;
 mod recipe;
 mod step;
-mod supposition;
 mod tag;
 
 #[cfg(test)]
@@ -80,7 +79,7 @@ pub struct Audit {
     pub other_tags: BTreeSet<String>,
     /// Facts of the device that findings depend on, and which findings.
     pub depends_on: BTreeMap<String, BTreeSet<String>>,
-    /// Everything that is to be said, in the order of the text.
+    /// Everything that is to be said, by severity and effect.
     #[serde(skip)]
     pub findings: Vec<Diagnostic>,
     /// Changes that moving to the newest known release makes without anyone's decision.
@@ -118,11 +117,11 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
     if !evaluated.fails {
         findings.extend(subject.dependencies());
         findings.extend(subject.hazards(&mut depends_on));
-        step = newest.filter(|newest| *newest > release).and_then(|newest| Step::of(&subject, newest));
+        step = newest.filter(|newest| *newest > release).and_then(|newest| Step::new(&subject, newest));
         findings.extend(step.as_ref().and_then(|step| step.finding(list.place)));
     }
     findings.extend(subject.build());
-    findings.sort_by(|a, b| (a.span().start, a.code.as_str()).cmp(&(b.span().start, b.code.as_str())));
+    diagnostics::sort(&mut findings);
     findings.dedup();
     Ok(Audit {
         what: list.what.clone(),

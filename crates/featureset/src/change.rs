@@ -169,7 +169,7 @@ impl Change {
             base: worth(base, &old_findings),
             decisions: decisions(&old_policy, &new_policy, facts),
             edits: edits(&old_policy, &new_policy),
-            settings: differing(&settings::of(&old_policy), &settings::of(&new_policy)),
+            settings: differing(&settings::build_settings(&old_policy), &settings::build_settings(&new_policy)),
             acceptances: differing(&old_policy.accepted, &new_policy.accepted),
             targets: targets(&old_policy, &new_policy, facts),
             hazards_gained: without(&new_hazards, &old_hazards),
@@ -178,7 +178,7 @@ impl Change {
             findings_cleared: fresh(&old_findings, &new_findings).len(),
             questions: Vec::new(),
         };
-        change.questions = questions::of(&change, &new.reading.places);
+        change.questions = questions::open_questions(&change, &new.reading.places);
         change
     }
 
@@ -271,10 +271,10 @@ fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> 
 
 fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String, TargetEffect> {
     let names: BTreeSet<&String> = old.targets.keys().chain(new.targets.keys()).collect();
-    let selection = |policy: &Policy| registry(policy, facts).map(|registry| Selection::of(policy, registry));
+    let selection = |policy: &Policy| registry(policy, facts).map(|registry| Selection::new(policy, registry));
     let (before, after) = (selection(old), selection(new));
     let recipe = |policy: &Policy, selection: &Option<Selection>, name: &str| {
-        Recipe::of(policy, selection.as_ref()?, name, None)
+        Recipe::new(policy, selection.as_ref()?, name, None)
     };
     let effect = |name: &str| {
         let (Some(was), Some(is)) = (old.targets.get(name), new.targets.get(name)) else {

@@ -86,7 +86,7 @@ pub struct Memory {
 impl Memory {
     /// From what was seen in several starts; nothing from none.
     #[must_use]
-    pub fn of(mut seen: Vec<u64>) -> Option<Self> {
+    pub fn from_samples(mut seen: Vec<u64>) -> Option<Self> {
         seen.sort_unstable();
         let (first, last) = (seen.first()?, seen.last()?);
         Some(Self { bytes: i64::try_from(*seen.get(seen.len() / 2)?).ok()?, spread: last - first })
@@ -149,7 +149,7 @@ impl Basis {
     /// Returns the circumstances of a measurement of a policy's target; `None` if the policy has no such target, release or
     /// toolchain. The packer is known once it was found; `rewrite` is the revision that would rewrite a function table.
     #[must_use]
-    pub fn of(
+    pub fn new(
         policy: &Policy,
         selection: &Selection<'_>,
         target: &str,

@@ -126,7 +126,7 @@ pub fn explain(
     // A feature that the pinned line lacks is shown as the last line that has it declares it.
     let last = || facts.registries().rev().find(|registry| registry.features.contains_key(&feature));
     let Some(registry) = pinned.or_else(last) else { return Err(UnknownName { nearest: None }) };
-    let selection = Selection::of(policy, registry);
+    let selection = Selection::new(policy, registry);
     let meta = registry.features.get(&feature);
     let decision = policy.features.get(&feature);
     Ok(Explanation {

@@ -1,9 +1,10 @@
-//! `check --fix`: stubs for undecided features and the order of the entries; the rest of the text does not change.
+//! `check --fix`: stubs for undecided features, the order of the entries, and acceptances without effect; the rest of the
+//! text does not change.
 
-use diagnostics::{Code, Diagnostic};
+use diagnostics::{Code, Diagnostic, Edit};
 
 use crate::policy::edit::sort;
-use crate::policy::read;
+use crate::policy::{ParsedPolicy, read};
 use crate::rules::judge;
 use crate::upstream_data::UpstreamData;
 
@@ -14,11 +15,13 @@ pub struct Fixed {
     pub text: String,
     /// The number of inserted stubs.
     pub stubs: usize,
+    /// The deleted acceptances.
+    pub acceptances: Vec<String>,
     /// Whether entries were moved.
     pub sorted: bool,
 }
 
-/// Inserts a stub for every undecided feature and sorts the entries.
+/// Inserts a stub for every undecided feature, sorts the entries and deletes the acceptances that have no effect.
 ///
 /// Returns `None` if there is nothing to do, or if the layout of the section is not understood.
 #[must_use]
@@ -29,17 +32,29 @@ pub fn fix(text: &str, facts: &UpstreamData) -> Option<Fixed> {
     if found.iter().any(|finding| finding.code == Code::DuplicateFeature) {
         return None;
     }
-    let (with_stubs, stubs) = insert_stubs(text, &found);
-    let sorted = sort(&with_stubs)?;
+    let idle: Vec<&Diagnostic> = found.iter().filter(|finding| is_idle(finding) && !finding.edits.is_empty()).collect();
+    let stubs: Vec<&Diagnostic> = found.iter().filter(|finding| finding.code == Code::UndecidedFeature).collect();
+    let edited = apply(text, idle.iter().chain(&stubs).flat_map(|finding| &finding.edits));
+    let sorted = sort(&edited)?;
+    let mut expected = before;
+    let kept = |id: &String| !idle.iter().any(|finding| acceptance(finding, &reading) == Some(id));
+    let acceptances: Vec<String> = expected.accepted.keys().filter(|id| !kept(id)).cloned().collect();
+    expected.accepted.retain(|id, _| kept(id));
     // Otherwise nothing is changed: every line is still there, no decision and no finding is new, and nothing is left to do.
     let after = read(&sorted);
     let left = judge(&sorted, &after, facts);
-    let intact = lines(&with_stubs) == lines(&sorted)
-        && after.policy.as_ref() == Some(&before)
+    let undone = |finding: &&Diagnostic| is_idle(finding) || finding.code == Code::UndecidedFeature;
+    let intact = lines(&edited) == lines(&sorted)
+        && after.policy.as_ref() == Some(&expected)
         && left.len() <= found.len()
-        && insert_stubs(&sorted, &left).1 == 0
+        && left.iter().filter(undone).all(|finding| finding.edits.is_empty())
         && sort(&sorted).as_deref() == Some(sorted.as_str());
-    (intact && sorted != text).then(|| Fixed { stubs, sorted: sorted != with_stubs, text: sorted })
+    (intact && sorted != text).then(|| Fixed {
+        stubs: stubs.iter().filter(|finding| !finding.edits.is_empty()).count(),
+        acceptances,
+        sorted: sorted != edited,
+        text: sorted,
+    })
 }
 
 /// Returns the lines of a text, sorted, to compare two texts without their order.
@@ -49,16 +64,26 @@ fn lines(text: &str) -> Vec<&str> {
     lines
 }
 
-fn insert_stubs(text: &str, found: &[Diagnostic]) -> (String, usize) {
-    let undecided = found.iter().filter(|finding| finding.code == Code::UndecidedFeature);
-    let mut edits: Vec<_> = undecided.filter_map(|finding| finding.edit.as_ref()).collect();
+/// Returns whether a finding is about an acceptance that has no effect.
+fn is_idle(finding: &Diagnostic) -> bool {
+    matches!(finding.code, Code::UnneededAcceptance | Code::UnacceptableHazard)
+}
+
+/// Returns the id of the acceptance that a finding is about.
+fn acceptance<'a>(finding: &Diagnostic, reading: &'a ParsedPolicy) -> Option<&'a String> {
+    let mut accepted = reading.policy.iter().flat_map(|policy| policy.accepted.keys());
+    accepted.find(|id| reading.places.key(&["accepted", id]) == finding.span())
+}
+
+fn apply<'a>(text: &str, edits: impl Iterator<Item = &'a Edit>) -> String {
+    let mut edits: Vec<&Edit> = edits.collect();
     // From the end, so that earlier offsets stay valid; stable, so that stubs at one offset keep their order.
     edits.sort_by_key(|edit| edit.span.start);
     let mut fixed = text.to_owned();
     for edit in edits.iter().rev() {
-        fixed.insert_str(edit.span.start, &edit.replacement);
+        fixed.replace_range(edit.span.start..edit.span.end, &edit.replacement);
     }
-    (fixed, edits.len())
+    fixed
 }
 
 #[cfg(test)]

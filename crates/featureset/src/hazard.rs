@@ -9,8 +9,10 @@ pub mod trial;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use diagnostics::{EffectLabel, Severity};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use condition::START;
 pub use condition::{Answer, Atom, Circumstances, Condition};
 
 use crate::name::FeatureName;
@@ -37,8 +39,12 @@ pub struct Record {
     pub title: String,
     /// When it goes wrong.
     pub when: Condition,
-    /// How bad it is.
+    /// What happens on the device.
     pub effect: Effect,
+    /// A fact that it needs in addition to its condition and that no policy states, as the rest of a sentence that begins
+    /// with "if": "the tailnet uses Tailnet Lock".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supposes: Option<String>,
     /// The releases that have it. Several ranges where a fix was carried back.
     pub releases: Vec<Range>,
     /// The symptom, in words that a user would search for: an error text.
@@ -116,22 +122,26 @@ pub enum Effect {
     DoesNotCompile,
     /// The daemon ends as it starts.
     DoesNotStart,
-    /// The daemon is ended from outside, again and again.
-    DoesNotStayUp,
     /// The daemon dies while it works.
     Crash,
+    /// The daemon is ended from outside, again and again.
+    DoesNotStayUp,
     /// It runs, and can't be used.
     Unusable,
+    /// A protection is gone.
+    Insecure,
     /// Something that is kept, or that people rely on, does not work.
     Broken,
     /// Other nodes of the tailnet suffer.
     BreaksPeers,
-    /// A protection is gone.
-    Insecure,
-    /// Something does nothing, and nothing says so.
-    Silent,
+    /// Traffic goes through a relay instead of directly to the peer.
+    LosesDirectConnections,
     /// Writes that wear flash out.
     FlashWear,
+    /// Something does nothing, and nothing says so.
+    Silent,
+    /// The daemon needs much more memory than it should.
+    Memory,
     /// Bytes that one would think are saved.
     Size,
     /// The decision changes nothing.
@@ -140,17 +150,19 @@ pub enum Effect {
 
 impl Effect {
     /// Every effect, worst first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::DoesNotCompile,
         Self::DoesNotStart,
-        Self::DoesNotStayUp,
         Self::Crash,
+        Self::DoesNotStayUp,
         Self::Unusable,
+        Self::Insecure,
         Self::Broken,
         Self::BreaksPeers,
-        Self::Insecure,
-        Self::Silent,
+        Self::LosesDirectConnections,
         Self::FlashWear,
+        Self::Silent,
+        Self::Memory,
         Self::Size,
         Self::NoEffect,
     ];
@@ -169,9 +181,23 @@ impl Effect {
             Self::Insecure => "insecure",
             Self::Silent => "silent",
             Self::FlashWear => "flash-wear",
+            Self::LosesDirectConnections => "loses-direct-connections",
+            Self::Memory => "memory",
             Self::Size => "size",
             Self::NoEffect => "no-effect",
         }
+    }
+
+    /// Returns the effect as a part of a diagnostic.
+    #[must_use]
+    pub fn label(self) -> EffectLabel {
+        EffectLabel { rank: self as usize, word: self.word() }
+    }
+
+    /// Returns whether the daemon does its work all the same.
+    #[must_use]
+    pub fn is_mild(self) -> bool {
+        matches!(self, Self::Silent | Self::Memory | Self::Size | Self::NoEffect)
     }
 
     /// Whether nothing that can be used is left.
@@ -286,11 +312,38 @@ impl Hazard {
         if self.in_release(circumstances.release) { self.record.when.holds(circumstances) } else { Answer::No }
     }
 
+    /// Returns the decisions of the remedy that concern a part of the condition that is met or may be met.
+    #[must_use]
+    pub fn remedies(&self, circumstances: &Circumstances<'_>) -> Vec<&Remedy> {
+        let possible = |(atom, holds): &(Atom, bool)| match Condition::Atom(atom.clone()).holds(circumstances) {
+            Answer::Yes => *holds,
+            Answer::No => !*holds,
+            Answer::Depends(_) => true,
+        };
+        let paths: Vec<_> = self.record.when.alternatives().into_iter().filter(|path| path.iter().all(possible)).collect();
+        let concerns = |flip: &&Remedy| paths.iter().flatten().any(|(atom, _)| atom.feature() == Some(flip.feature()));
+        self.record.remedy.iter().filter(concerns).collect()
+    }
+
     /// Whether the decision's own reason is its acceptance: it rests on one omission and at worst misleads.
     #[must_use]
     pub fn is_note(&self) -> bool {
-        let mild = matches!(self.record.effect, Effect::Silent | Effect::Size | Effect::NoEffect);
-        mild && self.record.when.rests_on_one_omission()
+        self.record.effect.is_mild() && self.record.when.rests_on_one_omission()
+    }
+
+    /// Returns the severity where the hazard applies.
+    ///
+    /// `is_certain`: every fact in its condition is known. `has_reasons`: its decisions have reasons, as in a policy and
+    /// unlike in a list of tags.
+    #[must_use]
+    pub fn severity(&self, is_certain: bool, has_reasons: bool) -> Severity {
+        match self.record.effect {
+            Effect::NoEffect => Severity::Note,
+            _ if has_reasons && self.is_note() => Severity::Note,
+            effect if effect.is_mild() => Severity::Warning,
+            _ if !is_certain || self.record.supposes.is_some() => Severity::Warning,
+            _ => Severity::Error,
+        }
     }
 
     /// The ranges in words.

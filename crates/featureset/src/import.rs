@@ -243,7 +243,7 @@ mod tests {
     fn line(text: &str) -> String {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        tag_line(&Selection::of(&policy, registry), &policy.build).join(",")
+        tag_line(&Selection::new(&policy, registry), &policy.build).join(",")
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             let tags: Vec<String> = picks.iter().map(|pick| pick.get(&names).build_tag()).chain(others.into_iter().map(str::to_owned)).collect();
             let (audit, import) = imported(&tags.join(","), "1.102.5");
             let policy = read(&import.text).policy.unwrap();
-            let selection = Selection::of(&policy, registry);
+            let selection = Selection::new(&policy, registry);
             prop_assert_eq!(&selection.omitted, &audit.omitted);
             prop_assert_eq!(selection.is_closed(), import.open.is_empty());
             let carried: BTreeSet<String> = tag_line(&selection, &policy.build).into_iter().chain(import.dropped.into_iter().map(|(tag, _)| tag)).collect();

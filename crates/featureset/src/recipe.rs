@@ -96,7 +96,7 @@ impl Stamp {
 impl Recipe {
     /// Returns the recipe of one target; `None` if the policy has no such target, release or toolchain.
     #[must_use]
-    pub fn of(policy: &Policy, selection: &Selection<'_>, target: &str, commit: Option<&str>) -> Option<Self> {
+    pub fn new(policy: &Policy, selection: &Selection<'_>, target: &str, commit: Option<&str>) -> Option<Self> {
         let release = policy.tailscale?;
         let target = policy.targets.get(target)?;
         Some(Self {
@@ -191,7 +191,7 @@ mod tests {
     fn recipe(text: &str, target: &str) -> Recipe {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        Recipe::of(&policy, &Selection::of(&policy, registry), target, Some("53a0d659abcdef")).unwrap()
+        Recipe::new(&policy, &Selection::new(&policy, registry), target, Some("53a0d659abcdef")).unwrap()
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub struct TextDigest(String);
 impl TextDigest {
     /// Digests a text: the first 8 bytes of SHA-256 over its lower-case words, in hexadecimal.
     #[must_use]
-    pub fn of(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         let words: Vec<String> =
             text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
         let hash = Sha256::digest(words.join(" ").as_bytes());
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_digest_is_blind_to_case_and_punctuation() {
-        assert_eq!(TextDigest::of("Run an exit node"), TextDigest::of("run an  exit-node."));
-        assert_ne!(TextDigest::of("Run an exit node"), TextDigest::of("Use exit nodes"));
+        assert_eq!(TextDigest::new("Run an exit node"), TextDigest::new("run an  exit-node."));
+        assert_ne!(TextDigest::new("Run an exit node"), TextDigest::new("Use exit nodes"));
     }
 
     #[test]

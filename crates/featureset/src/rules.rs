@@ -58,7 +58,7 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
     check(subject)
 }
 
-/// Returns the findings of the parser and of the rules, in the order of the text.
+/// Returns the findings of the parser and of the rules, by severity and effect.
 #[must_use]
 pub fn judge(text: &str, reading: &ParsedPolicy, facts: &UpstreamData) -> Vec<Diagnostic> {
     let mut findings = reading.findings.clone();
@@ -72,8 +72,8 @@ pub fn judge(text: &str, reading: &ParsedPolicy, facts: &UpstreamData) -> Vec<Di
     if findings.iter().any(|finding| finding.code == Code::WrongType && finding.span() == section) {
         findings.retain(|finding| finding.code != Code::UndecidedFeature);
     }
+    diagnostics::sort(&mut findings);
     // The parser and a rule can report the same name.
-    findings.sort_by(|a, b| (a.span().start, a.code.as_str()).cmp(&(b.span().start, b.code.as_str())));
     findings.dedup_by(|a, b| a.code == b.code && a.location == b.location && a.message == b.message);
     findings
 }

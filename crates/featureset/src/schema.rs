@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::hazard::Effect;
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
-use crate::policy::device::{PROFILES, VOCABULARY};
+use crate::policy::device::{PROFILES, VOCABULARY, Values};
 use crate::policy::{Inlining, Pack, Shell, Symbols};
 use crate::upstream_data::UpstreamData;
 
@@ -51,17 +51,17 @@ pub fn hazard_schema(facts: &UpstreamData) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required });
     let feature = json!({ "$ref": "#/definitions/feature" });
+    let text = json!({ "type": "string", "minLength": 1 });
     let conditions = json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/condition" } });
     let mut condition = object(
         json!({
             "all": conditions, "any": conditions, "not": { "$ref": "#/definitions/condition" },
-            "keep": feature, "omit": feature, "device": device(), "os": { "type": "string" },
+            "keep": feature, "omit": feature, "device": device(), "start": text, "os": text,
             "goarch": { "type": "array", "items": { "type": "string" } },
         }),
         &[],
     );
     (condition["minProperties"], condition["maxProperties"]) = (1.into(), 1.into());
-    let text = json!({ "type": "string", "minLength": 1 });
     let release = json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$" });
     let list = |items: Value| json!({ "type": "array", "minItems": 1, "items": items });
     let mut schema = object(
@@ -69,6 +69,7 @@ pub fn hazard_schema(facts: &UpstreamData) -> Value {
             "title": text,
             "when": { "$ref": "#/definitions/condition" },
             "effect": { "enum": Effect::ALL.map(Effect::word) },
+            "supposes": text,
             "releases": list(object(json!({ "from": release, "to": release, "checked": release }), &["from"])),
             "symptom": text,
             "because": text,
@@ -119,7 +120,13 @@ fn device() -> Value {
     let mut properties =
         json!({ "profile": { "enum": profiles, "description": "A bundle of facts; each can be overridden." } });
     for entry in VOCABULARY {
-        properties[entry.fact] = json!({ "enum": entry.values, "description": entry.meaning });
+        properties[entry.fact] = match entry.values {
+            Values::Words(words) => json!({ "enum": words }),
+            Values::Settings => {
+                json!({ "type": "array", "items": { "type": "string", "pattern": "^(--.|TS_[A-Za-z0-9_]+=)" } })
+            }
+        };
+        properties[entry.fact]["description"] = entry.meaning.into();
     }
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }

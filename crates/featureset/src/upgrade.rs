@@ -162,7 +162,7 @@ impl Upgrade {
     ///
     /// # Errors
     /// [`Unknown`] where the pin can't be moved, or one of the releases is not known.
-    pub fn of(old: Side<'_>, to: Release, facts: &UpstreamData) -> Result<Self, Unknown> {
+    pub fn new(old: Side<'_>, to: Release, facts: &UpstreamData) -> Result<Self, Unknown> {
         let immovable = || Unknown::Policy(Immovable("the policy does not state `tailscale` and `go`".to_owned()));
         let policy = old.reading.policy.as_ref().ok_or_else(immovable)?;
         let (from, go_from) = policy.tailscale.zip(policy.go).ok_or_else(immovable)?;

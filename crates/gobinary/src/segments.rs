@@ -3,7 +3,7 @@
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, FileKind, elf};
 
-use crate::Unreadable;
+use crate::error::Unreadable;
 
 /// The sizes in the file, in bytes, of the segments that are loaded executable (`PT_LOAD` with `PF_X`), in the file's order.
 ///

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::limits::{LONGEST_DESCRIPTION, MOST_LAYERS};
 use crate::platform::Platform;
-use crate::printable::shown;
+use crate::printable::printable;
 pub(crate) use members::normal;
 use members::{Kind, Member, Room};
 pub use next_step::next_step;
@@ -64,7 +64,11 @@ fn look(archive: &[u8], expected: &Expected, identify: Identify<'_>, verdict: &m
         let bytes = description(member, verdict)?;
         let value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
         if value.is_none() {
-            verdict.find(Image::BadConfig, &shown(&member.path), "the configuration is not a JSON object".to_owned());
+            verdict.find(
+                Image::BadConfig,
+                &printable(&member.path),
+                "the configuration is not a JSON object".to_owned(),
+            );
         }
         value
     });
@@ -86,7 +90,7 @@ fn twice(members: &[Member<'_>], verdict: &mut Verdict) {
         }
     }
     for path in found {
-        let path = shown(path);
+        let path = printable(path);
         verdict.find(Image::DuplicateMember, &path, format!("`{path}` is in the archive more than once"));
     }
 }
@@ -96,7 +100,7 @@ fn description<'a>(member: &Member<'a>, verdict: &mut Verdict) -> Option<&'a [u8
     if member.bytes.len() > LONGEST_DESCRIPTION {
         let length = member.bytes.len();
         let message = format!("it has {length} bytes; more than {LONGEST_DESCRIPTION} are not read");
-        verdict.find(Image::InvalidSize, &shown(&member.path), message);
+        verdict.find(Image::InvalidSize, &printable(&member.path), message);
         return None;
     }
     Some(member.bytes)
@@ -141,7 +145,11 @@ fn member_named<'a, 'b>(
     };
     let found = files.get(members::normal(name).as_str()).copied();
     if found.is_none() {
-        verdict.find(Image::MissingMember, "manifest.json", format!("it names `{}`, which is not there", shown(name)));
+        verdict.find(
+            Image::MissingMember,
+            "manifest.json",
+            format!("it names `{}`, which is not there", printable(name)),
+        );
     }
     found
 }
@@ -168,7 +176,7 @@ fn platform(config: &Value, expected: &Expected, verdict: &mut Verdict) -> Strin
     let field = |name: &str| config[name].as_str().unwrap_or_default();
     let (system, architecture, variant) = (field("os"), field("architecture"), field("variant"));
     let name = [system, architecture, variant].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
-    let name = shown(&name.join("/"));
+    let name = printable(&name.join("/"));
     if let Some(wanted) = expected.platform.filter(|wanted| wanted.name() != name) {
         verdict.find(Image::WrongPlatform, "", format!("the image is for `{name}`, not for {wanted}"));
     } else if system != "linux" || !Platform::ALL.iter().any(|known| known.architecture() == architecture) {
@@ -197,8 +205,8 @@ fn digests(config: &Value, layers: &[&Member<'_>], verdict: &mut Verdict) {
         // The same file may be a layer many times; it is digested once.
         let digest = known.entry(&layer.path).or_insert_with(|| format!("sha256:{}", crate::sha256(layer.bytes)));
         if digest != stated {
-            let message = format!("the layer is not what the configuration says: {}", shown(stated));
-            verdict.find(Image::WrongDigest, &shown(&layer.path), message);
+            let message = format!("the layer is not what the configuration says: {}", printable(stated));
+            verdict.find(Image::WrongDigest, &printable(&layer.path), message);
         }
     }
 }

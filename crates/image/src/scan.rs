@@ -13,7 +13,7 @@ use std::io::Read;
 
 use crate::limits::{DEEPEST, LARGEST_IN_ALL, MOST_FAULTS, MOST_PROGRAMS};
 use crate::lint::normal;
-use crate::printable::shown;
+use crate::printable::printable;
 use reader::{Budget, PeekedReader, Signature};
 use report::Visitor;
 
@@ -123,7 +123,7 @@ impl Visitor for Scanner<'_> {
         if !is_wanted {
             return Ok(());
         }
-        self.path.push(shown(&display_name(&name)));
+        self.path.push(printable(&display_name(&name)));
         self.members += 1;
         let outcome = self.open(reader);
         self.members -= 1;
@@ -139,7 +139,7 @@ impl Visitor for Scanner<'_> {
     }
 
     fn unread(&mut self, name: &str, kind: String) {
-        self.path.push(shown(&display_name(&normal(name))));
+        self.path.push(printable(&display_name(&normal(name))));
         self.fault(Fault::Unread(kind));
         self.path.pop();
     }

@@ -104,7 +104,7 @@ impl Reader<'_, '_> {
                 for (name, value) in self.pairs(&text) {
                     let value = value.unwrap_or_default();
                     self.interpreter.note_version(&name, &value);
-                    self.stage.state.put(&name, Variable { exported: true, ..Variable::one(value) });
+                    self.stage.state.put(&name, Variable { exported: true, ..Variable::with_value(value) });
                 }
             }
             Instruction::Workdir(workdir) => {

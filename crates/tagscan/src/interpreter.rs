@@ -176,7 +176,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// A text for people: holes as `…`.
-    pub(crate) fn shown(value: &Value) -> String {
+    pub(crate) fn display_text(value: &Value) -> String {
         let text: String = value.text().chars().map(|c| if hole(c).is_some() { '…' } else { c }).take(60).collect();
         text.replace('\n', " ")
     }

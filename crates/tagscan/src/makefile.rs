@@ -412,7 +412,7 @@ impl Makefile {
         let flags = scope.value(".SHELLFLAGS", interpreter);
         let mut shell = state.child();
         for (name, value) in scope.exported(interpreter) {
-            shell.put(&name, ShellVariable { exported: true, ..ShellVariable::one(value) });
+            shell.put(&name, ShellVariable { exported: true, ..ShellVariable::with_value(value) });
         }
         shell.pipefail = flags.text().contains("pipefail");
         shell.errexit = flags.text().split_whitespace().any(|flag| flag.starts_with('-') && flag.contains('e'));

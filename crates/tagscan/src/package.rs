@@ -169,7 +169,7 @@ impl Recipe {
         for name in names {
             let value = self.value(name, 0, interpreter);
             interpreter.assigns(name);
-            state.put(name, Variable { exported: true, ..Variable::one(value) });
+            state.put(name, Variable { exported: true, ..Variable::with_value(value) });
         }
         let mut built = false;
         for (name, body) in functions {

@@ -189,7 +189,7 @@ impl Reader<'_, '_, '_> {
             let value = self.expanded(node, context);
             self.interpreter.note_version(&name.text, &value);
             context.insert(format!("env.{}", name.text), value.clone());
-            state.put(&name.text, Variable { exported: true, ..Variable::one(value) });
+            state.put(&name.text, Variable { exported: true, ..Variable::with_value(value) });
         }
     }
 
@@ -236,7 +236,10 @@ impl Reader<'_, '_, '_> {
             for (variable, path) in
                 [("GITHUB_ENV", "/github/env"), ("GITHUB_OUTPUT", "/github/output"), ("GITHUB_PATH", "/github/path")]
             {
-                own.put(variable, Variable { exported: true, ..Variable::one(Value::made(path, run.span.start)) });
+                own.put(
+                    variable,
+                    Variable { exported: true, ..Variable::with_value(Value::made(path, run.span.start)) },
+                );
             }
             let script = self.expanded(run, &inner);
             let after = self.interpreter.run_script(&script, own);
@@ -259,7 +262,7 @@ impl Reader<'_, '_, '_> {
         for (name, value) in assignments(&variables) {
             let value = if certain { value } else { self.uncertain(&name, &value, state) };
             context.insert(format!("env.{name}"), value.clone());
-            state.put(&name, Variable { exported: true, ..Variable::one(value) });
+            state.put(&name, Variable { exported: true, ..Variable::with_value(value) });
         }
         if let Some(id) = get(step, "id").and_then(scalar) {
             for (name, value) in assignments(&outputs) {

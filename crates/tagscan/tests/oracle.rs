@@ -158,7 +158,7 @@ fn run(recipe: &Recipe) -> Option<BTreeSet<String>> {
     Some(log.lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.starts_with("derper")).collect())
 }
 
-fn shown(list: &List) -> String {
+fn display_text(list: &List) -> String {
     let program = match list.program {
         Program::Daemon => "tailscaled",
         Program::CommandLine => "tailscale",
@@ -181,7 +181,8 @@ fn the_tags_that_reach_go_are_those_that_are_reported() {
         let built = run(&recipe).unwrap();
         let name = if recipe.kind == "make" { "Makefile" } else { "recipe.sh" };
         let found = scan(&File { name: name.to_owned(), text: recipe.text.clone() }, &[], &toy::Toy);
-        let complete: BTreeSet<String> = found.lists.iter().filter(|list| list.unknown.is_empty()).map(shown).collect();
+        let complete: BTreeSet<String> =
+            found.lists.iter().filter(|list| list.unknown.is_empty()).map(display_text).collect();
         let open = found.lists.iter().any(|list| !list.unknown.is_empty());
         let report = || format!("{}\n  runs as {built:?}\n  read as {:?}", recipe.name, found.lists);
         if recipe.is_open {

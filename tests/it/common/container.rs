@@ -127,16 +127,16 @@ impl Running {
     }
 
     /// Everything that was printed so far.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.out).unwrap()).into_owned()
     }
 
     /// Waits until this is printed.
     pub(crate) fn wait_for(&mut self, text: &str) {
         wait_until(&format!("the container prints `{text}`"), || {
-            let printed = self.said().contains(text);
+            let printed = self.output().contains(text);
             let ended = self.child.try_wait().unwrap();
-            assert!(printed || ended.is_none(), "the container ended without `{text}`:\n{}", self.said());
+            assert!(printed || ended.is_none(), "the container ended without `{text}`:\n{}", self.output());
             printed
         });
     }
@@ -148,7 +148,7 @@ impl Running {
     }
 
     /// The words of the first process.
-    pub(crate) fn words(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let bytes = std::fs::read(format!("/proc/{}/cmdline", self.process())).unwrap();
         let words = bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|byte| *byte == 0);
         words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()

@@ -29,7 +29,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     /// All of it, for a snapshot.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn transcript(&self) -> String {
         format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.status, self.stdout, self.stderr)
     }
 }
@@ -121,7 +121,8 @@ pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
 
 /// Returns the same for another release and its Go. The accepted hazards are right for [`RELEASE`] only.
 pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -> String {
-    let settings = format!("device: {{ profile: openwrt, init: none }}\ntargets:\n  one: {target}\n");
+    let settings =
+        format!("device: {{ profile: openwrt, init: none, start: [], tpm: absent }}\ntargets:\n  one: {target}\n");
     policy_with(release, go, &settings, keeps)
 }
 
@@ -157,7 +158,7 @@ fn policy_with(release: &str, go: &str, settings: &str, keeps: &[&str]) -> Strin
     let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
     let mut text = format!("tailscale: {release}\ngo: {go}\n{settings}accepted:\n");
     // Only a build that omits `iptables` has that hazard.
-    for id in ACCEPTED.iter().filter(|id| **id != "iptables-forced" || !keeps.contains(&"iptables")) {
+    for id in ACCEPTED.iter().filter(|id| **id != "iptables-selected" || !keeps.contains(&"iptables")) {
         text += &format!("  {id}: This device lives with it.\n");
     }
     text += "features:\n";

@@ -13,12 +13,8 @@ pub(crate) const GO: &str = TOOLCHAIN.split_at("go".len()).1;
 pub(crate) const ACCEPTED: &[&str] = &[
     "clientupdate-disabled",
     "debug-idtoken",
-    "flags-vanish",
-    "flags-vanish-newer",
-    "iptables-forced",
+    "iptables-selected",
     "nc-dial",
     "ssh-port22",
-    "syspolicy-failopen",
     "tailnetlock-unsigned-peers",
-    "tpm-state",
 ];

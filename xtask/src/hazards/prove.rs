@@ -77,7 +77,8 @@ struct Compilers<'a> {
 /// Tries one hazard on one release; returns `None` if the release can't have it or could not be judged.
 fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result<Option<Observation>> {
     let registry = UpstreamData::embedded().registry(upstream.release);
-    let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::of(hazard, registry)?))) else {
+    let Some((registry, trial)) = registry.and_then(|registry| Some((registry, trial::for_hazard(hazard, registry)?)))
+    else {
         return Ok(None);
     };
     let step = progress::step("Proving", format!("{} on {}", hazard.id, upstream.release));

@@ -79,9 +79,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
 fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) -> Result<Vec<(Side, PathBuf)>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
-    let selection = Selection::of(pinned.policy, pinned.registry);
+    let selection = Selection::new(pinned.policy, pinned.registry);
     let commit = maker.upstream.commit.as_deref();
-    let shipped = Recipe::of(pinned.policy, &selection, target, commit).context("the target's recipe")?;
+    let shipped = Recipe::new(pinned.policy, &selection, target, commit).context("the target's recipe")?;
     let made = |side: Side, change: &dyn Fn(&mut Recipe)| -> Result<PathBuf> {
         let mut recipe = shipped.clone();
         change(&mut recipe);

@@ -151,8 +151,8 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
     let Ok((manifest, is_ours)) = Manifest::read_any(&folder, &project.cache) else { return Ok(State::Stale) };
-    let selection = Selection::of(pinned.policy, pinned.registry);
-    let recipe = Recipe::of(pinned.policy, &selection, target, manifest.module.commit.as_deref());
+    let selection = Selection::new(pinned.policy, pinned.registry);
+    let recipe = Recipe::new(pinned.policy, &selection, target, manifest.module.commit.as_deref());
     let whole = manifest.binary.is_in(&folder.join(PACKED)) && manifest.unpacked.is_in(&folder.join(UNPACKED));
     let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
     let fits = whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe));
@@ -179,9 +179,9 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
 
 /// Builds one target. The inner error is a finding about code that does not compile.
 fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
-    let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+    let selection = Selection::new(job.pinned.policy, job.pinned.registry);
     let commit = job.maker.upstream.commit.as_deref();
-    let Some(recipe) = Recipe::of(job.pinned.policy, &selection, job.target, commit) else {
+    let Some(recipe) = Recipe::new(job.pinned.policy, &selection, job.target, commit) else {
         return Err(Diagnostic::failure(
             Code::NoRecipe,
             format!("`{}` can't be planned", job.target),

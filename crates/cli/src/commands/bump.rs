@@ -114,7 +114,7 @@ impl Step {
         }
         let facts = project.facts.overlaid(read.values().cloned()).map_err(registries::contradicts)?;
         let side = Side { text: &project.text, reading: &project.reading };
-        let mut upgrade = Upgrade::of(side, to, &facts).map_err(|unknown| immovable(project, unknown))?;
+        let mut upgrade = Upgrade::new(side, to, &facts).map_err(|unknown| immovable(project, unknown))?;
         if !upgrade.added.is_empty() {
             let comparing = progress::step("Comparing", format!("the source of {from} and {to}"));
             let origins = splits::origins(go, &old, &new, &upgrade.added, &tags(project, &facts, from))?;
@@ -178,7 +178,7 @@ impl Step {
 /// Returns the tags of the features that the policy omits in the old release.
 fn tags(project: &Project, facts: &UpstreamData, from: Release) -> Vec<String> {
     let selection = project.reading.policy.as_ref().zip(facts.registry(from));
-    selection.map(|(policy, registry)| Selection::of(policy, registry).tags()).unwrap_or_default()
+    selection.map(|(policy, registry)| Selection::new(policy, registry).tags()).unwrap_or_default()
 }
 
 /// Returns upstream's descriptions of added and removed features.

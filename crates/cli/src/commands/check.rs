@@ -24,19 +24,34 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
                 files::write(&project.path, &fixed.text)?;
                 let stubs = (fixed.stubs > 0).then(|| format!("{} stubs inserted", fixed.stubs));
                 let sorted = fixed.sorted.then(|| "features sorted".to_owned());
-                let done: Vec<String> = [sorted, stubs].into_iter().flatten().collect();
+                let deleted = (!fixed.acceptances.is_empty())
+                    .then(|| format!("acceptances deleted: {}", fixed.acceptances.join(", ")));
+                let done: Vec<String> = [sorted, stubs, deleted].into_iter().flatten().collect();
                 progress::line("Fixed", &format!("{}: {}", project.path.display(), done.join(", ")));
                 project = Project::open(Some(&project.path))?;
             }
             None => progress::line("Unchanged", &format!("{}: `--fix` has nothing to change", project.path.display())),
         }
     }
-    project.show(&project.findings, format)?;
+    let shown = [project.findings.as_slice(), if flags.notes { &project.notes } else { &[] }].concat();
+    project.show(&shown, format)?;
     if format == FindingsFormat::Human {
-        progress::line("Checked", &format!("{}: {}", project.path.display(), render::summary(&project.findings)));
+        let summary = render::summary(&project.findings);
+        let notes = match (project.notes.len(), flags.notes) {
+            (0, _) => String::new(),
+            (count, true) => format!(", {}", counted(count)),
+            (count, false) => {
+                format!(", {} (`--notes` shows {})", counted(count), if count == 1 { "it" } else { "them" })
+            }
+        };
+        progress::line("Checked", &format!("{}: {summary}{notes}", project.path.display()));
     }
     let denied =
         |severity| severity == Severity::Error || (severity == Severity::Warning && flags.deny == Some(Deny::Warnings));
     let failed = project.findings.iter().any(|finding| denied(finding.severity));
     Ok(if failed { Outcome::Findings } else { Outcome::Clean })
+}
+
+fn counted(notes: usize) -> String {
+    format!("{notes} note{}", if notes == 1 { "" } else { "s" })
 }

@@ -3,6 +3,7 @@
 use crate::{errln, outln};
 use anyhow::Result;
 use featureset::cost::{Cost, format_difference};
+use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
 use featureset::policy::device::{PROFILES, VOCABULARY};
@@ -223,14 +224,28 @@ fn capitalized(word: &str) -> String {
     word[..1].to_uppercase() + &word[1..]
 }
 
+/// Returns the effects of a kind in a sentence.
+fn effects(is_kind: impl Fn(Effect) -> bool) -> String {
+    let effects: Vec<&str> = Effect::ALL.into_iter().filter(|effect| is_kind(*effect)).map(Effect::word).collect();
+    effects.join(", ")
+}
+
 fn hazards() -> String {
     let mut text = format!(
         "{HEADER}# Hazards\n\nKnown problems of combinations of kept and omitted features, by release. Each is a file in \
-         crates/featureset/hazards of tailscale-featureset; `explain ID` shows one with its evidence. A hazard that \
-         depends on one omission and is silent, about size or without effect is a note: the decision's own reason is its \
-         acceptance. Every other hazard that applies is an error until its remedy is applied or it is accepted. A hazard \
-         that does not compile or does not start can't be accepted.\n\n\
-         | hazard | effect | when | releases | established |\n|---|---|---|---|---|\n"
+         crates/featureset/hazards of tailscale-featureset; `explain ID` shows one with its evidence. The effect \
+         decides the severity:\n\n\
+         | effect | severity | can be accepted |\n|---|---|---|\n\
+         | {} | error | no |\n\
+         | {} | error | yes |\n\
+         | {} | warning; a note if one omission causes it, because the reason of that decision is its acceptance | yes |\n\
+         | any but those, if it depends on a fact that is not known | warning that names the fact | yes |\n\
+         | {} | note | – |\n\n\
+         | hazard | effect | when | releases | established |\n|---|---|---|---|---|\n",
+        effects(|effect| !effect.can_be_accepted()),
+        effects(|effect| effect.can_be_accepted() && !effect.is_mild()),
+        effects(|effect| effect.is_mild() && effect != Effect::NoEffect),
+        Effect::NoEffect,
     );
     for hazard in UpstreamData::embedded().hazards() {
         let (id, record) = (&hazard.id, &hazard.record);
@@ -243,7 +258,8 @@ fn hazards() -> String {
         text += &record.symptom.as_ref().map(|symptom| format!("- Symptom: `{symptom}`\n")).unwrap_or_default();
         let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
         let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
-        text += &format!("- Remedy: {}\n- Evidence: {}\n", flips.join(" and "), evidence.join("; "));
+        let supposed = record.supposes.as_ref().map(|fact| format!("- Only if {fact}\n")).unwrap_or_default();
+        text += &format!("{}- Remedy: {}\n- Evidence: {}\n", supposed, flips.join(" and "), evidence.join("; "));
     }
     text
 }
@@ -272,7 +288,7 @@ fn device() -> String {
          overridden.\n\n| fact | values | meaning |\n|---|---|---|\n"
     );
     for entry in VOCABULARY {
-        text += &format!("| `{}` | {} | {} |\n", entry.fact, entry.values.join(", "), entry.meaning);
+        text += &format!("| `{}` | {} | {} |\n", entry.fact, entry.values, entry.meaning);
     }
     for profile in PROFILES {
         text += &format!("\n## {}\n\nFor {}.\n\n", profile.name, profile.meaning);

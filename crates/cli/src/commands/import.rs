@@ -48,7 +48,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
     } else if !is_stdout(flags) && !files::create(&flags.output, &made.text)? {
         return Err(is_there(flags).into());
     }
-    told(&made, &audit, flags, format);
+    print_summary(&made, &audit, flags, format);
     Ok(Outcome::Clean)
 }
 
@@ -139,7 +139,7 @@ fn unresolved(source: &Source, list: &List, audit: &Audit) -> Diagnostic {
     )
 }
 
-fn told(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
+fn print_summary(made: &Import, audit: &Audit, flags: &cli::Import, format: Format) {
     if format == Format::Json {
         let dropped = made.dropped.iter().map(|(tag, why)| serde_json::json!({ "tag": tag, "why": why }));
         let open = made.open.iter().map(|(name, need)| serde_json::json!({ "feature": name, "needs": need }));

@@ -45,14 +45,14 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     })?;
     let maker = Maker::gather(&project, pinned, &targets)?;
     for target in targets {
-        let selection = Selection::of(pinned.policy, pinned.registry);
+        let selection = Selection::new(pinned.policy, pinned.registry);
         let pack = pinned.policy.targets.get(target).map(|target| target.build.pack);
         let packer = match pack {
             Some(Pack::Upx) => maker.upx.as_ref().map(|upx| upx.version.clone()),
             Some(Pack::Execpack) => Some(format!("execpack {}", execpack::REVISION)),
             Some(Pack::None) | None => None,
         };
-        let Some(basis) = Basis::of(pinned.policy, &selection, target, REVISION, packer) else { continue };
+        let Some(basis) = Basis::new(pinned.policy, &selection, target, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
         let sweep =

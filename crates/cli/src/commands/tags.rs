@@ -25,11 +25,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
     else {
         return Ok(Outcome::Findings);
     };
-    let selection = Selection::of(pinned.policy, pinned.registry);
+    let selection = Selection::new(pinned.policy, pinned.registry);
     let named: Vec<String> = flags.target.iter().cloned().collect();
     let targets = chosen_targets(pinned.policy, &named)?;
     if flags.go_build {
-        let recipe = |target| Some((target, Recipe::of(pinned.policy, &selection, target, None)?));
+        let recipe = |target| Some((target, Recipe::new(pinned.policy, &selection, target, None)?));
         let recipes: Vec<(&str, Recipe)> = targets.into_iter().filter_map(recipe).collect();
         match format {
             Format::Json => output::json(&document(&recipes)),

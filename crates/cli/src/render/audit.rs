@@ -97,6 +97,7 @@ pub fn audit_document(lines: &Lines<'_>, span: Span, audit: &Audit, written: usi
     if let (Some(into), Ok(Value::Object(from))) = (document.as_object_mut(), serde_json::to_value(audit)) {
         into.extend(from);
     }
-    document["findings"] = audit.findings.iter().take(written).map(|finding| json::one(lines, finding)).collect();
+    document["findings"] =
+        audit.findings.iter().take(written).map(|finding| json::finding_object(lines, finding)).collect();
     document
 }

@@ -9,10 +9,10 @@ use crate::escape;
 /// One command a finding. Without a file they have no place.
 pub(super) fn findings(found: &Found<'_>) -> String {
     let lines = Lines::new(found.text);
-    found.findings.iter().map(|finding| one(found, &lines, finding)).collect()
+    found.findings.iter().map(|finding| finding_command(found, &lines, finding)).collect()
 }
 
-fn one(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> String {
+fn finding_command(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> String {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -37,7 +37,14 @@ fn message(diagnostic: &Diagnostic) -> String {
     };
     let title = format!("{}{member}", diagnostic.message);
     let next = next_step(diagnostic);
-    [escape::line(&title), escape::lines(&diagnostic.why), escape::line(&next)].join("\n")
+    let effect = diagnostic.effect.map(|effect| format!("Effect: {}.", effect.word));
+    let parts = [
+        Some(escape::line(&title)),
+        effect.map(Into::into),
+        Some(escape::lines(&diagnostic.why)),
+        Some(escape::line(&next)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// A notice of findings that are left out.

@@ -40,7 +40,7 @@ struct Excerpt<'a> {
 
 impl<'a> Excerpt<'a> {
     /// The lines from the first to the last of these places.
-    fn of(lines: &Lines<'a>, spans: impl Iterator<Item = Span> + Clone) -> Self {
+    fn new(lines: &Lines<'a>, spans: impl Iterator<Item = Span> + Clone) -> Self {
         let start = spans.clone().map(|span| span.start).min().unwrap_or_default();
         let end = spans.map(|span| span.end).max().unwrap_or_default();
         let (around, line) = lines.around(Span { start, end });
@@ -71,8 +71,8 @@ fn report<'a>(name: &'a str, lines: &Lines<'a>, finding: &'a Diagnostic) -> Vec<
         Location::Member(path) => vec![group(finding, Some(Origin::path(format!("{name}: {}", escape::line(path)))))],
         Location::Text(label) => vec![group(finding, Some(snippet(name, lines, label, &finding.related)))],
     };
-    if let Some(edit) = &finding.edit {
-        let excerpt = Excerpt::of(lines, [edit.span].into_iter());
+    for edit in &finding.edits {
+        let excerpt = Excerpt::new(lines, [edit.span].into_iter());
         let patch = Patch::new(excerpt.range(edit.span), &edit.replacement);
         groups.push(Level::HELP.secondary_title(&edit.title).element(excerpt.snippet(name).patch(patch)));
     }
@@ -87,7 +87,7 @@ fn snippet<'a>(
     related: &'a [Label],
 ) -> Snippet<'a, Annotation<'a>> {
     let spans = [label.span].into_iter().chain(related.iter().map(|label| label.span));
-    let excerpt = Excerpt::of(lines, spans);
+    let excerpt = Excerpt::new(lines, spans);
     let annotation = |kind: AnnotationKind, label: &'a Label| {
         kind.span(excerpt.first_line(label.span)).label(escape::line(&label.text))
     };
@@ -106,6 +106,9 @@ fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>
     let mut group = Group::with_title(title);
     if let Some(location) = location {
         group = group.element(location);
+    }
+    if let Some(effect) = diagnostic.effect {
+        group = group.element(Level::NOTE.with_name("effect").message(effect.word));
     }
     if !diagnostic.why.trim().is_empty() {
         group = group.element(Level::NOTE.with_name("why").message(why(&diagnostic.why)));

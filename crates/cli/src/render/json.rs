@@ -1,6 +1,6 @@
 //! Diagnostics as JSON: stable keys, places as lines and columns counted from 1.
 
-use diagnostics::{Diagnostic, Label, Lines, Location, Severity, Span};
+use diagnostics::{Diagnostic, Edit, Label, Lines, Location, Severity, Span};
 use serde_json::{Value, json};
 
 use super::next_step;
@@ -13,19 +13,21 @@ pub(super) fn findings(path: &str, text: &str, findings: &[Diagnostic]) -> Value
     json!({
         "schema": crate::output::SCHEMA,
         "policy": path,
-        "findings": findings[..written].iter().map(|finding| one(&lines, finding)).collect::<Vec<_>>(),
+        "findings": findings[..written].iter().map(|finding| finding_object(&lines, finding)).collect::<Vec<_>>(),
         "findings_left_out": findings.len() - written,
         "errors": count(Severity::Error),
         "warnings": count(Severity::Warning),
+        "notes": count(Severity::Note),
     })
 }
 
 /// Returns one finding as JSON. Findings in an archive have its member, the others a place in the text.
-pub(super) fn one(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
+pub(super) fn finding_object(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
     let label = |label: &Label| json!({ "place": place(lines, label.span), "text": label.text });
     let mut document = json!({
         "code": finding.code.as_str(),
         "severity": finding.severity.word(),
+        "effect": finding.effect.map(|effect| effect.word),
         "message": finding.message,
         "why": finding.why,
         "next": next_step(finding),
@@ -37,11 +39,14 @@ pub(super) fn one(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
             document["place"] = place(lines, primary.span);
             document["label"] = json!(primary.text);
             document["related"] = finding.related.iter().map(label).collect();
-            document["edit"] = json!(finding.edit.as_ref().map(|edit| json!({
-                "title": edit.title,
-                "place": place(lines, edit.span),
-                "replacement": edit.replacement,
-            })));
+            let edit = |edit: &Edit| {
+                json!({
+                    "title": edit.title,
+                    "place": place(lines, edit.span),
+                    "replacement": edit.replacement,
+                })
+            };
+            document["edits"] = finding.edits.iter().map(edit).collect();
         }
     }
     document

@@ -71,13 +71,17 @@ fn result(found: &Found<'_>, lines: &Lines<'_>, finding: &Diagnostic, codes: &BT
         }
         json!({ "physicalLocation": place })
     };
-    json!({
+    let mut result = json!({
         "ruleId": finding.code.as_str(),
         "ruleIndex": codes.get(&finding.code).copied().unwrap_or_default(),
         "level": finding.severity.word(),
         "message": { "text": text },
         "locations": found.file.map(location).into_iter().collect::<Vec<_>>(),
-    })
+    });
+    if let Some(effect) = finding.effect {
+        result["properties"] = json!({ "effect": effect.word });
+    }
+    result
 }
 
 /// A path as a URI reference: every other character is escaped.

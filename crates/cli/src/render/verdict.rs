@@ -39,7 +39,7 @@ pub fn verdict_document(archive: &str, verdict: &Verdict) -> Value {
         "parts": parts
             .map(|part| json!({ "name": part.name, "bytes": part.bytes, "on_flash": part.disk }))
             .collect::<Vec<_>>(),
-        "findings": verdict.findings.iter().map(|finding| json::one(&lines, finding)).collect::<Vec<_>>(),
+        "findings": verdict.findings.iter().map(|finding| json::finding_object(&lines, finding)).collect::<Vec<_>>(),
         "not_listed": verdict.more.iter().map(|(code, count)| (code.as_str(), count)).collect::<BTreeMap<_, _>>(),
     })
 }

@@ -68,7 +68,7 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     /// The numbers of a table's parts; `None` if a record is outside or not as Go writes it.
-    pub(super) fn of(source: Source<'a>) -> Option<Self> {
+    pub(super) fn new(source: Source<'a>) -> Option<Self> {
         let mut known = Self { source: Some(source), ..Self::default() };
         for index in 0..source.count {
             let record = source.record(index)?;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tagscan::Fact;
 
-use super::supposition::supposition;
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
 use crate::hazard::{Atom, Effect, Hazard};
@@ -177,15 +176,10 @@ impl Subject<'_> {
         let Hazard { id, record, .. } = one.hazard;
         let accepted = self.asked.accepted.contains(id) && record.effect.can_be_accepted();
         let somewhere = one.targets.is_empty() || one.targets.len() < processors;
-        let supposed = supposition(id);
-        let severity = match record.effect {
-            _ if accepted => Severity::Note,
-            Effect::NoEffect => Severity::Note,
-            _ if one.hazard.is_note() && self.is_reasoned(one.hazard) => Severity::Note,
-            // A list has no reasons, so nothing shows that the silence is wanted.
-            Effect::Silent | Effect::Size => Severity::Warning,
-            _ if somewhere || supposed.is_some() || !self.is_certain(one.hazard) => Severity::Warning,
-            _ => Severity::Error,
+        let severity = if accepted {
+            Severity::Note
+        } else {
+            one.hazard.severity(!somewhere && self.is_certain(one.hazard), self.is_reasoned(one.hazard))
         };
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`{fact}`")).collect();
         let facts = facts.join(" and ");
@@ -194,9 +188,9 @@ impl Subject<'_> {
         } else if one.targets.len() < processors {
             format!(", on {}", one.targets.iter().cloned().collect::<Vec<_>>().join(", "))
         } else {
-            supposed.map(|fact| format!(", if {fact}")).unwrap_or_default()
+            record.supposes.as_ref().map(|fact| format!(", if {fact}")).unwrap_or_default()
         };
-        let mut ways = vec![rules::hazard::remedy(one.hazard, Some(self.registry), |name| self.kept.contains(name))];
+        let mut ways = vec![rules::hazard::remedy(one, Some(self.registry), |name| self.kept.contains(name))];
         if one.targets.is_empty() {
             ways.push("say where it runs with `--device`".to_owned());
         }
@@ -220,7 +214,8 @@ impl Subject<'_> {
             related: Vec::new(),
             why: rules::hazard::why(Some(self.release), one.hazard).into(),
             next: format!("{}.", ways.join(", or ")).into(),
-            edit: None,
+            effect: Some(record.effect.label()),
+            edits: Vec::new(),
         }
     }
 

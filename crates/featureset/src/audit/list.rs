@@ -79,7 +79,7 @@ impl List {
     #[must_use]
     pub fn line(text: &str, what: &str) -> Self {
         // One more than is judged shows that there is more.
-        let mut tags: Vec<Word> = words(text).take(TAGS + 1).collect();
+        let mut tags: Vec<Word> = split_words(text).take(TAGS + 1).collect();
         // The first tag stands for the whole.
         let place = tags.first().map(|word| word.span).unwrap_or_default();
         let is_cut = tags.len() > TAGS;
@@ -176,7 +176,7 @@ pub(crate) fn incomplete(why: &str, place: Span) -> Diagnostic {
 }
 
 /// The tags of a text. Empty ones do not count, as for Go.
-fn words(text: &str) -> impl Iterator<Item = Word> {
+fn split_words(text: &str) -> impl Iterator<Item = Word> {
     let mut start = None;
     text.char_indices().chain([(text.len(), ',')]).filter_map(move |(index, c)| {
         match (c == ',' || c.is_whitespace(), start) {

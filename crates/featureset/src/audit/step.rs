@@ -38,7 +38,7 @@ pub struct Step {
 
 impl Step {
     /// The step to a release; `None` if the release is not known.
-    pub(super) fn of(subject: &Subject<'_>, to: Release) -> Option<Self> {
+    pub(super) fn new(subject: &Subject<'_>, to: Release) -> Option<Self> {
         let registry = subject.facts.registry(to)?;
         let evaluated = subject.list.evaluate(registry, subject.facts);
         let (kept, omitted) = features(&evaluated, registry);

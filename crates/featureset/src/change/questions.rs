@@ -13,7 +13,7 @@ fn question(code: Review, places: &SourceMap, path: &[&str], message: String, ne
 }
 
 /// The questions that a change must answer: warnings first, then in the order of their codes.
-pub(super) fn of(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
+pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = decisions(change, places);
     for one in change.hazards_gained.iter().filter(|one| !one.accepted) {
         let message = format!("`{}` ({}): {}", one.hazard, one.effect, one.title);

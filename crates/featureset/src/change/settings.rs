@@ -7,7 +7,7 @@ use crate::policy::{Build, Policy, format_size};
 /// Every setting but decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.
 ///
 /// A target lists build settings only if they differ from the policy's.
-pub(super) fn of(policy: &Policy) -> BTreeMap<String, String> {
+pub(super) fn build_settings(policy: &Policy) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     found.extend(policy.tailscale.map(|release| ("tailscale".to_owned(), release.to_string())));
     found.extend(policy.go.map(|version| ("go".to_owned(), version.to_string())));

@@ -30,7 +30,7 @@ pub struct Drop {
 ///
 /// `may_go` says which kept features may be dropped at all.
 #[must_use]
-pub fn ways(costs: &Costs, budget: u64, may_go: impl Fn(&FeatureName) -> bool) -> Option<Vec<Way>> {
+pub fn drops_within(costs: &Costs, budget: u64, may_go: impl Fn(&FeatureName) -> bool) -> Option<Vec<Way>> {
     if costs.whole.packed <= budget {
         return Some(Vec::new());
     }

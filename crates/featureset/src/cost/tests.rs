@@ -1,6 +1,6 @@
 //! Differences that make costs stale, differences that do not, and drops that fit a budget.
 
-use super::frontier::ways;
+use super::frontier::drops_within;
 use super::*;
 use crate::policy::read;
 use crate::rules::tests::clean_policy;
@@ -13,7 +13,7 @@ fn name(text: &str) -> FeatureName {
 fn basis(text: &str) -> Basis {
     let policy = read(text).policy.unwrap();
     let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-    Basis::of(&policy, &Selection::of(&policy, registry), "amd64", 2, Some("4.2.2".to_owned())).unwrap()
+    Basis::new(&policy, &Selection::new(&policy, registry), "amd64", 2, Some("4.2.2".to_owned())).unwrap()
 }
 
 fn cost(packed: i64, along: &[&str]) -> Cost {
@@ -92,7 +92,7 @@ fn costs_survive_their_file() {
 fn ways_to_fit_start_with_the_least_that_suffices() {
     let costs = costs();
     let told = |budget: u64| {
-        ways(&costs, budget, |name| name.as_str() != "cli").map(|ways| {
+        drops_within(&costs, budget, |name| name.as_str() != "cli").map(|ways| {
             let one = |way: &frontier::Way| {
                 let drops: Vec<&str> = way.drops.iter().map(|drop| drop.feature.as_str()).collect();
                 (drops.join(" "), way.estimate)
@@ -136,7 +136,7 @@ fn differences_are_told_in_kilobytes() {
 
 #[test]
 fn memory_is_a_median_and_a_difference_within_chance_tells_nothing() {
-    let seen = |figures: &[u64]| Memory::of(figures.to_vec());
+    let seen = |figures: &[u64]| Memory::from_samples(figures.to_vec());
     assert_eq!(seen(&[]), None);
     let (one, other) = (seen(&[24_100, 24_600, 24_200]).unwrap(), seen(&[23_000, 23_100, 22_900]).unwrap());
     assert_eq!((one.bytes, one.spread, other.bytes, other.spread), (24_200, 500, 23_000, 200));

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::name::FeatureName;
 use crate::release::Release;
 
+/// The fact that lists the flags and environment variables of the start command.
+pub(crate) const START: &str = "start";
+
+/// Returns whether a word of the start command is a setting: the same flag, or text that begins with a part of a value.
+fn is_set(word: &str, setting: &str) -> bool {
+    let rest = word.strip_prefix(setting);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('=') || setting.ends_with(['=', ':']))
+}
+
 /// A condition on decisions, the device and the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw", into = "Raw")]
@@ -31,6 +40,8 @@ pub enum Atom {
     Omit(FeatureName),
     /// A fact about the device has a value.
     Device(String, String),
+    /// The command that starts the daemon has this flag or environment variable, with this value if it ends in `=` or `:`.
+    Start(String),
     /// The operating system, as Go names it.
     Os(String),
     /// The processor is one of these, as Go names them.
@@ -53,6 +64,8 @@ struct Raw {
     omit: Option<FeatureName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     os: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +90,7 @@ impl TryFrom<Raw> for Condition {
             raw.keep.map(|name| Self::Atom(Atom::Keep(name))),
             raw.omit.map(|name| Self::Atom(Atom::Omit(name))),
             device,
+            raw.start.map(|setting| Self::Atom(Atom::Start(setting))),
             raw.os.map(|os| Self::Atom(Atom::Os(os))),
             raw.goarch.map(|names| Self::Atom(Atom::Goarch(names))),
         ];
@@ -95,6 +109,7 @@ impl From<Condition> for Raw {
             Condition::Atom(Atom::Keep(name)) => Self { keep: Some(name), ..raw },
             Condition::Atom(Atom::Omit(name)) => Self { omit: Some(name), ..raw },
             Condition::Atom(Atom::Device(fact, value)) => Self { device: Some(BTreeMap::from([(fact, value)])), ..raw },
+            Condition::Atom(Atom::Start(setting)) => Self { start: Some(setting), ..raw },
             Condition::Atom(Atom::Os(os)) => Self { os: Some(os), ..raw },
             Condition::Atom(Atom::Goarch(names)) => Self { goarch: Some(names), ..raw },
         }
@@ -190,7 +205,7 @@ impl Condition {
 
     /// Every way to meet it with as few atoms as possible: the atoms that must hold, and those that must not.
     #[must_use]
-    pub fn ways(&self) -> Vec<Vec<(Atom, bool)>> {
+    pub fn alternatives(&self) -> Vec<Vec<(Atom, bool)>> {
         self.ways_to(true)
     }
 
@@ -216,15 +231,15 @@ impl Condition {
         self.atoms().iter().any(|atom| atom.feature().is_some())
     }
 
-    fn told(&self, inner: bool) -> String {
+    fn describe(&self, inner: bool) -> String {
         let join = |parts: &[Self], word: &str| {
-            let told = parts.iter().map(|part| part.told(true)).collect::<Vec<_>>().join(word);
+            let told = parts.iter().map(|part| part.describe(true)).collect::<Vec<_>>().join(word);
             if inner { format!("({told})") } else { told }
         };
         match self {
             Self::All(parts) => join(parts, " and "),
             Self::Any(parts) => join(parts, " or "),
-            Self::Not(part) => format!("not {}", part.told(true)),
+            Self::Not(part) => format!("not {}", part.describe(true)),
             Self::Atom(atom) => atom.to_string(),
         }
     }
@@ -250,6 +265,10 @@ impl Atom {
                 Some(stated) => stated == value,
                 None => return Answer::Depends(BTreeSet::from([fact.clone()])),
             },
+            Self::Start(setting) => match circumstances.device.get(START) {
+                Some(stated) => stated.split_whitespace().any(|word| is_set(word, setting)),
+                None => return Answer::Depends(BTreeSet::from([START.to_owned()])),
+            },
         };
         if yes { Answer::Yes } else { Answer::No }
     }
@@ -257,7 +276,7 @@ impl Atom {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told(false))
+        f.write_str(&self.describe(false))
     }
 }
 
@@ -267,6 +286,7 @@ impl fmt::Display for Atom {
             Self::Keep(name) => write!(f, "`{name}` kept"),
             Self::Omit(name) => write!(f, "`{name}` omitted"),
             Self::Device(fact, value) => write!(f, "{fact} {value}"),
+            Self::Start(setting) => write!(f, "started with `{setting}`"),
             Self::Os(os) => write!(f, "on {os}"),
             Self::Goarch(names) => write!(f, "on {}", names.join(" or ")),
         }

@@ -24,7 +24,7 @@ struct Case {
 }
 
 impl Case {
-    fn of(way: &[(Atom, bool)]) -> Self {
+    fn new(way: &[(Atom, bool)]) -> Self {
         let mut case = Self {
             kept: BTreeSet::new(),
             omitted: BTreeSet::new(),
@@ -40,7 +40,8 @@ impl Case {
                 (Atom::Os(os), true) => case.os.clone_from(os),
                 (Atom::Os(_), false) => "windows".clone_into(&mut case.os),
                 (Atom::Goarch(names), true) => case.goarch.clone_from(&names[0]),
-                (Atom::Goarch(_) | Atom::Device(..), false) => {}
+                (Atom::Start(setting), true) => drop(case.device.insert("start".to_owned(), setting.clone())),
+                (Atom::Goarch(_) | Atom::Device(..) | Atom::Start(_), false) => {}
             }
         }
         case
@@ -56,8 +57,8 @@ impl Case {
 fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
     for hazard in UpstreamData::embedded().hazards() {
         let release = hazard.record.releases[0].from;
-        for way in hazard.record.when.ways() {
-            let mut case = Case::of(&way);
+        for way in hazard.record.when.alternatives() {
+            let mut case = Case::new(&way);
             assert_eq!(hazard.applies(&case.circumstances(release)), Answer::Yes, "{}: {way:?}", hazard.id);
             for flip in &hazard.record.remedy {
                 let (from, to) = match flip.verdict() {
@@ -124,7 +125,7 @@ fn every_hazard_is_well_formed() {
         for atom in record.when.atoms() {
             if let Atom::Device(fact, value) = atom {
                 let entry = VOCABULARY.iter().find(|entry| entry.fact == fact).unwrap();
-                assert!(entry.values.contains(&value.as_str()), "{id}: {fact} {value}");
+                assert!(entry.values.has(value), "{id}: {fact} {value}");
             }
         }
     }

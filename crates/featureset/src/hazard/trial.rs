@@ -21,7 +21,7 @@ pub struct Trial {
 /// The smallest trial of a hazard on a release line: nothing is kept but what the condition asks for, and then its remedy.
 /// `None` if the line lacks a feature of the condition, or if no closed selection satisfies it.
 #[must_use]
-pub fn of(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
+pub fn for_hazard(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
     let (offending, goos) = offending(hazard, registry, &BTreeSet::new())?;
     let remedied = remedied(hazard, registry, &offending);
     Some(Trial { offending, remedied, goos })
@@ -42,7 +42,7 @@ fn offending(
     registry: &Registry,
     kept: &BTreeSet<FeatureName>,
 ) -> Option<(BTreeSet<FeatureName>, String)> {
-    let way = hazard.record.when.ways().into_iter().next()?;
+    let way = hazard.record.when.alternatives().into_iter().next()?;
     let mut goos = "linux".to_owned();
     let (mut wanted, mut gone) = (BTreeSet::new(), BTreeSet::new());
     for (atom, holds) in &way {
@@ -137,15 +137,19 @@ mod tests {
     #[test]
     fn the_trial_of_a_hazard_is_closed_and_its_remedy_clears_it() {
         let hazard = UpstreamData::embedded().hazard("serve-acme").unwrap();
-        let trial = of(hazard, registry()).unwrap();
+        let trial = for_hazard(hazard, registry()).unwrap();
         let names = |set: &BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!((names(&trial.offending), names(&trial.remedied)), (vec!["acme".to_owned()], vec![]));
         assert_eq!(trial.goos, "linux");
         let windows =
-            of(UpstreamData::embedded().hazard("clientmetrics-desktop_sessions").unwrap(), registry()).unwrap();
+            for_hazard(UpstreamData::embedded().hazard("clientmetrics-desktop_sessions").unwrap(), registry()).unwrap();
         assert_eq!(windows.goos, "windows");
         let old = UpstreamData::embedded().registry("1.96.5".parse().unwrap()).unwrap();
-        assert_eq!(of(UpstreamData::embedded().hazard("ipnbus-up").unwrap(), old), None, "1.96 has no ipnbus to omit");
+        assert_eq!(
+            for_hazard(UpstreamData::embedded().hazard("ipnbus-up").unwrap(), old),
+            None,
+            "1.96 has no ipnbus to omit"
+        );
     }
 
     proptest::proptest! {

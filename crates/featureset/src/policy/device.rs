@@ -1,44 +1,80 @@
 //! The device: facts of where the binary will run, in a closed vocabulary, and the profiles that bundle them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A fact that can be stated of a device: its name and the values it can have.
 pub struct Vocabulary {
     /// The key in the file.
     pub fact: &'static str,
-    /// The values.
-    pub values: &'static [&'static str],
+    /// The values that it can have.
+    pub values: Values,
     /// The subject of the fact.
     pub meaning: &'static str,
 }
+
+/// The values that a fact can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A list of flags (`--debug`) and environment variables (`TS_NO_LOGS_NO_SUPPORT=1`), joined by spaces.
+    Settings,
+}
+
+use Values::{Settings, Words};
 
 /// Every fact, sorted by name.
 pub static VOCABULARY: &[Vocabulary] = &[
     Vocabulary {
         fact: "ca_certificates",
-        values: &["absent", "present"],
+        values: Words(&["absent", "present"]),
         meaning: "whether a bundle of CA certificates is installed",
     },
     Vocabulary {
         fact: "firewall",
-        values: &["iptables", "nftables", "none"],
+        values: Words(&["iptables", "nftables", "none"]),
         meaning: "which firewall the daemon can use: one that the kernel offers and, for iptables, whose program is there",
     },
-    Vocabulary { fact: "init", values: &["none", "systemd"], meaning: "what starts the daemon" },
+    Vocabulary { fact: "init", values: Words(&["none", "systemd"]), meaning: "what starts the daemon" },
+    Vocabulary {
+        fact: "policy_file",
+        values: Words(&["absent", "present"]),
+        meaning: "whether an administrator installs a policy file (/etc/tailscale/syspolicy.json)",
+    },
     Vocabulary {
         fact: "resolver",
-        values: &["file", "networkmanager", "systemd-resolved"],
+        values: Words(&["file", "networkmanager", "systemd-resolved"]),
         meaning: "what owns /etc/resolv.conf",
     },
-    Vocabulary { fact: "storage", values: &["disk", "flash", "memory"], meaning: "where the state directory lives" },
+    Vocabulary {
+        fact: "start",
+        values: Settings,
+        meaning: "flags and TS_ environment variables of the command that starts the daemon, except --state, --statedir, --socket and --port with a path or a number",
+    },
+    Vocabulary {
+        fact: "storage",
+        values: Words(&["disk", "flash", "memory"]),
+        meaning: "where the state directory lives",
+    },
+    Vocabulary {
+        fact: "tpm",
+        values: Words(&["absent", "present"]),
+        meaning: "whether the device has a TPM, with which a state file can be sealed",
+    },
     Vocabulary {
         fact: "tun",
-        values: &["kernel", "userspace"],
+        values: Words(&["kernel", "userspace"]),
         meaning: "where packets enter: the kernel's TUN device or netstack",
+    },
+    Vocabulary {
+        fact: "users",
+        values: Words(&["absent", "present"]),
+        meaning: "whether the device has users with a login shell",
     },
 ];
 
-/// A profile is nothing but its facts.
+/// A profile is nothing but its facts. A fact that differs between devices of the profile is not stated.
 pub struct Profile {
     /// The name that `device.profile` takes.
     pub name: &'static str,
@@ -57,9 +93,11 @@ pub static PROFILES: &[Profile] = &[
             ("ca_certificates", "present"),
             ("firewall", "nftables"),
             ("init", "none"),
+            ("policy_file", "absent"),
             ("resolver", "file"),
             ("storage", "flash"),
             ("tun", "kernel"),
+            ("users", "present"),
         ],
     },
     Profile {
@@ -69,9 +107,13 @@ pub static PROFILES: &[Profile] = &[
             ("ca_certificates", "absent"),
             ("firewall", "none"),
             ("init", "none"),
+            ("policy_file", "absent"),
             ("resolver", "file"),
+            ("start", ""),
             ("storage", "flash"),
+            ("tpm", "absent"),
             ("tun", "kernel"),
+            ("users", "absent"),
         ],
     },
     Profile {
@@ -84,6 +126,7 @@ pub static PROFILES: &[Profile] = &[
             ("resolver", "systemd-resolved"),
             ("storage", "disk"),
             ("tun", "kernel"),
+            ("users", "present"),
         ],
     },
 ];
@@ -96,6 +139,35 @@ pub struct Device {
     /// The facts that hold: those of the profile with the policy's own in their place. A fact that is not
     /// here is unknown.
     pub facts: BTreeMap<String, String>,
+}
+
+impl Values {
+    /// Returns whether a fact can have this value.
+    #[must_use]
+    pub fn has(self, value: &str) -> bool {
+        match self {
+            Self::Words(words) => words.contains(&value),
+            Self::Settings => value.split_whitespace().all(is_setting),
+        }
+    }
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => f.write_str(&words.join(", ")),
+            Self::Settings => f.write_str("a list such as `[--debug=:8080, TS_DEBUG_MTU=1280]`"),
+        }
+    }
+}
+
+/// Returns whether a word is a flag or an environment variable with its value.
+pub(crate) fn is_setting(word: &str) -> bool {
+    let is_variable = || {
+        let name = word.split_once('=').map(|(name, _)| name);
+        name.is_some_and(|name| name.starts_with("TS_") && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    };
+    !word.contains(char::is_whitespace) && (word.len() > 2 && word.starts_with("--") || is_variable())
 }
 
 impl Profile {
@@ -111,16 +183,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn profiles_state_every_fact_in_the_vocabulary_s_words() {
+    fn profiles_state_facts_of_the_vocabulary() {
         assert!(VOCABULARY.is_sorted_by_key(|entry| entry.fact));
         assert!(PROFILES.is_sorted_by_key(|profile| profile.name));
         for profile in PROFILES {
-            let stated: Vec<_> = profile.facts.iter().map(|(fact, _)| *fact).collect();
-            let known: Vec<_> = VOCABULARY.iter().map(|entry| entry.fact).collect();
-            assert_eq!(stated, known, "{}", profile.name);
-            for ((_, value), entry) in profile.facts.iter().zip(VOCABULARY) {
-                assert!(entry.values.contains(value), "{} {value}", profile.name);
+            assert!(profile.facts.is_sorted_by_key(|(fact, _)| *fact), "{}", profile.name);
+            for (fact, value) in profile.facts {
+                let entry = VOCABULARY.iter().find(|entry| entry.fact == *fact).unwrap();
+                assert!(entry.values.has(value), "{} {fact} {value}", profile.name);
             }
+        }
+    }
+
+    #[test]
+    fn settings_are_flags_and_variables() {
+        for setting in ["--debug", "--debug=:8080", "TS_DEBUG_FIREWALL_MODE=iptables"] {
+            assert!(Settings.has(setting), "{setting}");
+        }
+        for other in ["debug", "-debug", "--", "TS_X", "PATH=/bin", "--a b"] {
+            assert!(!Settings.has(other), "{other}");
         }
     }
 }

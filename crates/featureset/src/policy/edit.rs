@@ -1,4 +1,4 @@
-//! Edits of the features section: stubs for undecided features, and the order of the entries.
+//! Edits of the sections of features and acceptances: stubs, deletions, and the order of the entries.
 
 use diagnostics::Span;
 
@@ -7,7 +7,7 @@ use super::source_map::SourceMap;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 
-/// The lines of a features section in block style, one entry below the other.
+/// The lines of a section in block style, one entry below the other.
 pub(crate) struct Section<'a> {
     text: &'a str,
     /// Name and start of each entry, in the order of the text. The comments right above an entry are part of it.
@@ -19,9 +19,10 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub(crate) fn of(text: &'a str, places: &SourceMap) -> Option<Self> {
-        let keys = places.children("features").into_iter().map(|name| {
-            let start = places.key(&["features", &name]).start;
+    /// Returns the lines of a top-level section; `None` if it has no entries or another layout.
+    pub(crate) fn find(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
+        let keys = places.children(section).into_iter().map(|name| {
+            let start = places.key(&[section, &name]).start;
             (name, start)
         });
         let mut keys: Vec<(String, usize)> = keys.collect();
@@ -56,8 +57,6 @@ impl<'a> Section<'a> {
 
     /// The stub of an undecided feature, and where it belongs in the alphabet.
     pub(crate) fn stub(&self, registry: &Registry, name: &FeatureName) -> (Span, String) {
-        let next = self.entries.iter().filter(|(other, _)| other.as_str() > name.as_str()).min();
-        let at = next.map_or(self.end, |(_, start)| *start);
         let say = |label: &str, names: Vec<String>| {
             if names.is_empty() { String::new() } else { format!(" {label} {}.", names.join(", ")) }
         };
@@ -66,9 +65,33 @@ impl<'a> Section<'a> {
         let needs = say("Needs", needs.map(ToString::to_string).collect());
         let users = say("Needed by", users.map(|user| user.to_string()).collect());
         let (pad, newline) = (" ".repeat(self.indent), newline(self.text));
+        self.insertion(name.as_str(), &format!("{newline}{pad}  # keep: or omit:, and why.{needs}{users}"))
+    }
+
+    /// Returns the text of a new entry, and the position of that entry in the alphabet.
+    pub(crate) fn insertion(&self, name: &str, body: &str) -> (Span, String) {
+        let next = self.entries.iter().filter(|(other, _)| other.as_str() > name).min();
+        let at = next.map_or(self.end, |(_, start)| *start);
+        let (pad, newline) = (" ".repeat(self.indent), newline(self.text));
         let gap = if at == 0 || self.text[..at].ends_with('\n') { "" } else { newline };
-        let stub = format!("{gap}{pad}{name}:{newline}{pad}  # keep: or omit:, and why.{needs}{users}{newline}");
-        (Span { start: at, end: at }, stub)
+        let space = if body.starts_with(newline) { "" } else { " " };
+        (Span { start: at, end: at }, format!("{gap}{pad}{name}:{space}{body}{newline}"))
+    }
+
+    /// Returns a text that is inserted as lines before a top-level section.
+    pub(crate) fn before(text: &str, places: &SourceMap, section: &str, lines: &str) -> Option<(Span, String)> {
+        let at = line_start(text, places.has(&[section]).then(|| places.key(&[section]).start)?);
+        let at = entry_start(text, at, 0);
+        Some((Span { start: at, end: at }, lines.replace('\n', newline(text))))
+    }
+
+    /// Returns the span of an entry with the comments above it; of the whole section if it is the only one.
+    pub(crate) fn entry(&self, places: &SourceMap, section: &str, name: &str) -> Option<Span> {
+        let index = self.entries.iter().position(|(other, _)| other == name)?;
+        let end = self.entries.get(index + 1).map_or(self.end, |(_, start)| *start);
+        let start = self.entries[index].1;
+        let start = if self.entries.len() == 1 { line_start(self.text, places.key(&[section]).start) } else { start };
+        Some(Span { start, end })
     }
 }
 
@@ -102,7 +125,7 @@ fn entry_start(text: &str, key: usize, indent: usize) -> usize {
 /// Sorts the entries of the features section, each with the comments above it. Returns `None` if its layout is not understood.
 pub(crate) fn sort(text: &str) -> Option<String> {
     let reading = read(text);
-    let section = Section::of(text, &reading.places)?;
+    let section = Section::find(text, &reading.places, "features")?;
     let mut blocks = section.blocks();
     blocks.sort_by_key(|(name, _)| *name);
     let start = section.entries.first()?.1;

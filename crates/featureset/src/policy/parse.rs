@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use spanned_yaml::{Key, Node, Plain, Value};
 
 use super::decode::{Reader, list};
-use super::device::{Device, PROFILES, Profile, VOCABULARY};
+use super::device::{Device, PROFILES, Profile, VOCABULARY, Values, is_setting};
 use super::source_map::SourceMap;
 use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::limits::{EXTRA_TAGS, TARGETS};
@@ -102,13 +102,7 @@ impl Reader {
                 device.profile =
                     reader.word(node, &profiles, |word| Profile::find(word).map(|profile| profile.name.to_owned()));
             } else if let Some(entry) = VOCABULARY.iter().find(|entry| entry.fact == key.text) {
-                match reader.text(node, "one word") {
-                    Some(word) if entry.values.contains(&word.as_str()) => {
-                        drop(own.insert(entry.fact.to_owned(), word))
-                    }
-                    Some(word) => reader.unknown_value(Code::UnknownDeviceFact, node, &word, entry.values),
-                    None => {}
-                }
+                own.extend(reader.fact(node, entry.values).map(|value| (entry.fact.to_owned(), value)));
             } else {
                 reader.unknown_fact(key);
             }
@@ -117,6 +111,41 @@ impl Reader {
         let bundled = profile.into_iter().flat_map(|profile| profile.facts);
         device.facts = bundled.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned())).chain(own).collect();
         device
+    }
+
+    fn fact(&mut self, node: &Node, values: Values) -> Option<String> {
+        match values {
+            Values::Words(words) => {
+                let word = self.text(node, "one word")?;
+                if !values.has(&word) {
+                    self.unknown_value(Code::UnknownDeviceFact, node, &word, words);
+                    return None;
+                }
+                Some(word)
+            }
+            Values::Settings => self.settings(node),
+        }
+    }
+
+    /// Reads a list of flags and environment variables.
+    fn settings(&mut self, node: &Node) -> Option<String> {
+        const WANTED: &str = "a list of flags and environment variables";
+        let Value::Sequence(nodes) = &node.value else {
+            self.wrong_type(node, WANTED);
+            return None;
+        };
+        let mut settings = Vec::new();
+        for node in nodes {
+            let word = self.text(node, "a flag or an environment variable")?;
+            if !is_setting(&word) {
+                let message = format!("`{word}` is neither a flag nor an environment variable of the daemon");
+                let next = "Write it as `--flag`, `--flag=value` or `TS_NAME=value`.";
+                self.report(Code::UnknownDeviceFact, message, Label::new(node.span, "not a setting"), next);
+                return None;
+            }
+            settings.push(word);
+        }
+        Some(settings.join(" "))
     }
 
     fn unknown_fact(&mut self, key: &Key) {

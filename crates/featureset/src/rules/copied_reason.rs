@@ -16,7 +16,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             continue;
         }
         let place = subject.places.value(&["features", name.as_str(), decision.verdict.word()]);
-        if let Some((other, earlier)) = first.get(&TextDigest::of(&decision.reason)) {
+        if let Some((other, earlier)) = first.get(&TextDigest::new(&decision.reason)) {
             let message = format!("`{name}` has the same reason as `{other}`");
             let next = format!("Write what `{name}` itself changes on this device.");
             let mut finding =
@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             finding.related.push(Label::new(*earlier, "first used here"));
             findings.push(finding);
         } else {
-            first.insert(TextDigest::of(&decision.reason), (name, place));
+            first.insert(TextDigest::new(&decision.reason), (name, place));
         }
     }
     findings

@@ -21,6 +21,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut finding =
         Diagnostic::new(Code::GoTooOld, message, format!("Pin Go {needed} or a later patch of it.")).at(label);
     finding.related.push(Label::new(subject.places.value(&["tailscale"]), format!("requires Go {needed}")));
-    finding.edit = Some(Edit { title: format!("pin Go {needed}"), span: place, replacement: needed.to_string() });
+    finding.edits.push(Edit { title: format!("pin Go {needed}"), span: place, replacement: needed.to_string() });
     vec![finding]
 }

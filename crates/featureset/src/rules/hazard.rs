@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::context::Subject;
-use crate::hazard::{Answer, Atom, Circumstances, Hazard};
+use crate::hazard::{Answer, Atom, Circumstances, Hazard, Remedy, START};
 use crate::name::FeatureName;
+use crate::policy::edit::Section;
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
@@ -23,6 +24,22 @@ pub struct Applying<'a> {
     pub targets: BTreeSet<String>,
     /// The facts of the device that it depends on and that the policy does not state.
     pub unstated: BTreeSet<String>,
+    /// The decisions to invert: those of its remedy that concern the part of its condition that is met.
+    pub remedy: Vec<&'a Remedy>,
+}
+
+impl Applying<'_> {
+    /// Returns whether it applies to a target for certain.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// Returns the severity in a policy.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.hazard.severity(self.is_certain(), true)
+    }
 }
 
 /// Returns the hazards that apply to a policy, or may apply, at its pinned release on its device, by id.
@@ -42,13 +59,13 @@ pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
 
 fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> {
     let (Some(release), Some(registry)) = (policy.tailscale, subject.registry()) else { return Vec::new() };
-    let selection = Selection::of(policy, registry);
+    let selection = Selection::new(policy, registry);
     // An undecided feature is neither kept nor omitted.
     let decided = |name: &FeatureName| policy.features.contains_key(name);
     let omitted = selection.omitted.iter().filter(|name| decided(name)).cloned().collect();
     let mut found = Vec::new();
     for hazard in subject.facts.hazards().filter(|hazard| hazard.in_release(release)) {
-        let mut one = Applying { hazard, targets: BTreeSet::new(), unstated: BTreeSet::new() };
+        let mut one = Applying { hazard, targets: BTreeSet::new(), unstated: BTreeSet::new(), remedy: Vec::new() };
         for (name, target) in &policy.targets {
             let circumstances = Circumstances {
                 release,
@@ -61,7 +78,12 @@ fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> 
             match hazard.applies(&circumstances) {
                 Answer::Yes => drop(one.targets.insert(name.clone())),
                 Answer::Depends(facts) => one.unstated.extend(facts),
-                Answer::No => {}
+                Answer::No => continue,
+            }
+            for flip in hazard.remedies(&circumstances) {
+                if !one.remedy.contains(&flip) {
+                    one.remedy.push(flip);
+                }
             }
         }
         if !one.targets.is_empty() || !one.unstated.is_empty() {
@@ -80,11 +102,6 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 
 fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
     let hazard = one.hazard;
-    let severity = match (one.targets.is_empty(), hazard.is_note()) {
-        (_, true) => Severity::Note,
-        (true, false) => Severity::Warning,
-        (false, false) => Severity::Error,
-    };
     let mut labels = labels(subject, hazard);
     let place = if labels.is_empty() {
         Label::new(subject.places.key(&["features"]), "these decisions")
@@ -93,22 +110,25 @@ fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
     };
     Diagnostic {
         code: Code::Hazard(hazard.id.clone()),
-        severity,
+        severity: one.severity(),
         message: message(subject, one),
         location: Location::Text(place),
         related: labels,
         why: why(subject.policy.tailscale, hazard).into(),
         next: next(subject, one).into(),
-        edit: edit(subject, hazard),
+        effect: Some(hazard.record.effect.label()),
+        edits: [remedy_edit(subject, one), acceptance_edit(subject, hazard)].into_iter().flatten().collect(),
     }
 }
 
 fn message(subject: &Subject<'_>, one: &Applying<'_>) -> String {
     let mut text = one.hazard.record.title.clone();
-    if one.targets.is_empty() {
-        let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
-        text = format!("{text}, depending on {}", facts.join(" and "));
-    } else if one.targets.len() < subject.policy.targets.len() {
+    if !one.is_certain() {
+        text = format!("{text}, depending on {}", unstated(one));
+    } else if let Some(fact) = &one.hazard.record.supposes {
+        text = format!("{text}, if {fact}");
+    }
+    if one.is_certain() && one.targets.len() < subject.policy.targets.len() {
         let names: Vec<&str> = one.targets.iter().map(String::as_str).collect();
         text = format!("{text} (target {})", names.join(", "));
     }
@@ -127,6 +147,9 @@ fn labels(subject: &Subject<'_>, hazard: &Hazard) -> Vec<Label> {
             }
             Atom::Omit(name) if !subject.policy.keeps(name) => {
                 (subject.places.key(&["features", name.as_str(), "omit"]), format!("`{name}` is omitted"))
+            }
+            Atom::Start(setting) if subject.places.has(&["device", START]) => {
+                (subject.places.key(&["device", START]), format!("starts with `{setting}`"))
             }
             Atom::Device(fact, value) if subject.places.has(&["device", fact]) => {
                 (subject.places.key(&["device", fact]), format!("{fact} is {value}"))
@@ -154,8 +177,8 @@ pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
 
 /// Returns the remedy of a hazard as a sentence without a full stop: the decisions to change, with the dependencies of
 /// each feature to keep.
-pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
-    let open = hazard.record.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
+pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
+    let open = one.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
     for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
         let closure = registry.map(|registry| registry.requires(flip.feature())).unwrap_or_default();
@@ -167,23 +190,32 @@ pub(crate) fn remedy(hazard: &Hazard, registry: Option<&Registry>, keeps: impl F
 }
 
 fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
-    let mut alternatives = vec![remedy(one.hazard, subject.registry(), |name| subject.policy.keeps(name))];
-    if one.targets.is_empty() {
-        let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
-        alternatives.push(format!("state {}", facts.join(" and ")));
+    let mut alternatives = vec![remedy(one, subject.registry(), |name| subject.policy.keeps(name))];
+    if !one.is_certain() {
+        alternatives.push(format!("state {}", unstated(one)));
     }
-    if one.hazard.record.effect.can_be_accepted() {
-        alternatives.push(format!(
-            "accept it under `accepted: {}:` with the reason why it is acceptable on this device",
-            one.hazard.id
-        ));
+    if one.severity() == Severity::Note {
+        return format!("Nothing, if the reason of the decision covers it; otherwise: {}.", alternatives.join(", or "));
     }
+    if !one.hazard.record.effect.can_be_accepted() {
+        return format!("{}. It cannot be accepted.", alternatives.join(", or "));
+    }
+    alternatives.push(format!(
+        "accept it under `accepted: {}:` with the reason why it is acceptable on this device",
+        one.hazard.id
+    ));
     format!("{}.", alternatives.join(", or "))
 }
 
+/// Returns the facts that it depends on and that the policy does not state.
+fn unstated(one: &Applying<'_>) -> String {
+    let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
+    facts.join(" and ")
+}
+
 /// Returns the edit of a remedy that inverts one decision: it replaces the word before the reason.
-fn edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
-    let [flip] = &hazard.record.remedy[..] else { return None };
+fn remedy_edit(subject: &Subject<'_>, one: &Applying<'_>) -> Option<Edit> {
+    let [flip] = &one.remedy[..] else { return None };
     let opposite = match flip.verdict() {
         Verdict::Keep => Verdict::Omit,
         Verdict::Omit => Verdict::Keep,
@@ -191,4 +223,18 @@ fn edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
     let span: Span = subject.places.key(&["features", flip.feature().as_str(), opposite.word()]);
     let title = format!("{flip}, and write why");
     (span.end > 0).then(|| Edit { title, span, replacement: flip.verdict().word().to_owned() })
+}
+
+/// Returns the edit that inserts an acceptance without a reason, if the hazard can be accepted.
+fn acceptance_edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
+    if hazard.is_note() || !hazard.record.effect.can_be_accepted() {
+        return None;
+    }
+    let body = "# Why is this acceptable on this device?";
+    let (span, replacement) = if subject.places.has(&["accepted"]) {
+        Section::find(subject.text, subject.places, "accepted")?.insertion(&hazard.id, body)
+    } else {
+        Section::before(subject.text, subject.places, "features", &format!("accepted:\n  {}: {body}\n", hazard.id))?
+    };
+    Some(Edit { title: format!("accept `{}`, and write why", hazard.id), span, replacement })
 }

@@ -18,7 +18,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 Diagnostic::new(Code::OpenDependency, message, next).at(Label::new(omitted, "omitted here"));
             finding.related.push(kept);
             let title = format!("keep `{need}`, and write why");
-            finding.edit = Some(Edit { title, span: omitted, replacement: "keep".to_owned() });
+            finding.edits.push(Edit { title, span: omitted, replacement: "keep".to_owned() });
             findings.push(finding);
         }
     }

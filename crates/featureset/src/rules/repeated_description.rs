@@ -6,10 +6,10 @@ use diagnostics::{Code, Diagnostic, Label};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let sentences = |reason: &str| reason.split_inclusive(['.', ';']).map(TextDigest::of).collect::<Vec<_>>();
+    let sentences = |reason: &str| reason.split_inclusive(['.', ';']).map(TextDigest::new).collect::<Vec<_>>();
     let mut findings = Vec::new();
     for (name, decision) in &subject.policy.features {
-        let digests = [sentences(&decision.reason), vec![TextDigest::of(&decision.reason)]].concat();
+        let digests = [sentences(&decision.reason), vec![TextDigest::new(&decision.reason)]].concat();
         let Some((source, _)) = registry.features.iter().find(|(_, feature)| digests.contains(&feature.description))
         else {
             continue;

@@ -107,10 +107,10 @@ fn examples() -> impl Iterator<Item = (Code, String)> {
 
 /// The codes of findings that are shown.
 fn codes(text: &str) -> BTreeSet<String> {
-    shown(text).into_iter().map(|finding| finding.code.as_str().to_owned()).collect()
+    findings(text).into_iter().map(|finding| finding.code.as_str().to_owned()).collect()
 }
 
-fn shown(text: &str) -> Vec<Diagnostic> {
+fn findings(text: &str) -> Vec<Diagnostic> {
     let findings = judge(text, &read(text), UpstreamData::embedded());
     findings.into_iter().filter(|finding| finding.severity != Severity::Note).collect()
 }
@@ -118,7 +118,7 @@ fn shown(text: &str) -> Vec<Diagnostic> {
 #[test]
 fn the_clean_policy_is_clean() {
     let text = clean_policy();
-    assert_eq!(shown(&text), []);
+    assert_eq!(findings(&text), []);
 }
 
 #[test]

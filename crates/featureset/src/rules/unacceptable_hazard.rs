@@ -3,6 +3,7 @@
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 use super::context::Subject;
+use super::unneeded_acceptance::deletion;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
@@ -11,12 +12,14 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         .map(|hazard| {
             let place = Label::new(subject.places.key(&["accepted", &hazard.id]), hazard.record.effect.word());
             let message = format!("`{}` cannot be accepted", hazard.id);
-            Diagnostic::new(
+            let mut finding = Diagnostic::new(
                 Code::UnacceptableHazard,
                 message,
                 NextStep::new("Delete it; ").command(format!("explain {}", hazard.id)).text(" shows the remedy."),
             )
-            .at(place)
+            .at(place);
+            finding.edits.extend(deletion(subject, &hazard.id));
+            finding
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use diagnostics::{Code, Diagnostic, Edit, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let section = Section::of(subject.text, subject.places);
+    let section = Section::find(subject.text, subject.places, "features");
     let open = registry.features.iter().filter(|(name, _)| !subject.policy.features.contains_key(*name));
     // An entry that the parser rejected has its own finding.
     open.filter(|(name, _)| !broken(subject, name.as_str()))
@@ -38,8 +38,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             finding.related.extend(users.iter().map(|user| {
                 Label::new(subject.places.key(&["features", user.as_str(), "keep"]), format!("needs `{name}`"))
             }));
-            finding.edit =
-                stub.map(|(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement });
+            let edit = |(span, replacement)| Edit { title: format!("decide `{name}`"), span, replacement };
+            finding.edits.extend(stub.map(edit));
             finding
         })
         .collect()

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use diagnostics::{Code, Diagnostic, Label};
+use diagnostics::{Code, Diagnostic, Edit, Label};
 
 use super::context::Subject;
 use super::hazard::applying;
 use crate::hazard::Hazard;
+use crate::policy::edit::Section;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     if subject.registry().is_none() || subject.policy.accepted.is_empty() {
@@ -32,7 +33,16 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 format!("`{}` does not apply to this policy", hazard.id)
             };
             let place = Label::new(subject.places.key(&["accepted", &hazard.id]), "has no effect");
-            Diagnostic::new(Code::UnneededAcceptance, message, "Delete the acceptance.").at(place)
+            let mut finding = Diagnostic::new(Code::UnneededAcceptance, message, "Delete the acceptance.").at(place);
+            finding.edits.extend(deletion(subject, &hazard.id));
+            finding
         })
         .collect()
+}
+
+/// Returns the edit that deletes an acceptance.
+pub(super) fn deletion(subject: &Subject<'_>, id: &str) -> Option<Edit> {
+    let section = Section::find(subject.text, subject.places, "accepted")?;
+    let span = section.entry(subject.places, "accepted", id)?;
+    Some(Edit { title: format!("delete the acceptance of `{id}`"), span, replacement: String::new() })
 }

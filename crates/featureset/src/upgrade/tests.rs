@@ -6,7 +6,7 @@ use crate::rules::tests::clean_policy;
 
 fn upgrade(text: &str, to: &str) -> Result<Upgrade, Unknown> {
     let reading = read(text);
-    Upgrade::of(Side { text, reading: &reading }, to.parse().unwrap(), UpstreamData::embedded())
+    Upgrade::new(Side { text, reading: &reading }, to.parse().unwrap(), UpstreamData::embedded())
 }
 
 fn names<'a>(features: impl IntoIterator<Item = &'a FeatureName>) -> Vec<&'a str> {

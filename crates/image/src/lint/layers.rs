@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::members::{self, Kind, Member, Room, normal};
 use super::verdict::{Expected, Identify, Program, Verdict, compression};
 use crate::archive::BINARY_LABEL;
-use crate::printable::shown;
+use crate::printable::printable;
 use crate::root::{BLOCK, PROGRAM, Part, on_disk};
 use crate::{platform::Platform, sha256};
 
@@ -32,7 +32,7 @@ pub(super) fn judge(
     let (mut tree, mut looked) = (Tree::new(), BTreeSet::new());
     let mut cost = Cost::default();
     for layer in layers {
-        let name = shown(&layer.path);
+        let name = printable(&layer.path);
         if let Some(format) = compression(layer.bytes) {
             verdict.find(Image::CompressedLayer, &name, format!("the layer is compressed with {format}"));
         } else if looked.insert(&layer.path) {
@@ -76,7 +76,7 @@ fn overlay<'a>(tree: &mut Tree<'a>, members: Vec<Member<'a>>, name: &str, cost: 
     for member in members.into_iter().filter(|member| !member.path.is_empty()) {
         let (folder, file) = member.path.rsplit_once('/').unwrap_or(("", &member.path));
         if file.starts_with(".wh.") {
-            let message = format!("`{}` hides what an earlier layer holds", shown(&member.path));
+            let message = format!("`{}` hides what an earlier layer holds", printable(&member.path));
             verdict.find(Image::Whiteout, name, message);
             continue;
         }
@@ -84,17 +84,17 @@ fn overlay<'a>(tree: &mut Tree<'a>, members: Vec<Member<'a>>, name: &str, cost: 
             verdict.find(
                 Image::SpecialFile,
                 name,
-                format!("`{}` is a device, a pipe or a socket", shown(&member.path)),
+                format!("`{}` is a device, a pipe or a socket", printable(&member.path)),
             );
         }
         let twice = !own.insert(member.path.clone());
         // A folder that every layer has to name on the way to its own files changes nothing.
         let written = member.kind != Kind::Folder;
         if written && (twice || tree.contains_key(&member.path)) {
-            let message = format!("`{}` is there already", shown(&member.path));
+            let message = format!("`{}` is there already", printable(&member.path));
             verdict.find(Image::LayerOverwrites, name, message);
         } else if written && !own.contains(folder) && tree.contains_key(folder) {
-            let message = format!("`{}` is put into a folder of an earlier layer", shown(&member.path));
+            let message = format!("`{}` is put into a folder of an earlier layer", printable(&member.path));
             verdict.find(Image::LayerOverwrites, name, message);
         }
         if !twice {
@@ -109,13 +109,13 @@ fn count(member: &Member<'_>, cost: &mut Cost, verdict: &mut Verdict) {
         Kind::Folder => cost.folders += 1,
         Kind::File => {
             let bytes = member.bytes.len() as u64;
-            cost.files.push(Part { name: shown(&member.path), bytes, disk: on_disk(bytes) });
+            cost.files.push(Part { name: printable(&member.path), bytes, disk: on_disk(bytes) });
             if bytes < BLOCK {
                 return;
             }
             let same = cost.contents.entry(sha256(member.bytes)).or_default();
             if let Some(first) = same.first().filter(|first| **first != member.path) {
-                let message = format!("`{}` holds the same bytes as `{}`", shown(&member.path), shown(first));
+                let message = format!("`{}` holds the same bytes as `{}`", printable(&member.path), printable(first));
                 verdict.find(Image::DuplicateFile, "", message);
             }
             same.push(member.path.clone());
@@ -173,11 +173,11 @@ fn entrypoint(config: &Value, tree: &Tree<'_>, verdict: &mut Verdict) {
     };
     match places.iter().find_map(|place| resolve(tree, place)) {
         None => {
-            let message = format!("the program to run, `{}`, is not in the image", shown(first));
+            let message = format!("the program to run, `{}`, is not in the image", printable(first));
             verdict.find(Image::EntrypointMissing, "", message);
         }
         Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
-            let message = format!("the program to run, `{}`, is not executable", shown(first));
+            let message = format!("the program to run, `{}`, is not executable", printable(first));
             verdict.find(Image::EntrypointMissing, "", message);
         }
         Some(found) => interpreter(found.bytes, tree, 0, verdict),
@@ -196,17 +196,18 @@ fn interpreter(program: &[u8], tree: &Tree<'_>, depth: usize, verdict: &mut Verd
     let path = String::from_utf8_lossy(path).into_owned();
     if path.ends_with('\r') {
         let message =
-            format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", shown(&path));
+            format!("the script that runs first has CRLF line ends, so its interpreter is `{}`", printable(&path));
         verdict.find(Image::CrlfScript, "", message);
         return;
     }
     match resolve(tree, &path) {
         None => {
-            let message = format!("the program to run needs the {what} `{}`, which is not in the image", shown(&path));
+            let message =
+                format!("the program to run needs the {what} `{}`, which is not in the image", printable(&path));
             verdict.find(Image::InterpreterMissing, "", message);
         }
         Some(found) if found.kind != Kind::File || found.mode & 0o111 == 0 => {
-            let message = format!("the {what} of the program to run, `{}`, is not executable", shown(&path));
+            let message = format!("the {what} of the program to run, `{}`, is not executable", printable(&path));
             verdict.find(Image::InterpreterMissing, "", message);
         }
         // Linux follows as many interpreters of interpreters.
@@ -258,12 +259,12 @@ fn programs(config: &Value, tree: &Tree<'_>, identify: Identify<'_>, verdict: &m
             let is = is.unwrap_or("another processor");
             verdict.find(
                 Image::WrongArchitecture,
-                &shown(path),
+                &printable(path),
                 format!("the program is for {is}, the image for {architecture}"),
             );
         } else if beyond_v5 && architecture == "arm" && variant == "v5" {
             let message = "the program needs more than arm v5 has".to_owned();
-            verdict.find(Image::WrongArchitecture, &shown(path), message);
+            verdict.find(Image::WrongArchitecture, &printable(path), message);
         }
     }
 }

@@ -8,7 +8,7 @@ use tar::{Archive, EntryType};
 
 use super::verdict::Verdict;
 use crate::limits::{DEEPEST_PATH, LONGEST_PATH, MOST_MEMBERS, MOST_NAMES};
-use crate::printable::shown;
+use crate::printable::printable;
 use crate::tar_records::{Described, Unread};
 
 /// The unit of a tar archive.
@@ -130,7 +130,7 @@ impl From<io::Error> for Error {
 }
 
 fn unreadable(error: &io::Error, files: usize) -> Unusable {
-    let message = shown(&format!("it can't be read as a tar archive after {files} files: {error}"));
+    let message = printable(&format!("it can't be read as a tar archive after {files} files: {error}"));
     Unusable { code: Image::NotAnArchive, message, ends: true }
 }
 
@@ -152,18 +152,18 @@ fn member<'a>(
         return unusable(Image::InvalidSize, message, true);
     }
     if let Some(unread) = described.unread(header) {
-        let message = format!("`{}` is {}", shown(&path), unread.description());
+        let message = format!("`{}` is {}", printable(&path), unread.description());
         return unusable(Image::UnreadMember, message, unread == Unread::SparseInPieces);
     }
     // An extended header states a length only if it does not fit the header: above 8 GiB.
     let stated = described.size.unwrap_or(entry.size());
     let Some(bytes) = content(archive, &entry).filter(|bytes| bytes.len() as u64 == stated) else {
-        let message = format!("`{}` states {stated} bytes, which are not there", shown(&path));
+        let message = format!("`{}` states {stated} bytes, which are not there", printable(&path));
         return unusable(Image::InvalidSize, message, true);
     };
     let too_long = (link.len() > LONGEST_PATH).then_some("points to what is longer than a path can be");
     if let Some(reason) = unsafe_path(&path).or(too_long) {
-        return unusable(Image::UnsafePath, format!("`{}` {reason}", shown(&path)), false);
+        return unusable(Image::UnsafePath, format!("`{}` {reason}", printable(&path)), false);
     }
     let kind = kind(header.entry_type(), link);
     Ok(Some(Member { path: normal(&path), kind, bytes, mode: header.mode().unwrap_or(0) }))
@@ -222,7 +222,8 @@ fn through_links(members: &[Member<'_>], place: &str, verdict: &mut Verdict) {
     for member in members {
         let above = member.path.match_indices('/').map(|(at, _)| &member.path[..at]);
         if let Some(link) = above.into_iter().find(|above| links.contains(above)) {
-            let message = format!("`{}` would be written through the link `{}`", shown(&member.path), shown(link));
+            let message =
+                format!("`{}` would be written through the link `{}`", printable(&member.path), printable(link));
             verdict.find(Image::UnsafePath, place, message);
         }
         match &member.kind {
@@ -230,7 +231,7 @@ fn through_links(members: &[Member<'_>], place: &str, verdict: &mut Verdict) {
                 links.insert(member.path.as_str());
             }
             Kind::Hard(to) if unsafe_path(to).is_some() => {
-                let message = format!("`{}` is another name of `{}`", shown(&member.path), shown(to));
+                let message = format!("`{}` is another name of `{}`", printable(&member.path), printable(to));
                 verdict.find(Image::UnsafePath, place, message);
             }
             _ => {}

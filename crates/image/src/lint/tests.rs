@@ -229,7 +229,7 @@ fn broken() -> Vec<Broken> {
 
 const BINARY: &str = crate::archive::BINARY_LABEL;
 
-fn told(verdict: &Verdict) -> String {
+fn findings_text(verdict: &Verdict) -> String {
     let one = |finding: &Diagnostic| {
         let at = match &finding.location {
             Location::Member(path) => format!(" at {path}"),
@@ -243,7 +243,7 @@ fn told(verdict: &Verdict) -> String {
 #[test]
 fn every_broken_archive_is_told_what_is_wrong_with_it() {
     let verdicts = broken().into_iter().map(|(name, bytes)| (name, judge(&bytes, &Expected::default(), &identify)));
-    let told: String = verdicts.map(|(name, verdict)| format!("{name}\n{}", told(&verdict))).collect();
+    let told: String = verdicts.map(|(name, verdict)| format!("{name}\n{}", findings_text(&verdict))).collect();
     assert!(!told.contains('\u{1b}'), "what an archive holds does not reach the terminal as it is");
     insta::assert_snapshot!(told);
 }
@@ -263,13 +263,13 @@ fn our_own_archive_has_no_finding_for_every_platform() {
         let bytes = archive::write(&image).unwrap().bytes;
         let binary = Some(crate::sha256(&image.contents.program));
         let verdict = judge(&bytes, &Expected { platform: Some(platform), binary }, &identify);
-        assert_eq!(told(&verdict), "");
+        assert_eq!(findings_text(&verdict), "");
         assert_eq!((verdict.platform.as_str(), verdict.layers), (platform.name(), 1));
         assert_eq!(verdict.parts, crate::root::parts(&image.contents));
     }
     let bytes = archive::write(&sample(Platform::Arm64)).unwrap().bytes;
     let expected = Expected { platform: Some(Platform::ArmV7), binary: Some("00".to_owned()) };
-    insta::assert_snapshot!(told(&judge(&bytes, &expected, &identify)));
+    insta::assert_snapshot!(findings_text(&judge(&bytes, &expected, &identify)));
 }
 
 #[test]
@@ -287,14 +287,14 @@ fn names_are_held_up_to_a_length_in_all() {
     let one = [odd(b'L', "././@LongLink", name.as_bytes()), odd(b'0', "n", b"")].concat();
     let verdict = judge(&one.repeat(4200), &Expected::default(), &identify);
     assert!(
-        told(&verdict).contains("the names of its files have more than 16777216 bytes in all"),
+        findings_text(&verdict).contains("the names of its files have more than 16777216 bytes in all"),
         "{}",
-        told(&verdict)
+        findings_text(&verdict)
     );
     // A name of a megabyte is not a path, and is not stored either.
     let long = odd(b'L', "././@LongLink", "n".repeat(1 << 20).as_bytes());
     let verdict = judge(&[long, odd(b'0', "n", b"")].concat(), &Expected::default(), &identify);
-    assert!(told(&verdict).contains("longer or deeper than a path can be"), "{}", told(&verdict));
+    assert!(findings_text(&verdict).contains("longer or deeper than a path can be"), "{}", findings_text(&verdict));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn the_members_of_all_layers_are_counted_together() {
     let layers: Vec<Vec<u8>> =
         (0..3_u8).map(|layer| [odd(b'0', "n", &[layer]), member.repeat(67_000)].concat()).collect();
     let verdict = judge(&image(&layers, |_| ()), &Expected::default(), &identify);
-    assert!(told(&verdict).contains("there are more than 200000 files in all"), "{}", told(&verdict));
+    assert!(findings_text(&verdict).contains("there are more than 200000 files in all"), "{}", findings_text(&verdict));
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn a_member_that_is_a_layer_many_times_is_read_once() {
         tar(&[("manifest.json", File(manifest.as_bytes())), ("config.json", File(b"{}")), ("0.tar", File(&layer))]);
     let verdict = judge(&archive, &Expected::default(), &identify);
     assert_eq!(verdict.layers, 1);
-    assert!(told(&verdict).contains("it names 100000 layers"), "{}", told(&verdict));
+    assert!(findings_text(&verdict).contains("it names 100000 layers"), "{}", findings_text(&verdict));
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::slot::Slot;
 use super::version::{FIRST, Version};
-use crate::printable::shown;
+use crate::printable::printable;
 
 /// How packets from the tailnet to the router's own addresses get through its firewall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +135,7 @@ const LONGEST_INTERFACE: usize = 14;
 const LONGEST: usize = 200;
 
 fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
-    Err(Refusal { what, why: format!("`{}` {why}", shown(value)) })
+    Err(Refusal { what, why: format!("`{}` {why}", printable(value)) })
 }
 
 fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use crate::printable::shown;
+use crate::printable::printable;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Fault {
                 None => error.source(),
             };
         }
-        Self::Damaged(shown(&error.to_string()))
+        Self::Damaged(printable(&error.to_string()))
     }
 
     /// Whether the scan of the whole file ends.

@@ -25,7 +25,7 @@ impl Interpreter<'_> {
                 for (key, word) in elements {
                     match key {
                         Some(key) => {
-                            let key = Self::shown(&self.single(key, state));
+                            let key = Self::display_text(&self.single(key, state));
                             entries.push((key, self.single(word, state)));
                         }
                         None => values.extend(self.fields(word, state)),

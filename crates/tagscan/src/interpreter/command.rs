@@ -249,7 +249,7 @@ impl Interpreter<'_> {
     /// A command whose name is not known.
     fn unknown_program(&mut self, words: &[Value], span: Span, mut state: State) -> Vec<State> {
         let Some(first) = words.first() else { return vec![state] };
-        let output = self.unknown(format!("what `{}` prints", Self::shown(first)), span);
+        let output = self.unknown(format!("what `{}` prints", Self::display_text(first)), span);
         state.output.push(&output);
         state.status = Status::Unknown;
         let texts: Vec<&str> = words.iter().map(Value::text).collect();
@@ -346,7 +346,7 @@ impl Interpreter<'_> {
         child.knows_arguments = true;
         let node = self.parse(script);
         let ended = self.run(&node, vec![child]);
-        let after = self.one(ended);
+        let after = self.join_states(ended);
         state.take_effects(&after);
         state.output.push(&after.output);
         state.status = if after.status == Status::Failure { Status::Failure } else { Status::Assumed };
@@ -360,7 +360,7 @@ impl Interpreter<'_> {
         let text = self.file(path, &state, span);
         if text.has_hole() {
             // The file is unknown: it may replace every variable that the text sets.
-            let name = format!("the file `{}`", Self::shown(path));
+            let name = format!("the file `{}`", Self::display_text(path));
             let mark = self.mark(super::Mark::Environment(crate::Word::new(name, span)));
             for variable in state.variables_mut().values_mut() {
                 if let super::state::Elements::One(value) = &mut Rc::make_mut(variable).elements {

@@ -47,7 +47,7 @@ impl Interpreter<'_> {
         let command = arguments.get(at + 1..).unwrap_or_default().to_vec();
         if !command.is_empty() {
             let ended = self.program(command, span, child);
-            let after = self.one(ended);
+            let after = self.join_states(ended);
             state.take_effects(&after);
             state.output.push(&after.output);
         }

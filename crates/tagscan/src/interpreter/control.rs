@@ -262,7 +262,7 @@ impl Interpreter<'_> {
     pub(crate) fn subshell(&mut self, body: &Node, mut state: State) -> State {
         let inside = state.clone();
         let after = self.run(body, vec![inside]);
-        let after = self.one(after);
+        let after = self.join_states(after);
         state.take_effects(&after);
         state.output = after.output;
         state.status = after.status;
@@ -272,7 +272,7 @@ impl Interpreter<'_> {
     }
 
     /// One state for several that a copied shell may end in.
-    pub(crate) fn one(&mut self, mut states: Vec<State>) -> State {
+    pub(crate) fn join_states(&mut self, mut states: Vec<State>) -> State {
         let debt = states.iter_mut().map(|state| std::mem::take(&mut state.debt)).sum();
         self.pay(debt);
         // A shell that gave up passes nothing on, if there is another outcome.
@@ -300,7 +300,7 @@ impl Interpreter<'_> {
                 inside.input = input.take();
             }
             let ended = self.run(part, vec![inside]);
-            let after = self.one(ended);
+            let after = self.join_states(ended);
             whole.take_effects(&after);
             whole.status = after.status;
             match whole.pipefail {
@@ -323,7 +323,7 @@ impl Interpreter<'_> {
         // Failures inside end the copy only; outside, the status of the whole counts.
         inside.guarded = 0;
         let ended = self.run(body, vec![inside]);
-        let after = self.one(ended);
+        let after = self.join_states(ended);
         state.take_effects(&after);
         state.status = after.status;
         state.pending = after.pending;

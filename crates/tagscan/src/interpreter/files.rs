@@ -106,7 +106,7 @@ impl Interpreter<'_> {
         let changed = after.filter(|after| after.text() != before.text());
         let after = match changed {
             Some(after) => after,
-            None => self.unknown(format!("`{}` is changed before it is used", Self::shown(path)), span),
+            None => self.unknown(format!("`{}` is changed before it is used", Self::display_text(path)), span),
         };
         let path = if is_build_dist { Value::made("build_dist.sh", span.start) } else { path.clone() };
         let folder = std::mem::take(&mut state.folder);

@@ -56,14 +56,14 @@ impl Interpreter<'_> {
             let mark = self.mark(Mark::Environment(Word::new(name, span)));
             value.marks.insert(mark);
         }
-        let variable = Variable { exported: true, ..Variable::one(value) };
+        let variable = Variable { exported: true, ..Variable::with_value(value) };
         state.put(name, variable);
     }
 
     pub(crate) fn run_words(&mut self, words: Vec<Value>, state: State) -> State {
         let span = words.first().map(|word| word.span(0..word.len())).unwrap_or_default();
         let ended = self.program(words, span, state);
-        self.one(ended)
+        self.join_states(ended)
     }
 
     /// A `RUN`, whose here-documents are in the Dockerfile after it.
@@ -107,7 +107,7 @@ impl Interpreter<'_> {
         let node = self.parse(script);
         let ended = self.run(&node, vec![state]);
         self.restore_assigned(outer);
-        self.one(ended)
+        self.join_states(ended)
     }
 
     pub(crate) fn replace_build_dist(&mut self, at: usize, state: &mut State) {

@@ -27,7 +27,7 @@ pub(crate) enum Elements {
 }
 
 impl Variable {
-    pub(crate) fn one(value: Value) -> Self {
+    pub(crate) fn with_value(value: Value) -> Self {
         Self { elements: Elements::One(value), exported: false }
     }
 
@@ -286,7 +286,10 @@ impl Interpreter<'_> {
                         let value = one.or(other).map(|variable| variable.joined(" ")).unwrap_or_default();
                         let reason = format!("`{name}` depends on conditions that are not known");
                         let hole = self.unknown(reason, value.span(0..0));
-                        Rc::new(Variable { exported: one.or(other).is_some_and(|v| v.exported), ..Variable::one(hole) })
+                        Rc::new(Variable {
+                            exported: one.or(other).is_some_and(|v| v.exported),
+                            ..Variable::with_value(hole)
+                        })
                     }
                 };
                 variables.insert(name.clone(), variable);

@@ -173,7 +173,7 @@ impl Interpreter<'_> {
             Program::Daemon => "`go build` of tailscaled".to_owned(),
             Program::CommandLine => "`go build` of tailscale".to_owned(),
             Program::Library => {
-                let name = packages.first().map_or_else(|| ".".to_owned(), |word| Self::shown(word));
+                let name = packages.first().map_or_else(|| ".".to_owned(), |word| Self::display_text(word));
                 format!("`go build` of {name}")
             }
         };
@@ -181,7 +181,7 @@ impl Interpreter<'_> {
         if !packages.is_empty() || open.len() > 1 {
             for word in open {
                 list.unknown.extend(self.reason(word).cloned().map(|unknown| Unknown {
-                    reason: format!("`{}` may hold `-tags`: {}", Self::shown(word), unknown.reason),
+                    reason: format!("`{}` may hold `-tags`: {}", Self::display_text(word), unknown.reason),
                     ..unknown
                 }));
             }

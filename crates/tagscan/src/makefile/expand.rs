@@ -171,7 +171,7 @@ impl<'a> Scope<'a> {
                 true => (find.to_owned(), with.to_owned()),
                 false => (format!("%{find}"), format!("%{with}")),
             };
-            return words(&value, |word| Some(patsubst(word, &find, &with)));
+            return map_words(&value, |word| Some(patsubst(word, &find, &with)));
         }
         self.named(text.trim(), &inside, 0, interpreter)
     }
@@ -248,15 +248,15 @@ impl<'a> Scope<'a> {
         Some(match name {
             "patsubst" => {
                 let (find, with) = (first.text().trim(), second.text().trim());
-                words(third, |word| Some(patsubst(word, find, with)))
+                map_words(third, |word| Some(patsubst(word, find, with)))
             }
             "strip" => Value::joined(&all, " "),
-            "addprefix" => words(second, |word| Some(Value::joined(&[first.trimmed(), word.clone()], ""))),
-            "addsuffix" => words(second, |word| Some(Value::joined(&[word.clone(), first.trimmed()], ""))),
+            "addprefix" => map_words(second, |word| Some(Value::joined(&[first.trimmed(), word.clone()], ""))),
+            "addsuffix" => map_words(second, |word| Some(Value::joined(&[word.clone(), first.trimmed()], ""))),
             "filter" | "filter-out" => {
                 let patterns: Vec<&str> = first.text().split_whitespace().collect();
                 let keeps = |word: &str| patterns.iter().any(|pattern| is_target(pattern, word));
-                words(second, |word| {
+                map_words(second, |word| {
                     (word.has_hole() || keeps(word.text()) == (name == "filter")).then(|| word.clone())
                 })
             }
@@ -285,7 +285,9 @@ impl<'a> Scope<'a> {
                 });
                 Value::joined(&pairs.collect::<Vec<_>>(), " ")
             }
-            "notdir" => words(first, |word| Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len()))),
+            "notdir" => {
+                map_words(first, |word| Some(word.part(word.text().rfind('/').map_or(0, |at| at + 1)..word.len())))
+            }
             _ => return None,
         })
     }
@@ -325,7 +327,7 @@ impl<'a> Scope<'a> {
     fn shell(&self, command: &Value, interpreter: &mut Interpreter<'_>) -> Value {
         let mut state = State::default();
         for (name, value) in self.exported(interpreter) {
-            state.put(&name, ShellVariable { exported: true, ..ShellVariable::one(value) });
+            state.put(&name, ShellVariable { exported: true, ..ShellVariable::with_value(value) });
         }
         let after = interpreter.run_script(command, state);
         let output = after.output.without_final_newlines();
@@ -382,7 +384,7 @@ const FUNCTIONS: [&str; 33] = [
 ];
 
 /// Each word changed, or left out.
-fn words(value: &Value, change: impl Fn(&Value) -> Option<Value>) -> Value {
+fn map_words(value: &Value, change: impl Fn(&Value) -> Option<Value>) -> Value {
     let changed: Vec<Value> = value.fields(char::is_whitespace).iter().filter_map(change).collect();
     let mut whole = Value::joined(&changed, " ");
     whole.marks.extend(&value.marks);

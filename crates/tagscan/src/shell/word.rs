@@ -84,16 +84,16 @@ impl Parser<'_> {
                 '`' => self.backticks(&mut pieces, false),
                 '{' => match self.braces() {
                     Some(alternatives) => pieces.push(Piece::Braces(alternatives)),
-                    None => self.one(&mut pieces, ends),
+                    None => self.read_piece(&mut pieces, ends),
                 },
-                _ => self.one(&mut pieces, ends),
+                _ => self.read_piece(&mut pieces, ends),
             }
         }
         Word { pieces, ..Word::default() }
     }
 
     /// Text without a special character, at least one character of it.
-    fn one(&mut self, pieces: &mut Vec<Piece>, ends: &dyn Fn(&str) -> bool) {
+    fn read_piece(&mut self, pieces: &mut Vec<Piece>, ends: &dyn Fn(&str) -> bool) {
         let start = self.at;
         self.advance();
         while self.peek().is_some_and(|c| !"\\'\"$`{<>".contains(c)) && !ends(self.rest()) {

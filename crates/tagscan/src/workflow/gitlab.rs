@@ -45,7 +45,7 @@ impl Reader<'_, '_, '_> {
         for (name, node) in get(node, "variables").map(entries).unwrap_or_default() {
             let value = self.value(get(node, "value").unwrap_or(node));
             self.interpreter.note_version(&name.text, &value);
-            state.put(&name.text, Variable { exported: true, ..Variable::one(value) });
+            state.put(&name.text, Variable { exported: true, ..Variable::with_value(value) });
         }
     }
 }

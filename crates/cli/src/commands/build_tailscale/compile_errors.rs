@@ -143,7 +143,7 @@ fn brought_in_by_kept(
         let kept = gates(&text).into_iter().filter(|gate| job.pinned.policy.keeps(gate));
         found.extend(kept.map(|gate| (gate, complaint.file.display().to_string())));
     }
-    let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+    let selection = Selection::new(job.pinned.policy, job.pinned.registry);
     for name in selection.kept.iter().filter(|name| name.is_omittable()) {
         let gone = job.pinned.registry.required_by(name);
         let rest: BTreeSet<FeatureName> = selection.kept.difference(&gone).cloned().collect();

@@ -109,7 +109,7 @@ impl Manifest {
         binary: Artefact,
         executed: Executed,
     ) -> Self {
-        let selection = Selection::of(job.pinned.policy, job.pinned.registry);
+        let selection = Selection::new(job.pinned.policy, job.pinned.registry);
         let is_packed_by = |packer: Pack| recipe.build.pack == packer;
         Self {
             schema: 1,

@@ -81,13 +81,13 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
 
 /// Returns each target's recipe, with the commit that an earlier build recorded.
 fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
-    let selection = Selection::of(pinned.policy, pinned.registry);
+    let selection = Selection::new(pinned.policy, pinned.registry);
     let recipe = |target: &'a str| {
         let known = Manifest::read(&folder(project, target), &project.cache)
             .ok()
             .filter(|manifest| manifest.release == pinned.release);
         let commit = known.and_then(|manifest| manifest.module.commit);
-        Some((target, Recipe::of(pinned.policy, &selection, target, commit.as_deref())?))
+        Some((target, Recipe::new(pinned.policy, &selection, target, commit.as_deref())?))
     };
     targets.iter().copied().filter_map(recipe).collect()
 }

@@ -52,6 +52,9 @@ fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
         section("symptom", &format!("  {symptom}"));
     }
     section("when", &wrapped(&record.when.to_string(), "  "));
+    if let Some(fact) = &record.supposes {
+        section("if", &wrapped(fact, "  "));
+    }
     section("in", &wrapped(&hazard.ranges(), "  "));
     let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
     section("remedy", &wrapped(&flips.join(" and "), "  "));

@@ -1,7 +1,7 @@
 //! `measure frontier`: finds the features to omit so that a target fits a budget, from measured costs.
 
 use anyhow::Result;
-use featureset::cost::frontier::{Way, ways};
+use featureset::cost::frontier::{Way, drops_within};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::policy::{Verdict, format_size};
@@ -32,7 +32,7 @@ pub(super) fn run(
         if let Some(remark) = costs::staleness(pinned, target, &known).remark() {
             progress::warn(&format!("the costs of {target} are {remark}"));
         }
-        let found = ways(&known, budget, |name| drops.bearable(name));
+        let found = drops_within(&known, budget, |name| drops.bearable(name));
         if found.is_none() {
             outcome = Outcome::Findings;
         }

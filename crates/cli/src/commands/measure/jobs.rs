@@ -134,7 +134,7 @@ impl Sweep<'_> {
 
     fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {
         let commit = self.maker.upstream.commit.as_deref();
-        Recipe::of(self.pinned.policy, selection, self.target, commit).context("the target can't be planned")
+        Recipe::new(self.pinned.policy, selection, self.target, commit).context("the target can't be planned")
     }
 
     fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {

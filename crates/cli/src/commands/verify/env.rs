@@ -123,7 +123,7 @@ impl<'a> TestEnv<'a> {
         what: &str,
     ) -> Result<Result<PathBuf, Unmade>> {
         let commit = maker.upstream.commit.as_deref();
-        let recipe = Recipe::of(policy, selection, self.target, commit).context("the target's recipe")?;
+        let recipe = Recipe::new(policy, selection, self.target, commit).context("the target's recipe")?;
         let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
         let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
         let step = progress::step("Building", format!("a binary for {what}"));

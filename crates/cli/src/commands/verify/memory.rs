@@ -48,6 +48,6 @@ impl MemoryProbe {
             }
         })?;
         anyhow::ensure!(status.success(), "the process of the test network ended ({status})");
-        Ok(Memory::of(seen).ok_or_else(|| failed.unwrap_or_default()))
+        Ok(Memory::from_samples(seen).ok_or_else(|| failed.unwrap_or_default()))
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Sh
 /// Builds the binary with one decision inverted. Returns its path, the decision, and the features that had to follow.
 fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
     let name = FeatureName::new(claim.feature).context("a check names a feature")?;
-    let selection = Selection::of(env.pinned.policy, env.pinned.registry);
+    let selection = Selection::new(env.pinned.policy, env.pinned.registry);
     let along = selection.forced_by_inverting(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();

@@ -108,6 +108,7 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("iptables-arch", "a processor that iptables is not built for, and a kernel for it"),
     ("iptables-forced", "an iptables program in the test network"),
     ("iptables-legacy-kernel", "a kernel without nftables"),
+    ("iptables-selected", "a control server that selects iptables, and an iptables program"),
     ("logtail-clientmetrics", "1.90"),
     ("metrics-upload-logtail", "a log server that reads what is uploaded"),
     ("netstack-nonlinux-subnet", "another operating system"),
