@@ -2,7 +2,7 @@
 //! there before.
 
 fn main() {
-    for folder in ["hazards", "proofs", "registry"] {
+    for folder in ["hazards", "proofs", "registry", "../../docs/costs"] {
         println!("cargo::rerun-if-changed={folder}");
     }
 }

@@ -18,14 +18,13 @@ pub(crate) fn check(input: &[u8]) {
     findings_are_in(text, &reading.findings);
     let found = judge(text, &reading, facts);
     findings_are_in(text, &found);
-    let _ = hazards(text, &reading, facts);
     fixing_loses_nothing(text);
     moving_changes_two_lines(text);
     let Some(policy) = &reading.policy else { return };
     if let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) {
-        let selection = Selection::new(policy, registry);
-        for target in policy.targets.keys() {
-            let _ = Recipe::new(policy, &selection, target, None);
+        let _ = hazards(policy, facts);
+        for target in policy.effective() {
+            let _ = Recipe::new(target, &Selection::new(target, registry), None);
         }
         let side = Side { text, reading: &reading };
         let change = Change::between(Some(side), side, facts);

@@ -46,6 +46,9 @@ fn help_of_every_command() {
         "measure",
         "audit",
         "import",
+        "init",
+        "decide",
+        "accept",
         "symbolize",
         "execpack",
         "bench",
@@ -123,7 +126,7 @@ fn tags_with_errors_fail_only_if_undecidable() {
 
 #[test]
 fn tags_go_build_prints_the_command_of_a_target() {
-    let folder = folder(&policy(&["cli"], "{ platform: linux/arm/v5, inlining: none }"));
+    let folder = folder(&policy(&["cli"], "{ platform: linux/arm/v5, build: { inlining: none } }"));
     insta::assert_snapshot!(run(folder.path(), &["tags", "--go-build"]).transcript());
 }
 

@@ -260,7 +260,7 @@ fn the_command_refuses_files_of_another_kind() {
 
 #[test]
 fn a_dry_run_prints_the_command_that_packs() {
-    let folder = folder(&policy(&["cli"], "{ platform: linux/arm64, pack: execpack }"));
+    let folder = folder(&policy(&["cli"], "{ platform: linux/arm64, build: { pack: execpack } }"));
     let ran = run(folder.path(), &["build-tailscale", "--dry-run"]);
     let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("execpack pack ")).collect();
     assert!(lines.len() == 1 && lines[0].contains(" --output "), "{}", ran.transcript());

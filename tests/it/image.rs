@@ -221,7 +221,10 @@ fn image_lint_of_other_files_is_refused() {
 
 #[test]
 fn image_with_invalid_arguments_reports_the_next_step() {
-    let mips = crate::common::folder(&crate::common::policy(&[], "{ platform: linux/mipsle/softfloat }"));
+    let mips = crate::common::folder(&crate::common::policy(
+        &[],
+        "{ platform: linux/mipsle/softfloat, image: { shell: mksh } }",
+    ));
     let router = crate::common::folder(&crate::common::router_policy());
     for (case, folder, arguments) in [
         ("platform_without_routeros", &mips, &["image"][..]),

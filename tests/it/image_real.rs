@@ -122,7 +122,8 @@ fn image_lint_of_arm_v7_binary_in_v5_image_fails() {
     for (name, status) in [("arm", 1), ("armv5", 0)] {
         made(name);
         let unpacked = router().join("target/tailscale").join(name).join("tailscaled.unpacked");
-        let shell = Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
+        let shell =
+            Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
         let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
         std::fs::write(place.path().join("image.tar"), archive::write(&parts).unwrap().bytes).unwrap();

@@ -21,8 +21,9 @@ fn name(text: &str) -> FeatureName {
 fn costs(text: &str) -> Costs {
     let policy = read(text).policy.unwrap();
     let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-    let selection = Selection::new(&policy, registry);
-    let basis = Basis::new(&policy, &selection, "one", gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
+    let target = policy.for_target("one").unwrap();
+    let selection = Selection::new(target, registry);
+    let basis = Basis::new(target, &selection, gobinary::pclntab::REVISION, Some("4.2.2".to_owned())).unwrap();
     let cost = |feature: &FeatureName, packed: i64| {
         let along = selection.forced_by_inverting(feature);
         let packages = BTreeSet::from([format!("tailscale.com/feature/{feature}")]);

@@ -85,8 +85,7 @@ fn compare(built: &[(&Helper, Vec<u8>)]) -> Result<Outcome> {
 fn build(zig: &Path, sources: &Path, work: &Path, helper: &Helper) -> Result<Vec<u8>> {
     let name = helper.name;
     let row = TARGETS.iter().find(|(row, ..)| *row == name);
-    let (_, target, processor) =
-        *row.ok_or_else(|| anyhow::anyhow!("the helper `{name}` has no compiler target"))?;
+    let (_, target, processor) = *row.ok_or_else(|| anyhow::anyhow!("the helper `{name}` has no compiler target"))?;
     let shell = Shell::new()?;
     shell.change_dir(sources);
     // The compiler's cache goes with the folder.

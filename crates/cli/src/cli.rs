@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod execpack;
 mod image;
+mod init;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use audit::{Audit, Import, What};
 pub use bench::{Bench, Load};
 pub use execpack::Execpack;
 pub use image::{Access, Image, ImageAction, ImageLint, ImageScript};
+pub use init::Init;
 
 use crate::shard::Shard;
 
@@ -55,6 +57,9 @@ impl Cli {
             Command::Bench(given) => given.format.into(),
             Command::Measure(given) => given.format.into(),
             Command::Import(given) => given.format.into(),
+            Command::Decide(given) => given.format.into(),
+            Command::Accept(given) => given.format.into(),
+            Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
             Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
@@ -79,12 +84,18 @@ where
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a policy for a device and its purpose, every decision with its reason
+    Init(Formatted<Init>),
     /// Check the policy and report every finding
     Check(Formatted<Check, FindingsFormat>),
     /// Print the policy's build tags, or the whole `go build` command
     Tags(Formatted<Tags>),
     /// List the features of the pinned release with their decisions
     List(Formatted<List>),
+    /// Decide one feature in the policy and report what follows
+    Decide(Formatted<Decide>),
+    /// Accept one hazard in the policy
+    Accept(Formatted<Accept>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
     /// Build, verify and pack the binaries of the policy's targets
@@ -153,7 +164,7 @@ pub enum Deny {
 /// Flags of `tags`.
 #[derive(Debug, Args)]
 pub struct Tags {
-    /// The target to print tags for; they differ only if a target has extra tags.
+    /// The target to print tags for; required if the targets do not have the same tags.
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// Print the whole `go build` command with its variables, for one target.
@@ -170,9 +181,25 @@ pub struct List {
     /// The order: by name, or by measured size, largest first.
     #[arg(long, value_enum, value_name = "ORDER", default_value_t = Order::Name)]
     pub by: Order,
-    /// The target to print measured sizes for [default: arm64 if it was measured, else the first].
+    /// The target to list decisions and sizes for [default: the common decisions, with the sizes of arm64 or of the first
+    /// target].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+    /// Only features with this text in the name or the reason.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Only features that a hazard of the pinned release is about.
+    #[arg(long)]
+    pub hazard: bool,
+    /// Only features that this feature needs.
+    #[arg(long, value_name = "FEATURE")]
+    pub needed_by: Option<String>,
+    /// Only features that were added in this release line or later, such as 1.104.
+    #[arg(long, value_name = "LINE")]
+    pub since: Option<featureset::release::ReleaseLine>,
+    /// Only features of at least this size, such as 50kB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+    pub size: Option<u64>,
 }
 
 /// Values of `list --by`.
@@ -200,6 +227,43 @@ pub enum DecisionFilter {
 pub struct Explain {
     /// The feature, such as `cachenetmap`, or the id of a hazard.
     pub name: String,
+    /// The target whose decision to explain [default: the common decision, with the targets that override it].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+}
+
+/// Flags of `decide`.
+#[derive(Debug, Args)]
+pub struct Decide {
+    /// The feature, such as `cachenetmap`.
+    #[arg(value_name = "FEATURE")]
+    pub feature: String,
+    /// The decision.
+    #[arg(value_enum, value_name = "DECISION")]
+    pub decision: DecisionArgument,
+    /// The reason: what it changes on this device.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// A decision on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecisionArgument {
+    /// The feature is in the binary.
+    Keep,
+    /// The feature is left out.
+    Omit,
+}
+
+/// Flags of `accept`.
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// The id of the hazard, such as `nc-dial`.
+    #[arg(value_name = "HAZARD")]
+    pub hazard: String,
+    /// The reason: why this device can live with it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// Flags of `build-tailscale`.
@@ -211,6 +275,9 @@ pub struct BuildTailscale {
     /// Print the commands without running them.
     #[arg(long)]
     pub dry_run: bool,
+    /// Build although reasons are still missing; the manifests and images are marked as drafts.
+    #[arg(long)]
+    pub draft: bool,
 }
 
 /// Flags of `registry`.

@@ -5,11 +5,13 @@ pub mod bench;
 pub mod build_tailscale;
 pub mod bump;
 pub mod check;
+pub mod decide;
 pub mod docs;
 pub mod execpack;
 pub mod explain;
 pub mod image;
 pub mod import;
+pub mod init;
 pub mod list;
 pub mod measure;
 pub mod registry;
@@ -42,6 +44,9 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Measure(given) => measure::run(policy, given.format, &given.flags),
         Command::Audit(given) => audit::run(policy, given.format, &given.flags),
         Command::Import(given) => import::run(policy, given.format, &given.flags),
+        Command::Decide(given) => decide::run(policy, given.format, &given.flags),
+        Command::Accept(given) => decide::run_accept(policy, given.format, &given.flags),
+        Command::Init(given) => init::run(policy, given.format, &given.flags),
         Command::Symbolize(given) => symbolize::run(policy, &given.flags),
         Command::Verify(given) => verify::run(policy, given.format, &given.flags),
         Command::VerifyInside { plan } => verify::run_inside(plan),

@@ -98,8 +98,9 @@ pub fn read(root: &Path, target: &str) -> Result<Option<Costs>> {
 /// Compares measured costs with the current policy.
 #[must_use]
 pub fn staleness(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Staleness {
-    let selection = Selection::new(pinned.policy, pinned.registry);
-    let Some(now) = Basis::new(pinned.policy, &selection, target, gobinary::pclntab::REVISION, None) else {
+    let Ok(policy) = pinned.for_target(target) else { return Staleness::default() };
+    let selection = Selection::new(policy, pinned.registry);
+    let Some(now) = Basis::new(policy, &selection, gobinary::pclntab::REVISION, None) else {
         return Staleness::default();
     };
     Staleness { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }

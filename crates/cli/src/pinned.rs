@@ -1,8 +1,13 @@
 //! A policy with its pinned release.
 
-use featureset::policy::Policy;
+use anyhow::Result;
+use diagnostics::{Code, Diagnostic, NextStep};
+use featureset::name::nearest;
+use featureset::policy::{EffectivePolicy, Policy};
+use featureset::recipe::Recipe;
 use featureset::registry::Registry;
 use featureset::release::Release;
+use featureset::selection::Selection;
 use featureset::upstream_data::UpstreamData;
 
 /// A policy that pins a known release, so that it can be built.
@@ -16,4 +21,44 @@ pub struct Pinned<'a> {
     pub registry: &'a Registry,
     /// The known data of upstream.
     pub facts: &'a UpstreamData,
+}
+
+impl<'a> Pinned<'a> {
+    /// Returns the policy of a target.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if the policy does not have the target.
+    pub fn for_target(self, target: &str) -> Result<EffectivePolicy<'a>> {
+        self.policy.for_target(target).ok_or_else(|| unknown_target(self.policy, target).into())
+    }
+
+    /// Returns the selection of a target.
+    ///
+    /// # Errors
+    /// As [`Pinned::for_target`].
+    pub fn selection(self, target: &str) -> Result<Selection<'a>> {
+        Ok(Selection::new(self.for_target(target)?, self.registry))
+    }
+
+    /// Returns the recipe of a target, with the commit of the release if it is known.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if the policy does not have the target or does not pin a toolchain.
+    pub fn recipe(self, target: &str, commit: Option<&str>) -> Result<Recipe> {
+        Recipe::new(self.for_target(target)?, &self.selection(target)?, commit).ok_or_else(|| {
+            let why = "the policy does not state `go` as a version";
+            Diagnostic::failure(Code::NoRecipe, format!("`{target}` can't be planned"), why, NextStep::run("check"))
+                .into()
+        })
+    }
+}
+
+/// Returns the failure for a name that is not one of a policy's targets.
+#[must_use]
+pub fn unknown_target(policy: &Policy, name: &str) -> Diagnostic {
+    let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
+    let why = if known.is_empty() { "it has none".to_owned() } else { format!("its targets are {}", known.join(", ")) };
+    let next = nearest(name, known.iter().copied())
+        .map_or_else(|| "Name one of them.".to_owned(), |near| format!("Did you mean `{near}`?"));
+    Diagnostic::failure(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, next)
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, Severity};
+use diagnostics::{Code, Diagnostic, NextStep, Severity, Span};
 use featureset::policy::{self, ParsedPolicy};
 use featureset::rules;
 use featureset::upstream_data::UpstreamData;
@@ -14,7 +14,7 @@ pub use crate::cli::POLICY_FILE;
 use crate::files;
 use crate::format::{FindingsFormat, Format};
 pub use crate::pinned::Pinned;
-use crate::{limits, registries, render};
+use crate::{limits, progress, registries, render};
 
 /// A policy and its findings.
 pub struct Project {
@@ -57,7 +57,11 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
             Code::PolicyMissing,
             format!("there is no {POLICY_FILE}"),
             why,
-            "Run the command in the policy's folder, or name the file with `--policy FILE`.",
+            NextStep::new("Write a policy with ")
+                .command("init")
+                .text(", make one of an existing build with ")
+                .command("import")
+                .text(", or name the file with `--policy FILE`."),
         )
     })?;
     Ok(found.strip_prefix(&here).map(Path::to_owned).unwrap_or(found))
@@ -68,6 +72,10 @@ pub fn find_policy(named: Option<&Path>) -> Result<PathBuf> {
 pub fn root_of(policy: &Path) -> PathBuf {
     let folder = policy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+fn is_open_reason(finding: &Diagnostic) -> bool {
+    finding.code == Code::EmptyReason
 }
 
 impl Project {
@@ -83,6 +91,37 @@ impl Project {
         let all = rules::judge(&text, &reading, &facts);
         let (notes, findings) = all.into_iter().partition(|finding| finding.severity == Severity::Note);
         Ok(Self { path, text, reading, findings, notes, facts, cache: Cache::of_user() })
+    }
+
+    /// Finds the policy as [`Project::open`] does. If there is none and none was named, returns an empty policy of the newest
+    /// known release, and reports that.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if a file can't be read.
+    pub fn open_or_newest(named: Option<&Path>) -> Result<Self> {
+        let is_missing = |error: &anyhow::Error| {
+            error.downcast_ref::<Diagnostic>().is_some_and(|problem| problem.code == Code::PolicyMissing)
+        };
+        match Self::open(named) {
+            Err(error) if is_missing(&error) => {
+                let path = PathBuf::from(POLICY_FILE);
+                let facts = registries::facts(&root_of(&path))?;
+                let Some(newest) = facts.newest_releases().last().copied() else { return Err(error) };
+                progress::line("Assuming", &format!("Tailscale {newest}, because no {POLICY_FILE} was found"));
+                let text = format!("tailscale: {newest}\n");
+                let reading = policy::read(&text);
+                Ok(Self {
+                    path,
+                    text,
+                    reading,
+                    findings: Vec::new(),
+                    notes: Vec::new(),
+                    facts,
+                    cache: Cache::of_user(),
+                })
+            }
+            result => result,
+        }
     }
 
     /// Returns the policy's folder.
@@ -116,6 +155,43 @@ impl Project {
             self.show(&self.findings, format)?;
         }
         Ok(pinned)
+    }
+
+    /// Returns the policy if it has no errors, or with `draft` no errors but missing reasons. Otherwise prints the errors and
+    /// returns `None`.
+    ///
+    /// # Errors
+    /// If the findings can't be printed.
+    pub fn clean_or_draft(&self, format: Format, draft: bool) -> Result<Option<Pinned<'_>>> {
+        let is_other_error = |finding: &Diagnostic| finding.severity == Severity::Error && !is_open_reason(finding);
+        if draft {
+            return self.unless(format, is_other_error);
+        }
+        let pinned = self.clean(format)?;
+        if pinned.is_none() && self.has_open_reasons() && !self.findings.iter().any(is_other_error) {
+            progress::warn("only reasons are missing; `--draft` builds without them and marks the result as a draft");
+        }
+        Ok(pinned)
+    }
+
+    /// Returns whether reasons are still missing.
+    fn has_open_reasons(&self) -> bool {
+        self.findings.iter().any(is_open_reason)
+    }
+
+    /// Returns whether reasons are still missing for a target, so that its binary is a draft. Those of other targets do not
+    /// count.
+    #[must_use]
+    pub fn is_draft(&self, target: &str) -> bool {
+        let others: Vec<Span> = self
+            .targets()
+            .filter(|other| *other != target)
+            .map(|other| self.reading.places.value(&["targets", other]))
+            .collect();
+        let is_elsewhere = |finding: &Diagnostic| {
+            others.iter().any(|section| (section.start..section.end).contains(&finding.span().start))
+        };
+        self.findings.iter().any(|finding| is_open_reason(finding) && !is_elsewhere(finding))
     }
 
     /// Returns the policy if no finding matches `holds_back`. Otherwise prints these findings and returns `None`.

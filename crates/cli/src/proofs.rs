@@ -55,7 +55,7 @@ pub fn record(
     seen: Vec<(String, bool, BTreeSet<String>)>,
 ) -> Result<()> {
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
-    let kept = pinned.registry.features.keys().filter(|name| pinned.policy.keeps(name)).cloned().collect();
+    let kept = pinned.selection(target)?.kept;
     let mut proofs = Proofs {
         generated_by: generated_by(registries::is_built_in(root), "verify"),
         release: pinned.release,

@@ -149,6 +149,9 @@ codes! {
         CopiedReason "copied-reason" Warning
             "Two decisions have the same reason."
             "A reason states what this feature changes on this device; a copied one does not."
+        BudgetPredicted "budget-predicted" Warning
+            "A target is predicted to exceed its budget."
+            "The build takes minutes; the prediction is from measured sizes and can be wrong by some percent."
         EmptyReason "empty-reason" Error
             "A decision, an extra tag or an acceptance has no reason."
             "The reason is what a reviewer reviews, and it shows the next person whether the decision still holds."
@@ -158,6 +161,9 @@ codes! {
         OpenDependency "open-dependency" Error
             "A feature is kept, but a feature that it needs is omitted."
             "Upstream declares the dependency: without it the kept feature has no effect, crashes or does not compile."
+        RedundantOverride "redundant-override" Warning
+            "A target overrides a common value with the same value."
+            "It reads as a difference that does not exist, and stays behind when the common value changes."
         RepeatedDescription "repeated-description" Warning
             "A reason repeats upstream's description of the feature."
             "`explain` shows the description anyway; a reason states why this device has the feature or not."
@@ -311,6 +317,9 @@ codes! {
         HazardGained "hazard-gained" Warning
             "A hazard applies that did not apply before."
             "These decisions cause a failure that did not exist before."
+        ReasonMentions "reason-mentions" Note
+            "An unchanged reason mentions a feature whose decision was inverted."
+            "A reason that relies on another decision may no longer be true."
         ReasonUnchanged "reason-unchanged" Warning
             "A decision was inverted, but its reason is the same."
             "One reason cannot justify both keeping and omitting a feature."
@@ -441,6 +450,9 @@ codes! {
         DiskFull "disk-full" Error
             "The disk is full."
             "A file would be incomplete."
+        EntryNotEditable "entry-not-editable" Error
+            "`decide` or `accept` can't write the entry into the policy."
+            "The commands change one entry; every other byte stays as it is."
         FileError "file-error" Error
             "A file cannot be read or written."
             "The operating system reports the reason."
@@ -456,6 +468,12 @@ codes! {
         HelpersDiffer "helpers-differ" Error
             "The checked-in helpers of the entrypoint are not what their source builds to."
             "An image would contain code that nobody can read."
+        InitAnswerMissing "init-answer-missing" Error
+            "`init` does not know the device or its purpose."
+            "The reasons differ by device and role, and without a terminal nobody can be asked."
+        InitRefused "init-refused" Error
+            "`init` can't write a policy without findings for these flags."
+            "A new policy should be clean, and only you can decide what is missing."
         InputTooLarge "input-too-large" Error
             "An input is larger than the limit."
             "Analysis is limited in memory and work."
@@ -480,6 +498,9 @@ codes! {
         NoNativeTarget "no-native-target" Error
             "No target runs natively on this machine."
             "The command runs the binary."
+        NoImage "no-image" Error
+            "No target that was named has an image."
+            "A target has an image if the policy or the target has an `image` section."
         NoRecipe "no-recipe" Error
             "A target cannot be planned."
             "The policy has errors."

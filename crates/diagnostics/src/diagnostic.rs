@@ -19,7 +19,7 @@ pub enum Location {
     Member(String),
 }
 
-/// What happens on the device because of a finding, such as `flash-wear`.
+/// The effect of a finding on the device, such as `flash-wear`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EffectLabel {
     /// The position in the list of effects, worst first.
@@ -45,10 +45,12 @@ pub struct Diagnostic {
     pub why: Cow<'static, str>,
     /// The next step.
     pub next: NextStep,
-    /// What happens on the device, if it is a hazard.
+    /// The effect on the device, if it is a hazard.
     pub effect: Option<EffectLabel>,
     /// Replacements that resolve it, each by itself.
     pub edits: Vec<Edit>,
+    /// The targets of the policy that it concerns; empty if it concerns all of them. The message names them too.
+    pub targets: Vec<String>,
 }
 
 impl Diagnostic {
@@ -65,6 +67,7 @@ impl Diagnostic {
             next: next.into(),
             effect: None,
             edits: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -106,6 +109,17 @@ impl Diagnostic {
     #[must_use]
     pub fn edit(mut self, edit: Edit) -> Self {
         self.edits.push(edit);
+        self
+    }
+
+    /// Sets the targets that it concerns, and names them in the message.
+    #[must_use]
+    pub fn for_targets(mut self, targets: Vec<String>) -> Self {
+        if !targets.is_empty() {
+            let noun = if targets.len() == 1 { "target" } else { "targets" };
+            self.message = format!("{} ({noun} {})", self.message, targets.join(", "));
+        }
+        self.targets = targets;
         self
     }
 

@@ -1,5 +1,6 @@
 //! The change from one policy to another: what a reviewer must know, as values that can be printed.
 
+mod mentions;
 mod questions;
 mod settings;
 
@@ -10,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::hazard::Effect;
+pub use mentions::Mention;
+
+use crate::hazard::{Applying, Effect, Hazard};
 use crate::name::FeatureName;
-use crate::policy::{Decision, ParsedPolicy, Policy, Verdict};
+use crate::policy::{EffectivePolicy, ParsedPolicy, Policy, Verdict};
 use crate::recipe::{Recipe, tag_line};
 use crate::registry::Registry;
 use crate::rules;
@@ -38,6 +41,8 @@ pub struct Change {
     pub decisions: Vec<DecisionChange>,
     /// Unchanged decisions with another reason or other references, alphabetically.
     pub edits: Vec<Edit>,
+    /// Unchanged reasons that mention a feature whose decision was inverted, alphabetically.
+    pub mentions: Vec<Mention>,
     /// Everything else that the policy states: pin, device, build, image, targets.
     pub settings: Vec<Setting>,
     /// Acceptances that came, went, or have another reason.
@@ -76,6 +81,9 @@ pub enum Base {
 pub struct DecisionChange {
     /// The feature.
     pub feature: FeatureName,
+    /// The target, if only its decision changed; `None` for the common decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The old decision, if there was one.
     pub from: Option<Stated>,
     /// The new decision, if there is one.
@@ -100,6 +108,9 @@ pub struct Stated {
 pub struct Edit {
     /// The feature.
     pub feature: FeatureName,
+    /// The target, if it decides the feature itself; `None` for the common decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The decision: `keep` or `omit`.
     pub verdict: &'static str,
     /// The old and the new reason, where they differ.
@@ -113,6 +124,9 @@ pub struct Edit {
 /// A setting that is not what it was: its path, such as `targets.arm64.budget`, and both values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
+    /// The target of an acceptance; `None` for a common one and for settings, whose path has the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The path, its parts joined by dots.
     pub path: String,
     /// The old value.
@@ -149,8 +163,13 @@ pub struct HazardChange {
     pub effect: Effect,
     /// The effect.
     pub title: String,
-    /// Whether the decision's own reason is its acceptance, or the policy on that side accepts it.
+    /// The targets that come to have it or no longer do; empty if these are all of them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets: BTreeSet<String>,
+    /// Whether every target on that side accepts it.
     pub accepted: bool,
+    /// Whether the reason of the decision is enough, so that it needs no acceptance.
+    pub is_note: bool,
     /// The facts of the device that it depends on and that the policy does not state.
     pub unstated: BTreeSet<String>,
 }
@@ -164,20 +183,22 @@ impl Change {
         let (old_findings, new_findings) =
             (base.map(|side| judged(side, facts)).unwrap_or_default(), judged(new, facts));
         let (old_hazards, new_hazards) =
-            (base.map(|side| hazards(side, &old_policy, facts)).unwrap_or_default(), hazards(new, &new_policy, facts));
+            (HazardChanges::from_policy(&old_policy, facts), HazardChanges::from_policy(&new_policy, facts));
         let mut change = Self {
             base: worth(base, &old_findings),
             decisions: decisions(&old_policy, &new_policy, facts),
             edits: edits(&old_policy, &new_policy),
-            settings: differing(&settings::build_settings(&old_policy), &settings::build_settings(&new_policy)),
-            acceptances: differing(&old_policy.accepted, &new_policy.accepted),
+            mentions: Vec::new(),
+            settings: differing(&settings::all_settings(&old_policy), &settings::all_settings(&new_policy)),
+            acceptances: differing(&acceptances(&old_policy), &acceptances(&new_policy)),
             targets: targets(&old_policy, &new_policy, facts),
-            hazards_gained: without(&new_hazards, &old_hazards),
-            hazards_cleared: without(&old_hazards, &new_hazards),
+            hazards_gained: new_hazards.without(&old_hazards),
+            hazards_cleared: old_hazards.without(&new_hazards),
             findings_gained: fresh(&new_findings, &old_findings),
             findings_cleared: fresh(&old_findings, &new_findings).len(),
             questions: Vec::new(),
         };
+        change.mentions = mentions::mentions(&old_policy, &new_policy, &change.decisions);
         change.questions = questions::open_questions(&change, &new.reading.places);
         change
     }
@@ -221,87 +242,132 @@ fn registry<'a>(policy: &Policy, facts: &'a UpstreamData) -> Option<&'a Registry
     facts.registry(policy.tailscale?)
 }
 
+/// The two sides of one section: the common one, or that of a target, with the features that it decides.
+struct Section<'a> {
+    target: Option<&'a str>,
+    old: Option<EffectivePolicy<'a>>,
+    new: EffectivePolicy<'a>,
+    names: BTreeSet<&'a FeatureName>,
+}
+
+/// Returns the common section and those of the new policy's targets that decide a feature themselves, before or after.
+fn sections<'a>(old: &'a Policy, new: &'a Policy) -> Vec<Section<'a>> {
+    let names = old.features.keys().chain(new.features.keys()).collect();
+    let common = Section { target: None, old: Some(old.common()), new: new.common(), names };
+    let own = new.effective().map(|new| {
+        let old = new.name().and_then(|name| old.for_target(name));
+        let overrides = [old, Some(new)].into_iter().flatten().filter_map(EffectivePolicy::target);
+        Section { target: new.name(), old, new, names: overrides.flat_map(|target| target.features.keys()).collect() }
+    });
+    [common].into_iter().chain(own).collect()
+}
+
 fn decisions(old: &Policy, new: &Policy, facts: &UpstreamData) -> Vec<DecisionChange> {
-    let names: BTreeSet<&FeatureName> = old.features.keys().chain(new.features.keys()).collect();
-    let verdict = |policy: &Policy, name: &FeatureName| policy.features.get(name).map(|decision| decision.verdict);
-    let changed: BTreeSet<FeatureName> =
-        names.into_iter().filter(|name| verdict(old, name) != verdict(new, name)).cloned().collect();
     let registry = registry(new, facts).or_else(|| registry(old, facts));
-    let one = |name: &FeatureName| {
-        let (from, to) = (old.features.get(name), new.features.get(name));
-        // An added feature needs its dependencies; a removed one takes its dependents with it.
-        let tied = registry.map(|registry| match new.keeps(name) {
-            true => registry.requires(name),
-            false => registry.required_by(name),
-        });
-        let moves_alike = |other: &&FeatureName| *other != name && new.keeps(other) == new.keeps(name);
-        DecisionChange {
-            feature: name.clone(),
-            same_reason: from.zip(to).is_some_and(|(from, to)| from.reason == to.reason),
-            from: from.map(Stated::from),
-            to: to.map(Stated::from),
-            along: tied.unwrap_or_default().intersection(&changed).filter(moves_alike).cloned().collect(),
-        }
-    };
-    changed.iter().map(one).collect()
+    let mut found = Vec::new();
+    for Section { target, old, new, names } in sections(old, new) {
+        let before = |name: &FeatureName| old.and_then(|old| old.decision(name));
+        let is_changed = |name: &FeatureName| {
+            before(name).map(|decision| decision.verdict) != new.decision(name).map(|decision| decision.verdict)
+        };
+        let changed: BTreeSet<FeatureName> = names.into_iter().filter(|name| is_changed(name)).cloned().collect();
+        found.extend(changed.iter().map(|name| {
+            let (from, to) = (before(name), new.decision(name));
+            // A kept feature needs others to be kept; an omitted one requires the omission of those that need it.
+            let tied = registry.map(|registry| match new.keeps(name) {
+                true => registry.requires(name),
+                false => registry.required_by(name),
+            });
+            let moves_alike = |other: &&FeatureName| *other != name && new.keeps(other) == new.keeps(name);
+            DecisionChange {
+                feature: name.clone(),
+                target: target.map(str::to_owned),
+                same_reason: from.zip(to).is_some_and(|(from, to)| from.reason == to.reason),
+                from: from.map(Stated::from),
+                to: to.map(Stated::from),
+                along: tied.unwrap_or_default().intersection(&changed).filter(moves_alike).cloned().collect(),
+            }
+        }));
+    }
+    found
 }
 
 fn edits(old: &Policy, new: &Policy) -> Vec<Edit> {
-    let both = new.features.iter().filter_map(|(name, to)| Some((name, old.features.get(name)?, to)));
-    let stand = both.filter(|(_, from, to)| from.verdict == to.verdict && from != to);
-    let edit = |(name, from, to): (&FeatureName, &Decision, &Decision)| Edit {
-        feature: name.clone(),
-        verdict: to.verdict.word(),
-        reason: (from.reason != to.reason).then(|| (from.reason.clone(), to.reason.clone())),
-        refs_added: missing(&to.refs, &from.refs),
-        refs_removed: missing(&from.refs, &to.refs),
-    };
-    // References in another order say the same.
-    let says_something =
-        |edit: &Edit| edit.reason.is_some() || !edit.refs_added.is_empty() || !edit.refs_removed.is_empty();
-    stand.map(edit).filter(says_something).collect()
+    let mut found = Vec::new();
+    for Section { target, old, new, names } in sections(old, new) {
+        let both = names.into_iter().filter_map(|name| Some((name, old?.decision(name)?, new.decision(name)?)));
+        let stand = both.filter(|(_, from, to)| from.verdict == to.verdict && from != to);
+        let edits = stand.map(|(name, from, to)| Edit {
+            feature: name.clone(),
+            target: target.map(str::to_owned),
+            verdict: to.verdict.word(),
+            reason: (from.reason != to.reason).then(|| (from.reason.clone(), to.reason.clone())),
+            refs_added: missing(&to.refs, &from.refs),
+            refs_removed: missing(&from.refs, &to.refs),
+        });
+        // References in another order say the same.
+        let says_something =
+            |edit: &Edit| edit.reason.is_some() || !edit.refs_added.is_empty() || !edit.refs_removed.is_empty();
+        found.extend(edits.filter(says_something));
+    }
+    found
 }
 
-fn differing(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Setting> {
-    let paths: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let setting =
-        |path: &String| Setting { path: path.clone(), from: old.get(path).cloned(), to: new.get(path).cloned() };
-    paths.into_iter().filter(|path| old.get(*path) != new.get(*path)).map(setting).collect()
+/// Settings or acceptances by target and path.
+type Settings = BTreeMap<(Option<String>, String), String>;
+
+fn acceptances(policy: &Policy) -> Settings {
+    let key = |target: Option<&str>, id: &str| (target.map(str::to_owned), id.to_owned());
+    policy.stated_acceptances().map(|stated| (key(stated.target, stated.id), stated.reason.to_owned())).collect()
+}
+
+fn differing(old: &Settings, new: &Settings) -> Vec<Setting> {
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let setting = |key: &(Option<String>, String)| Setting {
+        target: key.0.clone(),
+        path: key.1.clone(),
+        from: old.get(key).cloned(),
+        to: new.get(key).cloned(),
+    };
+    keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(setting).collect()
 }
 
 fn targets(old: &Policy, new: &Policy, facts: &UpstreamData) -> BTreeMap<String, TargetEffect> {
     let names: BTreeSet<&String> = old.targets.keys().chain(new.targets.keys()).collect();
-    let selection = |policy: &Policy| registry(policy, facts).map(|registry| Selection::new(policy, registry));
-    let (before, after) = (selection(old), selection(new));
-    let recipe = |policy: &Policy, selection: &Option<Selection>, name: &str| {
-        Recipe::new(policy, selection.as_ref()?, name, None)
-    };
     let effect = |name: &str| {
-        let (Some(was), Some(is)) = (old.targets.get(name), new.targets.get(name)) else {
-            return if old.targets.contains_key(name) { TargetEffect::Removed } else { TargetEffect::Added };
+        let (was, is) = match (old.for_target(name), new.for_target(name)) {
+            (Some(was), Some(is)) => (was, is),
+            (Some(_), None) => return TargetEffect::Removed,
+            (None, _) => return TargetEffect::Added,
         };
-        let same = match (recipe(old, &before, name), recipe(new, &after, name)) {
+        let same = match (recipe(was, facts), recipe(is, facts)) {
             // An unknown release or no toolchain: what would decide the binary is compared instead.
-            (None, None) => inputs(old, name) == inputs(new, name),
+            (None, None) => inputs(was) == inputs(is),
             (was, is) => was == is,
         };
         if same {
             return TargetEffect::Same;
         }
-        let tags = |selection: &Option<Selection>, build| {
-            selection.as_ref().map(|selection| tag_line(selection, build)).unwrap_or_default()
+        let tags = |target: EffectivePolicy<'_>| {
+            let registry = registry(target.policy(), facts);
+            registry.map(|registry| tag_line(&Selection::new(target, registry), target.build())).unwrap_or_default()
         };
-        let (was, is) = (tags(&before, &was.build), tags(&after, &is.build));
+        let (was, is) = (tags(was), tags(is));
         TargetEffect::Changed { tags_added: missing(&is, &was), tags_removed: missing(&was, &is) }
     };
     names.into_iter().map(|name| (name.clone(), effect(name))).collect()
 }
 
+fn recipe(target: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<Recipe> {
+    Recipe::new(target, &Selection::new(target, registry(target.policy(), facts)?), None)
+}
+
 /// The parts of a policy that decide a target's binary.
-fn inputs<'a>(policy: &'a Policy, target: &str) -> impl PartialEq + use<'a> {
-    let kept: Vec<&FeatureName> = policy.features.keys().filter(|name| policy.keeps(name)).collect();
-    let built = policy.targets.get(target).map(|target| (target.platform.name, &target.build));
-    (policy.tailscale, policy.go, kept, built)
+fn inputs<'a>(target: EffectivePolicy<'a>) -> impl PartialEq + use<'a> {
+    let kept: BTreeSet<&FeatureName> =
+        target.decisions().filter(|(_, decision)| decision.verdict == Verdict::Keep).map(|(name, _)| name).collect();
+    let platform = target.target().map(|target| target.platform.name);
+    (target.policy().tailscale, target.policy().go, kept, platform, target.build())
 }
 
 /// The texts of the first list that the second does not have.
@@ -309,33 +375,78 @@ fn missing(these: &[String], those: &[String]) -> Vec<String> {
     these.iter().filter(|text| !those.contains(text)).cloned().collect()
 }
 
-pub(crate) fn hazards(side: Side<'_>, policy: &Policy, facts: &UpstreamData) -> Vec<HazardChange> {
-    let applying = rules::hazards(side.text, side.reading, facts);
-    let one = |one: rules::Applying<'_>| HazardChange {
-        accepted: one.hazard.is_note() || policy.accepted.contains_key(&one.hazard.id),
-        hazard: one.hazard.id.clone(),
-        effect: one.hazard.record.effect,
-        title: one.hazard.record.title.clone(),
-        // Where some target has it for certain, the facts don't matter to the reviewer.
-        unstated: if one.targets.is_empty() { one.unstated } else { BTreeSet::new() },
-    };
-    applying.into_iter().map(one).collect()
+/// The hazards of one side of a comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct HazardChanges {
+    /// Every target of that side.
+    targets: BTreeSet<String>,
+    /// The hazards, each with all of the targets that it applies to.
+    found: Vec<HazardChange>,
 }
 
-/// The hazards of the first list that the second does not have.
-pub(crate) fn without(these: &[HazardChange], those: &[HazardChange]) -> Vec<HazardChange> {
-    these.iter().filter(|one| those.iter().all(|other| other.hazard != one.hazard)).cloned().collect()
+impl HazardChanges {
+    /// Collects the hazards that apply to targets, or may. `is_accepted` answers for a hazard on a target.
+    pub(crate) fn new(
+        applying: Vec<Applying<'_>>,
+        targets: BTreeSet<String>,
+        is_accepted: impl Fn(&Hazard, &str) -> bool,
+    ) -> Self {
+        let is_accepted_everywhere = |applying: &Applying<'_>| {
+            let mut concerned = applying.concerned().into_iter();
+            concerned.all(|target| is_accepted(applying.hazard, target))
+        };
+        let change = |applying: Applying<'_>| HazardChange {
+            targets: applying.concerned().into_iter().map(str::to_owned).collect(),
+            accepted: is_accepted_everywhere(&applying),
+            is_note: applying.hazard.is_note(),
+            hazard: applying.hazard.id.clone(),
+            effect: applying.hazard.record.effect,
+            title: applying.hazard.record.title.clone(),
+            // If some target certainly has it, the facts do not matter to the reviewer.
+            unstated: if applying.targets.is_empty() { applying.unstated } else { BTreeSet::new() },
+        };
+        Self { targets, found: applying.into_iter().map(change).collect() }
+    }
+
+    /// Collects the hazards that apply to the targets of a policy, or may.
+    pub(crate) fn from_policy(policy: &Policy, facts: &UpstreamData) -> Self {
+        let is_accepted = |hazard: &Hazard, target: &str| {
+            policy.for_target(target).is_some_and(|target| rules::acceptance(target, hazard).is_some())
+        };
+        Self::new(rules::hazards(policy, facts), policy.targets.keys().cloned().collect(), is_accepted)
+    }
+
+    /// Returns the hazards that the other side does not have, each with the targets that do not have it there. A target that
+    /// is not on the other side is compared with all targets there.
+    pub(crate) fn without(&self, other: &Self) -> Vec<HazardChange> {
+        let rest = |change: &HazardChange| {
+            let there = other.found.iter().find(|there| there.hazard == change.hazard);
+            let is_there = |target: &&String| {
+                there.is_some_and(|there| there.targets.contains(*target) || !other.targets.contains(*target))
+            };
+            let mut targets: BTreeSet<String> =
+                change.targets.iter().filter(|target| !is_there(target)).cloned().collect();
+            if targets.is_empty() {
+                return None;
+            }
+            if targets == self.targets {
+                targets.clear();
+            }
+            Some(HazardChange { targets, ..change.clone() })
+        };
+        self.found.iter().filter_map(rest).collect()
+    }
 }
 
-/// The findings of one side that the other does not have, each as `code: message`, whatever their spans.
+/// The findings of one side that the other does not have, each as `code: message`; spans are ignored.
 fn fresh(these: &[Diagnostic], those: &[Diagnostic]) -> Vec<String> {
     let said = |finding: &Diagnostic| format!("{}: {}", finding.code, finding.message);
     let others: BTreeSet<String> = those.iter().map(said).collect();
     these.iter().map(said).filter(|text| !others.contains(text)).collect()
 }
 
-impl From<&Decision> for Stated {
-    fn from(decision: &Decision) -> Self {
+impl From<&crate::policy::Decision> for Stated {
+    fn from(decision: &crate::policy::Decision) -> Self {
         Self { verdict: decision.verdict.word(), reason: decision.reason.clone() }
     }
 }

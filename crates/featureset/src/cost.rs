@@ -3,6 +3,7 @@
 //! A cost is the difference between two binaries: the policy's own and the one with a single decision flipped, together
 //! with what must move along. Costs don't add up: what two features share goes only when both do.
 
+pub mod estimate;
 pub mod frontier;
 
 #[cfg(test)]
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;
-use crate::policy::{Build, Policy, Symbols};
+use crate::policy::{Build, EffectivePolicy, Symbols};
 use crate::release::{GoVersion, Release};
 use crate::selection::Selection;
 
@@ -146,21 +147,20 @@ pub enum Cost {
 }
 
 impl Basis {
-    /// Returns the circumstances of a measurement of a policy's target; `None` if the policy has no such target, release or
+    /// Returns the basis of a measurement of a target; `None` for the common policy, or without a release or
     /// toolchain. The packer is known once it was found; `rewrite` is the revision that would rewrite a function table.
     #[must_use]
     pub fn new(
-        policy: &Policy,
+        policy: EffectivePolicy<'_>,
         selection: &Selection<'_>,
-        target: &str,
         rewrite: u32,
         packer: Option<String>,
     ) -> Option<Self> {
-        let target = policy.targets.get(target)?;
+        let target = policy.target()?;
         let Build { inlining, symbols, pack, extra_tags } = &target.build;
         Some(Self {
-            release: policy.tailscale?,
-            go: policy.go?,
+            release: policy.policy().tailscale?,
+            go: policy.policy().go?,
             pack: pack.word().to_owned(),
             packer,
             platform: target.platform.name.to_owned(),

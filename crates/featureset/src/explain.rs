@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
-use crate::policy::{Device, Policy};
+use crate::policy::{Device, EffectivePolicy};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::selection::Selection;
@@ -29,6 +29,9 @@ pub struct Explanation {
     pub reason: Option<String>,
     /// The policy's references.
     pub refs: Vec<String>,
+    /// The decisions of targets that replace the common one. Empty if one target is explained.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
     /// The first release line that has it, of those known.
     pub since: ReleaseLine,
     /// The release line that removed it, if one did.
@@ -47,6 +50,17 @@ pub struct Explanation {
     pub hazards: Vec<Danger>,
     /// Decisions that the opposite decision forces.
     pub opposite: OppositeDecision,
+}
+
+/// The decision of a target that replaces the common one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Override {
+    /// The target.
+    pub target: String,
+    /// `keep` or `omit`.
+    pub decision: &'static str,
+    /// The target's reason.
+    pub reason: String,
 }
 
 /// A need that upstream does not declare.
@@ -88,6 +102,20 @@ pub struct Relation {
     pub direct: bool,
     /// Whether the policy keeps it.
     pub kept: bool,
+    /// Whether the policy decides it.
+    pub decided: bool,
+}
+
+impl Relation {
+    /// Returns the decision as a participle.
+    #[must_use]
+    pub fn decision(&self) -> &'static str {
+        match (self.decided, self.kept) {
+            (false, _) => "undecided",
+            (true, true) => "kept",
+            (true, false) => "omitted",
+        }
+    }
 }
 
 /// The opposite decision and the decisions that it forces.
@@ -106,13 +134,14 @@ pub struct UnknownName {
     pub nearest: Option<String>,
 }
 
-/// Explains a feature of the policy's release, or of another known line.
+/// Explains a feature of the policy's release, or of another known line: as a target has it, or as the common section has it,
+/// with the overrides of targets.
 ///
 /// # Errors
 /// [`UnknownName`] if no known release has a feature of this name.
 pub fn explain(
     name: &str,
-    policy: &Policy,
+    policy: EffectivePolicy<'_>,
     release: Release,
     facts: &UpstreamData,
 ) -> Result<Explanation, UnknownName> {
@@ -128,7 +157,7 @@ pub fn explain(
     let Some(registry) = pinned.or_else(last) else { return Err(UnknownName { nearest: None }) };
     let selection = Selection::new(policy, registry);
     let meta = registry.features.get(&feature);
-    let decision = policy.features.get(&feature);
+    let decision = policy.decision(&feature);
     Ok(Explanation {
         release,
         in_release: pinned.is_some(),
@@ -137,22 +166,23 @@ pub fn explain(
         decision: decision.map(|decision| decision.verdict.word()),
         reason: decision.map(|decision| decision.reason.clone()),
         refs: decision.map(|decision| decision.refs.clone()).unwrap_or_default(),
+        overrides: overrides(policy, &feature),
         since,
         removed_in: facts.removed_in(&feature),
         implementation_detail: meta.is_some_and(|meta| meta.implementation_detail),
-        needs: relations(registry, &selection, &feature, Direction::Needs),
-        needed_by: relations(registry, &selection, &feature, Direction::NeededBy),
+        needs: relations(registry, policy, &selection, &feature, Direction::Needs),
+        needed_by: relations(registry, policy, &selection, &feature, Direction::NeededBy),
         needs_undeclared: undeclared(
             facts,
             release,
-            &policy.device,
+            policy.device(),
             |keeps, wants| (keeps == &feature).then(|| wants.clone()),
             &selection,
         ),
         needed_by_undeclared: undeclared(
             facts,
             release,
-            &policy.device,
+            policy.device(),
             |keeps, wants| (wants == &feature).then(|| keeps.clone()),
             &selection,
         ),
@@ -163,6 +193,18 @@ pub fn explain(
         },
         feature,
     })
+}
+
+/// Returns the overrides of a feature's common decision; none if the policy is that of one target.
+fn overrides(policy: EffectivePolicy<'_>, name: &FeatureName) -> Vec<Override> {
+    let targets = policy.policy().targets.iter().filter(|_| policy.name().is_none());
+    let own = targets.filter_map(|(target, own)| Some((target, own.features.get(name)?)));
+    own.map(|(target, decision)| Override {
+        target: target.clone(),
+        decision: decision.verdict.word(),
+        reason: decision.reason.clone(),
+    })
+    .collect()
 }
 
 /// The needs that hazards of the release show, of which `other` picks one end.
@@ -219,6 +261,7 @@ enum Direction {
 
 fn relations(
     registry: &Registry,
+    policy: EffectivePolicy<'_>,
     selection: &Selection<'_>,
     name: &FeatureName,
     direction: Direction,
@@ -232,7 +275,12 @@ fn relations(
     };
     let others = closure.into_iter().filter(|other| other != name);
     others
-        .map(|other| Relation { direct: direct(&other), kept: selection.kept.contains(&other), feature: other })
+        .map(|other| Relation {
+            direct: direct(&other),
+            kept: selection.kept.contains(&other),
+            decided: policy.decision(&other).is_some(),
+            feature: other,
+        })
         .collect()
 }
 
@@ -244,7 +292,7 @@ mod tests {
 
     fn explained(name: &str) -> Result<Explanation, UnknownName> {
         let policy = read(&clean_policy()).policy.unwrap();
-        explain(name, &policy, policy.tailscale.unwrap(), UpstreamData::embedded())
+        explain(name, policy.common(), policy.tailscale.unwrap(), UpstreamData::embedded())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each is a file in `crates/featureset/hazards`, named by its id and written by hand; how it was established
 //! comes from the generated proof of the same name in `crates/featureset/proofs`.
 
+mod applying;
 mod condition;
 pub mod trial;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use diagnostics::{EffectLabel, Severity};
 use serde::{Deserialize, Serialize};
 
+pub use applying::{Applying, applying};
 pub(crate) use condition::START;
 pub use condition::{Answer, Atom, Circumstances, Condition};
 
@@ -39,7 +41,7 @@ pub struct Record {
     pub title: String,
     /// When it goes wrong.
     pub when: Condition,
-    /// What happens on the device.
+    /// The effect on the device.
     pub effect: Effect,
     /// A fact that it needs in addition to its condition and that no policy states, as the rest of a sentence that begins
     /// with "if": "the tailnet uses Tailnet Lock".
@@ -320,7 +322,8 @@ impl Hazard {
             Answer::No => !*holds,
             Answer::Depends(_) => true,
         };
-        let paths: Vec<_> = self.record.when.alternatives().into_iter().filter(|path| path.iter().all(possible)).collect();
+        let paths: Vec<_> =
+            self.record.when.alternatives().into_iter().filter(|path| path.iter().all(possible)).collect();
         let concerns = |flip: &&Remedy| paths.iter().flatten().any(|(atom, _)| atom.feature() == Some(flip.feature()));
         self.record.remedy.iter().filter(concerns).collect()
     }

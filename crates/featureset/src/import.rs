@@ -89,8 +89,11 @@ pub fn import(
     for name in registry.features.keys() {
         let verdict = if audit.kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
         let word = if verdict == Verdict::Keep { "keep" } else { "omit" };
-        let known = settings.reasons.and_then(|policy| policy.features.get(name));
-        if let Some(decision) = known.filter(|known| known.verdict == verdict && !known.reason.trim().is_empty()) {
+        // The common decision comes first; a target of that policy may have the one that is needed.
+        let known =
+            settings.reasons.into_iter().flat_map(Policy::stated_decisions).filter(|stated| stated.name == name);
+        let mut known = known.map(|stated| stated.decision);
+        if let Some(decision) = known.find(|known| known.verdict == verdict && !known.reason.trim().is_empty()) {
             text += &format!("  {name}:\n    {word}: >-\n");
             text += &wrapped(&decision.reason).iter().map(|line| format!("      {line}\n")).collect::<String>();
             reasons -= 1;
@@ -243,7 +246,7 @@ mod tests {
     fn line(text: &str) -> String {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        tag_line(&Selection::new(&policy, registry), &policy.build).join(",")
+        tag_line(&Selection::new(policy.common(), registry), &policy.build).join(",")
     }
 
     #[test]
@@ -295,7 +298,7 @@ mod tests {
             let reading = read(&import.text);
             prop_assert!(reading.findings.is_empty(), "{:?}", reading.findings);
             let findings = judge(&import.text, &reading, UpstreamData::embedded());
-            prop_assert!(!findings.iter().any(|finding| holds_back_tags(finding, &reading.places, true)));
+            prop_assert!(!findings.iter().any(holds_back_tags(&reading.places, true)));
         }
 
         #[test]
@@ -308,7 +311,7 @@ mod tests {
             let tags: Vec<String> = picks.iter().map(|pick| pick.get(&names).build_tag()).chain(others.into_iter().map(str::to_owned)).collect();
             let (audit, import) = imported(&tags.join(","), "1.102.5");
             let policy = read(&import.text).policy.unwrap();
-            let selection = Selection::new(&policy, registry);
+            let selection = Selection::new(policy.common(), registry);
             prop_assert_eq!(&selection.omitted, &audit.omitted);
             prop_assert_eq!(selection.is_closed(), import.open.is_empty());
             let carried: BTreeSet<String> = tag_line(&selection, &policy.build).into_iter().chain(import.dropped.into_iter().map(|(tag, _)| tag)).collect();

@@ -33,6 +33,7 @@ pub mod explain;
 pub mod fix;
 pub mod hazard;
 pub mod import;
+pub mod init;
 mod limits;
 pub mod name;
 pub mod platform;

@@ -13,6 +13,9 @@ pub(crate) const SUGGESTIONS: usize = 1000;
 /// The longest name, in bytes, for which the nearest known one is looked for. No feature's is longer.
 pub(crate) const LONGEST_NAME: usize = 64;
 
+/// The shortest beginning of a name that is completed to it.
+pub(crate) const SHORTEST_PREFIX: usize = 3;
+
 /// The most tags of a list that are judged.
 pub(crate) const TAGS: usize = 4096;
 

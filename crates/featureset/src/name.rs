@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::LONGEST_NAME;
+use crate::limits::{LONGEST_NAME, SHORTEST_PREFIX};
 
 /// The name of a Tailscale feature as upstream's registry spells it, such as `cachenetmap`.
 ///
@@ -101,17 +101,24 @@ impl From<FeatureName> for String {
 
 /// The candidate nearest to a misspelled word, if one is near enough to be what was meant.
 ///
-/// Case, `-` and `_` don't count; up to a third of the letters may differ. A word that is longer than any name has none.
+/// Case, `-` and `_` don't count. The shortest name that begins with the word is preferred; otherwise up to a third of the
+/// letters may differ. A word that is longer than any name has none.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
     if word.len() > LONGEST_NAME {
         return None;
     }
     let word = plain(word);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let completed =
+        candidates.iter().filter(|candidate| word.len() >= SHORTEST_PREFIX && plain(candidate).starts_with(&word));
+    if let Some(shortest) = completed.min_by_key(|candidate| candidate.len()) {
+        return Some(shortest);
+    }
     let most = |candidate: &str| candidate.len().max(3) / 3;
     candidates
-        .into_iter()
-        .map(|candidate| (plain(candidate), candidate))
+        .iter()
+        .map(|candidate| (plain(candidate), *candidate))
         // The distance is at least the difference of the lengths.
         .filter(|(plain, candidate)| plain.len().abs_diff(word.len()) <= most(candidate))
         .map(|(plain, candidate)| (strsim::damerau_levenshtein(&word, &plain), candidate))
@@ -144,6 +151,9 @@ mod tests {
         assert_eq!(nearest("cachnetmap", names), Some("cachenetmap"));
         assert_eq!(nearest("desktop-sessions", names), Some("desktop_sessions"));
         assert_eq!(nearest("quic", names), None);
+        assert_eq!(nearest("cache", names), Some("cachenetmap"));
+        let hazards = ["drive-netstack", "dns-netstack-quad100", "dns-netstack-quad100-again"];
+        assert_eq!(nearest("dns-netstack", hazards), Some("dns-netstack-quad100"));
         assert_eq!(nearest(&"dns".repeat(100_000), names), None);
     }
 }

@@ -3,7 +3,9 @@
 mod decode;
 pub mod device;
 pub(crate) mod edit;
+mod effective;
 mod parse;
+mod set_decision;
 mod set_version;
 mod source_map;
 
@@ -11,7 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use device::Device;
+pub use effective::{EffectivePolicy, StatedAcceptance, StatedDecision};
 pub use parse::{ParsedPolicy, TOP_LEVEL_KEYS, read};
+pub use set_decision::{accept, decide};
 pub use set_version::{Immovable, pin};
 pub use source_map::SourceMap;
 
@@ -33,7 +37,7 @@ pub struct Policy {
     pub device: Device,
     /// How every target is built unless it says otherwise.
     pub build: Build,
-    /// The other files of the container image; `None` if the policy does not have an `image` section.
+    /// The content of the container images in addition to the binary; `None` if the policy has no `image` section.
     pub image: Option<Image>,
     /// The binaries to make.
     pub targets: BTreeMap<String, Target>,
@@ -83,12 +87,20 @@ pub struct Target {
     pub platform: &'static Platform,
     /// The largest permitted size of the packed binary, in bytes.
     pub budget: Option<u64>,
+    /// Its device, if it is not the common one.
+    pub device: Option<Device>,
     /// How it is built: the policy's build settings with the target's own in their place.
     pub build: Build,
+    /// The content of its image: the policy's with the target's own settings in their place; `None` if it has no image.
+    pub image: Option<Image>,
+    /// Its acceptances, in addition to the common ones.
+    pub accepted: BTreeMap<String, String>,
+    /// Its decisions that replace common ones.
+    pub features: BTreeMap<FeatureName, Decision>,
 }
 
-/// The files of the image other than the binary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The content of the image in addition to the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Image {
     /// The shell.
     pub shell: Shell,
@@ -198,14 +210,21 @@ impl Verdict {
 }
 
 impl Policy {
-    /// Whether the policy keeps a feature.
+    /// Returns whether a feature is kept on any target, or in the common section if the policy has no targets.
     #[must_use]
-    pub fn keeps(&self, name: &FeatureName) -> bool {
-        self.features.get(name).is_some_and(|decision| decision.verdict == Verdict::Keep)
+    pub fn keeps_anywhere(&self, name: &FeatureName) -> bool {
+        if self.targets.is_empty() {
+            self.common().keeps(name)
+        } else {
+            self.effective().any(|target| target.keeps(name))
+        }
     }
 
-    /// Decides a feature another way, without a reason: to see what would follow.
+    /// Decides a feature on every target, without a reason, to see what would follow.
     pub fn suppose(&mut self, name: FeatureName, verdict: Verdict) {
+        for target in self.targets.values_mut() {
+            target.features.remove(&name);
+        }
         self.features.insert(name, Decision { verdict, reason: String::new(), refs: Vec::new() });
     }
 }

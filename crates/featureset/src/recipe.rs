@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::platform::Platform;
-use crate::policy::{Build, Inlining, Policy};
+use crate::policy::{Build, EffectivePolicy, Inlining};
 use crate::release::{GoVersion, Release};
 use crate::selection::Selection;
 
 /// The package that is built: the daemon, with the command line inside where `cli` is kept.
 ///
-/// `cmd/tailscale` would build only the command line, whatever the tags.
+/// `cmd/tailscale` would build only the command line, with any tags.
 pub const PACKAGE: &str = "tailscale.com/cmd/tailscaled";
 
 /// The Go module that holds it.
@@ -94,14 +94,16 @@ impl Stamp {
 }
 
 impl Recipe {
-    /// Returns the recipe of one target; `None` if the policy has no such target, release or toolchain.
+    /// Returns the recipe of a target; `None` for the common policy, or without a release or toolchain.
+    ///
+    /// `selection` is the target's own or a variation of it.
     #[must_use]
-    pub fn new(policy: &Policy, selection: &Selection<'_>, target: &str, commit: Option<&str>) -> Option<Self> {
-        let release = policy.tailscale?;
-        let target = policy.targets.get(target)?;
+    pub fn new(policy: EffectivePolicy<'_>, selection: &Selection<'_>, commit: Option<&str>) -> Option<Self> {
+        let release = policy.policy().tailscale?;
+        let target = policy.target()?;
         Some(Self {
             release,
-            go: policy.go?,
+            go: policy.policy().go?,
             platform: target.platform,
             tags: tag_line(selection, &target.build),
             build: target.build.clone(),
@@ -191,7 +193,8 @@ mod tests {
     fn recipe(text: &str, target: &str) -> Recipe {
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        Recipe::new(&policy, &Selection::new(&policy, registry), target, Some("53a0d659abcdef")).unwrap()
+        let target = policy.for_target(target).unwrap();
+        Recipe::new(target, &Selection::new(target, registry), Some("53a0d659abcdef")).unwrap()
     }
 
     #[test]
@@ -206,7 +209,7 @@ mod tests {
     fn a_target_has_its_own_settings_and_extra_tags_come_last() {
         let text = clean_policy().replace(
             "amd64: { platform: linux/amd64, budget: 9 MB }",
-            "v5: { platform: linux/arm/v5, inlining: full, extra_tags: { ts_package_container: Tells the console. } }",
+            "v5: { platform: linux/arm/v5, build: { inlining: full, extra_tags: { ts_package_container: Tells the console. } } }",
         );
         let recipe = recipe(&text, "v5");
         assert!(recipe.environment().contains(&("GOARM".to_owned(), "5".to_owned())));

@@ -4,12 +4,14 @@
 //! of every code is in the table of the crate `diagnostics`. The parser reports the errors of the format, and commands
 //! report findings about a build or a download.
 
+mod budget_predicted;
 mod context;
 mod copied_reason;
 mod empty_reason;
 mod go_too_old;
 pub(crate) mod hazard;
 mod open_dependency;
+mod redundant_override;
 mod repeated_description;
 mod reserved_tag;
 mod stale_dependency_reason;
@@ -25,22 +27,25 @@ mod unsorted_features;
 mod unused_implementation_detail;
 
 pub use context::Subject;
-pub use hazard::Applying;
+pub use hazard::{acceptance, selection_hazards};
 pub(crate) use reserved_tag::refusal;
 
 use diagnostics::area::Policy as Rule;
 use diagnostics::{Area, Code, Diagnostic};
 
-use crate::policy::{ParsedPolicy, SourceMap};
+use crate::hazard::Applying;
+use crate::policy::{ParsedPolicy, Policy, SourceMap};
 use crate::upstream_data::UpstreamData;
 
 /// Returns the findings of one rule.
 fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
     let check = match rule {
+        Rule::BudgetPredicted => budget_predicted::check,
         Rule::CopiedReason => copied_reason::check,
         Rule::EmptyReason => empty_reason::check,
         Rule::GoTooOld => go_too_old::check,
         Rule::OpenDependency => open_dependency::check,
+        Rule::RedundantOverride => redundant_override::check,
         Rule::RepeatedDescription => repeated_description::check,
         Rule::ReservedTag => reserved_tag::check,
         Rule::StaleDependencyReason => stale_dependency_reason::check,
@@ -78,11 +83,10 @@ pub fn judge(text: &str, reading: &ParsedPolicy, facts: &UpstreamData) -> Vec<Di
     findings
 }
 
-/// Returns the hazards that apply to a policy, or may apply, accepted or not.
+/// Returns the hazards that apply to the targets of a policy, or may apply, accepted or not.
 #[must_use]
-pub fn hazards<'a>(text: &'a str, reading: &'a ParsedPolicy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
-    let subject = |policy| Subject { text, policy, places: &reading.places, facts };
-    reading.policy.as_ref().map(|policy| hazard::applying(&subject(policy))).unwrap_or_default()
+pub fn hazards<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
+    hazard::policy_hazards(policy, facts)
 }
 
 /// Returns whether the tag line would be wrong because of a finding, wherever the finding is.
@@ -98,15 +102,25 @@ fn decides_tags(code: &Code) -> bool {
     )
 }
 
-/// Returns whether a finding prevents printing the tag line, because the line could contain a decision that nobody made.
+/// Returns the predicate of the findings that prevent printing the tag line, because the line could contain a decision that
+/// nobody made.
 ///
-/// With `whole`, returns whether it prevents printing a whole build line, which needs every part of the policy.
-#[must_use]
-pub fn holds_back_tags(finding: &Diagnostic, places: &SourceMap, whole: bool) -> bool {
-    let features = places.value(&["features"]);
-    let decides = whole || (features.start..features.end).contains(&finding.span().start);
-    let unreadable = finding.code.area() == Area::Format && finding.code != Code::InvalidReference;
-    decides_tags(&finding.code) || (unreadable && decides)
+/// With `whole`, it is true for those that prevent printing a whole build line, which needs every part of the policy.
+pub fn holds_back_tags(places: &SourceMap, whole: bool) -> impl Fn(&Diagnostic) -> bool {
+    // A target with its own decisions or tags can differ from the others, so it must be readable.
+    let differs = |target: &String| {
+        let own: [&[&str]; 2] = [&["features"], &["build", "extra_tags"]];
+        own.iter().any(|path| places.has(&[&["targets", target.as_str()], *path].concat()))
+    };
+    let mut sections = vec![places.value(&["features"])];
+    let targets = places.children(&["targets"]).into_iter().filter(differs);
+    sections.extend(targets.map(|target| places.value(&["targets", &target])));
+    move |finding| {
+        let start = finding.span().start;
+        let decides = whole || sections.iter().any(|section| (section.start..section.end).contains(&start));
+        let unreadable = finding.code.area() == Area::Format && finding.code != Code::InvalidReference;
+        decides_tags(&finding.code) || (unreadable && decides)
+    }
 }
 
 #[cfg(test)]

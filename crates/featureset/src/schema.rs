@@ -18,7 +18,7 @@ use crate::upstream_data::UpstreamData;
 pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>) -> Value {
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let features: serde_json::Map<String, Value> =
-        names.into_iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
+        names.iter().map(|name| (name.to_string(), decision(&hover(facts, name, prices(name))))).collect();
     let version =
         |about: &str| json!({ "type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$", "description": about });
     json!({
@@ -33,12 +33,8 @@ pub fn schema(facts: &UpstreamData, prices: impl Fn(&FeatureName) -> Vec<String>
             "go": version("The Go toolchain that builds it."),
             "device": device(),
             "build": { "type": "object", "additionalProperties": false, "properties": build() },
-            "image": {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": { "shell": { "enum": Shell::WORDS } },
-            },
-            "targets": { "type": "object", "minProperties": 1, "additionalProperties": target() },
+            "image": image(),
+            "targets": { "type": "object", "minProperties": 1, "additionalProperties": target(facts, &names) },
             "accepted": accepted(facts),
             "features": { "type": "object", "additionalProperties": false, "properties": features },
         },
@@ -107,12 +103,39 @@ fn build() -> Value {
     })
 }
 
-fn target() -> Value {
-    let mut properties = build();
+fn image() -> Value {
+    json!({ "type": "object", "additionalProperties": false, "properties": { "shell": { "enum": Shell::WORDS } } })
+}
+
+fn target(facts: &UpstreamData, names: &BTreeSet<&FeatureName>) -> Value {
     let platforms: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
-    properties["platform"] = json!({ "enum": platforms });
-    properties["budget"] = json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$", "description": "The largest permitted size of the packed binary." });
-    json!({ "type": "object", "additionalProperties": false, "required": ["platform"], "properties": properties })
+    let features: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| (name.to_string(), decision("The decision on this target, if it is not the common one.")))
+        .collect();
+    let mut build = json!({ "type": "object", "additionalProperties": false, "properties": build() });
+    build["description"] = "Build settings that are not the common ones.".into();
+    let mut device = device();
+    device["description"] = "The device of this target; it replaces the common one as a whole.".into();
+    let none = json!({ "enum": ["none"], "description": "This target has no image." });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["platform"],
+        "properties": {
+            "platform": { "enum": platforms },
+            "budget": {
+                "type": "string",
+                "pattern": "^[0-9]+(\\.[0-9]{1,3})? ?(MB|kB|B)$",
+                "description": "The largest size of the packed binary.",
+            },
+            "device": device,
+            "build": build,
+            "image": { "oneOf": [image(), none] },
+            "accepted": accepted(facts),
+            "features": { "type": "object", "additionalProperties": false, "properties": features },
+        },
+    })
 }
 
 fn device() -> Value {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::name::FeatureName;
-use crate::policy::Policy;
+use crate::policy::EffectivePolicy;
 use crate::registry::Registry;
 
 /// The features of one release, divided in two.
@@ -17,9 +17,9 @@ pub struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// Takes a policy's decisions as they are, findings or not; what it does not decide is omitted.
+    /// Returns the selection of a target's policy, with or without findings. Features without a decision are omitted.
     #[must_use]
-    pub fn new(policy: &Policy, registry: &'a Registry) -> Self {
+    pub fn new(policy: EffectivePolicy<'_>, registry: &'a Registry) -> Self {
         let (kept, omitted) = registry.features.keys().cloned().partition(|name| policy.keeps(name));
         Self { registry, kept, omitted }
     }
@@ -82,7 +82,7 @@ mod tests {
     fn flipping_names_what_must_move_along() {
         let policy = read(&clean_policy()).policy.unwrap();
         let registry = UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap();
-        let mut selection = Selection::new(&policy, registry);
+        let mut selection = Selection::new(policy.common(), registry);
         assert!(selection.is_closed());
         let name = |text| FeatureName::new(text).unwrap();
         let names = |set: BTreeSet<FeatureName>| set.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, HazardChange, Side, Stated, hazards, without};
+use crate::change::{Change, HazardChange, HazardChanges, Side, Stated};
 use crate::name::FeatureName;
 use crate::policy::{self, Immovable, Policy, Verdict};
 use crate::registry::Registry;
@@ -174,7 +174,8 @@ impl Upgrade {
         let reading = policy::read(&text);
         let new = Side { text: &text, reading: &reading };
         let change = Change::between(Some(old), new, facts);
-        let trial = Trial { side: new, facts, added: names_without(after, before), registry: after };
+        let moved = reading.policy.clone().unwrap_or_default();
+        let trial = Trial { policy: moved, facts, added: names_without(after, before), registry: after };
         let mut added: Vec<Added> = trial.added.iter().map(|name| trial.added(policy, name)).collect();
         // A hazard of omitting one feature is not a reason against another.
         let of_omission: BTreeSet<String> =
@@ -221,19 +222,25 @@ fn removed(policy: &Policy, feature: FeatureName) -> Removed {
 fn dependencies(policy: &Policy, before: &Registry, after: &Registry) -> Vec<DependencyChange> {
     let both =
         after.features.iter().filter_map(|(name, new)| Some((name, &before.features.get(name)?.needs, &new.needs)));
+    // On some target the feature is kept and the need is not; if none keeps it, no target keeps the need.
+    let is_missing = |name: &FeatureName, need: &FeatureName| match policy.keeps_anywhere(name) {
+        true if policy.targets.is_empty() => !policy.common().keeps(need),
+        true => policy.effective().any(|target| target.keeps(name) && !target.keeps(need)),
+        false => !policy.keeps_anywhere(need),
+    };
     let one = |(name, old, new): (&FeatureName, &BTreeSet<FeatureName>, &BTreeSet<FeatureName>)| DependencyChange {
         feature: name.clone(),
-        kept: policy.keeps(name),
+        kept: policy.keeps_anywhere(name),
         gained: new.difference(old).cloned().collect(),
         lost: old.difference(new).cloned().collect(),
-        missing: after.requires(name).into_iter().filter(|need| need != name && !policy.keeps(need)).collect(),
+        missing: after.requires(name).into_iter().filter(|need| need != name && is_missing(name, need)).collect(),
     };
     both.filter(|(_, old, new)| old != new).map(one).collect()
 }
 
 /// The moved policy, and what it is tried with.
 struct Trial<'a> {
-    side: Side<'a>,
+    policy: Policy,
     facts: &'a UpstreamData,
     registry: &'a Registry,
     added: Vec<FeatureName>,
@@ -244,7 +251,7 @@ impl Trial<'_> {
         let needs: BTreeSet<FeatureName> =
             self.registry.requires(name).into_iter().filter(|need| need != name).collect();
         let users = self.registry.required_by(name).into_iter().filter(|user| user != name);
-        let (needed_by_kept, needed_by) = users.partition(|user| policy.keeps(user));
+        let (needed_by_kept, needed_by) = users.partition(|user| policy.keeps_anywhere(user));
         let all: BTreeSet<&FeatureName> = self.added.iter().collect();
         let others = all.iter().copied().filter(|other| *other != name).collect();
         let alone: BTreeSet<&FeatureName> = needs.iter().filter(|need| all.contains(need)).collect();
@@ -253,8 +260,8 @@ impl Trial<'_> {
             feature: name.clone(),
             symbol: self.registry.features.get(name).map(|feature| feature.symbol.clone()).unwrap_or_default(),
             decided: policy.features.contains_key(name),
-            if_omitted: without(&self.hazards(&others), &self.hazards(&all)),
-            if_kept: without(&self.hazards(&with), &self.hazards(&alone)),
+            if_omitted: self.hazards(&others).without(&self.hazards(&all)),
+            if_kept: self.hazards(&with).without(&self.hazards(&alone)),
             needs,
             needed_by_kept,
             needed_by,
@@ -263,15 +270,13 @@ impl Trial<'_> {
     }
 
     /// The hazards that apply if these of the added features are kept and the others omitted.
-    fn hazards(&self, kept: &BTreeSet<&FeatureName>) -> Vec<HazardChange> {
-        let mut reading = self.side.reading.clone();
-        let Some(policy) = &mut reading.policy else { return Vec::new() };
+    fn hazards(&self, kept: &BTreeSet<&FeatureName>) -> HazardChanges {
+        let mut policy = self.policy.clone();
         for name in &self.added {
             let verdict = if kept.contains(name) { Verdict::Keep } else { Verdict::Omit };
             policy.suppose(name.clone(), verdict);
         }
-        let policy = policy.clone();
-        hazards(Side { text: self.side.text, reading: &reading }, &policy, self.facts)
+        HazardChanges::from_policy(&policy, self.facts)
     }
 }
 

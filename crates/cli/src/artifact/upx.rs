@@ -23,7 +23,7 @@ const MEMORY: u64 = 400 << 20;
 pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
     let Some(upx) = upx::find(cache)? else {
         let why = "its build information is readable only after unpacking, and there is no UPX on the PATH";
-        let next = "Install UPX (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`) and run it again.";
+        let next = "Install UPX (`apt-get install upx-ucl` on Ubuntu and Debian except 12, `bookworm-backports` on Debian 12, `brew install upx`, `apk add upx`) and run it again.";
         return Err(Diagnostic::failure(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
     };
     let folder = files::private_folder("unpacking-")?;

@@ -17,6 +17,10 @@ pub struct Audit {
     /// The device that runs the binary. Without it, findings that depend on the device say so.
     #[arg(long, value_name = "PROFILE", value_parser = PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>())]
     pub device: Option<String>,
+    /// The target of the policy that `--policy` names: its device, acceptances and decisions are used [default: the common
+    /// ones].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
     /// A hazard to accept; can be repeated.
     #[arg(long = "accept", value_name = "ID")]
     pub accepted: Vec<String>,
@@ -44,7 +48,7 @@ pub struct What {
 }
 
 /// A release, with or without upstream's `v`.
-fn parse_release(text: &str) -> Result<Release, String> {
+pub(super) fn parse_release(text: &str) -> Result<Release, String> {
     text.strip_prefix('v')
         .unwrap_or(text)
         .parse()

@@ -17,6 +17,9 @@ pub struct Image {
     /// Use this file as the shell instead of the pinned package; for one target.
     #[arg(long, value_name = "PATH")]
     pub shell_file: Option<PathBuf>,
+    /// Make images although reasons are still missing; they are marked as drafts.
+    #[arg(long)]
+    pub draft: bool,
 }
 
 /// The subcommands of `image`.

@@ -11,6 +11,7 @@ use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Lines, NextStep, Severity, line_and_column};
 use featureset::audit::{self, Asked, Audit, Comparison, List, UnknownLine};
 use featureset::policy::device::Profile;
+use featureset::rules;
 use featureset::upstream_data::UpstreamData;
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use crate::cache::Cache;
 use crate::cli::{self, Deny};
 use crate::format::FindingsFormat;
 use crate::outcome::Outcome;
+use crate::pinned::unknown_target;
 use crate::project::root_of;
 use crate::{files, limits, outln, output, progress, registries, render};
 
@@ -36,8 +38,10 @@ struct Audited<'a> {
 pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &cli::Audit) -> Result<Outcome> {
     let facts = facts(policy)?;
     let mut asked = asked(flags, &facts)?;
-    if let Some(path) = policy {
-        of_policy(path, flags.device.is_none(), &mut asked)?;
+    match policy {
+        Some(path) => of_policy(path, flags, &facts, &mut asked)?,
+        None if flags.target.is_some() => return Err(target_without_policy().into()),
+        None => {}
     }
     let cache = Cache::of_user();
     let Opened { sources, not_judged } = Source::open(&flags.what, &cache, &facts)?;
@@ -67,6 +71,12 @@ pub(super) fn facts(named: Option<&Path>) -> Result<Cow<'static, UpstreamData>> 
     named.map_or(Ok(Cow::Borrowed(UpstreamData::embedded())), |policy| registries::facts(&root_of(policy)))
 }
 
+fn target_without_policy() -> Diagnostic {
+    let why = "an audit does not read the nearest policy, because that may come with what is audited";
+    let next = "Name the policy with `--policy FILE`.";
+    Diagnostic::failure(Code::PolicyMissing, "`--target` names a target of a policy, and none is named", why, next)
+}
+
 fn asked(flags: &cli::Audit, facts: &UpstreamData) -> Result<Asked> {
     if let Some(id) = flags.accepted.iter().find(|id| facts.hazard(id).is_none()) {
         let near = featureset::name::nearest(id, facts.hazards().map(|hazard| hazard.id.as_str()));
@@ -88,15 +98,20 @@ fn asked(flags: &cli::Audit, facts: &UpstreamData) -> Result<Asked> {
     })
 }
 
-/// Takes over the device, the acceptances and the reasons of a policy that was named.
-fn of_policy(path: &Path, takes_device: bool, asked: &mut Asked) -> Result<()> {
+/// Takes over the device, the acceptances and the reasons of a policy that was named, as one of its targets has them.
+fn of_policy(path: &Path, flags: &cli::Audit, facts: &UpstreamData, asked: &mut Asked) -> Result<()> {
     let policy = featureset::policy::read(&files::read(path)?).policy.unwrap_or_default();
-    if takes_device {
-        asked.device = policy.device.facts;
+    let effective = match &flags.target {
+        Some(name) => policy.for_target(name).ok_or_else(|| unknown_target(&policy, name))?,
+        None => policy.common(),
+    };
+    if flags.device.is_none() {
+        asked.device = effective.device().facts.clone();
     }
-    asked.accepted.extend(policy.accepted.into_keys());
-    let reasoned = policy.features.into_iter().filter(|(_, decision)| !decision.reason.is_empty());
-    asked.reasoned = reasoned.map(|(name, _)| name).collect();
+    let accepted = facts.hazards().filter(|hazard| rules::acceptance(effective, hazard).is_some());
+    asked.accepted.extend(accepted.map(|hazard| hazard.id.clone()));
+    let reasoned = effective.decisions().filter(|(_, decision)| !decision.reason.is_empty());
+    asked.reasoned = reasoned.map(|(name, _)| name.clone()).collect();
     Ok(())
 }
 

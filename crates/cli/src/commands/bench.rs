@@ -14,7 +14,6 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use featureset::policy::{Inlining, Pack, Symbols};
 use featureset::recipe::Recipe;
-use featureset::selection::Selection;
 
 pub use inside::run as run_inside;
 pub use paired_stats::{Ratio, Verdict};
@@ -79,9 +78,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
 fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) -> Result<Vec<(Side, PathBuf)>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
-    let selection = Selection::new(pinned.policy, pinned.registry);
-    let commit = maker.upstream.commit.as_deref();
-    let shipped = Recipe::new(pinned.policy, &selection, target, commit).context("the target's recipe")?;
+    let shipped = pinned.recipe(target, maker.upstream.commit.as_deref())?;
     let made = |side: Side, change: &dyn Fn(&mut Recipe)| -> Result<PathBuf> {
         let mut recipe = shipped.clone();
         change(&mut recipe);

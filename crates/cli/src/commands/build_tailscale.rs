@@ -12,10 +12,9 @@ mod verify;
 
 use crate::errln;
 use anyhow::Result;
-use diagnostics::{Code, Diagnostic, Label, NextStep};
+use diagnostics::{Code, Diagnostic, Label};
 use featureset::policy::{Policy, Symbols, format_size};
 use featureset::recipe::Recipe;
-use featureset::selection::Selection;
 use std::path::{Path, PathBuf};
 
 pub use make::{Made, Maker, Unmade};
@@ -26,6 +25,7 @@ pub use shrink::unstripped_path;
 use crate::cli::BuildTailscale;
 use crate::format::Format;
 use crate::outcome::Outcome;
+use crate::pinned::unknown_target;
 use crate::project::{Pinned, Project};
 use crate::{escape, files, output, process, progress};
 
@@ -49,7 +49,7 @@ struct Job<'a> {
 /// A [`Diagnostic`] if a tool, a download or a file fails, or if the binary does not match the recipe.
 pub fn run(policy: Option<&Path>, format: Format, flags: &BuildTailscale) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    let Some(pinned) = project.clean_or_draft(format, flags.draft)? else { return Ok(Outcome::Findings) };
     let targets = chosen_targets(pinned.policy, &flags.targets)?;
     if flags.dry_run {
         plan::print(&project, pinned, &targets, format);
@@ -72,7 +72,9 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
     for target in targets {
         match state(project, pinned, target)? {
             State::Fresh => {
-                progress::line("Fresh", &format!("{target}: nothing has changed"));
+                let remark = if mark_draft(project, target)? { "only the mark of a draft" } else { "nothing" };
+                progress::line("Fresh", &format!("{target}: {remark} has changed"));
+                execute_late(project, pinned, target)?;
                 continue;
             }
             State::NotRecorded => {
@@ -87,6 +89,17 @@ pub fn ensure(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result
     let mut findings = if stale.is_empty() { Vec::new() } else { build_all(project, pinned, &stale)? };
     findings.extend(over_budget(project, pinned, targets));
     Ok(findings)
+}
+
+/// Adds the mark of a draft to a fresh target's manifest, or removes it. Returns whether it changed.
+fn mark_draft(project: &Project, target: &str) -> Result<bool> {
+    let folder = folder(project, target);
+    let manifest = Manifest::read(&folder, &project.cache)?;
+    let is_changed = manifest.draft != project.is_draft(target);
+    if is_changed {
+        Manifest { draft: project.is_draft(target), ..manifest }.write(&folder, &project.cache)?;
+    }
+    Ok(is_changed)
 }
 
 /// Prints the findings; as JSON, one document with findings, warnings and the manifests of the artifacts.
@@ -119,12 +132,8 @@ fn report(
 /// A [`Diagnostic`] for a name that the policy does not have.
 pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'a str>> {
     let known: Vec<&str> = policy.targets.keys().map(String::as_str).collect();
-    let unknown = |name: &String| {
-        let why = format!("its targets are {}", known.join(", "));
-        Diagnostic::failure(Code::UnknownTarget, format!("the policy has no target `{name}`"), why, "Name one of them.")
-    };
     if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(unknown(name).into());
+        return Err(unknown_target(policy, name).into());
     }
     Ok(known.iter().copied().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name)).collect())
 }
@@ -151,11 +160,10 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let folder = folder(project, target);
     project.cache.existing()?;
     let Ok((manifest, is_ours)) = Manifest::read_any(&folder, &project.cache) else { return Ok(State::Stale) };
-    let selection = Selection::new(pinned.policy, pinned.registry);
-    let recipe = Recipe::new(pinned.policy, &selection, target, manifest.module.commit.as_deref());
+    let recipe = pinned.recipe(target, manifest.module.commit.as_deref());
     let whole = manifest.binary.is_in(&folder.join(PACKED)) && manifest.unpacked.is_in(&folder.join(UNPACKED));
     let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
-    let fits = whole && linked && recipe.is_some_and(|recipe| manifest.recipe == manifest::digest(&recipe));
+    let fits = whole && linked && recipe.is_ok_and(|recipe| manifest.recipe == manifest::digest(&recipe));
     Ok(match (fits, is_ours) {
         (true, true) => State::Fresh,
         (true, false) => State::NotRecorded,
@@ -163,33 +171,48 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     })
 }
 
-/// Builds targets one after another and returns findings. Stops at the first target that does not compile, because the others
-/// have the same decisions.
+/// Executes a fresh binary that could not be executed when it was built, if an emulator has been installed since.
+fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<()> {
+    let folder = folder(project, target);
+    let manifest = Manifest::read(&folder, &project.cache)?;
+    if manifest.executed.tailscaled.is_some() {
+        return Ok(());
+    }
+    let recipe = pinned.recipe(target, manifest.module.commit.as_deref())?;
+    // Without an emulator, this repeats the warning.
+    let executed = execute::both_names(&folder, &recipe)?;
+    if executed == manifest.executed {
+        return Ok(());
+    }
+    Manifest { executed, ..manifest }.write(&folder, &project.cache)
+}
+
+/// Builds targets one after another and returns findings. If a target does not compile, those with the same tags are skipped:
+/// they would not compile either.
 fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
     let maker = Maker::gather(project, pinned, targets)?;
+    let (mut findings, mut failing): (Vec<Diagnostic>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
     for target in targets {
+        let tags = pinned.recipe(target, None)?.tags;
+        if failing.contains(&tags) {
+            continue;
+        }
         let job = Job { project, pinned, target, maker: &maker };
         if let Err(failure) = build(&job)? {
             errln!("{}\n", escape::lines(&failure.compiler));
-            return Ok(vec![failure.finding]);
+            let same = |other: &&&str| pinned.recipe(other, None).is_ok_and(|recipe| recipe.tags == tags);
+            let names: Vec<String> = targets.iter().filter(same).map(|name| (*name).to_owned()).collect();
+            let is_all = names.len() == pinned.policy.targets.len();
+            findings.push(if is_all { failure.finding } else { failure.finding.for_targets(names) });
+            failing.push(tags);
         }
     }
-    Ok(Vec::new())
+    Ok(findings)
 }
 
 /// Builds one target. The inner error is a finding about code that does not compile.
 fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
-    let selection = Selection::new(job.pinned.policy, job.pinned.registry);
-    let commit = job.maker.upstream.commit.as_deref();
-    let Some(recipe) = Recipe::new(job.pinned.policy, &selection, job.target, commit) else {
-        return Err(Diagnostic::failure(
-            Code::NoRecipe,
-            format!("`{}` can't be planned", job.target),
-            "",
-            NextStep::run("check"),
-        )
-        .into());
-    };
+    let recipe = job.pinned.recipe(job.target, job.maker.upstream.commit.as_deref())?;
     let folder = folder(job.project, job.target);
     let work = folder.join(".work");
     files::empty_folder(&work)?;
@@ -209,7 +232,7 @@ fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
     files::link(PACKED, &work.join(LINK))?;
     let executed = execute::both_names(&work, &recipe)?;
     let binary = Artefact::from_bytes(&files::read_bytes(&packed)?);
-    let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed);
+    let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed)?;
     // The manifest comes last: until it is there, the folder counts as not built.
     for name in [UNPACKED, PACKED] {
         files::rename(&work.join(name), &folder.join(name))?;

@@ -175,10 +175,12 @@ impl Step {
     }
 }
 
-/// Returns the tags of the features that the policy omits in the old release.
+/// Returns the tags of the features that the policy omits on every target in the old release: a feature that one target keeps
+/// is in a binary of this policy.
 fn tags(project: &Project, facts: &UpstreamData, from: Release) -> Vec<String> {
-    let selection = project.reading.policy.as_ref().zip(facts.registry(from));
-    selection.map(|(policy, registry)| Selection::new(policy, registry).tags()).unwrap_or_default()
+    let Some((policy, registry)) = project.reading.policy.as_ref().zip(facts.registry(from)) else { return Vec::new() };
+    let kept = registry.features.keys().filter(|name| policy.keeps_anywhere(name)).cloned().collect();
+    Selection::keeping(&kept, registry).tags()
 }
 
 /// Returns upstream's descriptions of added and removed features.

@@ -167,8 +167,19 @@ fn feature_row(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) ->
         (list(needs.unwrap_or_default()), list(direct.map(|(user, _)| user.to_string()).collect()))
     });
     let decision = pinned.policy.features.get(name);
-    let verdict = decision.map_or("–", |decision| decision.verdict.word());
-    let reason = decision.map_or("", |decision| decision.reason.as_str()).replace('|', "\\|");
+    let own = pinned.policy.effective().filter_map(|target| {
+        let decision = target.decision(name).filter(|_| target.overrides(name))?;
+        Some((target.name()?, decision))
+    });
+    let (mut verdict, mut reason) = match decision {
+        Some(decision) => (decision.verdict.word().to_owned(), decision.reason.clone()),
+        None => ("–".to_owned(), String::new()),
+    };
+    for (target, decision) in own {
+        verdict += &format!("; {target}: {}", decision.verdict.word());
+        reason += &format!(" {target}: {}", decision.reason);
+    }
+    let reason = reason.replace('|', "\\|");
     let price = costs.representative().and_then(|(_, costs)| price(costs.features.get(name)?)).unwrap_or_default();
     format!("| `{name}` | {range} | {needs} | {users} | {verdict} | {price} | {reason} |\n")
 }

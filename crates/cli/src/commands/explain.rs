@@ -3,8 +3,10 @@
 mod hazard;
 
 use anyhow::Result;
+use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::cli::Explain;
@@ -25,22 +27,25 @@ use diagnostics::{Code, Diagnostic, NextStep};
 /// # Errors
 /// A [`Diagnostic`] with the nearest name if no known release has the feature.
 pub fn run(policy: Option<&Path>, format: Format, flags: &Explain) -> Result<Outcome> {
-    let project = Project::open(policy)?;
+    let project = Project::open_or_newest(policy)?;
     let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
     // People paste tags as well as names.
     let name = flags.name.strip_prefix(OMIT_PREFIX).unwrap_or(&flags.name);
     if let Some(hazard) = project.facts.hazard(name) {
         return hazard::run(&project, hazard, format);
     }
-    let explanation =
-        explain(name, pinned.policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
+    let policy = match &flags.target {
+        Some(target) => pinned.for_target(target)?,
+        None => pinned.policy.common(),
+    };
+    let explanation = explain(name, policy, pinned.release, pinned.facts).map_err(|error| unknown(name, error))?;
     let words = upstream_description(&project, &explanation);
     let costs = MeasuredCosts::read(&project.root(), project.targets())?;
-    let decision = pinned.policy.features.get(&explanation.feature);
-    let proved = decision.map(|decision| {
-        Shown::read(&project.root(), project.targets()).passed_checks(decision.verdict.word(), &explanation.feature)
-    });
-    let proved = proved.unwrap_or_default();
+    let shown = Shown::read(&project.root(), project.targets());
+    let own = explanation.overrides.iter().map(|own| own.decision);
+    let decisions: BTreeSet<&str> = explanation.decision.into_iter().chain(own).collect();
+    let proved: Vec<String> =
+        decisions.into_iter().flat_map(|decision| shown.passed_checks(decision, &explanation.feature)).collect();
     match format {
         Format::Json => {
             let mut document = serde_json::json!({ "schema": crate::output::SCHEMA, "explanation": explanation });
@@ -84,6 +89,17 @@ fn prices(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> Vec<
     if !lines.is_empty() {
         lines.extend(remarks);
     }
+    let measured: Vec<&String> = costs.iter().map(|(target, _)| target).collect();
+    let unmeasured = pinned.policy.targets.iter().filter(|(target, _)| !measured.contains(target));
+    let estimates = unmeasured.map(|(target, settings)| (target.as_str(), settings.platform, settings.build.clone()));
+    // An empty policy has no targets.
+    let any = || estimate::usual_target().map(|(platform, build)| ("arm64", platform, build));
+    let estimates: Vec<_> = estimates.chain(pinned.policy.targets.is_empty().then(any).flatten()).collect();
+    lines.extend(estimates.into_iter().filter_map(|(target, platform, build)| {
+        let size = estimate::feature(platform, &build, name)?;
+        let basis = &estimate::nearest(platform)?.basis.platform;
+        Some(format!("{}: about {}, estimated from {basis}", escape::line(target), format_difference(size)))
+    }));
     lines
 }
 
@@ -119,6 +135,11 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
             text += &format!("  see {}\n", escape::line(&explanation.refs.join(", ")));
         }
         text.push('\n');
+    }
+    for own in &explanation.overrides {
+        let decision = if own.decision == "keep" { "kept" } else { "omitted" };
+        text += &format!("{bold}on {}{plain}  {decision}\n", escape::line(&own.target));
+        text += &format!("{}\n\n", wrapped(&own.reason, "  "));
     }
     if !proved.is_empty() {
         text += &format!("{}\n\n", wrapped(&format!("Proved by {}.", proved.join("; ")), "  "));
@@ -156,7 +177,7 @@ fn related(relations: &[Relation]) -> String {
     }
     let width = relations.iter().map(|relation| relation.feature.as_str().len()).max().unwrap_or(0);
     let line = |relation: &Relation| {
-        let decision = if relation.kept { "kept" } else { "omitted" };
+        let decision = relation.decision();
         let through = if relation.direct { "" } else { "  (through another)" };
         format!("  {:width$}  {decision}{through}\n", relation.feature)
     };
@@ -227,7 +248,8 @@ features:
     fn explanation_as_text() {
         let policy = read(POLICY).policy.unwrap();
         let text = |name: &str, words: Result<&str, &str>| {
-            let explanation = explain(name, &policy, policy.tailscale.unwrap(), UpstreamData::embedded()).unwrap();
+            let explanation =
+                explain(name, policy.common(), policy.tailscale.unwrap(), UpstreamData::embedded()).unwrap();
             anstream::adapter::strip_str(&describe(
                 &explanation,
                 words,

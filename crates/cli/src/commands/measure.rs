@@ -45,18 +45,17 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     })?;
     let maker = Maker::gather(&project, pinned, &targets)?;
     for target in targets {
-        let selection = Selection::new(pinned.policy, pinned.registry);
-        let pack = pinned.policy.targets.get(target).map(|target| target.build.pack);
-        let packer = match pack {
-            Some(Pack::Upx) => maker.upx.as_ref().map(|upx| upx.version.clone()),
-            Some(Pack::Execpack) => Some(format!("execpack {}", execpack::REVISION)),
-            Some(Pack::None) | None => None,
+        let policy = pinned.for_target(target)?;
+        let selection = Selection::new(policy, pinned.registry);
+        let packer = match policy.build().pack {
+            Pack::Upx => maker.upx.as_ref().map(|upx| upx.version.clone()),
+            Pack::Execpack => Some(format!("execpack {}", execpack::REVISION)),
+            Pack::None => None,
         };
-        let Some(basis) = Basis::new(pinned.policy, &selection, target, REVISION, packer) else { continue };
+        let Some(basis) = Basis::new(policy, &selection, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
-        let sweep =
-            jobs::Sweep { project: &project, pinned, target, selection, maker: &maker, state: &state, memory_probe };
+        let sweep = jobs::Sweep { pinned, policy, target, selection, maker: &maker, state: &state, memory_probe };
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own, &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();

@@ -2,9 +2,11 @@
 
 use crate::{outln, output};
 use anyhow::Result;
+use diagnostics::{Code, Diagnostic};
 use featureset::recipe::{Recipe, tag_line};
 use featureset::rules::holds_back_tags;
 use featureset::selection::Selection;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::Tags;
@@ -21,28 +23,32 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
     let project = Project::open(policy)?;
     // A target or a build command also needs these sections.
     let whole = flags.go_build || flags.target.is_some();
-    let Some(pinned) = project.unless(format, |finding| holds_back_tags(finding, &project.reading.places, whole))?
-    else {
+    let Some(pinned) = project.unless(format, holds_back_tags(&project.reading.places, whole))? else {
         return Ok(Outcome::Findings);
     };
-    let selection = Selection::new(pinned.policy, pinned.registry);
     let named: Vec<String> = flags.target.iter().cloned().collect();
     let targets = chosen_targets(pinned.policy, &named)?;
     if flags.go_build {
-        let recipe = |target| Some((target, Recipe::new(pinned.policy, &selection, target, None)?));
-        let recipes: Vec<(&str, Recipe)> = targets.into_iter().filter_map(recipe).collect();
+        let recipes: Vec<(&str, Recipe)> =
+            targets.into_iter().map(|target| Ok((target, pinned.recipe(target, None)?))).collect::<Result<_>>()?;
         match format {
             Format::Json => output::json(&document(&recipes)),
             _ => recipes.iter().for_each(|(_, recipe)| outln!("{}", command_line(recipe, "go", "tailscaled"))),
         }
         return Ok(Outcome::Clean);
     }
-    let build = flags
-        .target
-        .as_ref()
-        .and_then(|name| pinned.policy.targets.get(name))
-        .map_or(&pinned.policy.build, |target| &target.build);
-    let tags = tag_line(&selection, build).join(",");
+    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for target in targets {
+        let policy = pinned.for_target(target)?;
+        let tags = tag_line(&Selection::new(policy, pinned.registry), policy.build()).join(",");
+        lines.entry(tags).or_default().push(target);
+    }
+    let mut lines = lines.into_iter();
+    let (first, others) = (lines.next().unwrap_or_default(), lines.map(|(_, targets)| targets).collect::<Vec<_>>());
+    if !others.is_empty() {
+        return Err(different(&[vec![first.1], others].concat()).into());
+    }
+    let tags = first.0;
     if format == Format::Json {
         output::json(
             &serde_json::json!({ "schema": crate::output::SCHEMA, "tailscale": pinned.release, "tags": tags }),
@@ -51,4 +57,16 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcom
         outln!("{tags}");
     }
     Ok(Outcome::Clean)
+}
+
+/// Returns the failure for targets with different tags; each group has the same.
+fn different(groups: &[Vec<&str>]) -> Diagnostic {
+    let groups: Vec<String> = groups.iter().map(|names| names.join(", ")).collect();
+    let why = format!("these groups of targets have different features or extra tags: {}", groups.join("; "));
+    Diagnostic::failure(
+        Code::SeveralTargets,
+        "the targets do not have the same tags",
+        why,
+        "Name one target with `--target`.",
+    )
 }

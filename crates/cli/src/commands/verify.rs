@@ -29,6 +29,7 @@ use crate::format::Format;
 use crate::netlab::external_control::{self, EgressProxy};
 use crate::outcome::Outcome;
 use crate::outln;
+use crate::progress;
 use crate::project::{Pinned, Project};
 use crate::proofs;
 use crate::tools::qemu::{Runner, runner};
@@ -77,6 +78,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
     if egress.is_none() {
         proofs::record(&project.root(), pinned, target, reports.iter().filter_map(record_entry).collect())?;
+        progress::line("Recorded", &format!("{}/{target}.json", proofs::FOLDER));
     }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })

@@ -32,6 +32,9 @@ pub(super) fn finding_object(lines: &Lines<'_>, finding: &Diagnostic) -> Value {
         "why": finding.why,
         "next": next_step(finding),
     });
+    if !finding.targets.is_empty() {
+        document["targets"] = json!(finding.targets);
+    }
     match &finding.location {
         Location::Whole => {}
         Location::Member(path) => document["member"] = json!(path),

@@ -66,7 +66,8 @@ fn questions(questions: &[Diagnostic]) -> Vec<String> {
 
 fn decision(one: &DecisionChange, costs: &MeasuredCosts, shown: &Shown) -> String {
     let word = |stated: &Option<Stated>| stated.as_ref().map_or("undecided", |stated| stated.verdict);
-    let mut text = format!("- **`{}`**: {} → **{}**\n", one.feature, word(&one.from), word(&one.to));
+    let on = on_targets(one.target.as_slice());
+    let mut text = format!("- **`{}`**{on}: {} → **{}**\n", one.feature, word(&one.from), word(&one.to));
     let reason = |said: &str, stated: &Option<Stated>| match stated {
         Some(stated) => format!("  - {said}: {}\n", quoted(&stated.reason)),
         None => String::new(),
@@ -102,8 +103,8 @@ fn proofs(one: &DecisionChange, shown: &Shown) -> String {
 }
 
 fn edit(one: &Edit) -> String {
-    let stands = if one.verdict == "keep" { "kept" } else { "omitted" };
-    let mut text = format!("- `{}` (still {stands})\n", one.feature);
+    let decision = if one.verdict == "keep" { "kept" } else { "omitted" };
+    let mut text = format!("- `{}`{} (still {decision})\n", one.feature, on_targets(one.target.as_slice()));
     if let Some((from, to)) = &one.reason {
         text += &format!("  - was: {}\n  - now: {}\n", quoted(from), quoted(to));
     }
@@ -123,11 +124,13 @@ fn setting(one: &Setting) -> String {
 }
 
 fn acceptance(one: &Setting) -> String {
-    let id = code(&one.path);
+    let (id, on) = (code(&one.path), on_targets(one.target.as_slice()));
     match (&one.from, &one.to) {
-        (Some(from), Some(to)) => format!("- `{id}`\n  - was: {}\n  - now: {}\n", quoted(from), quoted(to)),
-        (None, Some(to)) => format!("- `{id}` is accepted: {}\n", quoted(to)),
-        (from, None) => format!("- `{id}` is no longer accepted; it was: {}\n", quoted(from.as_deref().unwrap_or(""))),
+        (Some(from), Some(to)) => format!("- `{id}`{on}\n  - was: {}\n  - now: {}\n", quoted(from), quoted(to)),
+        (None, Some(to)) => format!("- `{id}` is accepted{on}: {}\n", quoted(to)),
+        (from, None) => {
+            format!("- `{id}` is no longer accepted{on}; it was: {}\n", quoted(from.as_deref().unwrap_or("")))
+        }
     }
 }
 
@@ -180,12 +183,24 @@ fn effect_in_words(effect: &TargetEffect) -> String {
 }
 
 fn hazard(one: &HazardChange) -> String {
-    format!("- {}{}\n", hazard_line(one), if one.accepted { " — accepted" } else { "" })
+    let status = match (one.accepted, one.is_note) {
+        (true, _) => " — accepted",
+        (false, true) => " — the decision's reason covers it",
+        (false, false) => "",
+    };
+    format!("- {}{status}\n", hazard_line(one))
+}
+
+/// Names targets after a statement; empty if there are none.
+fn on_targets<'a>(targets: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<String> = targets.into_iter().map(|name| format!("`{}`", code(name))).collect();
+    if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }
 
 /// A hazard and the facts that it depends on.
 pub(super) fn hazard_line(one: &HazardChange) -> String {
-    let mut text = format!("`{}` ({}): {}", one.hazard, one.effect, prose(&one.title));
+    let on = on_targets(&one.targets);
+    let mut text = format!("`{}` ({}){on}: {}", one.hazard, one.effect, prose(&one.title));
     if !one.unstated.is_empty() {
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
         text += &format!(", depending on {}, which the policy does not state", facts.join(" and "));

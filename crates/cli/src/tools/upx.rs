@@ -82,8 +82,7 @@ pub fn find_or_provide(cache: &Cache) -> Result<Upx> {
                 format!("UPX {} is older than 4.2", upx.version)
             });
             let why = format!("{found}, and none could be provided: apt-get: {error}");
-            let next =
-                "Install UPX 4.2 (`apt-get install upx-ucl`, `brew install upx`, `apk add upx`), or set `pack: none`.";
+            let next = "Install UPX 4.2 (`apt-get install upx-ucl` on Ubuntu and Debian except 12, `bookworm-backports` on Debian 12, `brew install upx`, `apk add upx`), or set `pack: none`.";
             Err(Diagnostic::failure(Code::UpxMissing, "there is no compatible UPX", why, next).into())
         }
     }
@@ -143,7 +142,7 @@ impl Upx {
              32-bit arm, though UPX's own test passes (upx/upx#18898)",
             self.version
         );
-        let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `pack: none` for this target, or change any decision: \
+        let next = "Nothing was replaced. Install UPX 4.2.4 or 5.2.1, set `build: { pack: none }` for this target, or change any decision: \
              another binary has another size.";
         Err(Diagnostic::failure(Code::PackedWouldCrash, "this UPX would break this binary", why, next).into())
     }
@@ -156,7 +155,7 @@ impl Upx {
         self.check(&files::read_bytes(raw)?, goarch)?;
         let mut command = process::tied(&self.program);
         command.args(["-q", "-q"]).args(arguments(goarch)).arg("-o").arg(packed).arg(raw);
-        process::stdout(command, "Set `pack: none` for this target, or try another UPX.").map(drop)
+        process::stdout(command, "Set `build: { pack: none }` for this target, or try another UPX.").map(drop)
     }
 
     /// Unpacks an untrusted file, with limits on memory and on the size of the result.

@@ -6,14 +6,13 @@ use tagscan::Fact;
 
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
-use crate::hazard::{Atom, Effect, Hazard};
+use crate::hazard::{Applying, Atom, Circumstances, Effect, Hazard, applying};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
-use crate::policy::{Device, ParsedPolicy, Policy, SourceMap, Target, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
-use crate::rules::{self, Applying};
+use crate::rules;
 use crate::upstream_data::{RegistryMatch, UpstreamData};
 use diagnostics::{Code, Diagnostic, Label, Location, NextStep, Severity, Span};
 
@@ -157,9 +156,8 @@ impl Subject<'_> {
 
     /// The hazards that apply, or may. Says for each fact of the device which of them depend on it.
     pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Diagnostic> {
-        let reading = reading(self.release, self.kept, self.omitted, self.asked, &self.platforms());
-        let processors = reading.policy.iter().map(|policy| policy.targets.len()).sum();
-        let all = rules::hazards("", &reading, self.facts);
+        let all = self.applying(self.release, self.kept, self.omitted);
+        let processors = self.goarchs().len();
         let told = all.iter().filter(|one| self.concerns(one.hazard));
         told.map(|one| {
             if one.targets.is_empty() {
@@ -170,6 +168,25 @@ impl Subject<'_> {
             self.hazard(one, processors)
         })
         .collect()
+    }
+
+    /// Returns the hazards that apply to a selection on the processors that the list may be built for, or may apply.
+    pub(super) fn applying(
+        &self,
+        release: Release,
+        kept: &BTreeSet<FeatureName>,
+        omitted: &BTreeSet<FeatureName>,
+    ) -> Vec<Applying<'_>> {
+        let on = |goarch| {
+            let device = &self.asked.device;
+            (goarch, Circumstances { release, kept, omitted, device, os: "linux", goarch })
+        };
+        applying(self.facts.hazards(), &self.goarchs().into_iter().map(on).collect::<Vec<_>>())
+    }
+
+    /// Returns the processors that the list may be built for, as Go names them.
+    pub(super) fn goarchs(&self) -> BTreeSet<&'static str> {
+        self.platforms().into_iter().map(|platform| platform.goarch).collect()
     }
 
     fn hazard(&self, one: &Applying<'_>, processors: usize) -> Diagnostic {
@@ -216,6 +233,7 @@ impl Subject<'_> {
             next: format!("{}.", ways.join(", or ")).into(),
             effect: Some(record.effect.label()),
             edits: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -341,27 +359,6 @@ impl Subject<'_> {
 pub(super) fn open_needs(registry: &Registry, kept: &BTreeSet<FeatureName>) -> BTreeSet<(FeatureName, FeatureName)> {
     let needs = kept.iter().flat_map(|name| registry.requires(name).into_iter().map(move |need| (name.clone(), need)));
     needs.filter(|(_, need)| !kept.contains(need)).collect()
-}
-
-/// The selection as a policy that was read, without a place and without reasons, by which the hazards are judged. It has a
-/// target for each processor that it may be built for.
-pub(super) fn reading(
-    release: Release,
-    kept: &BTreeSet<FeatureName>,
-    omitted: &BTreeSet<FeatureName>,
-    asked: &Asked,
-    platforms: &[&'static Platform],
-) -> ParsedPolicy {
-    let target = |platform| Target { platform, budget: None, build: crate::policy::Build::default() };
-    let mut policy = Policy {
-        tailscale: Some(release),
-        device: Device { profile: None, facts: asked.device.clone() },
-        targets: platforms.iter().map(|platform| (platform.goarch.to_owned(), target(platform))).collect(),
-        ..Policy::default()
-    };
-    kept.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Keep));
-    omitted.iter().for_each(|name| policy.suppose(name.clone(), Verdict::Omit));
-    ParsedPolicy { policy: Some(policy), places: SourceMap::default(), findings: Vec::new() }
 }
 
 /// The first two numbers of a version of Go.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::judge::{self, Subject};
+use super::judge::Subject;
 use super::{features, judge::open_needs};
-use crate::change::{HazardChange, Side, hazards, without};
+use crate::change::{HazardChange, HazardChanges};
 use crate::name::FeatureName;
 use crate::release::Release;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
@@ -44,11 +44,10 @@ impl Step {
         let (kept, omitted) = features(&evaluated, registry);
         let new = |name: &&FeatureName| !subject.registry.features.contains_key(*name);
         let hazards_of = |release, kept, omitted| {
-            let reading = judge::reading(release, kept, omitted, subject.asked, &subject.platforms());
-            let policy = reading.policy.clone().unwrap_or_default();
-            let mut found = hazards(Side { text: "", reading: &reading }, &policy, subject.facts);
-            found.retain(|one| subject.facts.hazard(&one.hazard).is_some_and(|hazard| subject.concerns(hazard)));
-            found
+            let mut found = subject.applying(release, kept, omitted);
+            found.retain(|applying| subject.concerns(applying.hazard));
+            let processors = subject.goarchs().into_iter().map(str::to_owned).collect();
+            HazardChanges::new(found, processors, |hazard, _| subject.asked.accepted.contains(&hazard.id))
         };
         let (before, after) =
             (hazards_of(subject.release, subject.kept, subject.omitted), hazards_of(to, &kept, &omitted));
@@ -65,8 +64,8 @@ impl Step {
                 .difference(&open_needs(subject.registry, subject.kept))
                 .cloned()
                 .collect(),
-            hazards_begun: without(&after, &before),
-            hazards_ended: if evaluated.fails { Vec::new() } else { without(&before, &after) },
+            hazards_begun: after.without(&before),
+            hazards_ended: if evaluated.fails { Vec::new() } else { before.without(&after) },
         })
     }
 

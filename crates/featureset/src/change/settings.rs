@@ -2,31 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::{Build, Policy, format_size};
+use super::Settings;
+use crate::policy::{Build, Device, Policy, format_size};
 
-/// Every setting but decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.
+/// Returns every setting except decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.
 ///
-/// A target lists build settings only if they differ from the policy's.
-pub(super) fn build_settings(policy: &Policy) -> BTreeMap<String, String> {
+/// A target's settings are listed only if they differ from the policy's; its device is listed if it has its own.
+pub(super) fn all_settings(policy: &Policy) -> Settings {
     let mut found = BTreeMap::new();
     found.extend(policy.tailscale.map(|release| ("tailscale".to_owned(), release.to_string())));
     found.extend(policy.go.map(|version| ("go".to_owned(), version.to_string())));
-    found.extend(policy.device.profile.clone().map(|profile| ("device.profile".to_owned(), profile)));
-    found.extend(policy.device.facts.iter().map(|(fact, value)| (format!("device.{fact}"), value.clone())));
+    found.extend(device(&policy.device, "device"));
     found.extend(policy.image.map(|image| ("image.shell".to_owned(), image.shell.to_string())));
-    // A policy that could not be read has no build either.
+    // A policy that could not be read does not have build settings either.
     if policy.tailscale.is_some() || !policy.targets.is_empty() {
         found.extend(build(&policy.build, "build"));
     }
-    let common = build(&policy.build, "");
+    let common = build(&policy.build, "build");
     for (name, target) in &policy.targets {
         let path = format!("targets.{name}");
         found.insert(format!("{path}.platform"), target.platform.name.to_owned());
         found.extend(target.budget.map(|budget| (format!("{path}.budget"), format_size(budget))));
-        let own = build(&target.build, "").into_iter().filter(|(key, value)| common.get(key) != Some(value));
-        found.extend(own.map(|(key, value)| (format!("{path}{key}"), value)));
+        found.extend(target.device.iter().flat_map(|own| device(own, &format!("{path}.device"))));
+        let own = build(&target.build, "build").into_iter().filter(|(key, value)| common.get(key) != Some(value));
+        found.extend(own.map(|(key, value)| (format!("{path}.{key}"), value)));
+        if target.image != policy.image {
+            let image = target.image.map(|image| ("image.shell", image.shell.to_string()));
+            let (key, value) = image.unwrap_or(("image", "none".to_owned()));
+            found.insert(format!("{path}.{key}"), value);
+        }
     }
-    found
+    found.into_iter().map(|(path, value)| ((None, path), value)).collect()
+}
+
+fn device(device: &Device, path: &str) -> BTreeMap<String, String> {
+    let profile = device.profile.clone().map(|profile| (format!("{path}.profile"), profile));
+    let facts = device.facts.iter().map(|(fact, value)| (format!("{path}.{fact}"), value.clone()));
+    profile.into_iter().chain(facts).collect()
 }
 
 fn build(build: &Build, path: &str) -> BTreeMap<String, String> {

@@ -21,8 +21,76 @@ fn flipped(text: &str, name: &str, from: &str, to: &str) -> String {
     text.replace(&old, &new)
 }
 
+/// Returns the clean policy with a second target; `own` are its keys in addition to the platform.
+fn with_second_target(own: &str) -> String {
+    let targets = format!("budget: 9 MB }}\n  second: {{ platform: linux/arm64{own} }}");
+    clean_policy().replace("budget: 9 MB }", &targets)
+}
+
 #[test]
-fn the_kinds_of_question_are_sorted() {}
+fn an_override_changes_only_its_target() {
+    let keep = ", features: { portmapper: { keep: The second device is behind another router. } }";
+    let change = compare(&with_second_target(""), &with_second_target(keep));
+    assert_eq!((&change.targets["amd64"], change.decisions.len()), (&TargetEffect::Same, 1));
+    assert_eq!(change.decisions[0].target.as_deref(), Some("second"));
+    assert!(change.decisions[0].is_flip() && !change.decisions[0].is_lost());
+    assert_eq!(
+        change.targets["second"],
+        TargetEffect::Changed { tags_added: Vec::new(), tags_removed: vec!["ts_omit_portmapper".to_owned()] }
+    );
+    let back = compare(&with_second_target(keep), &with_second_target(""));
+    assert!(back.decisions[0].is_lost());
+    assert!(back.questions.iter().any(|question| question.message == "the binary loses `portmapper` on second"));
+}
+
+#[test]
+fn a_common_change_does_not_concern_a_target_that_overrides_it() {
+    let own = ", features: { netstack: { keep: The second device resolves names. } }";
+    let old = with_second_target(own);
+    let change = compare(&old, &flipped(&old, "netstack", "keep", "omit"));
+    assert_eq!(change.targets["second"], TargetEffect::Same);
+    assert_eq!(change.decisions.len(), 1);
+    let gained = change.hazards_gained.iter().find(|one| one.hazard == "dns-netstack-quad100").unwrap();
+    assert_eq!(gained.targets.iter().collect::<Vec<_>>(), ["amd64"]);
+}
+
+#[test]
+fn a_new_target_gains_only_the_hazards_that_the_others_do_not_have() {
+    let own = ", features: { netstack: { omit: The second device resolves no names. } }";
+    let change = compare(&clean_policy(), &with_second_target(own));
+    assert_eq!(change.targets["second"], TargetEffect::Added);
+    assert!(change.hazards_gained.iter().all(|one| one.targets.iter().eq(["second"])), "{:?}", change.hazards_gained);
+    assert!(change.hazards_gained.iter().any(|one| one.hazard == "dns-netstack-quad100"));
+    let same = compare(&clean_policy(), &with_second_target(""));
+    assert_eq!(same.hazards_gained, []);
+}
+
+#[test]
+fn a_reason_that_mentions_an_inverted_decision_is_questioned() {
+    let text = clean_policy()
+        .replace("Only the decision on bird.", "No BIRD runs here, and `netstack` would not help it.")
+        .replace("Only the decision on gro.", "It combines packets for netstack, which is kept.")
+        .replace("Only the decision on tap.", "The flag --netstack-only does not exist.");
+    let change = compare(&text, &flipped(&text, "netstack", "keep", "omit"));
+    let mentions: Vec<&str> = change.mentions.iter().map(|one| one.feature.as_str()).collect();
+    assert_eq!(mentions, ["bird", "gro"]);
+    assert!(codes(&change).contains(&"reason-mentions"));
+    assert!(compare(&text, &text).mentions.is_empty());
+}
+
+#[test]
+fn the_device_and_image_of_a_target_are_settings() {
+    let change = compare(
+        &with_second_target(""),
+        &with_second_target(", device: { profile: openwrt }, image: { shell: busybox }"),
+    );
+    let paths: Vec<&str> = change.settings.iter().map(|setting| setting.path.as_str()).collect();
+    assert!(
+        paths.contains(&"targets.second.device.profile") && paths.contains(&"targets.second.image.shell"),
+        "{paths:?}"
+    );
+    assert_eq!(change.targets["second"], TargetEffect::Same, "neither is in the binary");
+}
 
 #[test]
 fn comments_order_and_layout_say_nothing() {
@@ -69,12 +137,12 @@ fn what_comes_with_dependencies_is_tied_together() {
 fn settings_are_compared_with_their_paths() {
     let text = clean_policy();
     let other = text
-        .replace("budget: 9 MB", "budget: 9.5 MB, pack: none")
+        .replace("budget: 9 MB", "budget: 9.5 MB, build: { pack: none }")
         .replace("storage: flash", "storage: disk")
         .replace("tailscale: 1.102.5", "tailscale: 1.102.4");
     let change = compare(&text, &other);
     let paths: Vec<&str> = change.settings.iter().map(|setting| setting.path.as_str()).collect();
-    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.pack"]);
+    assert_eq!(paths, ["device.storage", "tailscale", "targets.amd64.budget", "targets.amd64.build.pack"]);
     assert_eq!(codes(&change), ["budget-raised", "device-changed", "release-changed"]);
     let gone = compare(&text, &text.replace("  amd64: {", "  other: {"));
     assert_eq!(gone.targets["amd64"], TargetEffect::Removed);

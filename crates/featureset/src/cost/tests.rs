@@ -13,7 +13,8 @@ fn name(text: &str) -> FeatureName {
 fn basis(text: &str) -> Basis {
     let policy = read(text).policy.unwrap();
     let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-    Basis::new(&policy, &Selection::new(&policy, registry), "amd64", 2, Some("4.2.2".to_owned())).unwrap()
+    let target = policy.for_target("amd64").unwrap();
+    Basis::new(target, &Selection::new(target, registry), 2, Some("4.2.2".to_owned())).unwrap()
 }
 
 fn cost(packed: i64, along: &[&str]) -> Cost {
@@ -58,7 +59,7 @@ fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
         ("inlining: none", "inlining: full"),
         ("inlining: none", "inlining: none\n  pack: none"),
         ("linux/amd64", "linux/386"),
-        ("budget: 9 MB", "extra_tags: { ts_package_container: Tells the console. }"),
+        ("budget: 9 MB", "build: { extra_tags: { ts_package_container: Tells the console. } }"),
     ] {
         let now = basis(&text.replace(from, to));
         assert_eq!(then.stale(&now).len(), 1, "{to}: {:?}", then.stale(&now));

@@ -78,7 +78,8 @@ impl Reader {
     }
 
     fn repeated(&mut self, key: &Key, earlier: Span) {
-        let feature = self.path.len() == 2 && self.path[0] == "features";
+        let section = self.path.len().checked_sub(2).map(|above| self.path[above].as_str());
+        let feature = section == Some("features") && matches!(self.path.len(), 2 | 4);
         let code = if feature { Code::DuplicateFeature } else { Code::DuplicateKey };
         let message = format!("`{}` is listed twice", self.path.join("."));
         let next = "Keep one of the two and delete the other.".to_owned();

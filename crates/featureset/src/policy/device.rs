@@ -87,6 +87,18 @@ pub struct Profile {
 /// Every profile, sorted by name.
 pub static PROFILES: &[Profile] = &[
     Profile {
+        name: "container",
+        meaning: "a container on a Linux host, from an image without CA certificates, with the kernel's TUN device",
+        facts: &[
+            ("ca_certificates", "absent"),
+            ("firewall", "nftables"),
+            ("init", "none"),
+            ("resolver", "file"),
+            ("storage", "disk"),
+            ("tun", "kernel"),
+        ],
+    },
+    Profile {
         name: "openwrt",
         meaning: "OpenWrt on a router's own flash",
         facts: &[

@@ -21,7 +21,7 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Returns the lines of a top-level section; `None` if it has no entries or another layout.
     pub(crate) fn find(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
-        let keys = places.children(section).into_iter().map(|name| {
+        let keys = places.children(&[section]).into_iter().map(|name| {
             let start = places.key(&[section, &name]).start;
             (name, start)
         });
@@ -47,6 +47,11 @@ impl<'a> Section<'a> {
         }
         let entries = keys.into_iter().map(|(name, key)| (name, entry_start(text, key, indent))).collect();
         Some(Self { text, entries, indent, end })
+    }
+
+    /// The indentation of the keys.
+    pub(crate) fn indent(&self) -> usize {
+        self.indent
     }
 
     /// Each entry's name and lines.
@@ -95,11 +100,11 @@ impl<'a> Section<'a> {
     }
 }
 
-fn line_start(text: &str, at: usize) -> usize {
+pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-fn newline(text: &str) -> &'static str {
+pub(super) fn newline(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 

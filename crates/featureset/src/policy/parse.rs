@@ -22,6 +22,11 @@ pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "ima
 
 const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
 
+const TARGET_KEYS: &[&str] = &["platform", "budget", "device", "build", "image", "accepted", "features"];
+
+/// The value of a target's `image` if it has none although the policy has one.
+const NO_IMAGE: &str = "none";
+
 /// The result of parsing a text.
 #[derive(Debug, Clone)]
 pub struct ParsedPolicy {
@@ -66,13 +71,13 @@ impl Reader {
             "go" => policy.go = reader.version(node),
             "device" => policy.device = reader.device(node),
             "build" => policy.build = reader.build(node, Build::default()),
-            "image" => policy.image = Some(reader.image(node)),
+            "image" => policy.image = Some(reader.image(node, Image::default())),
             "targets" => targets.push(node.clone()),
             "accepted" => policy.accepted = reader.reasons(node, "a mapping of hazards to reasons"),
             "features" => policy.features = reader.features(node),
             _ => reader.unknown_key(key, TOP_LEVEL_KEYS),
         });
-        // A target overrides the build settings, so they are read first, independently of their position.
+        // A target overrides the common settings, so they are read first, wherever they are in the text.
         for node in &targets {
             if node.plain() == Some(Plain::Nothing) || node.value == Value::Mapping(Vec::new()) {
                 let place = Label::new(self.places.key(&["targets"]), "no target in here");
@@ -82,7 +87,7 @@ impl Reader {
         }
         for node in targets {
             self.path.push("targets".to_owned());
-            policy.targets = self.targets(&node, &policy.build);
+            policy.targets = self.targets(&node, &policy);
             self.path.pop();
         }
         for key in ["tailscale", "go", "targets", "features"] {
@@ -158,31 +163,20 @@ impl Reader {
     }
 
     fn build(&mut self, node: &Node, mut build: Build) -> Build {
-        self.entries(node, "a mapping of build settings", |reader, key, node| {
-            if !reader.build_key(key, node, &mut build) {
-                reader.unknown_key(key, BUILD_KEYS);
+        self.entries(node, "a mapping of build settings", |reader, key, node| match key.text.as_str() {
+            "inlining" => build.inlining = reader.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
+            "symbols" => build.symbols = reader.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
+            "pack" => build.pack = reader.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
+            "extra_tags" => {
+                let node = reader.bounded(node, EXTRA_TAGS);
+                build.extra_tags = reader.reasons(&node, "a mapping of build tags to reasons");
             }
+            _ => reader.unknown_key(key, BUILD_KEYS),
         });
         build
     }
 
-    /// Reads one build setting; returns whether the key is one.
-    fn build_key(&mut self, key: &Key, node: &Node, build: &mut Build) -> bool {
-        match key.text.as_str() {
-            "inlining" => build.inlining = self.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
-            "symbols" => build.symbols = self.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
-            "pack" => build.pack = self.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
-            "extra_tags" => {
-                let node = self.bounded(node, EXTRA_TAGS);
-                build.extra_tags = self.reasons(&node, "a mapping of build tags to reasons");
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn image(&mut self, node: &Node) -> Image {
-        let mut image = Image { shell: Shell::default() };
+    fn image(&mut self, node: &Node, mut image: Image) -> Image {
         self.entries(node, "a mapping of image settings", |reader, key, node| match key.text.as_str() {
             "shell" => image.shell = reader.word(node, Shell::WORDS, Shell::from_word).unwrap_or_default(),
             _ => reader.unknown_key(key, &["shell"]),
@@ -190,7 +184,18 @@ impl Reader {
         image
     }
 
-    fn targets(&mut self, node: &Node, build: &Build) -> BTreeMap<String, Target> {
+    /// Reads the image of a target: settings that replace those of the common one, or `none`.
+    fn own_image(&mut self, node: &Node, common: Option<Image>) -> Option<Image> {
+        if let (Value::Scalar { text, .. }, Some(Plain::Text)) = (&node.value, node.plain()) {
+            if text != NO_IMAGE {
+                self.unknown_value(Code::UnknownValue, node, text, &[NO_IMAGE]);
+            }
+            return None;
+        }
+        Some(self.image(node, common.unwrap_or_default()))
+    }
+
+    fn targets(&mut self, node: &Node, common: &Policy) -> BTreeMap<String, Target> {
         let mut targets = BTreeMap::new();
         let node = self.bounded(node, TARGETS);
         self.entries(&node, "a mapping of targets", |reader, key, node| {
@@ -200,15 +205,17 @@ impl Reader {
                 let message = format!("`{}` can't name a target", key.text);
                 let next = "Use lower-case letters, digits, `-` and `_`: the name becomes a folder.".to_owned();
                 reader.report(Code::InvalidTargetName, message, Label::new(key.span, "not a name"), next);
-            } else if let Some(target) = reader.target(node, build, key) {
+            } else if let Some(target) = reader.target(node, common, key) {
                 targets.insert(key.text.clone(), target);
             }
         });
         targets
     }
 
-    fn target(&mut self, node: &Node, build: &Build, name: &Key) -> Option<Target> {
-        let (mut platform, mut budget, mut build) = (None, None, build.clone());
+    fn target(&mut self, node: &Node, common: &Policy, name: &Key) -> Option<Target> {
+        let (mut platform, mut budget, mut device) = (None, None, None);
+        let (mut build, mut image) = (common.build.clone(), common.image);
+        let (mut accepted, mut features) = (BTreeMap::new(), BTreeMap::new());
         let mut named = false;
         self.entries(node, "a mapping with a platform", |reader, key, node| match key.text.as_str() {
             "platform" => {
@@ -216,13 +223,22 @@ impl Reader {
                 platform = reader.platform(node);
             }
             "budget" => budget = reader.budget(node),
-            _ if reader.build_key(key, node, &mut build) => {}
-            _ => reader.unknown_key(key, &["platform", "budget", "inlining", "symbols", "pack", "extra_tags"]),
+            "device" => device = Some(reader.device(node)),
+            "build" => build = reader.build(node, build.clone()),
+            "image" => image = reader.own_image(node, image),
+            "accepted" => accepted = reader.reasons(node, "a mapping of hazards to reasons"),
+            "features" => features = reader.features(node),
+            key_of_build if BUILD_KEYS.contains(&key_of_build) => {
+                let message = format!("`{}` is not a key of the format", reader.path.join("."));
+                let next = format!("Write it in the target's `build:`, as `build: {{ {}: … }}`.", key.text);
+                reader.report(Code::UnknownKey, message, Label::new(key.span, "not known here"), next);
+            }
+            _ => reader.unknown_key(key, TARGET_KEYS),
         });
         if !named {
             self.missing("platform", name.span);
         }
-        Some(Target { platform: platform?, budget, build })
+        Some(Target { platform: platform?, budget, device, build, image, accepted, features })
     }
 
     fn platform(&mut self, node: &Node) -> Option<&'static Platform> {

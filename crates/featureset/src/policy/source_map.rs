@@ -1,13 +1,13 @@
 //! Spans of the keys and values of a policy.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use diagnostics::Span;
 
 /// Spans of keys and values in the text, by path from the top: `["features", "dns", "keep"]`.
 #[derive(Debug, Clone, Default)]
 pub struct SourceMap {
-    entries: HashMap<String, (Span, Span)>,
+    entries: BTreeMap<String, (Span, Span)>,
 }
 
 impl SourceMap {
@@ -31,10 +31,10 @@ impl SourceMap {
         self.entries.get(&Self::path(path)).map(|(_, value)| *value).unwrap_or_default()
     }
 
-    /// The keys right under a top-level section.
-    pub(crate) fn children(&self, section: &str) -> Vec<String> {
-        let prefix = format!("{section}\u{1f}");
-        let below = self.entries.keys().filter_map(|path| path.strip_prefix(&prefix));
+    /// Returns the keys directly under the section at a path.
+    pub(crate) fn children(&self, section: &[&str]) -> Vec<String> {
+        let prefix = format!("{}\u{1f}", Self::path(section));
+        let below = self.entries.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
         below.filter(|rest| !rest.contains('\u{1f}')).map(str::to_owned).collect()
     }
 

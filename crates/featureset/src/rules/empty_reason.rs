@@ -12,14 +12,14 @@ pub(super) fn is_empty(reason: &str) -> bool {
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let policy = subject.policy;
-    let decisions = policy.features.iter().map(|(name, decision)| {
-        (vec!["features", name.as_str(), decision.verdict.word()], name.as_str(), &decision.reason)
-    });
-    let accepted = policy.accepted.iter().map(|(id, reason)| (vec!["accepted", id.as_str()], id.as_str(), reason));
-    let builds = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str()], &target.build));
+    let decisions = policy
+        .stated_decisions()
+        .map(|stated| (stated.reason_path(), stated.name.as_str(), stated.decision.reason.as_str()));
+    let accepted = policy.stated_acceptances().map(|stated| (stated.path(), stated.id, stated.reason));
+    let builds = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str(), "build"], &target.build));
     let tags = [(vec!["build"], &policy.build)].into_iter().chain(builds).flat_map(|(path, build)| {
         let path_of = move |tag| [path.clone(), vec!["extra_tags", tag]].concat();
-        build.extra_tags.iter().map(move |(tag, reason)| (path_of(tag.as_str()), tag.as_str(), reason))
+        build.extra_tags.iter().map(move |(tag, reason)| (path_of(tag.as_str()), tag.as_str(), reason.as_str()))
     });
     // Tags that a target inherits are not in its own section.
     let tags = tags.filter(|(path, ..)| subject.places.has(path));

@@ -6,153 +6,175 @@
 use std::collections::BTreeSet;
 
 use super::context::Subject;
-use crate::hazard::{Answer, Atom, Circumstances, Hazard, Remedy, START};
+use crate::hazard::{Applying, Atom, Circumstances, Hazard, START, applying};
 use crate::name::FeatureName;
 use crate::policy::edit::Section;
-use crate::policy::{Policy, Verdict};
+use crate::policy::{EffectivePolicy, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::Release;
 use crate::selection::Selection;
+use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Edit, Label, Location, Severity, Span};
 
-/// A hazard that applies to a policy, or may apply.
-#[derive(Debug, Clone)]
-pub struct Applying<'a> {
-    /// The hazard.
-    pub hazard: &'a Hazard,
-    /// The targets that it applies to.
-    pub targets: BTreeSet<String>,
-    /// The facts of the device that it depends on and that the policy does not state.
-    pub unstated: BTreeSet<String>,
-    /// The decisions to invert: those of its remedy that concern the part of its condition that is met.
-    pub remedy: Vec<&'a Remedy>,
+/// The decided features of one target.
+struct Decided<'a> {
+    policy: EffectivePolicy<'a>,
+    kept: BTreeSet<FeatureName>,
+    omitted: BTreeSet<FeatureName>,
 }
 
-impl Applying<'_> {
-    /// Returns whether it applies to a target for certain.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
-        !self.targets.is_empty()
+impl<'a> Decided<'a> {
+    /// Returns the decisions of a target on the features of a release. An undecided feature is neither kept nor omitted.
+    fn new(policy: EffectivePolicy<'a>, registry: &Registry) -> Self {
+        let decided = registry.features.keys().filter(|name| policy.decision(name).is_some()).cloned();
+        let (kept, omitted) = decided.partition(|name| policy.keeps(name));
+        Self { policy, kept, omitted }
     }
 
-    /// Returns the severity in a policy.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        self.hazard.severity(self.is_certain(), true)
+    fn circumstances(&self) -> Option<(&'a str, Circumstances<'_>)> {
+        let circumstances = Circumstances {
+            release: self.policy.policy().tailscale?,
+            kept: &self.kept,
+            omitted: &self.omitted,
+            device: &self.policy.device().facts,
+            os: "linux",
+            goarch: self.policy.target()?.platform.goarch,
+        };
+        Some((self.policy.name()?, circumstances))
     }
 }
 
-/// Returns the hazards that apply to a policy, or may apply, at its pinned release on its device, by id.
-pub(crate) fn applying<'a>(subject: &Subject<'a>) -> Vec<Applying<'a>> {
-    applying_to(subject, subject.policy)
+/// Returns the hazards that apply to the targets of a policy, or may apply, at its pinned release, by id.
+pub(crate) fn policy_hazards<'a>(policy: &Policy, facts: &'a UpstreamData) -> Vec<Applying<'a>> {
+    let Some(registry) = policy.tailscale.and_then(|release| facts.registry(release)) else { return Vec::new() };
+    let targets: Vec<Decided<'_>> = policy.effective().map(|target| Decided::new(target, registry)).collect();
+    let circumstances: Vec<_> = targets.iter().filter_map(Decided::circumstances).collect();
+    applying(facts.hazards(), &circumstances)
 }
 
-/// Returns whether a hazard would apply if a kept feature were omitted.
-pub(super) fn is_needed(subject: &Subject<'_>, name: &FeatureName) -> bool {
-    let mut without = subject.policy.clone();
-    if let Some(decision) = without.features.get_mut(name) {
-        decision.verdict = Verdict::Omit;
-    }
-    let ids = |found: Vec<Applying<'_>>| found.into_iter().map(|one| one.hazard.id.clone()).collect::<BTreeSet<_>>();
-    !ids(applying_to(subject, &without)).is_subset(&ids(applying(subject)))
+/// Returns the hazards that would apply to a target, or may apply, if it had another selection.
+#[must_use]
+pub fn selection_hazards<'a>(
+    target: EffectivePolicy<'_>,
+    selection: &Selection<'_>,
+    facts: &'a UpstreamData,
+) -> Vec<Applying<'a>> {
+    let decided = Decided { policy: target, kept: selection.kept.clone(), omitted: selection.omitted.clone() };
+    applying(facts.hazards(), decided.circumstances().as_slice())
 }
 
-fn applying_to<'a>(subject: &Subject<'a>, policy: &Policy) -> Vec<Applying<'a>> {
-    let (Some(release), Some(registry)) = (policy.tailscale, subject.registry()) else { return Vec::new() };
-    let selection = Selection::new(policy, registry);
-    // An undecided feature is neither kept nor omitted.
-    let decided = |name: &FeatureName| policy.features.contains_key(name);
-    let omitted = selection.omitted.iter().filter(|name| decided(name)).cloned().collect();
-    let mut found = Vec::new();
-    for hazard in subject.facts.hazards().filter(|hazard| hazard.in_release(release)) {
-        let mut one = Applying { hazard, targets: BTreeSet::new(), unstated: BTreeSet::new(), remedy: Vec::new() };
-        for (name, target) in &policy.targets {
-            let circumstances = Circumstances {
-                release,
-                kept: &selection.kept,
-                omitted: &omitted,
-                device: &policy.device.facts,
-                os: "linux",
-                goarch: target.platform.goarch,
-            };
-            match hazard.applies(&circumstances) {
-                Answer::Yes => drop(one.targets.insert(name.clone())),
-                Answer::Depends(facts) => one.unstated.extend(facts),
-                Answer::No => continue,
-            }
-            for flip in hazard.remedies(&circumstances) {
-                if !one.remedy.contains(&flip) {
-                    one.remedy.push(flip);
-                }
-            }
-        }
-        if !one.targets.is_empty() || !one.unstated.is_empty() {
-            found.push(one);
-        }
+/// Returns whether a hazard would apply to a target if a kept feature were omitted.
+pub(super) fn is_needed(subject: &Subject<'_>, target: EffectivePolicy<'_>, name: &FeatureName) -> bool {
+    let Some(registry) = subject.registry() else { return false };
+    let ids = |decided: &Decided<'_>| {
+        let found = applying(subject.facts.hazards(), decided.circumstances().as_slice());
+        found.into_iter().map(|found| found.hazard.id.clone()).collect::<BTreeSet<_>>()
+    };
+    let mut decided = Decided::new(target, registry);
+    let before = ids(&decided);
+    if let Some(name) = decided.kept.take(name) {
+        decided.omitted.insert(name);
     }
-    found
+    !ids(&decided).is_subset(&before)
+}
+
+/// Returns the reason with which a target accepts a hazard: its own, or the common one if that covers the target.
+#[must_use]
+pub fn acceptance<'a>(target: EffectivePolicy<'a>, hazard: &Hazard) -> Option<&'a str> {
+    if !hazard.record.effect.can_be_accepted() {
+        return None;
+    }
+    let own = target.target().and_then(|target| target.accepted.get(&hazard.id));
+    let common = || target.policy().accepted.get(&hazard.id).filter(|_| is_covered(target, hazard));
+    own.or_else(common).map(String::as_str)
+}
+
+/// Returns whether a common acceptance covers a target. It was written for the common device and the common decisions, so it
+/// does not cover a target that overrides any of those in the hazard's condition.
+pub(super) fn is_covered(target: EffectivePolicy<'_>, hazard: &Hazard) -> bool {
+    hazard.record.when.atoms().into_iter().all(|atom| match atom {
+        Atom::Keep(name) | Atom::Omit(name) => !target.overrides(name),
+        Atom::Device(..) | Atom::Start(_) => !target.has_own_device(),
+        Atom::Os(_) | Atom::Goarch(_) => true,
+    })
 }
 
 /// Returns the findings of the hazards that apply and are not accepted.
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let accepted =
-        |hazard: &Hazard| subject.policy.accepted.contains_key(&hazard.id) && hazard.record.effect.can_be_accepted();
-    applying(subject).iter().filter(|one| !accepted(one.hazard)).map(|one| finding(subject, one)).collect()
+    let mut found = policy_hazards(subject.policy, subject.facts);
+    for applying in &mut found {
+        let is_open = |name: &String| {
+            let target = subject.policy.for_target(name);
+            target.is_some_and(|target| acceptance(target, applying.hazard).is_none())
+        };
+        applying.targets.retain(is_open);
+        applying.possible.retain(is_open);
+    }
+    found.iter().filter_map(|applying| finding(subject, applying)).collect()
 }
 
-fn finding(subject: &Subject<'_>, one: &Applying<'_>) -> Diagnostic {
-    let hazard = one.hazard;
-    let mut labels = labels(subject, hazard);
+/// Returns the finding of a hazard; `None` if every target accepts it.
+fn finding(subject: &Subject<'_>, applying: &Applying<'_>) -> Option<Diagnostic> {
+    let hazard = applying.hazard;
+    let names = if applying.targets.is_empty() { &applying.possible } else { &applying.targets };
+    let targets: Vec<EffectivePolicy<'_>> = names.iter().filter_map(|name| subject.policy.for_target(name)).collect();
+    let first = *targets.first()?;
+    let mut labels: Vec<Label> = Vec::new();
+    for label in targets.iter().flat_map(|target| labels_of(subject, *target, hazard)) {
+        if labels.iter().all(|other| other.span != label.span) {
+            labels.push(label);
+        }
+    }
     let place = if labels.is_empty() {
         Label::new(subject.places.key(&["features"]), "these decisions")
     } else {
         labels.remove(0)
     };
-    Diagnostic {
+    let finding = Diagnostic {
         code: Code::Hazard(hazard.id.clone()),
-        severity: one.severity(),
-        message: message(subject, one),
+        severity: applying.severity(),
+        message: message(applying),
         location: Location::Text(place),
         related: labels,
         why: why(subject.policy.tailscale, hazard).into(),
-        next: next(subject, one).into(),
+        next: next(subject, applying, first).into(),
         effect: Some(hazard.record.effect.label()),
-        edits: [remedy_edit(subject, one), acceptance_edit(subject, hazard)].into_iter().flatten().collect(),
-    }
+        edits: [remedy_edit(subject, first, applying), acceptance_edit(subject, first, hazard)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        targets: Vec::new(),
+    };
+    Some(subject.name_targets(finding, names.iter().map(String::as_str)))
 }
 
-fn message(subject: &Subject<'_>, one: &Applying<'_>) -> String {
-    let mut text = one.hazard.record.title.clone();
-    if !one.is_certain() {
-        text = format!("{text}, depending on {}", unstated(one));
-    } else if let Some(fact) = &one.hazard.record.supposes {
-        text = format!("{text}, if {fact}");
+fn message(applying: &Applying<'_>) -> String {
+    let title = &applying.hazard.record.title;
+    match &applying.hazard.record.supposes {
+        _ if !applying.is_certain() => format!("{title}, depending on {}", unstated(applying)),
+        Some(fact) => format!("{title}, if {fact}"),
+        None => title.clone(),
     }
-    if one.is_certain() && one.targets.len() < subject.policy.targets.len() {
-        let names: Vec<&str> = one.targets.iter().map(String::as_str).collect();
-        text = format!("{text} (target {})", names.join(", "));
-    }
-    text
 }
 
 /// Returns labels of the decisions and facts that meet the condition, those of the remedy first.
-fn labels(subject: &Subject<'_>, hazard: &Hazard) -> Vec<Label> {
+fn labels_of(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard) -> Vec<Label> {
     let mut labels: Vec<Label> = Vec::new();
     let mut atoms = hazard.record.when.atoms();
     atoms.sort_by_key(|atom| !hazard.record.remedy.iter().any(|flip| Some(flip.feature()) == atom.feature()));
     for atom in atoms {
         let (span, text) = match atom {
-            Atom::Keep(name) if subject.policy.keeps(name) => {
-                (subject.places.key(&["features", name.as_str(), "keep"]), format!("`{name}` is kept"))
+            Atom::Keep(name) if target.keeps(name) => {
+                (subject.places.key(&target.decision_path(name)), format!("`{name}` is kept"))
             }
-            Atom::Omit(name) if !subject.policy.keeps(name) => {
-                (subject.places.key(&["features", name.as_str(), "omit"]), format!("`{name}` is omitted"))
+            Atom::Omit(name) if !target.keeps(name) => {
+                (subject.places.key(&target.decision_path(name)), format!("`{name}` is omitted"))
             }
-            Atom::Start(setting) if subject.places.has(&["device", START]) => {
-                (subject.places.key(&["device", START]), format!("starts with `{setting}`"))
+            Atom::Start(setting) if subject.places.has(&target.fact_path(START)) => {
+                (subject.places.key(&target.fact_path(START)), format!("starts with `{setting}`"))
             }
-            Atom::Device(fact, value) if subject.places.has(&["device", fact]) => {
-                (subject.places.key(&["device", fact]), format!("{fact} is {value}"))
+            Atom::Device(fact, value) if subject.places.has(&target.fact_path(fact)) => {
+                (subject.places.key(&target.fact_path(fact)), format!("{fact} is {value}"))
             }
             _ => continue,
         };
@@ -189,45 +211,46 @@ pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: imp
     format!("{}{}", flips[..1].to_uppercase(), &flips[1..])
 }
 
-fn next(subject: &Subject<'_>, one: &Applying<'_>) -> String {
-    let mut alternatives = vec![remedy(one, subject.registry(), |name| subject.policy.keeps(name))];
-    if !one.is_certain() {
-        alternatives.push(format!("state {}", unstated(one)));
+fn next(subject: &Subject<'_>, applying: &Applying<'_>, target: EffectivePolicy<'_>) -> String {
+    let mut alternatives = vec![remedy(applying, subject.registry(), |name| target.keeps(name))];
+    if !applying.is_certain() {
+        alternatives.push(format!("state {}", unstated(applying)));
     }
-    if one.severity() == Severity::Note {
+    if applying.severity() == Severity::Note {
         return format!("Nothing, if the reason of the decision covers it; otherwise: {}.", alternatives.join(", or "));
     }
-    if !one.hazard.record.effect.can_be_accepted() {
+    if !applying.hazard.record.effect.can_be_accepted() {
         return format!("{}. It cannot be accepted.", alternatives.join(", or "));
     }
+    let section = match target.name().filter(|_| !is_covered(target, applying.hazard)) {
+        Some(name) => format!("targets: {name}: accepted:"),
+        None => "accepted:".to_owned(),
+    };
     alternatives.push(format!(
-        "accept it under `accepted: {}:` with the reason why it is acceptable on this device",
-        one.hazard.id
+        "accept it under `{section} {}:` with the reason why it is acceptable on this device",
+        applying.hazard.id
     ));
     format!("{}.", alternatives.join(", or "))
 }
 
 /// Returns the facts that it depends on and that the policy does not state.
-fn unstated(one: &Applying<'_>) -> String {
-    let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
+fn unstated(applying: &Applying<'_>) -> String {
+    let facts: Vec<String> = applying.unstated.iter().map(|fact| format!("`device.{fact}`")).collect();
     facts.join(" and ")
 }
 
 /// Returns the edit of a remedy that inverts one decision: it replaces the word before the reason.
-fn remedy_edit(subject: &Subject<'_>, one: &Applying<'_>) -> Option<Edit> {
-    let [flip] = &one.remedy[..] else { return None };
-    let opposite = match flip.verdict() {
-        Verdict::Keep => Verdict::Omit,
-        Verdict::Omit => Verdict::Keep,
-    };
-    let span: Span = subject.places.key(&["features", flip.feature().as_str(), opposite.word()]);
+fn remedy_edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, applying: &Applying<'_>) -> Option<Edit> {
+    let [flip] = &applying.remedy[..] else { return None };
+    let span: Span = subject.places.key(&target.decision_path(flip.feature()));
     let title = format!("{flip}, and write why");
-    (span.end > 0).then(|| Edit { title, span, replacement: flip.verdict().word().to_owned() })
+    let is_open = target.keeps(flip.feature()) != (flip.verdict() == Verdict::Keep);
+    (span.end > 0 && is_open).then(|| Edit { title, span, replacement: flip.verdict().word().to_owned() })
 }
 
-/// Returns the edit that inserts an acceptance without a reason, if the hazard can be accepted.
-fn acceptance_edit(subject: &Subject<'_>, hazard: &Hazard) -> Option<Edit> {
-    if hazard.is_note() || !hazard.record.effect.can_be_accepted() {
+/// Returns the edit that inserts a common acceptance without a reason, if the hazard can be accepted that way.
+fn acceptance_edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard) -> Option<Edit> {
+    if hazard.is_note() || !hazard.record.effect.can_be_accepted() || !is_covered(target, hazard) {
         return None;
     }
     let body = "# Why is this acceptable on this device?";

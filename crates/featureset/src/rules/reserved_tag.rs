@@ -22,7 +22,10 @@ pub(crate) fn refusal(tag: &str) -> Option<&'static str> {
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let policy = subject.policy;
-    let own = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str(), "extra_tags"], &target.build));
+    let own = policy
+        .targets
+        .iter()
+        .map(|(name, target)| (vec!["targets", name.as_str(), "build", "extra_tags"], &target.build));
     let sections = [(vec!["build", "extra_tags"], &policy.build)].into_iter().chain(own);
     let tags = sections.flat_map(|(path, build)| {
         build.extra_tags.keys().map(move |tag| ([path.clone(), vec![tag.as_str()]].concat(), tag))

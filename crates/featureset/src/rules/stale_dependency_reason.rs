@@ -2,7 +2,7 @@
 
 use super::context::Subject;
 use crate::name::FeatureName;
-use crate::policy::Verdict;
+use crate::policy::{EffectivePolicy, Verdict};
 use diagnostics::{Code, Diagnostic, Label};
 
 /// Returns the feature that a reason of the form "Needed by NAME." names.
@@ -12,10 +12,14 @@ pub(super) fn pointed_at(reason: &str) -> Option<FeatureName> {
 }
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let kept = subject.policy.features.iter().filter(|(_, decision)| decision.verdict == Verdict::Keep);
+    subject.each_target(|target| check_target(subject, target))
+}
+
+fn check_target<'a>(subject: &Subject<'a>, policy: EffectivePolicy<'a>) -> Vec<Diagnostic> {
+    let kept = policy.decisions().filter(|(_, decision)| decision.verdict == Verdict::Keep);
     kept.filter_map(|(name, decision)| {
-        let user = pointed_at(&decision.reason).filter(|user| !subject.policy.keeps(user))?;
-        let place = Label::new(subject.places.value(&["features", name.as_str(), "keep"]), "no longer true");
+        let user = pointed_at(&decision.reason).filter(|user| !policy.keeps(user))?;
+        let place = Label::new(subject.places.value(&policy.decision_path(name)), "no longer true");
         let message = format!("`{name}` is kept for `{user}`, which is not kept");
         let mut finding = Diagnostic::new(
             Code::StaleDependencyReason,
@@ -23,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             format!("Omit `{name}`, or write another reason for keeping it."),
         )
         .at(place);
-        let other = subject.places.key(&["features", user.as_str()]);
+        let other = subject.places.key(&policy.entry_path(&user));
         finding.related.extend((other.end > 0).then(|| Label::new(other, "decided here")));
         Some(finding)
     })

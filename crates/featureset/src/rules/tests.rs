@@ -55,12 +55,12 @@ fn format_example(code: area::Format) -> (&'static str, &'static str) {
         Format::MissingKey => ("go: 1.26.8", ""),
         Format::TooManyEntries => (
             "budget: 9 MB",
-            "budget: 9 MB, extra_tags: { t00: x, t01: x, t02: x, t03: x, t04: x, t05: x, t06: x, t07: x, \
+            "budget: 9 MB, build: { extra_tags: { t00: x, t01: x, t02: x, t03: x, t04: x, t05: x, t06: x, t07: x, \
          t08: x, t09: x, t10: x, t11: x, t12: x, t13: x, t14: x, t15: x, t16: x, t17: x, t18: x, t19: \
          x, t20: x, t21: x, t22: x, t23: x, t24: x, t25: x, t26: x, t27: x, t28: x, t29: x, t30: x, \
          t31: x, t32: x, t33: x, t34: x, t35: x, t36: x, t37: x, t38: x, t39: x, t40: x, t41: x, t42: \
          x, t43: x, t44: x, t45: x, t46: x, t47: x, t48: x, t49: x, t50: x, t51: x, t52: x, t53: x, \
-         t54: x, t55: x, t56: x, t57: x, t58: x, t59: x, t60: x, t61: x, t62: x, t63: x, t64: x }",
+         t54: x, t55: x, t56: x, t57: x, t58: x, t59: x, t60: x, t61: x, t62: x, t63: x, t64: x } }",
         ),
         Format::UnknownDeviceFact => ("storage: flash", "storage: floppy"),
         Format::UnknownKey => ("go: 1.26.8", "go: 1.26.8\ngolang: 1.26.8"),
@@ -75,10 +75,12 @@ fn format_example(code: area::Format) -> (&'static str, &'static str) {
 /// Returns a change of the clean policy that triggers a rule.
 fn rule_example(rule: Rule) -> (&'static str, &'static str) {
     match rule {
+        Rule::BudgetPredicted => ("budget: 9 MB", "budget: 2 MB"),
         Rule::CopiedReason => ("Only the decision on zz.", "People type commands on this device."),
         Rule::EmptyReason => ("Only the decision on zz.", "TODO"),
         Rule::GoTooOld => ("go: 1.26.8", "go: 1.26.5"),
         Rule::OpenDependency => ("  advertiseroutes:\n    omit:", "  advertiseroutes:\n    keep:"),
+        Rule::RedundantOverride => ("budget: 9 MB", "build: { symbols: all }"),
         Rule::RepeatedDescription => ("Only the decision on zz.", "ACME TLS certificate management."),
         Rule::ReservedTag => ("symbols: all", "symbols: all\n  extra_tags:\n    ts_omit_dns: We need no DNS here."),
         Rule::StaleDependencyReason => ("keep: People type commands on this device.", "keep: Needed by drive."),
@@ -168,7 +170,7 @@ fn only_what_decides_the_tags_holds_them_back() {
         let text = clean.replacen(from, to, 1);
         let reading = read(&text);
         let findings = judge(&text, &reading, UpstreamData::embedded());
-        findings.iter().any(|finding| holds_back_tags(finding, &reading.places, whole))
+        findings.iter().any(holds_back_tags(&reading.places, whole))
     };
     for (from, to) in [
         ("keep: Only the decision on dns.", "keep: true"),
@@ -204,6 +206,149 @@ fn a_policy_without_targets_builds_nothing() {
     }
 }
 
+/// Returns the clean policy with a second target; `own` are its keys in addition to the platform.
+fn with_second_target(own: &str) -> String {
+    let targets = format!("budget: 9 MB }}\n  second: {{ platform: linux/mipsle/softfloat, {own} }}");
+    clean_policy().replace("budget: 9 MB }", &targets)
+}
+
+/// Returns the findings of one code, each with its message, its targets and the text at its span.
+fn found(text: &str, code: &str) -> Vec<(String, Vec<String>, String)> {
+    let findings = findings(text).into_iter().filter(|finding| finding.code.as_str() == code);
+    findings
+        .map(|found| {
+            (found.message.clone(), found.targets.clone(), text[found.span().start..found.span().end].to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn a_target_with_its_own_decision_has_its_own_dependencies() {
+    let text = with_second_target("features: { advertiseroutes: { keep: The second device offers its network. } }");
+    let found = found(&text, "open-dependency");
+    assert_eq!(found.len(), 1, "{found:?}");
+    for (message, targets, _) in found {
+        assert!(message.ends_with("(target second)"), "{message}");
+        assert_eq!(targets, ["second"]);
+    }
+}
+
+#[test]
+fn a_finding_about_all_targets_appears_once_and_names_none() {
+    let text = with_second_target("features: { ssh: { omit: Nobody logs in here. } }")
+        .replace("  advertiseroutes:\n    omit:", "  advertiseroutes:\n    keep:");
+    let found = found(&text, "open-dependency");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found.iter().all(|(_, targets, _)| targets.is_empty()), "{found:?}");
+}
+
+#[test]
+fn a_target_can_resolve_a_finding_of_the_common_decisions() {
+    let broken = |own: &str| {
+        let text = with_second_target(own).replace("  ipnbus:\n    keep:", "  ipnbus:\n    omit:");
+        found(&text, "ipnbus-up")
+    };
+    let both = broken("budget: 9 MB");
+    assert_eq!(both.len(), 1);
+    assert!(both[0].1.is_empty());
+    let first_only = broken("features: { ipnbus: { keep: People log in on the second device. } }");
+    assert_eq!(first_only.len(), 1);
+    assert_eq!(first_only[0].1, ["amd64"]);
+}
+
+#[test]
+fn a_common_acceptance_does_not_cover_a_target_that_overrides_its_condition() {
+    let hazard = "tailnetlock-unsigned-peers";
+    let own = "features: { tailnetlock: { omit: The second device lives in a tailnet without it. }";
+    let found_in = |text: &str| found(text, hazard).into_iter().map(|(_, targets, _)| targets).collect::<Vec<_>>();
+    assert_eq!(found_in(&with_second_target("budget: 9 MB")), Vec::<Vec<String>>::new());
+    assert_eq!(found_in(&with_second_target(&format!("{own} }}"))), [["second"]]);
+    let accepted = format!("{own} }}, accepted: {{ {hazard}: No tailnet of ours uses Tailnet Lock. }}");
+    assert_eq!(found_in(&with_second_target(&accepted)), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn a_target_with_another_device_is_not_covered_by_an_acceptance_about_the_device() {
+    let kept = clean_policy()
+        .replace("  cachenetmap:\n    omit:", "  cachenetmap:\n    keep:")
+        .replace("accepted:\n", "accepted:\n  cachenetmap-flash-wear: The flash of the first device is large.\n");
+    let with = |own: &str| {
+        kept.replace("budget: 9 MB }", &format!("budget: 9 MB }}\n  second: {{ platform: linux/arm64, {own} }}"))
+    };
+    let hazard = |text: &str| {
+        found(text, "cachenetmap-flash-wear").into_iter().map(|(_, targets, _)| targets).collect::<Vec<_>>()
+    };
+    assert_eq!(hazard(&with("budget: 9 MB")), Vec::<Vec<String>>::new());
+    assert_eq!(hazard(&with("device: { profile: openwrt }")), [["second"]]);
+    assert_eq!(hazard(&with("device: { profile: systemd-host }")), Vec::<Vec<String>>::new());
+}
+
+#[test]
+fn an_acceptance_of_a_target_to_which_the_hazard_does_not_apply_is_not_needed() {
+    let own = "features: { tailnetlock: { keep: The second tailnet uses it. } }, \
+               accepted: { tailnetlock-unsigned-peers: No tailnet of ours uses it. }";
+    let found_in = found(&with_second_target(own), "unneeded-acceptance");
+    assert_eq!(found_in.len(), 1, "{found_in:?}");
+    assert!(found_in[0].0.contains("target `second`"), "{found_in:?}");
+}
+
+#[test]
+fn a_common_acceptance_that_covers_no_concerned_target_is_not_needed() {
+    let own = "features: { tailnetlock: { omit: Nothing there uses it. } }, \
+               accepted: { tailnetlock-unsigned-peers: No tailnet of ours uses it. }";
+    let text = with_second_target(own).replace("  tailnetlock:\n    omit:", "  tailnetlock:\n    keep:");
+    let found_in = found(&text, "unneeded-acceptance");
+    assert_eq!(found_in.len(), 1, "{found_in:?}");
+    assert!(found_in[0].0.contains("does not cover: second"), "{found_in:?}");
+}
+
+#[test]
+fn every_override_that_equals_the_common_value_is_found() {
+    let text = with_second_target(
+        "device: { profile: routeros-container }, build: { inlining: none, pack: none }, image: none, \
+         features: { ssh: { omit: Only the decision on ssh. }, dns: { omit: Names are resolved elsewhere. } }, \
+         accepted: { tailnetlock-unsigned-peers: This test lives with tailnetlock-unsigned-peers. }",
+    );
+    let places: Vec<String> = found(&text, "redundant-override").into_iter().map(|(_, _, place)| place).collect();
+    assert_eq!(places, ["device", "inlining", "image", "ssh", "tailnetlock-unsigned-peers"]);
+    // Another reason for the same decision is another decision: it is about another device.
+    let other = with_second_target("features: { ssh: { omit: The second device has Dropbear. } }");
+    assert!(found(&other, "redundant-override").is_empty());
+}
+
+#[test]
+fn overrides_of_unknown_or_undecided_features_are_found() {
+    let unknown = found(&with_second_target("features: { shh: { keep: People log in. } }"), "unknown-feature");
+    assert_eq!(unknown.len(), 1);
+    let text = with_second_target("features: { ssh: }");
+    let undecided = found(&text, "undecided-feature");
+    assert_eq!(undecided.len(), 1);
+    assert!(undecided[0].0.contains("target `second`"));
+    let keys = found(&with_second_target("features: {}, pack: none, nonsense: 1"), "unknown-key");
+    assert_eq!(keys.len(), 2);
+}
+
+#[test]
+fn the_same_reason_for_the_opposite_decision_is_copied() {
+    let text = with_second_target("features: { ssh: { keep: Only the decision on ssh. } }");
+    let found = found(&text, "copied-reason");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].0.contains("opposite decision"), "{found:?}");
+}
+
+#[test]
+fn an_unreadable_target_with_its_own_decisions_holds_back_the_tags() {
+    let held = |own: &str| {
+        let text = clean_policy()
+            .replace("budget: 9 MB }", &format!("budget: 9 MB }}\n  second: {{ platform: linux/mipsel, {own} }}"));
+        let reading = read(&text);
+        judge(&text, &reading, UpstreamData::embedded()).iter().any(holds_back_tags(&reading.places, false))
+    };
+    assert!(!held("budget: 3 MB"));
+    assert!(held("features: { ssh: { keep: People log in here. } }"));
+    assert!(held("build: { extra_tags: { netgo: The resolver of Go. } }"));
+}
+
 #[test]
 fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
     let text = clean_policy().replace(RELEASE, "1.102.99").replace(GO, "1.21.0");
@@ -213,7 +358,7 @@ fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
 #[test]
 fn each_packer_has_its_own_platforms() {
     let found = |platform: &str, pack: &str| {
-        let target = format!("platform: {platform}, pack: {pack}");
+        let target = format!("platform: {platform}, build: {{ pack: {pack} }}");
         let text = clean_policy().replace("platform: linux/amd64", &target);
         codes(&text).contains("unpackable-platform")
     };

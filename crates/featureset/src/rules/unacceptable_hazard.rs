@@ -6,11 +6,14 @@ use super::context::Subject;
 use super::unneeded_acceptance::deletion;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let named = subject.policy.accepted.keys().filter_map(|id| subject.facts.hazard(id));
+    let named = subject.policy.stated_acceptances().filter_map(|stated| {
+        let hazard = subject.facts.hazard(stated.id)?;
+        Some((stated, hazard))
+    });
     named
-        .filter(|hazard| !hazard.record.effect.can_be_accepted())
-        .map(|hazard| {
-            let place = Label::new(subject.places.key(&["accepted", &hazard.id]), hazard.record.effect.word());
+        .filter(|(_, hazard)| !hazard.record.effect.can_be_accepted())
+        .map(|(stated, hazard)| {
+            let place = Label::new(subject.places.key(&stated.path()), hazard.record.effect.word());
             let message = format!("`{}` cannot be accepted", hazard.id);
             let mut finding = Diagnostic::new(
                 Code::UnacceptableHazard,
@@ -18,7 +21,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
                 NextStep::new("Delete it; ").command(format!("explain {}", hazard.id)).text(" shows the remedy."),
             )
             .at(place);
-            finding.edits.extend(deletion(subject, &hazard.id));
+            finding.edits.extend(deletion(subject, &stated));
             finding
         })
         .collect()

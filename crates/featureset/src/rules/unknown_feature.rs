@@ -8,10 +8,11 @@ use diagnostics::{Code, Diagnostic, Label, NextStep};
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
     let known = || registry.features.keys().map(|name| name.as_str());
-    let strangers = subject.policy.features.keys().filter(|name| !registry.features.contains_key(*name));
+    let strangers = subject.policy.stated_decisions().filter(|stated| !registry.features.contains_key(stated.name));
     strangers
         .enumerate()
-        .map(|(index, name)| {
+        .map(|(index, stated)| {
+            let name = stated.name;
             let line = registry.line;
             let (message, next) = match (subject.facts.span(name), subject.facts.removed_in(name)) {
                 (Some((first, _)), _) if first > line => (
@@ -28,7 +29,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
                     (format!("`{name}` is not a feature of {line}"), next)
                 }
             };
-            let place = subject.places.key(&["features", name.as_str()]);
+            let place = subject.places.key(&stated.entry_path());
             Diagnostic::new(Code::UnknownFeature, message, next).at(Label::new(place, format!("not in {line}")))
         })
         .collect()

@@ -18,7 +18,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         .filter_map(|(name, target)| {
             let place = Label::new(subject.places.value(&["targets", name, "platform"]), reason(target)?);
             let message = format!("`{name}` cannot be packed for {}", target.platform);
-            let next = format!("Add `pack: none` to the target `{name}`.");
+            let next = format!("Set `build: {{ pack: none }}` in the target `{name}`.");
             Some(Diagnostic::new(Code::UnpackablePlatform, message, next).at(place))
         })
         .collect()

@@ -209,7 +209,8 @@ fn firewall(values: &Values<'_>) -> String {
             text += &guarded("/interface/list/member", &find, &member);
         }
         RouterAccess::Closed => {
-            text += "# No access from the tailnet to the router (--router-access none): the router's own rules decide.\n";
+            text +=
+                "# No access from the tailnet to the router (--router-access none): the router's own rules decide.\n";
         }
     }
     if request.dns.is_none() && request.access != RouterAccess::List {
@@ -349,7 +350,9 @@ fn login(values: &Values<'_>) -> String {
     let flags = up_flags(values);
     let shell = format!("/container/shell [/container/find where interface={}]", quoted(&request.interface));
     let mut text = match &request.auth_key_file {
-        Some(_) => String::from("# The login is in the log: /log/print where topics~\"container\". If it failed, log in by hand:\n"),
+        Some(_) => String::from(
+            "# The login is in the log: /log/print where topics~\"container\". If it failed, log in by hand:\n",
+        ),
         None => String::from("# First login, by hand:\n"),
     };
     text += &format!(

@@ -258,7 +258,8 @@ impl Request {
     /// Checks every value, and that the image has what an update needs.
     pub(super) fn checked_for_update(&self, version: Version) -> Result<Values<'_>, Refusal> {
         if !self.has_entrypoint {
-            let why = "needs the entrypoint to copy the state, and the image has no shell: set `image: { shell: mksh }`";
+            let why =
+                "needs the entrypoint to copy the state, and the image has no shell: set `image: { shell: mksh }`";
             return refuse("--update", &self.name, why);
         }
         self.checked(version)

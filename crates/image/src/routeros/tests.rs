@@ -26,7 +26,13 @@ fn variants() -> Vec<Request> {
     let remote = Some("ghcr.io/owner/tailscale:1.102.5".to_owned());
     vec![
         full(),
-        Request { disk: Some("usb1".to_owned()), access: RouterAccess::List, memory: 0, ..full() },
+        Request {
+            disk: Some("usb1".to_owned()),
+            access: RouterAccess::List,
+            memory: 0,
+            dns: Some("9.9.9.9".to_owned()),
+            ..full()
+        },
         Request { remote_image: remote, access: RouterAccess::Closed, auth_key_file: None, ..full() },
         Request::default(),
     ]
@@ -92,7 +98,11 @@ fn every_script_is_one_block_with_balanced_brackets() {
                     match c {
                         '{' | '[' | '(' => open.push(c),
                         '}' | ']' | ')' => {
-                            let expected = match c { '}' => '{', ']' => '[', _ => '(' };
+                            let expected = match c {
+                                '}' => '{',
+                                ']' => '[',
+                                _ => '(',
+                            };
                             assert_eq!(open.pop(), Some(expected), "{text}");
                             assert!(!open.is_empty() || at == code.trim().len() - 1, "one block: {text}");
                         }
@@ -110,8 +120,12 @@ fn update_commands_come_in_the_order_of_the_steps() {
     let text = update(LAST, &full()).unwrap().text;
     let position = |command: &str| text.find(command).unwrap_or_else(|| panic!("{command}"));
     let order = [
-        "/container/mounts/add", "/container/add", "/container/stop [/container/find where comment=\"tailscale a\"]",
-        "/container/start [/container/find where comment=\"tailscale b\"]", "start-on-boot=no\n", "start-on-boot=yes\n",
+        "/container/mounts/add",
+        "/container/add",
+        "/container/stop [/container/find where comment=\"tailscale a\"]",
+        "/container/start [/container/find where comment=\"tailscale b\"]",
+        "start-on-boot=no\n",
+        "start-on-boot=yes\n",
         "/container/remove [/container/find where comment=\"tailscale a\"] }",
     ];
     let positions: Vec<usize> = order.iter().map(|command| position(command)).collect();

@@ -125,15 +125,21 @@ fn forward(step: Step, version: Version, values: &Values<'_>, old: Slot) -> Stri
                 + &variable(version, &list, "ADOPT", &value);
             ("preparing", commands)
         }
-        Step::AddNew => ("adding the new container", format!("/container/add {}\n", settings(version, values, new, false))),
+        Step::AddNew => {
+            ("adding the new container", format!("/container/add {}\n", settings(version, values, new, false)))
+        }
         Step::AwaitUnpacked => {
             ("unpacking the image", wait(&format!("{new_find} and {STOPPED}"), UNPACK, "not unpacked"))
         }
-        Step::StopOld => ("stopping the old container", format!("/container/stop [/container/find where {old_find}]\n")),
+        Step::StopOld => {
+            ("stopping the old container", format!("/container/stop [/container/find where {old_find}]\n"))
+        }
         Step::AwaitOldStopped => {
             ("waiting for the old container", wait(&format!("{old_find} and {STOPPED}"), STOP, "not stopped"))
         }
-        Step::StartNew => ("starting the new container", format!("/container/start [/container/find where {new_find}]\n")),
+        Step::StartNew => {
+            ("starting the new container", format!("/container/start [/container/find where {new_find}]\n"))
+        }
         Step::AwaitReady => {
             let ready = format!("name={}", quoted(&format!("{}/ready", values.request.state_in(new))));
             let runs = present("/container", &format!("{new_find} and {RUNNING}"));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label, Span};
 use featureset::name::{FeatureName, OMIT_PREFIX};
-use featureset::policy::Verdict;
+use featureset::policy::EffectivePolicy;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
 use featureset::selection::Selection;
 use regex::Regex;
@@ -62,10 +62,11 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
     let compiler = shown.chain(more).collect::<Vec<_>>().join("\n");
     let step = progress::step("Finding", "the decisions that cause it");
     let source = job.maker.upstream.source(&job.maker.go)?;
-    let omitted = declared_by_omitted(job, &source, &complaints)?;
+    let policy = job.pinned.for_target(job.target)?;
+    let omitted = declared_by_omitted(policy, &source, &complaints)?;
     let kept = brought_in_by_kept(job, recipe, &source, &complaints)?;
     drop(step);
-    Ok(Failure { compiler, finding: finding(job, &kept, &omitted) })
+    Ok(Failure { compiler, finding: finding(job, policy, &kept, &omitted) })
 }
 
 fn complaints(stderr: &str) -> Result<Vec<Complaint>> {
@@ -93,7 +94,7 @@ fn gates(text: &str) -> BTreeSet<FeatureName> {
 
 /// Omitted features whose files declare what is missing: (feature, name).
 fn declared_by_omitted(
-    job: &Job<'_>,
+    policy: EffectivePolicy<'_>,
     source: &Path,
     complaints: &[Complaint],
 ) -> Result<BTreeSet<(FeatureName, String)>> {
@@ -108,7 +109,7 @@ fn declared_by_omitted(
         for folder in imported.chain(complaint.file.parent().map(|own| source.join(own))) {
             for file in go_files(&folder) {
                 let text = std::fs::read_to_string(file).unwrap_or_default();
-                let omitted = |gate: &FeatureName| !job.pinned.policy.keeps(gate);
+                let omitted = |gate: &FeatureName| !policy.keeps(gate);
                 let gates: Vec<FeatureName> = gates(&text).into_iter().filter(omitted).collect();
                 if !gates.is_empty() && declaration.is_match(&text) {
                     found.extend(gates.into_iter().map(|gate| (gate, name.clone())));
@@ -132,6 +133,7 @@ fn brought_in_by_kept(
     source: &Path,
     complaints: &[Complaint],
 ) -> Result<BTreeSet<(FeatureName, String)>> {
+    let policy = job.pinned.for_target(job.target)?;
     let mut found = BTreeSet::new();
     let packages: BTreeSet<String> = complaints
         .iter()
@@ -140,10 +142,10 @@ fn brought_in_by_kept(
         .collect();
     for complaint in complaints {
         let text = std::fs::read_to_string(source.join(&complaint.file)).unwrap_or_default();
-        let kept = gates(&text).into_iter().filter(|gate| job.pinned.policy.keeps(gate));
+        let kept = gates(&text).into_iter().filter(|gate| policy.keeps(gate));
         found.extend(kept.map(|gate| (gate, complaint.file.display().to_string())));
     }
-    let selection = Selection::new(job.pinned.policy, job.pinned.registry);
+    let selection = Selection::new(policy, job.pinned.registry);
     for name in selection.kept.iter().filter(|name| name.is_omittable()) {
         let gone = job.pinned.registry.required_by(name);
         let rest: BTreeSet<FeatureName> = selection.kept.difference(&gone).cloned().collect();
@@ -165,12 +167,11 @@ fn listed_packages(job: &Job<'_>, recipe: &Recipe, tags: &[String]) -> Result<BT
 
 fn finding(
     job: &Job<'_>,
+    policy: EffectivePolicy<'_>,
     kept: &BTreeSet<(FeatureName, String)>,
     omitted: &BTreeSet<(FeatureName, String)>,
 ) -> Diagnostic {
-    let place = |name: &FeatureName, verdict: Verdict| {
-        job.project.reading.places.key(&["features", name.as_str(), verdict.word()])
-    };
+    let place = |name: &FeatureName| job.project.reading.places.key(&policy.decision_path(name));
     let mut labels: Vec<Label> = Vec::new();
     let mut add = |span: Span, text: String| {
         // Several names or packages can lead to the same decision; one label is enough.
@@ -179,10 +180,10 @@ fn finding(
         }
     };
     for (name, package) in kept {
-        add(place(name, Verdict::Keep), format!("`{name}` brings in {package}"));
+        add(place(name), format!("`{name}` brings in {package}"));
     }
     for (name, missing) in omitted {
-        add(place(name, Verdict::Omit), format!("`{name}` would declare `{missing}`"));
+        add(place(name), format!("`{name}` would declare `{missing}`"));
     }
     let names = |found: &BTreeSet<(FeatureName, String)>, verb: &str| {
         let names: BTreeSet<String> = found.iter().map(|(name, _)| format!("{verb} `{name}`")).collect();

@@ -7,7 +7,6 @@ use featureset::name::FeatureName;
 use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
-use featureset::selection::Selection;
 use serde::{Deserialize, Serialize};
 
 use super::Job;
@@ -50,6 +49,9 @@ pub struct Manifest {
     pub binary: Artefact,
     /// The result of running the shipped binary.
     pub executed: Executed,
+    /// Whether reasons were missing in the policy when it was built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
     /// The digest of every input of the build, which decides whether the artifact is fresh.
     pub recipe: String,
 }
@@ -108,10 +110,10 @@ impl Manifest {
         unpacked: Artefact,
         binary: Artefact,
         executed: Executed,
-    ) -> Self {
-        let selection = Selection::new(job.pinned.policy, job.pinned.registry);
+    ) -> Result<Self> {
+        let selection = job.pinned.selection(job.target)?;
         let is_packed_by = |packer: Pack| recipe.build.pack == packer;
-        Self {
+        Ok(Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
@@ -126,8 +128,9 @@ impl Manifest {
             unpacked,
             binary,
             executed,
+            draft: job.project.is_draft(job.target),
             recipe: digest(recipe),
-        }
+        })
     }
 
     /// Reads a target's manifest, if this program wrote it for this user, because anyone can put a file there.

@@ -17,7 +17,7 @@ use crate::{files, process};
 pub(super) fn pack(recipe: &Recipe, upx: Option<&Upx>, unpacked: &Path, packed: &Path) -> Result<()> {
     match (recipe.build.pack, upx) {
         (Pack::Execpack, _) => {
-            let next = "Set `pack: upx` or `pack: none` for this target.";
+            let next = "Set `build: { pack: upx }` or `{ pack: none }` for this target.";
             // execpack itself unpacks the result and compares.
             let result =
                 execpack::pack(&files::read_bytes(unpacked)?).map_err(|why| not_packed(unpacked, &why, next))?;
@@ -25,7 +25,7 @@ pub(super) fn pack(recipe: &Recipe, upx: Option<&Upx>, unpacked: &Path, packed: 
         }
         (Pack::Upx, Some(upx)) => {
             upx.pack(unpacked, packed, recipe.platform.goarch)?;
-            let next = "Set `pack: none` for this target, or try another UPX.";
+            let next = "Set `build: { pack: none }` for this target, or try another UPX.";
             process::stdout(upx.test(packed), next).map(drop)
         }
         (Pack::Upx | Pack::None, _) => files::write_executable(packed, &files::read_bytes(unpacked)?),

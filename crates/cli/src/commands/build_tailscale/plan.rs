@@ -2,9 +2,8 @@
 
 use crate::format::Format;
 use crate::{outln, output};
-use featureset::policy::Pack;
+use featureset::policy::{Pack, Symbols};
 use featureset::recipe::{MODULE, Recipe};
-use featureset::selection::Selection;
 use std::path::Path;
 use std::process::Command;
 
@@ -58,6 +57,13 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
         outln!("\n# {target}: {} for {}", recipe.release, recipe.platform);
         outln!("cd {}", quoted(&module.to_string_lossy()));
         outln!("{}", command_line(recipe, "go", &unpacked));
+        if recipe.build.symbols != Symbols::All {
+            outln!(
+                "# This program then rewrites the function table of {} (symbols {}).",
+                quoted(&unpacked),
+                recipe.build.symbols
+            );
+        }
         match recipe.build.pack {
             Pack::Execpack => {
                 outln!("tailscale-featureset execpack pack {} --output {}", quoted(&unpacked), quoted(&packed));
@@ -81,13 +87,12 @@ pub(super) fn print(project: &Project, pinned: Pinned<'_>, targets: &[&str], for
 
 /// Returns each target's recipe, with the commit that an earlier build recorded.
 fn recipes<'a>(project: &Project, pinned: Pinned<'_>, targets: &[&'a str]) -> Vec<(&'a str, Recipe)> {
-    let selection = Selection::new(pinned.policy, pinned.registry);
     let recipe = |target: &'a str| {
         let known = Manifest::read(&folder(project, target), &project.cache)
             .ok()
             .filter(|manifest| manifest.release == pinned.release);
         let commit = known.and_then(|manifest| manifest.module.commit);
-        Some((target, Recipe::new(pinned.policy, &selection, target, commit.as_deref())?))
+        Some((target, pinned.recipe(target, commit.as_deref()).ok()?))
     };
     targets.iter().copied().filter_map(recipe).collect()
 }

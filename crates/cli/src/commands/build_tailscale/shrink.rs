@@ -25,7 +25,7 @@ pub(super) fn shrunk(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>> {
         Ok(rewritten) => Ok(Some(rewritten.bytes)),
         Err(refused) => {
             let message = format!("the function table for {} can't be rewritten", recipe.platform);
-            let next = "Set `symbols: all` for this target, or pin a Go release with a known layout.";
+            let next = "Set `build: { symbols: all }` for this target, or pin a Go release with a known layout.";
             Err(Diagnostic::failure(Code::RewriteFailed, message, refused.to_string(), next).into())
         }
     }

@@ -70,7 +70,8 @@ mod tests {
         let text = "tailscale: 1.102.5\ngo: 1.26.8\nbuild: { inlining: none }\ntargets: { a: { platform: linux/arm/v5 } }\nfeatures: { cli: { keep: x } }";
         let policy = read(text).policy.unwrap();
         let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        Recipe::new(&policy, &Selection::new(&policy, registry), "a", None).unwrap()
+        let target = policy.for_target("a").unwrap();
+        Recipe::new(target, &Selection::new(target, registry), None).unwrap()
     }
 
     fn info(recipe: &Recipe) -> BuildInfo {

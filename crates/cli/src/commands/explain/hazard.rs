@@ -1,8 +1,13 @@
 //! Describes one hazard.
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
-use featureset::hazard::Hazard;
+use featureset::hazard::{Applying, Hazard};
+use featureset::policy::Policy;
 use featureset::proof::{Established, Observation};
 use featureset::rules;
+use serde_json::json;
 
 use crate::format::Format;
 use crate::outcome::Outcome;
@@ -12,24 +17,20 @@ use crate::render::wrapped;
 
 /// Prints a hazard and whether it applies to the policy.
 pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<Outcome> {
-    let applying = rules::hazards(&project.text, &project.reading, &project.facts);
-    let here = applying.iter().find(|one| one.hazard.id == hazard.id);
-    let accepted = project.reading.policy.as_ref().and_then(|policy| policy.accepted.get(&hazard.id));
-    let state = match (here, accepted) {
-        (None, _) => "does not apply to this policy",
-        (Some(one), _) if one.targets.is_empty() => "depends on a device fact that the policy does not set",
-        (Some(_), Some(_)) if hazard.record.effect.can_be_accepted() => "applies to this policy and is accepted",
-        (Some(_), Some(_)) => "applies to this policy and can't be accepted",
-        (Some(one), None) if one.hazard.is_note() => {
-            "applies to this policy; the decision's own reason is its acceptance"
-        }
-        (Some(_), None) => "applies to this policy",
-    };
+    let policy = project.reading.policy.clone().unwrap_or_default();
+    let applying = rules::hazards(&policy, &project.facts);
+    let states = states(&policy, hazard, applying.iter().find(|applying| applying.hazard.id == hazard.id));
+    let state = states.iter().map(|state| state.describe(policy.targets.len())).collect::<Vec<_>>().join("; ");
+    let accepted: BTreeMap<String, String> = policy
+        .effective()
+        .filter_map(|target| Some((target.name()?.to_owned(), rules::acceptance(target, hazard)?.to_owned())))
+        .collect();
     if format == Format::Json {
         let document = serde_json::json!({
             "schema": crate::output::SCHEMA,
             "hazard": hazard.id,
             "state": state,
+            "targets": states.iter().map(|state| json!({ "targets": state.targets, "state": state.text })).collect::<Vec<_>>(),
             "accepted": accepted,
             "established": hazard.established().word(),
             "record": hazard.record,
@@ -37,12 +38,57 @@ pub(super) fn run(project: &Project, hazard: &Hazard, format: Format) -> Result<
         });
         output::json(&document);
     } else {
-        product(format_args!("{}", describe(hazard, state, accepted.map(String::as_str))));
+        product(format_args!("{}", describe(hazard, &state, &accepted)));
     }
     Ok(Outcome::Clean)
 }
 
-fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
+/// The relation of a hazard to some targets of the policy.
+struct State {
+    targets: Vec<String>,
+    text: &'static str,
+}
+
+impl State {
+    /// Describes the state, with the targets if they are not all of the policy's.
+    fn describe(&self, all: usize) -> String {
+        let names = self.targets.join(", ");
+        if self.targets.len() == all { self.text.to_owned() } else { format!("{} ({names})", self.text) }
+    }
+}
+
+/// Returns the relation of a hazard to every target, with equal ones together. One state names no targets.
+fn states(policy: &Policy, hazard: &Hazard, applying: Option<&Applying<'_>>) -> Vec<State> {
+    let mut states: Vec<State> = Vec::new();
+    for target in policy.effective() {
+        let Some(name) = target.name() else { continue };
+        let is_in = |names: &BTreeSet<String>| names.contains(name);
+        let text = match applying {
+            Some(one) if is_in(&one.targets) && rules::acceptance(target, hazard).is_some() => {
+                "applies to this policy and is accepted"
+            }
+            Some(one) if is_in(&one.targets) && !hazard.record.effect.can_be_accepted() => {
+                "applies to this policy and can't be accepted"
+            }
+            Some(one) if is_in(&one.targets) && hazard.is_note() => {
+                "applies to this policy; the decision's own reason is its acceptance"
+            }
+            Some(one) if is_in(&one.targets) => "applies to this policy",
+            Some(one) if is_in(&one.possible) => "depends on a device fact that the policy does not set",
+            _ => "does not apply to this policy",
+        };
+        match states.iter_mut().find(|state| state.text == text) {
+            Some(state) => state.targets.push(name.to_owned()),
+            None => states.push(State { targets: vec![name.to_owned()], text }),
+        }
+    }
+    if states.is_empty() {
+        states.push(State { targets: Vec::new(), text: "does not apply to this policy" });
+    }
+    states
+}
+
+fn describe(hazard: &Hazard, state: &str, accepted: &BTreeMap<String, String>) -> String {
     let (bold, dim, plain) = ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m");
     let record = &hazard.record;
     let mut text = format!("{bold}{}{plain}  {}\n{dim}{} · {state}{plain}\n\n", hazard.id, record.effect, record.title);
@@ -58,8 +104,10 @@ fn describe(hazard: &Hazard, state: &str, accepted: Option<&str>) -> String {
     section("in", &wrapped(&hazard.ranges(), "  "));
     let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
     section("remedy", &wrapped(&flips.join(" and "), "  "));
-    if let Some(reason) = accepted {
-        section("accepted", &wrapped(reason, "  "));
+    let reasons: BTreeSet<&String> = accepted.values().collect();
+    let reasons: Vec<String> = reasons.into_iter().map(|reason| wrapped(reason, "  ")).collect();
+    if !reasons.is_empty() {
+        section("accepted", &reasons.join("\n"));
     }
     let evidence: Vec<String> = record.evidence.iter().map(|evidence| format!("  {evidence}")).collect();
     section("evidence", &evidence.join("\n"));
@@ -94,7 +142,8 @@ mod tests {
     #[test]
     fn a_hazard_told_to_a_person() {
         let hazard = UpstreamData::embedded().hazard("unixsocketidentity-cli").unwrap();
-        let text = anstream::adapter::strip_str(&describe(hazard, "does not apply to this policy", None)).to_string();
+        let text = anstream::adapter::strip_str(&describe(hazard, "does not apply to this policy", &BTreeMap::new()))
+            .to_string();
         insta::assert_snapshot!(text);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use featureset::policy::{Shell as Choice, format_size};
+use featureset::policy::{Policy, format_size};
 use gobinary::BuildInfo;
 use image::archive::{self, Archive, BINARY_LABEL, Image as Parts};
 use image::lint::{Expected, Verdict, judge};
@@ -38,8 +38,8 @@ const SOURCE: &str = "https://github.com/tailscale/tailscale";
 /// A [`Diagnostic`] if a tool, a download or a file fails, or a target is not for a router.
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
-    let targets = build_tailscale::chosen_targets(pinned.policy, &flags.targets)?;
+    let Some(pinned) = project.clean_or_draft(format, flags.draft)? else { return Ok(Outcome::Findings) };
+    let targets = with_image(pinned.policy, &build_tailscale::chosen_targets(pinned.policy, &flags.targets)?, flags)?;
     let platforms: Vec<(&str, Platform)> = targets
         .iter()
         .map(|target| platform(pinned, target).map(|platform| (*target, platform)))
@@ -62,6 +62,28 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     let made: Vec<Made> = made.collect::<Result<_>>()?;
     report(&made, format);
     Ok(Outcome::Clean)
+}
+
+/// Returns the targets that have an image, and reports the others.
+///
+/// # Errors
+/// A [`Diagnostic`] if a named target has none, or no target has one.
+fn with_image<'a>(policy: &Policy, targets: &[&'a str], flags: &Image) -> Result<Vec<&'a str>> {
+    let has_image = |target: &&str| policy.targets.get(*target).is_some_and(|target| target.image.is_some());
+    let (with, without): (Vec<&str>, Vec<&str>) = targets.iter().copied().partition(has_image);
+    if with.is_empty() || (!without.is_empty() && !flags.targets.is_empty()) {
+        let why = match policy.image {
+            Some(_) => "the policy has an `image` section, and the target says `image: none`",
+            None => "neither the policy nor the target has an `image` section",
+        };
+        let next = "Add `image: { shell: mksh }` to the target, or to the policy for all targets.";
+        let names = without.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(Diagnostic::failure(Code::NoImage, format!("no image is described for {names}"), why, next).into());
+    }
+    for target in without {
+        progress::line("Skipped", &format!("{target}: it has no image"));
+    }
+    Ok(with)
 }
 
 /// Returns the platform of a target, if RouterOS runs containers on it.
@@ -102,12 +124,12 @@ impl Job<'_> {
     fn make(&self) -> Result<Made> {
         let (manifest, program, info) = self.binary()?;
         let policy = self.pinned.policy;
-        let choice = policy.image.map_or(Choice::default(), |image| image.shell);
         let target = policy.targets.get(self.target).ok_or_else(|| anyhow::anyhow!("the target is gone"))?;
+        let choice = target.image.unwrap_or_default().shell;
         let cache = &self.project.cache;
         let shell = shell::provide(cache, choice, self.shell_file, target, self.platform)?;
         let step = progress::step("Assembling", format!("{} ({})", self.target, self.platform));
-        let version = format!("{}-{}", manifest.release, self.target);
+        let version = version(&manifest, self.target);
         let shell_digest = shell.as_ref().map(|provided| files::sha256(&provided.shell.bytes));
         let pin = shell.as_ref().and_then(|provided| provided.pin.clone());
         let list = sbom::list(&sbom::Components {
@@ -187,7 +209,7 @@ impl Job<'_> {
     /// Writes the archive, its list of components and, last, its digest.
     fn write(&self, archive: &Archive, list: &Value, manifest: &Manifest) -> Result<PathBuf> {
         let folder = self.project.target().join("image").join(self.target);
-        let name = format!("tailscale-{}-{}", manifest.release, self.target);
+        let name = format!("tailscale-{}", version(manifest, self.target));
         let path = folder.join(format!("{name}.tar"));
         files::write_bytes(&path, &archive.bytes)?;
         files::write(&folder.join(format!("{name}.cdx.json")), &format!("{list:#}\n"))?;
@@ -212,6 +234,12 @@ fn all_of(other: &str) -> String {
     licences.into_iter().collect::<Vec<_>>().join(" AND ")
 }
 
+/// Returns the version of the image: the release, the target, and whether it is a draft.
+fn version(manifest: &Manifest, target: &str) -> String {
+    let draft = if manifest.draft { "-draft" } else { "" };
+    format!("{}-{target}{draft}", manifest.release)
+}
+
 /// Returns the labels of the image.
 fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
@@ -226,6 +254,9 @@ fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
     say("tailscale-featureset.tags", manifest.tags.join(","));
     say("tailscale-featureset.go", manifest.go.to_string());
     say("tailscale-featureset.unpacked.sha256", manifest.unpacked.sha256.clone());
+    if manifest.draft {
+        say("tailscale-featureset.draft", "true".to_owned());
+    }
     say(BINARY_LABEL, manifest.binary.sha256.clone());
     labels
 }

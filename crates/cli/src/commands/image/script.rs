@@ -88,13 +88,19 @@ fn compared(policy: Option<&Path>, flags: &ImageScript) -> Result<Shell> {
     for (_, flag, feature) in needed.into_iter().filter(|(is_given, ..)| *is_given) {
         require(policy, flag, feature)?;
     }
-    Ok(policy.image.map_or(Shell::default(), |image| image.shell))
+    // An image without a shell limits the script only if every target has such an image.
+    let mut shells = policy.targets.values().filter_map(|target| target.image).map(|image| image.shell);
+    Ok(if shells.clone().count() > 0 && shells.all(|shell| shell == Shell::None) {
+        Shell::None
+    } else {
+        Shell::default()
+    })
 }
 
-/// Reports a flag whose feature the policy omits. A feature that the policy's release does not have is always in it.
+/// Reports a flag whose feature the policy omits. The script is for every target, so one that keeps it is enough.
 fn require(policy: &Policy, flag: &str, feature: &str) -> Result<()> {
     let is_omitted = FeatureName::new(feature)
-        .is_ok_and(|name| policy.features.contains_key(&name) && !policy.keeps(&name));
+        .is_ok_and(|name| policy.features.contains_key(&name) && !policy.keeps_anywhere(&name));
     if !is_omitted {
         return Ok(());
     }

@@ -152,7 +152,7 @@ fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     let (unpacked, packed) = (work.path().join("unpacked"), work.path().join("sh"));
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
-    let next = "Set `pack: none` for this target, or choose another shell.";
+    let next = "Set `build: { pack: none }` for this target, or choose another shell.";
     if target.build.pack == Pack::Execpack {
         let result = execpack::pack(&files::read_bytes(program)?).map_err(|why| not_packed(program, &why, next))?;
         files::write_executable(&packed, &result.bytes)?;
@@ -176,7 +176,7 @@ fn check_output(printed: &str, runner: &Runner) -> Result<()> {
         Code::ShellUnfit,
         "the packed shell does not run",
         why,
-        "Set `pack: none` for this target.",
+        "Set `build: { pack: none }` for this target.",
     )
     .into())
 }

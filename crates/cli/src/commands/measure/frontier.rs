@@ -1,11 +1,14 @@
 //! `measure frontier`: finds the features to omit so that a target fits a budget, from measured costs.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use featureset::cost::frontier::{Way, drops_within};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
-use featureset::policy::{Verdict, format_size};
+use featureset::policy::{EffectivePolicy, format_size};
 use featureset::rules;
+use featureset::selection::Selection;
 
 use crate::format::Format;
 use crate::outcome::Outcome;
@@ -25,8 +28,8 @@ pub(super) fn run(
     let mut outcome = Outcome::Clean;
     let mut document = serde_json::Map::new();
     let mut measured = false;
-    let drops = Drops::new(project, pinned);
     for target in targets {
+        let drops = Drops::new(pinned, target)?;
         let Some(known) = costs::read(&project.root(), target)? else { continue };
         measured = true;
         if let Some(remark) = costs::staleness(pinned, target, &known).remark() {
@@ -39,8 +42,8 @@ pub(super) fn run(
         if format == Format::Json {
             document.insert((*target).to_owned(), as_json(found.as_deref()));
         } else {
-            let weight = format_size(known.whole.packed);
-            outln!("{}", drops.describe(&format!("{}, {weight}", escape::line(target)), budget, found.as_deref()));
+            let size = format_size(known.whole.packed);
+            outln!("{}", drops.describe(&format!("{}, {size}", escape::line(target)), budget, found.as_deref()));
         }
     }
     if !measured {
@@ -59,18 +62,21 @@ pub(super) fn run(
     Ok(outcome)
 }
 
-/// The effects of omitting features.
+/// The effects of omitting features of one target.
 struct Drops<'a> {
-    project: &'a Project,
     pinned: Pinned<'a>,
-    /// The hazards of the current policy.
-    before: Vec<String>,
+    policy: EffectivePolicy<'a>,
+    selection: Selection<'a>,
+    /// The hazards of the current selection.
+    before: BTreeSet<String>,
 }
 
 impl<'a> Drops<'a> {
-    fn new(project: &'a Project, pinned: Pinned<'a>) -> Self {
-        let before = rules::hazards(&project.text, &project.reading, pinned.facts);
-        Self { project, pinned, before: before.into_iter().map(|one| one.hazard.id.clone()).collect() }
+    fn new(pinned: Pinned<'a>, target: &str) -> Result<Self> {
+        let (policy, selection) = (pinned.for_target(target)?, pinned.selection(target)?);
+        let before = rules::selection_hazards(policy, &selection, pinned.facts);
+        let before = before.into_iter().map(|applying| applying.hazard.id.clone()).collect();
+        Ok(Self { pinned, policy, selection, before })
     }
 
     /// Whether the daemon is still usable without a feature.
@@ -80,13 +86,11 @@ impl<'a> Drops<'a> {
 
     /// Returns the new hazards without a feature and what needs it: id, effect and title.
     fn gained(&self, name: &FeatureName) -> Vec<(String, Effect, String)> {
-        let mut reading = self.project.reading.clone();
-        let Some(policy) = &mut reading.policy else { return Vec::new() };
-        for dropped in self.pinned.registry.required_by(name) {
-            policy.suppose(dropped, Verdict::Omit);
-        }
-        let after = rules::hazards(&self.project.text, &reading, self.pinned.facts);
-        let new = after.iter().filter(|one| !self.before.contains(&one.hazard.id));
+        let gone = self.pinned.registry.required_by(name);
+        let kept: BTreeSet<FeatureName> = self.selection.kept.difference(&gone).cloned().collect();
+        let selection = Selection::keeping(&kept, self.pinned.registry);
+        let after = rules::selection_hazards(self.policy, &selection, self.pinned.facts);
+        let new = after.iter().filter(|applying| !self.before.contains(&applying.hazard.id));
         new.map(|one| (one.hazard.id.clone(), one.hazard.record.effect, one.hazard.record.title.clone())).collect()
     }
 
@@ -113,12 +117,7 @@ impl<'a> Drops<'a> {
     /// Describes the loss: the reason for keeping the feature, and the new hazards.
     fn lost(&self, drop: &featureset::cost::frontier::Drop) -> String {
         let reason = |name: &FeatureName| {
-            self.pinned
-                .policy
-                .features
-                .get(name)
-                .map(|decision| format!("{name}: {}", decision.reason))
-                .unwrap_or_default()
+            self.policy.decision(name).map(|decision| format!("{name}: {}", decision.reason)).unwrap_or_default()
         };
         let reasons = [&drop.feature].into_iter().chain(&drop.along).map(reason);
         let hazards = self.gained(&drop.feature);

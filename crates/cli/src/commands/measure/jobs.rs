@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use featureset::cost::{Cost, Memory, format_difference};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
-use featureset::policy::{Verdict, format_size};
+use featureset::policy::{EffectivePolicy, format_size};
 use featureset::recipe::{PACKAGE, Recipe};
 use featureset::rules;
 use featureset::selection::Selection;
@@ -18,7 +18,7 @@ use featureset::selection::Selection;
 use super::state::{State, Whole};
 use crate::commands::build_tailscale::{Made, Maker, PACKED, Unmade};
 use crate::commands::verify::MemoryProbe;
-use crate::project::{Pinned, Project};
+use crate::project::Pinned;
 use crate::typecheck::{Job, TypeChecker};
 use crate::{process, progress};
 
@@ -30,8 +30,9 @@ const CHECKED_AT_ONCE: usize = 12;
 
 /// The sweep of one target.
 pub(super) struct Sweep<'a> {
-    pub(super) project: &'a Project,
     pub(super) pinned: Pinned<'a>,
+    /// The policy of the target.
+    pub(super) policy: EffectivePolicy<'a>,
     pub(super) target: &'a str,
     pub(super) selection: Selection<'a>,
     pub(super) maker: &'a Maker,
@@ -134,7 +135,7 @@ impl Sweep<'_> {
 
     fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {
         let commit = self.maker.upstream.commit.as_deref();
-        Recipe::new(self.pinned.policy, selection, self.target, commit).context("the target can't be planned")
+        Recipe::new(self.policy, selection, commit).context("the target can't be planned")
     }
 
     fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {
@@ -191,14 +192,7 @@ impl Sweep<'_> {
 
     /// Returns the hazard that explains why the inverted selection does not compile.
     fn hazard(&self, name: &FeatureName) -> Option<String> {
-        let mut reading = self.project.reading.clone();
-        let policy = reading.policy.as_mut()?;
-        let moved = self.selection.forced_by_inverting(name).into_iter().chain([name.clone()]);
-        for moved in moved {
-            let verdict = if policy.keeps(&moved) { Verdict::Omit } else { Verdict::Keep };
-            policy.suppose(moved, verdict);
-        }
-        let applying = rules::hazards(&self.project.text, &reading, self.pinned.facts);
+        let applying = rules::selection_hazards(self.policy, &self.selection.flipped(name), self.pinned.facts);
         let found = applying.iter().find(|one| one.hazard.record.effect == Effect::DoesNotCompile);
         found.map(|one| one.hazard.id.clone())
     }

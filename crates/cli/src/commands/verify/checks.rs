@@ -82,7 +82,7 @@ mod tests {
             featureset::policy::read(&text).policy.unwrap()
         };
         let login = find("login").unwrap();
-        assert_eq!(login.unclaimed_by(&policy("keep")), None);
-        assert_eq!(login.unclaimed_by(&policy("omit")).as_deref(), Some("the policy has `ipnbus` omitted"));
+        assert_eq!(login.unclaimed_by(policy("keep").common()), None);
+        assert_eq!(login.unclaimed_by(policy("omit").common()).as_deref(), Some("the policy has `ipnbus` omitted"));
     }
 }

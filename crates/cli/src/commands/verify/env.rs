@@ -90,9 +90,10 @@ impl<'a> TestEnv<'a> {
 
     /// Runs the checks that apply to the policy, and reports each as it ends.
     pub(super) fn observe(&self, daemon: &Path, checks: &[&Check], soak_minutes: u64) -> Result<Vec<Report>> {
+        let policy = self.pinned.for_target(self.target)?;
         let (mut reports, mut claimed) = (Vec::new(), Vec::new());
         for check in checks {
-            let unclaimed = check.unclaimed_by(self.pinned.policy);
+            let unclaimed = check.unclaimed_by(policy);
             match unclaimed.or_else(|| self.external.as_ref().and_then(|_| check.only_with_ours())) {
                 None => claimed.push(check.name.to_owned()),
                 Some(why) => reports.push(Report::not_claimed(check.name, &why)),
@@ -105,7 +106,7 @@ impl<'a> TestEnv<'a> {
 
     /// The target's platform.
     pub(super) fn platform(&self) -> Result<&'static Platform> {
-        self.pinned.policy.targets.get(self.target).map(|target| target.platform).context("the target")
+        self.pinned.for_target(self.target)?.target().map(|target| target.platform).context("the target")
     }
 
     pub(super) fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
@@ -123,7 +124,8 @@ impl<'a> TestEnv<'a> {
         what: &str,
     ) -> Result<Result<PathBuf, Unmade>> {
         let commit = maker.upstream.commit.as_deref();
-        let recipe = Recipe::new(policy, selection, self.target, commit).context("the target's recipe")?;
+        let target = policy.for_target(self.target).context("the target")?;
+        let recipe = Recipe::new(target, selection, commit).context("the target's recipe")?;
         let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
         let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
         let step = progress::step("Building", format!("a binary for {what}"));

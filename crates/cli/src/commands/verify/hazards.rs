@@ -93,7 +93,7 @@ fn run_scenario(
     if !hazard.in_release(release) {
         return skipped("the release does not have it");
     }
-    let Some(sides) = trial::beside(hazard, registry, &trial.start(env)) else {
+    let Some(sides) = trial::beside(hazard, registry, &trial.start(env)?) else {
         return skipped("no selection of the release has it");
     };
     let (maker, go) = maker(env, release, makers)?;
@@ -134,13 +134,14 @@ fn run_scenario(
 
 impl Trial<'_> {
     /// Returns the policy's kept features on this release, with the scenario's changes.
-    fn start(&self, env: &TestEnv<'_>) -> BTreeSet<FeatureName> {
+    fn start(&self, env: &TestEnv<'_>) -> Result<BTreeSet<FeatureName>> {
         let names = |list: &[&str]| list.iter().filter_map(|name| FeatureName::new(name).ok()).collect::<Vec<_>>();
-        let own = self.registry.features.keys().filter(|name| env.pinned.policy.keeps(name)).cloned();
+        let policy = env.pinned.for_target(env.target)?;
+        let own = self.registry.features.keys().filter(|name| policy.keeps(name)).cloned();
         let wanted = own.chain(names(self.scenario.with)).flat_map(|name| self.registry.requires(&name));
         let gone: BTreeSet<FeatureName> =
             names(self.scenario.without).iter().flat_map(|name| self.registry.required_by(name)).collect();
-        wanted.filter(|name| !gone.contains(name)).collect()
+        Ok(wanted.filter(|name| !gone.contains(name)).collect())
     }
 
     /// Builds a selection of this release; the inner error is the reason why it can't be built.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
 use featureset::policy::Verdict;
-use featureset::selection::Selection;
 
 use super::checks::{Check, Claim, Fault};
 use super::env::{Plan, TestEnv, run_plan};
@@ -25,7 +24,8 @@ enum Mutation {
 
 /// Builds and tests the shard's mutants. Checks that do not apply to the policy have none.
 pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Shard) -> Result<Vec<Mutant>> {
-    let claimed = checks.iter().filter(|check| check.unclaimed_by(env.pinned.policy).is_none());
+    let policy = env.pinned.for_target(env.target)?;
+    let claimed = checks.iter().filter(|check| check.unclaimed_by(policy).is_none());
     let all = claimed.flat_map(|check| {
         let decisions = check.proves.iter().map(|claim| Mutation::Decision(*claim));
         decisions.chain(check.fault.map(Mutation::Fault)).map(move |mutation| (*check, mutation))
@@ -45,7 +45,7 @@ pub(super) fn run(env: &TestEnv<'_>, daemon: &Path, checks: &[&Check], shard: Sh
 /// Builds the binary with one decision inverted. Returns its path, the decision, and the features that had to follow.
 fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, String, Vec<String>)> {
     let name = FeatureName::new(claim.feature).context("a check names a feature")?;
-    let selection = Selection::new(env.pinned.policy, env.pinned.registry);
+    let selection = env.pinned.selection(env.target)?;
     let along = selection.forced_by_inverting(&name).iter().map(ToString::to_string).collect();
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();

@@ -65,9 +65,10 @@ pub(super) fn unknown(text: &str, version: Version, used: &mut BTreeSet<String>)
         }
         let (menu, command) = path.rsplit_once('/').unwrap_or(("", path));
         let tree = table.tree.get(path).filter(|_| menu.contains('/') || table.tree.contains_key(path));
-        let is_generic = ["find", "get", "remove", "set"].contains(&command)
-            && table.tree.contains_key(&format!("{menu}/add"));
-        let is_in_menu = table.tree.get(menu).and_then(|names| names.get(command)).is_some_and(|range| covers(range, version));
+        let is_generic =
+            ["find", "get", "remove", "set"].contains(&command) && table.tree.contains_key(&format!("{menu}/add"));
+        let is_in_menu =
+            table.tree.get(menu).and_then(|names| names.get(command)).is_some_and(|range| covers(range, version));
         let is_known = tree.is_some() || is_generic || is_in_menu || table.manual.iter().any(|known| known == path);
         if !is_known {
             unknown.insert(format!("/{path}"));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::Result;
 use featureset::name::FeatureName;
-use featureset::policy::{Policy, Verdict};
+use featureset::policy::{EffectivePolicy, Verdict};
 
 use crate::netlab::{FaultInjection, Programs};
 
@@ -72,7 +72,7 @@ impl fmt::Display for Claim {
 impl Check {
     /// Returns the decision of a policy that makes the check pointless, or `None` if the check applies.
     #[must_use]
-    pub fn unclaimed_by(&self, policy: &Policy) -> Option<String> {
+    pub fn unclaimed_by(&self, policy: EffectivePolicy<'_>) -> Option<String> {
         let kept = |feature: &str| FeatureName::new(feature).is_ok_and(|name| policy.keeps(&name));
         let needed = self.needs.iter().map(|feature| Claim { feature, verdict: Verdict::Keep });
         let other = self.proves.iter().copied().chain(needed);

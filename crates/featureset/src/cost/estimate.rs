@@ -1,0 +1,301 @@
+//! Estimated sizes of binaries that nobody has built, from the embedded measurements.
+//!
+//! The model is additive: the measured binary of a platform, plus the sizes of the features that are kept in addition, minus
+//! those of the features that are not kept. A size that was measured together with dependencies is divided: the
+//! dependencies' own sizes are subtracted. On a platform without measurements of features, the sizes of the nearest measured
+//! one are scaled by the ratio of the two binaries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::OnceLock;
+
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+
+use super::{Cost, Costs};
+use crate::name::FeatureName;
+use crate::platform::Platform;
+use crate::policy::{Build, Inlining, Pack, Symbols};
+
+static COSTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/costs");
+const BINARIES: &str = include_str!("../../costs/binaries.json");
+
+/// A size that was not measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Estimate {
+    /// The size of the file that ships, in bytes.
+    pub bytes: u64,
+    /// The origin of the figure.
+    pub basis: Basis,
+}
+
+/// The measurements behind an estimate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Basis {
+    /// The platform whose binary was measured with these build settings, or the nearest one.
+    pub binary: &'static str,
+    /// The platform on which the features were measured.
+    pub features: String,
+    /// The number of features whose sizes were added or subtracted.
+    pub changed: usize,
+    /// Features that are kept, were not in the measured binary and have no measured size. They count as nothing.
+    pub unpriced: BTreeSet<FeatureName>,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "estimated from a binary for {}", self.binary)?;
+        if self.changed > 0 {
+            write!(f, " and the sizes of {} features on {}", self.changed, self.features)?;
+        }
+        if !self.unpriced.is_empty() {
+            let names: Vec<&str> = self.unpriced.iter().map(FeatureName::as_str).collect();
+            write!(f, ", without {}, whose size was not measured", names.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// The measured size of a binary with the measured selection.
+#[derive(Debug, Deserialize)]
+struct Binary {
+    platform: String,
+    symbols: String,
+    pack: String,
+    bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Binaries {
+    #[serde(rename = "about")]
+    _about: String,
+    #[serde(rename = "about_features")]
+    _about_features: String,
+    /// Own sizes of features that `measure` can't measure by themselves, on arm64.
+    features: BTreeMap<FeatureName, OwnSize>,
+    binaries: Vec<Binary>,
+}
+
+/// The embedded costs, by target. A test reads every file.
+#[must_use]
+pub fn embedded() -> &'static BTreeMap<String, Costs> {
+    static EMBEDDED: OnceLock<BTreeMap<String, Costs>> = OnceLock::new();
+    EMBEDDED.get_or_init(|| {
+        let read = |file: &include_dir::File<'_>| {
+            let name = file.path().to_str()?.strip_suffix(".json")?;
+            Some((name.to_owned(), Costs::from_json(file.contents_utf8()?).ok()?))
+        };
+        COSTS.files().filter_map(read).collect()
+    })
+}
+
+fn binaries() -> &'static Binaries {
+    static READ: OnceLock<Binaries> = OnceLock::new();
+    READ.get_or_init(|| serde_json::from_str(BINARIES).unwrap_or_default())
+}
+
+/// Returns the measured costs nearest to a platform: of the same architecture, else of the same kind of instructions.
+#[must_use]
+pub fn nearest(platform: &Platform) -> Option<&'static Costs> {
+    let of = |goarch: &str| {
+        let is = |costs: &&Costs| costs.basis.platform.split('/').nth(1) == Some(goarch);
+        embedded().values().find(is)
+    };
+    // Instructions of different lengths, as x86 has them, pack differently from those of four bytes.
+    let kin = if matches!(platform.goarch, "386" | "amd64") { "amd64" } else { "arm64" };
+    of(platform.goarch).or_else(|| of(kin)).or_else(|| embedded().values().next())
+}
+
+/// Estimates the size of the file that ships for a target with these features.
+///
+/// Returns `None` if the program contains no measurement.
+#[must_use]
+pub fn estimate(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>) -> Option<Estimate> {
+    let costs = nearest(platform)?;
+    let binary = binary(platform, build)?;
+    let features: BTreeSet<&FeatureName> = kept.symmetric_difference(&costs.basis.kept).collect();
+    let (mut difference, mut changed, mut unpriced) = (0_i64, 0, BTreeSet::new());
+    for name in features {
+        match own_size(costs, name) {
+            Some(size) => {
+                let size = if build.pack == Pack::None { size.raw } else { size.packed };
+                difference += if kept.contains(name) { size } else { -size };
+                changed += 1;
+            }
+            None if kept.contains(name) && !is_in_every_older_binary(name) => drop(unpriced.insert(name.clone())),
+            None => {}
+        }
+    }
+    let reference = if build.pack == Pack::None { costs.whole.raw } else { costs.whole.packed };
+    let scaled = i128::from(difference) * i128::from(binary.bytes) / i128::from(reference.max(1));
+    let bytes = u64::try_from((i128::from(binary.bytes) + scaled).max(0)).unwrap_or(u64::MAX);
+    let bytes = match build.inlining {
+        // Measured for amd64: docs/measurements/sizes.md.
+        Inlining::HotPaths => bytes / 1000 * 978,
+        Inlining::Full | Inlining::None => bytes,
+    };
+    let binary = Platform::find(&binary.platform)?.name;
+    Some(Estimate { bytes, basis: Basis { binary, features: costs.basis.platform.clone(), changed, unpriced } })
+}
+
+/// The features of 1.104 whose code every binary of an older release contains.
+fn is_in_every_older_binary(name: &FeatureName) -> bool {
+    matches!(name.as_str(), "nattraversal" | "udptransport")
+}
+
+/// The platform and the settings for estimates without a policy: those of the first measurements.
+#[must_use]
+pub fn usual_target() -> Option<(&'static Platform, Build)> {
+    Some((Platform::find("linux/arm64")?, Build { symbols: Symbols::Functions, ..Build::default() }))
+}
+
+/// Estimates the size of one feature with the dependencies that it does not share with the kept ones, as shipped.
+#[must_use]
+pub fn feature(platform: &Platform, build: &Build, name: &FeatureName) -> Option<i64> {
+    let costs = nearest(platform)?;
+    let Cost::Measured { raw, packed, .. } = costs.features.get(name)? else { return None };
+    let (size, reference) =
+        if build.pack == Pack::None { (*raw, costs.whole.raw) } else { (*packed, costs.whole.packed) };
+    let scaled = i128::from(size) * i128::from(binary(platform, build)?.bytes) / i128::from(reference.max(1));
+    i64::try_from(scaled).ok()
+}
+
+/// The measured binary nearest to a platform and its build settings: of this platform, of this architecture, of a related
+/// one; with these settings, or else with the closest ones.
+fn binary(platform: &Platform, build: &Build) -> Option<&'static Binary> {
+    let distance = |binary: &Binary| {
+        let goarch = binary.platform.split('/').nth(1).unwrap_or_default();
+        let kin = |goarch: &str| match goarch {
+            "386" | "amd64" => 0,
+            goarch if goarch.starts_with("mips") => 1,
+            "arm" => 2,
+            _ => 3,
+        };
+        let place = match () {
+            () if binary.platform == platform.name => 0,
+            () if goarch == platform.goarch => 1,
+            () if kin(goarch) == kin(platform.goarch) => 2,
+            () if goarch == "arm64" => 3,
+            () => 4,
+        };
+        let packed = |pack: &str| pack != Pack::None.word();
+        let settings = match () {
+            () if packed(&binary.pack) != packed(build.pack.word()) => 2,
+            () if binary.pack != build.pack.word() => 1,
+            () => 0,
+        };
+        let symbols = match (build.symbols, binary.symbols.as_str()) {
+            (wanted, symbols) if wanted.word() == symbols => 0,
+            (Symbols::None, "functions") => 1,
+            _ => 2,
+        };
+        // Whether it is packed and its symbols change the size most, then the platform.
+        (settings / 2, symbols, place, settings)
+    };
+    binaries().binaries.iter().min_by_key(|binary| distance(binary))
+}
+
+/// The bytes that one feature adds, without its dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+struct OwnSize {
+    raw: i64,
+    packed: i64,
+}
+
+/// The measured size of a feature less the own sizes of those that moved along, or the size that was measured in another way. Moving along is
+/// never mutual.
+fn own_size(costs: &Costs, name: &FeatureName) -> Option<OwnSize> {
+    own_size_within(costs, name, costs.features.len()).or_else(|| binaries().features.get(name).copied())
+}
+
+fn own_size_within(costs: &Costs, name: &FeatureName, depth: usize) -> Option<OwnSize> {
+    let Cost::Measured { along, raw, packed, .. } = costs.features.get(name)? else { return None };
+    let mut size = OwnSize { raw: *raw, packed: *packed };
+    for other in along {
+        let own = own_size_within(costs, other, depth.checked_sub(1)?)?;
+        size.raw -= own.raw;
+        size.packed -= own.packed;
+    }
+    Some(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::PLATFORMS;
+
+    fn build(symbols: Symbols, pack: Pack) -> Build {
+        Build { symbols, pack, ..Build::default() }
+    }
+
+    fn name(text: &str) -> FeatureName {
+        FeatureName::new(text).unwrap()
+    }
+
+    fn platform(name: &str) -> &'static Platform {
+        Platform::find(name).unwrap()
+    }
+
+    #[test]
+    fn every_embedded_file_is_read() {
+        let files = COSTS.files().filter(|file| file.path().extension().is_some_and(|end| end == "json")).count();
+        assert!(files >= 2);
+        assert_eq!(embedded().len(), files);
+        assert!(binaries().binaries.iter().all(|binary| Platform::find(&binary.platform).is_some()));
+        assert!(binaries().binaries.len() > 20);
+    }
+
+    #[test]
+    fn the_measured_selection_has_the_measured_size() {
+        for (target, symbols, pack, bytes) in [
+            ("linux/arm64", Symbols::Functions, Pack::Upx, 3_319_236),
+            ("linux/amd64", Symbols::Functions, Pack::None, 15_088_386),
+            ("linux/mipsle/softfloat", Symbols::Functions, Pack::Upx, 3_297_308),
+        ] {
+            let kept = &nearest(platform(target)).unwrap().basis.kept;
+            let estimate = estimate(platform(target), &build(symbols, pack), kept).unwrap();
+            assert_eq!((estimate.bytes, estimate.basis.changed), (bytes, 0), "{target}");
+            assert_eq!(estimate.basis.binary, target);
+        }
+    }
+
+    #[test]
+    fn a_feature_and_its_dependency_cost_what_was_measured_together() {
+        let arm64 = platform("linux/arm64");
+        let costs = nearest(arm64).unwrap();
+        let build = build(Symbols::Functions, Pack::Upx);
+        let mut kept = costs.basis.kept.clone();
+        let base = estimate(arm64, &build, &kept).unwrap().bytes;
+        kept.extend([name("ssh"), name("dbus")]);
+        let more = estimate(arm64, &build, &kept).unwrap();
+        let measured = u64::try_from(costs.packed(&name("ssh")).unwrap()).unwrap();
+        let scaled = measured * base / costs.whole.packed;
+        assert!((more.bytes - base).abs_diff(scaled) <= 2, "{} against {scaled}", more.bytes - base);
+        assert_eq!(feature(arm64, &build, &name("ssh")).unwrap().unsigned_abs().abs_diff(scaled), 0);
+        let two = format!("{}", more.basis);
+        assert_eq!(two, "estimated from a binary for linux/arm64 and the sizes of 2 features on linux/arm64");
+    }
+
+    #[test]
+    fn a_feature_without_a_measurement_is_named() {
+        let arm64 = platform("linux/arm64");
+        let mut kept = nearest(arm64).unwrap().basis.kept.clone();
+        kept.extend([name("acme"), name("serve")]);
+        let estimate = estimate(arm64, &build(Symbols::Functions, Pack::Upx), &kept).unwrap();
+        assert_eq!(estimate.basis.unpriced, BTreeSet::from([name("acme")]));
+        assert!(estimate.basis.to_string().ends_with(", without acme, whose size was not measured"));
+    }
+
+    #[test]
+    fn every_platform_has_an_estimate() {
+        for platform in PLATFORMS {
+            let kept = &nearest(platform).unwrap().basis.kept;
+            for pack in [Pack::None, Pack::Upx] {
+                let size = estimate(platform, &build(Symbols::All, pack), kept).unwrap().bytes;
+                let plausible = if pack == Pack::None { 16_000_000..20_000_000 } else { 4_000_000..6_000_000 };
+                assert!(plausible.contains(&size), "{platform} {pack}: {size}");
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One decision or acceptance written into the text of a policy: comments and layout stay as they are.
+
+use diagnostics::Span;
+
+use super::edit::{Section, line_start, newline};
+use super::parse::read;
+use super::set_version::Immovable;
+use super::{Decision, Policy, Verdict};
+use crate::name::FeatureName;
+
+/// Returns the text with another decision on a feature, or another reason for the same one.
+///
+/// References stay with the feature. The feature may be undecided.
+///
+/// # Errors
+/// [`Immovable`] if the text is not a policy, its layout is not understood, or the result would differ in anything else.
+pub fn decide(text: &str, name: &FeatureName, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+    let reading = read(text);
+    let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
+    let old = expected.features.get(name).cloned();
+    let refs = old.as_ref().map(|decision| decision.refs.clone()).unwrap_or_default();
+    let reason = normalized(reason);
+    expected.features.insert(name.clone(), Decision { verdict, reason: reason.clone(), refs });
+    let edited = match old {
+        Some(old) => {
+            let path = ["features", name.as_str(), old.verdict.word()];
+            let (key, value) = (reading.places.key(&path), reading.places.value(&path));
+            replace_entry(text, key, value, verdict.word(), &reason)?
+        }
+        None => {
+            if reading.places.has(&["features", name.as_str()]) {
+                return Err(cannot("the feature has an entry without a decision; complete it by hand"));
+            }
+            let section = Section::find(text, &reading.places, "features")
+                .ok_or_else(|| cannot("the section `features` is not a list of one entry below the other"))?;
+            let (indent, newline) = (section.indent() * 2, newline(text));
+            let body = format!("{newline}{}{}", " ".repeat(indent), block(verdict.word(), &reason, indent, newline));
+            let (at, entry) = section.insertion(name.as_str(), &body);
+            splice(text, at, &entry)
+        }
+    };
+    verified(edited, &expected)
+}
+
+/// Returns the text with the acceptance of a hazard, or with another reason for it.
+///
+/// # Errors
+/// [`Immovable`] as for [`decide`].
+pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovable> {
+    let reading = read(text);
+    let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
+    let reason = normalized(reason);
+    expected.accepted.insert(hazard.to_owned(), reason.clone());
+    let path = ["accepted", hazard];
+    let newline = newline(text);
+    let edited = if reading.places.has(&path) {
+        replace_entry(text, reading.places.key(&path), reading.places.value(&path), hazard, &reason)?
+    } else if reading.places.has(&["accepted"]) {
+        let section = Section::find(text, &reading.places, "accepted")
+            .ok_or_else(|| cannot("the section `accepted` is not a list of one entry below the other"))?;
+        let (at, entry) = section.insertion(hazard, &folded(&reason, section.indent(), newline));
+        splice(text, at, &entry)
+    } else {
+        let lines = format!("accepted:\n  {hazard}: {}\n\n", folded(&reason, 2, "\n"));
+        let (at, entry) = Section::before(text, &reading.places, "features", &lines)
+            .ok_or_else(|| cannot("the section `features` is missing"))?;
+        splice(text, at, &entry)
+    };
+    verified(edited, &expected)
+}
+
+fn cannot(why: &str) -> Immovable {
+    Immovable(why.to_owned())
+}
+
+/// Returns the edited text if it says exactly what is expected.
+fn verified(edited: String, expected: &Policy) -> Result<String, Immovable> {
+    match read(&edited).policy {
+        Some(policy) if policy == *expected => Ok(edited),
+        _ => Err(cannot("the policy would differ in more than this entry")),
+    }
+}
+
+/// Replaces a key and its value by another key with a reason, in the style of the mapping around them.
+fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -> Result<String, Immovable> {
+    if key.end == 0 || value.start < key.end {
+        return Err(cannot("the entry's position in the text is not known"));
+    }
+    let first_line_end = text[key.end..value.end].find('\n').map_or(value.end, |line| key.end + line);
+    if text[key.end..first_line_end].contains('#') && text[key.end..value.start.max(first_line_end)].contains(" #") {
+        return Err(cannot("the comment between the key and its reason would be lost"));
+    }
+    let indent = key.start - line_start(text, key.start);
+    let is_block = text[line_start(text, key.start)..key.start].chars().all(|c| c == ' ');
+    let entry =
+        if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
+    Ok(splice(text, Span { start: key.start, end: value.end }, &entry))
+}
+
+/// An entry in block style, without the indentation of its first line: one sentence per line.
+fn block(word: &str, reason: &str, indent: usize, newline: &str) -> String {
+    format!("{word}: {}", folded(reason, indent, newline))
+}
+
+/// A reason as a folded block scalar.
+fn folded(reason: &str, indent: usize, newline: &str) -> String {
+    let mut entry = ">-".to_owned();
+    for sentence in sentences(reason) {
+        entry += newline;
+        entry += &" ".repeat(indent + 2);
+        entry += sentence;
+    }
+    entry
+}
+
+/// The sentences of a reason: they end with a full stop before a space and a capital letter.
+fn sentences(reason: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let mut rest = reason;
+    while let Some(end) = rest
+        .match_indices(". ")
+        .map(|(at, _)| at)
+        .find(|at| rest[at + 2..].starts_with(|c: char| c.is_uppercase() || c == '`'))
+    {
+        sentences.push(&rest[..=end]);
+        rest = &rest[end + 2..];
+    }
+    sentences.push(rest);
+    sentences
+}
+
+/// A text in double quotes, which YAML reads as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One paragraph without line breaks, as the reader of policies returns it.
+fn normalized(reason: &str) -> String {
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn splice(text: &str, span: Span, replacement: &str) -> String {
+    format!("{}{replacement}{}", &text[..span.start], &text[span.end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::tests::clean_policy;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> FeatureName {
+        FeatureName::new(text).unwrap()
+    }
+
+    fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+        decide(text, &name(feature), verdict, reason)
+    }
+
+    #[test]
+    fn a_decision_is_replaced_and_every_other_byte_stays() {
+        let text = clean_policy().replace("  doctor:\n", "  # about doctors\n  doctor: # none\n");
+        let edited = decided(&text, "doctor", Verdict::Keep, "People ask. They get answers.").unwrap();
+        let expected = text.replace(
+            "    omit: Only the decision on doctor.\n",
+            "    keep: >-\n      People ask.\n      They get answers.\n",
+        );
+        assert_eq!(edited, expected);
+        let back = decided(&edited, "doctor", Verdict::Omit, "Only the decision on doctor.").unwrap();
+        assert_eq!(read(&back).policy, read(&text).policy);
+    }
+
+    #[test]
+    fn a_flow_mapping_stays_one() {
+        let text = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\nfeatures:\n  ace: { omit: 'it''s, so', refs: [a/b#1] } # x\n";
+        let edited = decided(text, "ace", Verdict::Keep, "Say \"yes\": # so").unwrap();
+        assert_eq!(edited, text.replace("omit: 'it''s, so'", "keep: \"Say \\\"yes\\\": # so\""));
+    }
+
+    #[test]
+    fn an_undecided_feature_gets_an_entry_in_alphabetical_order() {
+        let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "");
+        let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
+        assert!(edited.contains("  doctor:\n    omit: >-\n      Not here.\n  drive:\n"), "{edited}");
+    }
+
+    #[test]
+    fn an_acceptance_is_added_or_replaced() {
+        let plain = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n\nfeatures:\n  ace: { omit: x }\n";
+        let first = accept(plain, "nc-dial", "Nobody dials.").unwrap();
+        assert_eq!(first, plain.replace("features:", "accepted:\n  nc-dial: >-\n    Nobody dials.\n\nfeatures:"));
+        let second = accept(&first, "clientupdate-disabled", "Images.").unwrap();
+        assert!(second.contains("accepted:\n  clientupdate-disabled: >-\n    Images.\n  nc-dial: >-\n"), "{second}");
+        let third = accept(&second, "tpm-state", "No TPM.").unwrap();
+        assert!(third.contains("    Nobody dials.\n  tpm-state: >-\n    No TPM.\n\nfeatures:"), "{third}");
+        let replaced = accept(&third, "nc-dial", "Still nobody.").unwrap();
+        assert_eq!(replaced, third.replace("Nobody dials.", "Still nobody."));
+    }
+
+    #[test]
+    fn a_layout_that_is_not_understood_is_left_alone() {
+        let start = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n";
+        for features in
+            ["features: { ace: { omit: x } }\n", "features:\n  doctor:\n    refs: [a/b#1]\n  ace: { omit: x }\n"]
+        {
+            assert!(decided(&format!("{start}{features}"), "doctor", Verdict::Omit, "No.").is_err(), "{features}");
+        }
+        let comment = "features:\n  ace:\n    omit: # a comment\n      because\n";
+        assert!(decided(&format!("{start}{comment}"), "ace", Verdict::Keep, "Yes.").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_reason_is_read_back_and_no_other_line_changes(reason in "\\PC{1,80}", keep in any::<bool>()) {
+            let text = clean_policy();
+            let verdict = if keep { Verdict::Keep } else { Verdict::Omit };
+            if let Ok(edited) = decided(&text, "doctor", verdict, &reason) {
+                let policy = read(&edited).policy.unwrap();
+                prop_assert_eq!(&policy.features[&name("doctor")].reason, &normalized(&reason));
+                let (head, tail) = text.split_once("    omit: Only the decision on doctor.\n").unwrap();
+                prop_assert!(edited.starts_with(head) && edited.ends_with(tail));
+            }
+        }
+    }
+}
