@@ -57,6 +57,10 @@ if [ -n "${ADOPT:-}" ] && [ -d "/var/lib/tailscale-${ADOPT%% *}" ]; then
 fi
 # RouterOS 7.22 and later: according to reports, the kernel uses only the main routing table, to which tailscaled adds
 # no routes. MAIN_ROUTES lists the networks whose routes the helper keeps there.
+# Installations of earlier versions have `yes`.
+if [ "${MAIN_ROUTES:-}" = yes ]; then
+    MAIN_ROUTES='100.64.0.0/10 fd7a:115c:a1e0::/48'
+fi
 if [ -n "${MAIN_ROUTES:-}" ]; then
     # shellcheck disable=SC2086
     "$helper" routes $MAIN_ROUTES &
