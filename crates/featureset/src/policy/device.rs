@@ -111,11 +111,13 @@ pub static PROFILES: &[Profile] = &[
         meaning: "a container on a Linux host, from an image without CA certificates, with the kernel's TUN device",
         facts: &[
             ("ca_certificates", "absent"),
+            ("dns_server", "absent"),
             ("firewall", "nftables"),
             ("init", "none"),
             ("resolver", "file"),
             ("storage", "disk"),
             ("tun", "kernel"),
+            ("users", "absent"),
         ],
     },
     Profile {
