@@ -11,15 +11,16 @@ use serde::Serialize;
 use crate::change::Side;
 use crate::cost::{Cost, Costs};
 use crate::group::{Group, grouped};
-use crate::hazard::{Atom, Condition, Effect, Hazard, Range};
+use crate::hazard::{Atom, BuildFacts, Condition, Effect, Hazard, Packed, Range, Versions};
 use crate::name::FeatureName;
 use crate::platform::OS;
 use crate::policy::device::{PROFILES, VOCABULARY, Values, Vocabulary};
-use crate::policy::{Decision, EffectivePolicy};
+use crate::policy::{Decision, EffectivePolicy, parse_size};
 use crate::registry::{Feature, Registry};
 use crate::release::{GoVersion, Release, ReleaseLine};
-use crate::rules::{self, hazard::acceptance};
+use crate::rules::{self, hazard::acceptance, hazard::build_facts};
 use crate::upstream_data::UpstreamData;
+use tagscan::Program;
 
 /// The version of the document. The page refuses any other.
 pub const SCHEMA: u32 = 1;
@@ -89,13 +90,15 @@ struct HazardData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     supposes: Option<&'a str>,
     remedy: Vec<[&'a str; 2]>,
+    /// Releases and toolchains without it, in words.
+    fixes: Vec<String>,
     evidence: Vec<String>,
     established: &'static str,
 }
 
 /// A condition. A new kind of condition or atom does not compile here until the page can evaluate it.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum Clause<'a> {
     All(Vec<Clause<'a>>),
     Any(Vec<Clause<'a>>),
@@ -104,6 +107,12 @@ enum Clause<'a> {
     Omit(&'a FeatureName),
     Device([&'a str; 2]),
     Start(&'a str),
+    /// In bytes.
+    MemoryBelow(Option<u64>),
+    Go([Option<GoVersion>; 2]),
+    Upx([Option<String>; 2]),
+    Platform(&'a str),
+    Program(&'static str),
     Os(&'a str),
     Goarch(&'a [String]),
 }
@@ -111,7 +120,8 @@ enum Clause<'a> {
 #[derive(Debug, Serialize)]
 struct Fact {
     fact: &'static str,
-    /// The words; `None` if the value is a list of settings.
+    kind: &'static str,
+    /// The words; `None` for another kind of value.
     values: Option<&'static [&'static str]>,
     meaning: &'static str,
 }
@@ -144,10 +154,21 @@ struct TargetData {
     budget: Option<u64>,
     extra_tags: Vec<String>,
     device: BTreeMap<String, String>,
+    go: Option<GoVersion>,
+    program: &'static str,
+    /// The version of UPX that packs it: `false` if none does, `None` if it is not known.
+    upx: Upx,
     /// Its decisions in the place of common ones.
     features: BTreeMap<FeatureName, DecisionData>,
     /// The accepted hazards, with the reasons.
     accepted: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Upx {
+    None(bool),
+    Version(Option<String>),
 }
 
 #[derive(Debug, Serialize)]
@@ -208,11 +229,12 @@ pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
 }
 
 fn fact(entry: &Vocabulary) -> Fact {
-    let values = match entry.values {
-        Values::Words(words) => Some(words),
-        Values::Settings => None,
+    let (kind, values) = match entry.values {
+        Values::Words(words) => ("words", Some(words)),
+        Values::Settings => ("settings", None),
+        Values::Size => ("size", None),
     };
-    Fact { fact: entry.fact, values, meaning: entry.meaning }
+    Fact { fact: entry.fact, kind, values, meaning: entry.meaning }
 }
 
 fn line(registry: &Registry) -> Line<'_> {
@@ -244,8 +266,18 @@ fn hazard(hazard: &Hazard) -> HazardData<'_> {
         symptom: record.symptom.as_deref(),
         supposes: record.supposes.as_deref(),
         remedy: record.remedy.iter().map(|remedy| [remedy.verdict().word(), remedy.feature().as_str()]).collect(),
+        fixes: record.fixes.iter().map(ToString::to_string).collect(),
         evidence: record.evidence.iter().map(ToString::to_string).collect(),
         established: hazard.established().word(),
+    }
+}
+
+/// Returns the word for a program in conditions.
+fn program_word(program: Program) -> &'static str {
+    match program {
+        Program::Daemon => "daemon",
+        Program::CommandLine => "command-line",
+        Program::Library => "library",
     }
 }
 
@@ -259,6 +291,11 @@ fn clause(condition: &Condition) -> Clause<'_> {
             Atom::Omit(name) => Clause::Omit(name),
             Atom::Device(fact, value) => Clause::Device([fact, value]),
             Atom::Start(setting) => Clause::Start(setting),
+            Atom::MemoryBelow(size) => Clause::MemoryBelow(parse_size(size)),
+            Atom::Go(Versions { from, to }) => Clause::Go([*from, *to]),
+            Atom::Upx(Versions { from, to }) => Clause::Upx([from, to].map(|version| version.map(|it| it.to_string()))),
+            Atom::Platform(name) => Clause::Platform(name),
+            Atom::Program(program) => Clause::Program(program_word(*program)),
             Atom::Os(os) => Clause::Os(os),
             Atom::Goarch(names) => Clause::Goarch(names),
         },
@@ -292,14 +329,21 @@ fn policy_data<'a>(revision: Option<&'a str>, side: Side<'_>, facts: &UpstreamDa
 fn target_data(policy: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<TargetData> {
     let (name, target) = (policy.name()?, policy.target()?);
     let accepted = |hazard: &Hazard| Some((hazard.id.clone(), acceptance(policy, hazard)?.to_owned()));
+    let BuildFacts { go, platform, program, upx } = build_facts(policy);
     Some(TargetData {
         name: name.to_owned(),
-        platform: target.platform.name,
+        platform: platform?.name,
         os: OS,
         goarch: target.platform.goarch,
         budget: target.budget,
         extra_tags: target.build.extra_tags.keys().cloned().collect(),
         device: policy.device().facts.clone(),
+        go,
+        program: program_word(program),
+        upx: match upx {
+            Packed::No => Upx::None(false),
+            Packed::Upx(version) => Upx::Version(version.map(|version| version.to_string())),
+        },
         features: target.features.iter().map(|(name, decision)| (name.clone(), decision.into())).collect(),
         accepted: facts.hazards().filter_map(accepted).collect(),
     })

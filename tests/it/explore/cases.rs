@@ -77,7 +77,11 @@ impl Generator {
             }
         }
         let kept: BTreeSet<FeatureName> = keep.iter().flat_map(|name| registry.requires(name)).collect();
-        let mut text = format!("tailscale: {release}\ngo: 1.26.8\n{}targets:\n", self.device());
+        let mut text = format!(
+            "tailscale: {release}\ngo: {}\n{}targets:\n",
+            self.pick(&["1.24.1", "1.25.0", "1.26.0", "1.26.8"]),
+            self.device()
+        );
         for number in 0..=self.below(3) {
             let platform = self.pick(PLATFORMS).name;
             let extra =
@@ -130,6 +134,7 @@ impl Generator {
                 let value = match entry.values {
                     Values::Words(words) => *self.pick(words),
                     Values::Settings => *self.pick(SETTINGS),
+                    Values::Size => *self.pick(&["64 MB", "511.999 MB", "512 MB", "2000 MB"]),
                 };
                 parts.push(format!("{}: {value}", entry.fact));
             }

@@ -62,6 +62,17 @@ function isSet(word, setting) {
   return rest === "" || rest.startsWith("=") || setting.endsWith("=") || setting.endsWith(":");
 }
 
+/** Whether a version is in a range, whose ends may be open. */
+const isBetween = ([from, to], version) =>
+  (from === null || compareReleases(version, from) >= 0) && (to === null || compareReleases(version, to) <= 0);
+
+/** Reads a size such as 256 MB, in bytes; undefined if it is not one. */
+export function parseSize(text) {
+  const [, whole, fraction = "", unit] = /^\s*(\d+)(?:\.(\d{1,3}))?\s*(B|kB|MB)\s*$/.exec(text) ?? [];
+  const thousandths = Number(`${whole}${fraction.padEnd(3, "0")}`) * { B: 1, kB: 1000, MB: 1e6 }[unit ?? "B"];
+  return whole !== undefined && thousandths % 1000 === 0 ? thousandths / 1000 : undefined;
+}
+
 /**
  * Evaluates a condition. Returns true, false, or the set of unknown facts on which the answer depends.
  * A kind of condition that it does not know is an error.
@@ -87,6 +98,19 @@ export function evaluate(condition, circumstances) {
       const stated = circumstances.device.start;
       return stated === undefined ? new Set(["start"]) : stated.split(/\s+/).some((word) => isSet(word, value));
     }
+    case "memory_below": {
+      const stated = circumstances.device.memory;
+      if (stated === undefined) return new Set(["memory"]);
+      const memory = parseSize(stated);
+      return memory !== undefined && value !== null && memory < value;
+    }
+    case "go": return circumstances.go ? isBetween(value, circumstances.go) : new Set(["go"]);
+    case "upx": {
+      if (circumstances.upx === false) return false;
+      return circumstances.upx ? isBetween(value, circumstances.upx) : new Set(["upx"]);
+    }
+    case "platform": return circumstances.platform === value;
+    case "program": return circumstances.program === value;
     case "os": return circumstances.os === value;
     case "goarch": return value.includes(circumstances.goarch);
     default: throw new Error(`unknown condition ${kind}`);
@@ -114,9 +138,6 @@ function remedies(hazard, circumstances) {
   return hazard.remedy.filter(([, name]) => names.has(name));
 }
 
-const isInRange = ([from, to], release) =>
-  compareReleases(release, from) >= 0 && (to === null || compareReleases(release, to) <= 0);
-
 /**
  * The hazards that apply, or may apply, to targets.
  *
@@ -127,16 +148,14 @@ export function hazards(data, release, targets) {
   const line = lineOf(data, release);
   if (!line) return [];
   const names = Object.keys(line.features);
-  const all = targets.map(({ name, os, goarch, device, kept, decided }) => [name, {
-    os,
-    goarch,
-    device,
+  const all = targets.map(({ kept, decided, ...target }) => [target.name, {
+    ...target,
     kept: new Set(names.filter((feature) => kept.has(feature))),
     omitted: new Set(names.filter((feature) => decided.has(feature) && !kept.has(feature))),
   }]);
   const found = [];
   for (const hazard of data.hazards) {
-    if (!hazard.releases.some((range) => isInRange(range, release))) continue;
+    if (!hazard.releases.some((range) => isBetween(range, release))) continue;
     const applies = [];
     const possible = [];
     const unknown = new Set();

@@ -7,6 +7,8 @@ import * as states from "./state.js";
 import { draw, undrawnText } from "./treemap.js";
 
 const SCHEMA = 1;
+/** The value of a fact that is not a word, when it begins to be stated. */
+const FIRST = { settings: "", size: "256 MB" };
 const SIGNS = { error: "!", warning: "?", note: "i", accepted: "✓" };
 const RANKS = ["error", "warning", "accepted", "note"];
 
@@ -131,16 +133,16 @@ function renderFacts() {
   const box = byId("facts").querySelector("div");
   if (!box.firstChild) {
     const set = (fact, value) => change({ ...state, facts: { ...state.facts, [fact]: value } });
-    for (const { fact, values, meaning } of data.vocabulary) {
-      const select = element("select", { id: `fact-${fact}`, onchange: (event) => set(fact, values ? event.target.value || null : event.target.value ? "" : null) });
-      const settings = values ? null : element("input", { id: `settings-${fact}`, size: 28, placeholder: "none, or --debug=:8080 …", "aria-label": `${fact}: settings`, onchange: (event) => set(fact, event.target.value.trim()) });
+    for (const { fact, kind, values, meaning } of data.vocabulary) {
+      const select = element("select", { id: `fact-${fact}`, onchange: (event) => set(fact, values ? event.target.value || null : event.target.value ? FIRST[kind] : null) });
+      const settings = values ? null : element("input", { id: `settings-${fact}`, size: 28, placeholder: kind === "size" ? "256 MB" : "none, or --debug=:8080 …", "aria-label": `${fact}: value`, onchange: (event) => set(fact, event.target.value.trim()) });
       box.append(element("label", { title: meaning }, fact.replaceAll("_", " "), select), settings ?? "");
     }
   }
   const device = view.targets[0].device;
   for (const { fact, values } of data.vocabulary) {
     const stated = device[fact];
-    options(`fact-${fact}`, [["", "not stated"], ...(values ? values.map((value) => [value, value]) : [["stated", "these settings:"]])], values ? (stated ?? "") : stated === undefined ? "" : "stated");
+    options(`fact-${fact}`, [["", "not stated"], ...(values ? values.map((value) => [value, value]) : [["stated", "stated:"]])], values ? (stated ?? "") : stated === undefined ? "" : "stated");
     if (values) continue;
     byId(`settings-${fact}`).hidden = stated === undefined;
     if (document.activeElement !== byId(`settings-${fact}`)) byId(`settings-${fact}`).value = stated ?? "";
@@ -429,6 +431,7 @@ function hazardItem(one) {
     hazard.symptom && element("p", {}, "Symptom: ", element("code", {}, hazard.symptom)),
     acceptance(one) && element("p", {}, element("b", {}, "Accepted: "), prose(acceptance(one))),
     element("p", { className: "more" }, `${hazard.id} · ${kind === "accepted" ? "accepted " : ""}${one.severity} · ${hazard.effect} · ${hazard.condition.replaceAll("`", "")} · ${hazard.established}: ${hazard.evidence.join(", ")}`),
+    hazard.fixes.length ? element("p", {}, "Resolved by: ", prose(hazard.fixes.join(", or "))) : null,
     element("p", {}, remedy.length ? button : null));
   return details;
 }

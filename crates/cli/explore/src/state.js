@@ -31,7 +31,7 @@ export function initial(data) {
 function targetsOf(data) {
   const { targets } = data.policies[0];
   if (targets.length) return targets;
-  return [{ name: "amd64", platform: "linux/amd64", os: "linux", goarch: "amd64", budget: null, extra_tags: [], device: {}, features: {}, accepted: {} }];
+  return [{ name: "amd64", platform: "linux/amd64", os: "linux", goarch: "amd64", budget: null, extra_tags: [], device: {}, go: null, program: "daemon", upx: false, features: {}, accepted: {} }];
 }
 
 /** The targets with the device that is chosen. */
