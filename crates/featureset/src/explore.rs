@@ -28,7 +28,7 @@ pub const SCHEMA: u32 = 1;
 /// The number of findings that a page lists.
 const MOST_FINDINGS: usize = 500;
 
-/// What a page is made of.
+/// The inputs of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// The policy.
