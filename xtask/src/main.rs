@@ -19,7 +19,7 @@ use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
 use tailscale_featureset::format::FindingsFormat;
 
-use args::{Loaders, Maintenance};
+use args::{Hazards, Loaders, Maintenance};
 
 fn main() -> ExitCode {
     entry::exit(match command().try_get_matches() {
@@ -35,6 +35,7 @@ fn command() -> Command {
         .about("Build the loaders of packed executables with the pinned compiler");
     Maintenance::augment_subcommands(Cli::command())
         .mut_subcommand("image", |image| image.subcommand(pin))
+        .mut_subcommand("hazards", Hazards::augment_subcommands)
         .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
 }
 
@@ -55,6 +56,10 @@ fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
     let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
         Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
         Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Loaders::from_arg_matches(flags)?),
+        Some(("hazards", Some((name, _)))) if Hazards::has_subcommand(name) => {
+            let below = matches.subcommand_matches("hazards").unwrap_or(matches);
+            hazards::run(policy, &Hazards::from_arg_matches(below)?)
+        }
         Some((name, _)) if Maintenance::has_subcommand(name) => {
             maintenance(policy, Maintenance::from_arg_matches(matches)?)
         }
@@ -68,7 +73,6 @@ fn maintenance(policy: Option<&Path>, command: Maintenance) -> Result<Outcome> {
         Maintenance::Ci(flags) => ci::run(policy, &flags),
         Maintenance::Programs(flags) => programs::run(policy, &flags),
         Maintenance::Fuzz(flags) => fuzz::run(policy, &flags),
-        Maintenance::Hazards(flags) => hazards::run(policy, &flags),
     }
 }
 

@@ -146,7 +146,7 @@ const ROUTER_FEATURES: &[&str] = &[
 /// Returns a clean policy of a subnet router and exit node, with a target for every platform that RouterOS supports.
 pub(crate) fn router_policy() -> String {
     let settings = "device: { profile: routeros-container, storage: flash }\n\
-                    build:\n  inlining: full\n  symbols: functions\n  pack: upx\n\
+                    build:\n  inlining: full\n  symbols: functions\n  pack: execpack\n\
                     image:\n  shell: mksh\n\
                     targets:\n  amd64: { platform: linux/amd64 }\n  arm: { platform: linux/arm/v7 }\n  \
                     arm64: { platform: linux/arm64 }\n  armv5: { platform: linux/arm/v5 }\n";

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, NextStep};
 use featureset::change::{Change, HazardChange, Side};
-use featureset::cost::estimate::estimate;
+use featureset::cost::estimate::target_sizes;
 use featureset::cost::format_difference;
 use featureset::name::{FeatureName, OMIT_PREFIX, nearest};
-use featureset::policy::{self, Immovable, Policy, Verdict, format_size};
+use featureset::policy::{self, Immovable, Verdict, format_size};
 use featureset::selection::Selection;
 
 use crate::cli::{Accept, Decide};
@@ -178,17 +178,9 @@ fn finish(
 /// The estimated bytes of each target before and after.
 fn sizes(project: &Project, edited: &policy::ParsedPolicy) -> BTreeMap<String, (u64, u64)> {
     let (Some(pinned), Some(after)) = (project.pinned(), edited.policy.as_ref()) else { return BTreeMap::new() };
-    let size = |policy: &Policy, name: &str| {
-        let effective = policy.for_target(name)?;
-        let selection = Selection::new(effective, pinned.registry);
-        Some(estimate(effective.target()?.platform, effective.build(), &selection.kept)?.bytes)
-    };
-    let sizes = pinned
-        .policy
-        .targets
-        .keys()
-        .filter_map(|name| Some((name.clone(), (size(pinned.policy, name)?, size(after, name)?))));
-    sizes.collect()
+    let after = target_sizes(after, pinned.registry);
+    let before = target_sizes(pinned.policy, pinned.registry).into_iter();
+    before.filter_map(|(name, before)| Some((name.clone(), (before.bytes, after.get(&name)?.bytes)))).collect()
 }
 
 impl crate::cli::DecisionArgument {
