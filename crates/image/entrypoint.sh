@@ -28,33 +28,45 @@ turn_on() {
     fi
 }
 
-# RouterOS 7.22 and later: according to reports, the kernel uses only the main table, to which tailscaled adds no
-# routes. MAIN_ROUTES=yes adds the tailnet's routes to it when the device is up. This requires a shell with `ip`.
-add_main_routes() {
-    if ! command -v ip >/dev/null; then
-        say "MAIN_ROUTES: there is no ip in this image; \`image: { shell: busybox }\` brings it"
-        return
-    fi
+# Logs in with an auth key once the daemon answers. The key comes from a file on the router and may end with a line
+# break; the flags are words.
+log_in() {
+    # shellcheck disable=SC2086
+    set -- $UP_FLAGS --auth-key=$AUTH_KEY
+    unset AUTH_KEY UP_FLAGS
     (
-        until ip link show dev tailscale0 2>/dev/null | grep -q 'UP'; do
-            sleep 1
-        done
-        for route in '-4 100.64.0.0/10' '-6 fd7a:115c:a1e0::/48'; do
-            # The family and the range are two words.
-            # shellcheck disable=SC2086
-            set -- $route
-            if ip "$1" route add "$2" dev tailscale0 2>/dev/null; then
-                say "route $2: added to the main table"
-            else
-                say "route $2: not added; it is there, or this kernel does not take it"
-            fi
-        done
+        if ! "$helper" wait 60; then
+            say "AUTH_KEY: the daemon does not answer; not logged in"
+        elif tailscale up --timeout=60s "$@"; then
+            say "AUTH_KEY: logged in"
+        else
+            say "AUTH_KEY: not logged in"
+        fi
     ) &
 }
 
+helper=/usr/local/bin/node-helper
 turn_on net.ipv4.ip_forward net/ipv4/ip_forward
 turn_on net.ipv6.conf.all.forwarding net/ipv6/conf/all/forwarding
-if [ "${MAIN_ROUTES:-no}" = yes ]; then
-    add_main_routes
+# An update: the old container's state is copied before the daemon starts, and a file tells the router that the new
+# node works. ADOPT has the slot of the old state and the name of this update. Without the copy there is no daemon:
+# it would be another node, and the router goes back to the old container.
+if [ -n "${ADOPT:-}" ] && [ -d "/var/lib/tailscale-${ADOPT%% *}" ]; then
+    "$helper" adopt "/var/lib/tailscale-${ADOPT%% *}" /var/lib/tailscale "${ADOPT#* }" || exit 1
+    "$helper" ready 600 /var/lib/tailscale/ready &
+fi
+# RouterOS 7.22 and later: according to reports, the kernel uses only the main routing table, to which tailscaled adds
+# no routes. MAIN_ROUTES lists the networks whose routes the helper keeps there.
+# Installations of earlier versions have `yes`.
+if [ "${MAIN_ROUTES:-}" = yes ]; then
+    MAIN_ROUTES='100.64.0.0/10 fd7a:115c:a1e0::/48'
+fi
+if [ -n "${MAIN_ROUTES:-}" ]; then
+    # shellcheck disable=SC2086
+    "$helper" routes $MAIN_ROUTES &
+fi
+if [ -n "${AUTH_KEY:-}" ]; then
+    UP_FLAGS=${UP_FLAGS:-}
+    log_in
 fi
 exec /usr/local/bin/tailscaled "$@"

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::container::{Root, Setting, obstacle, stdout};
-use crate::common::{finish, root, run, skip};
+use crate::common::{finish, root, run, skip, wait_until};
 use image::archive::{self, BINARY_LABEL, Image};
+use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::{Contents, Shell, parts};
 use tailscale_featureset::process::on_path;
@@ -41,7 +42,7 @@ fn image() -> Option<Image> {
             return None;
         }
     };
-    let shell = Some(Shell { bytes: std::fs::read(shell).unwrap(), kind: None });
+    let shell = Some(Shell { bytes: std::fs::read(shell).unwrap(), kind: None, helper: for_platform(platform) });
     let contents = Contents { program: DAEMON.as_bytes().to_vec(), shell };
     let labels = [(BINARY_LABEL.to_owned(), image::sha256(&contents.program))].into();
     Some(Image { platform, tag: "tailscale-routeros:test".to_owned(), contents, labels })
@@ -172,6 +173,33 @@ fn entrypoint_with_read_only_switches_reports_them_and_continues() {
     let mut container = unpacked.run(&["--port=0"], &setting);
     container.wait_for("started");
     insta::assert_snapshot!(without_inherited(&container.output()));
+}
+
+#[test]
+fn entrypoint_without_ip_keeps_routes_in_the_main_table() {
+    let Some(image) = image() else { return };
+    if let Some(why) = obstacle() {
+        return skip(&why);
+    }
+    let unpacked = Root::unpack(&written(&image).1);
+    let environment = vec!["MAIN_ROUTES=100.64.0.0/10 10.1.0.0/16 fd7a:115c:a1e0::/48"];
+    let mut container = unpacked.run(&[], &Setting { environment, ..Setting::default() });
+    container.wait_for("started");
+    container.in_network(&["ip", "link", "add", "tailscale0", "type", "veth", "peer", "name", "other"]);
+    container.in_network(&["ip", "link", "set", "tailscale0", "up"]);
+    container.wait_for("tailscale0 is up: routes added to the main table");
+    let routes = container.in_network(&["ip", "-4", "route"]);
+    assert!(
+        routes.contains("100.64.0.0/10 dev tailscale0") && routes.contains("10.1.0.0/16 dev tailscale0"),
+        "{routes}"
+    );
+    // The daemon takes its device down with `tailscale down`, and the kernel removes the routes with it.
+    container.in_network(&["ip", "link", "set", "tailscale0", "down"]);
+    assert!(!container.in_network(&["ip", "-4", "route"]).contains("tailscale0"));
+    container.in_network(&["ip", "link", "set", "tailscale0", "up"]);
+    wait_until("the routes are there again", || {
+        container.in_network(&["ip", "-4", "route"]).contains("10.1.0.0/16 dev tailscale0")
+    });
 }
 
 #[test]

@@ -65,10 +65,10 @@ pub(crate) struct Fuzz {
     pub(crate) input: Option<PathBuf>,
 }
 
-/// Flags of `execpack loaders`.
+/// Flags of `execpack loaders` and `image helper`.
 #[derive(Debug, Args)]
-pub(crate) struct Loaders {
-    /// Write nothing; fail if a loader differs from what its sources build to.
+pub(crate) struct Built {
+    /// Write nothing; fail if a checked-in program differs from what its sources build to.
     #[arg(long)]
     pub(crate) check: bool,
 }

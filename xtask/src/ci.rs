@@ -60,8 +60,9 @@ pub(crate) const PARTS: &[Part] = &[
         name: "targets",
         minutes: 15,
         steps: &[
-            // The checked-in loaders of packed files are built from their sources.
+            // The checked-in loaders of packed files, and the entrypoint's helper, are built from their sources.
             ("loaders", "xtask execpack loaders --check"),
+            ("helper", "xtask image helper --check"),
             ("build all", "xtask build-tailscale"),
             ("image all", "xtask image"),
             ("login on arm64", "xtask verify --target arm64 --check login --require-all"),

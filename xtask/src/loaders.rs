@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use execpack::Loader;
 use xshell::{Shell, cmd};
 
-use crate::args::Loaders;
+use crate::args::Built;
 use crate::zig;
 use diagnostics::Code;
 use diagnostics::Diagnostic;
@@ -55,7 +55,7 @@ const LONGEST: usize = 10_000;
 ///
 /// # Errors
 /// A [`Diagnostic`] outside this repository, without the compiler, or if a checked loader differs.
-pub(crate) fn run(policy: Option<&Path>, flags: &Loaders) -> Result<Outcome> {
+pub(crate) fn run(policy: Option<&Path>, flags: &Built) -> Result<Outcome> {
     let root = registry::repository(policy)?;
     let zig = zig::provide(&Cache::of_user(), &root.join(SOURCES).join("requirements.txt"))?;
     let work = files::private_folder("loaders-")?;

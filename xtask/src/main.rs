@@ -4,6 +4,7 @@ mod args;
 mod ci;
 mod fuzz;
 mod hazards;
+mod image_helper;
 mod loaders;
 mod pin_shells;
 mod programs;
@@ -19,7 +20,7 @@ use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
 use tailscale_featureset::format::FindingsFormat;
 
-use args::{Hazards, Loaders, Maintenance};
+use args::{Built, Hazards, Maintenance};
 
 fn main() -> ExitCode {
     entry::exit(match command().try_get_matches() {
@@ -31,10 +32,12 @@ fn main() -> ExitCode {
 /// The product's command line with the maintainers' commands added.
 fn command() -> Command {
     let pin = Command::new("pin").about("Fetch the packages of the shells and write the table that pins them");
-    let loaders = Loaders::augment_args(Command::new("loaders"))
+    let helper = Built::augment_args(Command::new("helper"))
+        .about("Build the helper of the image's entrypoint with the pinned compiler");
+    let loaders = Built::augment_args(Command::new("loaders"))
         .about("Build the loaders of packed executables with the pinned compiler");
     Maintenance::augment_subcommands(Cli::command())
-        .mut_subcommand("image", |image| image.subcommand(pin))
+        .mut_subcommand("image", |image| image.subcommand(pin).subcommand(helper))
         .mut_subcommand("hazards", Hazards::augment_subcommands)
         .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
 }
@@ -55,11 +58,12 @@ fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
     let policy = matches.get_one::<PathBuf>("policy").map(PathBuf::as_path);
     let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
         Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
-        Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Loaders::from_arg_matches(flags)?),
+        Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Built::from_arg_matches(flags)?),
         Some(("hazards", Some((name, _)))) if Hazards::has_subcommand(name) => {
             let below = matches.subcommand_matches("hazards").unwrap_or(matches);
             hazards::run(policy, &Hazards::from_arg_matches(below)?)
         }
+        Some(("image", Some(("helper", flags)))) => image_helper::run(policy, &Built::from_arg_matches(flags)?),
         Some((name, _)) if Maintenance::has_subcommand(name) => {
             maintenance(policy, Maintenance::from_arg_matches(matches)?)
         }

@@ -15,7 +15,7 @@ use crate::format::{FindingsFormat, Format};
 pub use audit::{Audit, Import, What};
 pub use bench::{Bench, Load};
 pub use execpack::Execpack;
-pub use image::{Image, ImageAction, ImageLint, ImageScript};
+pub use image::{Access, Image, ImageAction, ImageLint, ImageScript};
 pub use init::Init;
 
 use crate::shard::Shard;

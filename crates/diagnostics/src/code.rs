@@ -465,6 +465,9 @@ codes! {
         GoMissing "go-missing" Error
             "Go is not installed and cannot be provided."
             "Every build and every registry needs Go."
+        HelpersDiffer "helpers-differ" Error
+            "The checked-in helpers of the entrypoint are not what their source builds to."
+            "An image would contain code that nobody can read."
         InitAnswerMissing "init-answer-missing" Error
             "`init` does not know the device or its purpose."
             "The reasons differ by device and role, and without a terminal nobody can be asked."

@@ -104,7 +104,11 @@ pub(crate) mod tests {
 
     /// A small image.
     pub(crate) fn sample(platform: Platform) -> Image {
-        let shell = Some(Shell { bytes: b"a shell".to_vec(), kind: Some(Kind::Mksh) });
+        let shell = Some(Shell {
+            bytes: b"a shell".to_vec(),
+            kind: Some(Kind::Mksh),
+            helper: crate::helper::for_platform(platform),
+        });
         let contents = Contents { program: b"a program".to_vec(), shell };
         let labels =
             [("org.opencontainers.image.version", "1.102.5".to_owned()), (BINARY_LABEL, sha256(&contents.program))];

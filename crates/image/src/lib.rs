@@ -5,6 +5,7 @@
 //!
 //! - [`platform`]: the processors that RouterOS runs containers on
 //! - [`shells`]: the shells that an image can hold, pinned in one table
+//! - [`helper`]: the program that does what such a shell cannot do
 //! - [`root`]: the root file system as one layer, and the size of each part
 //! - [`archive`]: that layer as the archive that `/container/add file=…` takes
 //! - [`sbom`]: the list of components, for vulnerability scanners
@@ -14,9 +15,11 @@
 //! - [`routeros`]: the commands that install an image on a router, for each version of RouterOS
 
 pub mod archive;
+pub mod helper;
 pub mod limits;
 pub mod lint;
 pub mod platform;
+mod printable;
 pub mod root;
 pub mod routeros;
 pub mod sbom;

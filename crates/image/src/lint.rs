@@ -15,11 +15,11 @@ use serde_json::Value;
 
 use crate::limits::{LONGEST_DESCRIPTION, MOST_LAYERS};
 use crate::platform::Platform;
+use crate::printable::printable;
 pub(crate) use members::normal;
 use members::{Kind, Member, Room};
 pub use next_step::next_step;
 pub(crate) use verdict::compression;
-pub(crate) use verdict::printable;
 pub use verdict::{Expected, Identify, Program, Verdict};
 
 /// Judges an archive.

@@ -2,6 +2,7 @@
 
 use tar::{Builder, EntryType, Header};
 
+use crate::helper::Helper;
 use crate::shells::Kind;
 
 /// The daemon, which is also the command line if it is started under that name.
@@ -15,6 +16,9 @@ pub const ENTRYPOINT: &str = "usr/local/bin/entrypoint.sh";
 
 /// The shell's file; `/bin` is a link to its directory.
 pub const SHELL: &str = "usr/local/bin/sh";
+
+/// The entrypoint's helper.
+pub const HELPER: &str = "usr/local/bin/node-helper";
 
 /// The state directory of tailscaled, the only volume.
 pub const STATE: &str = "var/lib/tailscale";
@@ -35,6 +39,8 @@ pub struct Shell {
     pub bytes: Vec<u8>,
     /// The kind of shell; `None` for a custom shell, which gets only the name `sh`.
     pub kind: Option<Kind>,
+    /// The entrypoint's helper for the same processor.
+    pub helper: Helper,
 }
 
 /// The content of an image.
@@ -80,6 +86,7 @@ fn entries(contents: &Contents) -> Vec<Entry<'_>> {
     if let Some(shell) = &contents.shell {
         found.push(("bin".to_owned(), Node::Link("usr/local/bin"), 0o777));
         found.push((ENTRYPOINT.to_owned(), Node::File(ENTRYPOINT_SCRIPT.as_bytes()), 0o755));
+        found.push((HELPER.to_owned(), Node::File(shell.helper.bytes), 0o755));
         found.push((SHELL.to_owned(), Node::File(&shell.bytes), 0o755));
         let links = shell.kind.map(Kind::links).unwrap_or_default();
         found.extend(links.iter().map(|name| (format!("usr/local/bin/{name}"), Node::Link("sh"), 0o777)));
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn layer_and_parts_of_every_shell() {
         let program = vec![7; 5000];
-        let shell = |kind| Some(Shell { bytes: vec![1; 10], kind });
+        let shell = |kind| Some(Shell { bytes: vec![1; 10], kind, helper: crate::helper::ALL[0] });
         let mksh = Contents { program: program.clone(), shell: shell(Some(Kind::Mksh)) };
         insta::assert_snapshot!(listing(&mksh));
         let none = Contents { program: program.clone(), shell: None };

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::helper::{Helper, LICENCE};
 use crate::shells::Pin;
 
 /// One Go module.
@@ -31,6 +32,8 @@ pub struct Components<'a> {
     pub binary: &'a str,
     /// The shell: its pin, if it is a pinned one, and the SHA-256 of the file that ships.
     pub shell: Option<(Option<&'a Pin>, &'a str)>,
+    /// The entrypoint's helper, if the image has one.
+    pub helper: Option<Helper>,
 }
 
 /// Returns the CycloneDX document. It is deterministic: it has no serial number and no time.
@@ -47,6 +50,7 @@ pub fn list(inside: &Components<'_>) -> Value {
     let mut components = vec![main, standard];
     components.extend(inside.modules.iter().map(|found| module("library", found)));
     components.extend(inside.shell.map(|(pin, digest)| shell(pin, digest)));
+    components.extend(inside.helper.map(helper));
     let (name, version) = inside.image;
     let references: Vec<Value> = components.iter().map(|component| component["bom-ref"].clone()).collect();
     json!({
@@ -86,6 +90,15 @@ fn shell(pin: Option<&Pin>, digest: &str) -> Value {
     })
 }
 
+fn helper(helper: Helper) -> Value {
+    json!({
+        "type": "application", "bom-ref": "node-helper", "name": "node-helper",
+        "description": "The entrypoint's helper, linked with musl",
+        "licenses": [{ "expression": format!("BSD-3-Clause AND {LICENCE}") }],
+        "hashes": [{ "alg": "SHA-256", "content": crate::sha256(helper.bytes) }],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,12 +126,13 @@ mod tests {
             go: "go1.26.8",
             binary: &digest,
             shell: Some((table.find(Kind::Mksh, Platform::Arm64), &digest)),
+            helper: Some(crate::helper::for_platform(Platform::Arm64)),
         };
         let list = list(&inside);
         let bom = Bom::parse_from_json(list.to_string().as_bytes()).unwrap();
         let verdict = bom.validate();
         assert!(verdict.passed(), "{verdict:?}");
-        assert_eq!(bom.components.unwrap().0.len(), 5);
+        assert_eq!(bom.components.unwrap().0.len(), 6);
         insta::assert_snapshot!(format!("{list:#}"));
     }
 }

@@ -12,7 +12,8 @@ mod tar;
 use std::io::Read;
 
 use crate::limits::{DEEPEST, LARGEST_IN_ALL, MOST_FAULTS, MOST_PROGRAMS};
-use crate::lint::{normal, printable};
+use crate::lint::normal;
+use crate::printable::printable;
 use reader::{Budget, PeekedReader, Signature};
 use report::Visitor;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Flags of `image`.
 #[derive(Debug, Args)]
@@ -29,6 +29,17 @@ pub enum ImageAction {
     Lint(ImageLint),
     /// Print the RouterOS commands that install an image.
     Script(Box<ImageScript>),
+}
+
+/// Values of `--router-access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    /// Firewall rules for the tailnet's addresses.
+    Rule,
+    /// Membership in the interface list LAN.
+    List,
+    /// No access.
+    None,
 }
 
 /// Flags of `image lint`.
@@ -74,15 +85,37 @@ pub struct ImageScript {
     /// The node's host name in the tailnet.
     #[arg(long, value_name = "NAME", default_value = "mikrotik")]
     pub hostname: String,
-    /// The path of the archive on the router.
-    #[arg(long, value_name = "PATH", default_value = "disk1/tailscale.tar")]
-    pub file: String,
-    /// The folder for the root file system on the router.
-    #[arg(long, value_name = "PATH", default_value = "disk1/tailscale/root")]
-    pub root_dir: String,
-    /// The folder for the state on the router.
-    #[arg(long, value_name = "PATH", default_value = "disk1/tailscale/state")]
-    pub state_dir: String,
+    /// Print the commands that replace a running container by a newer one, and go back if the new node does not connect.
+    #[arg(long, conflicts_with_all = ["auth_key_file"])]
+    pub update: bool,
+    /// The disk for the archive, the root and the state, such as usb1; `flash` on routers with such a folder [default: the
+    /// internal flash].
+    #[arg(long, value_name = "NAME")]
+    pub disk: Option<String>,
+    /// The image in a registry; the router fetches it.
+    #[arg(long, value_name = "REFERENCE", conflicts_with = "file")]
+    pub remote_image: Option<String>,
+    /// The path of the archive on the router [default: tailscale.tar on the disk].
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<String>,
+    /// The folder for the root file system on the router [default: tailscale/root on the disk].
+    #[arg(long, value_name = "PATH")]
+    pub root_dir: Option<String>,
+    /// The folder for the state on the router [default: tailscale/state on the disk].
+    #[arg(long, value_name = "PATH")]
+    pub state_dir: Option<String>,
+    /// How the tailnet reaches the router itself: rules for its addresses, the interface list LAN, or not at all.
+    #[arg(long, value_enum, default_value_t = Access::Rule)]
+    pub router_access: Access,
+    /// Networks of other nodes that the LAN reaches through this node; separated by commas or repeated.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub accept_routes: Vec<String>,
+    /// A file on the router with an auth key: the node logs in with it, and the key is removed.
+    #[arg(long, value_name = "PATH")]
+    pub auth_key_file: Option<String>,
+    /// The memory of the container in MiB; 0 sets no limit.
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub memory: u32,
     /// The container's DNS servers [default: the router's choice].
     #[arg(long, value_name = "ADDRESSES")]
     pub dns: Option<String>,

@@ -22,6 +22,6 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outco
     match &flags.action {
         None => make::run(policy, format, flags),
         Some(ImageAction::Lint(flags)) => lint::run(policy, format, flags),
-        Some(ImageAction::Script(flags)) => script::run(format, flags),
+        Some(ImageAction::Script(flags)) => script::run(policy, format, flags),
     }
 }

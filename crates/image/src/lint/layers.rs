@@ -8,8 +8,9 @@ use object::{Endianness, FileKind, elf};
 use serde_json::Value;
 
 use super::members::{self, Kind, Member, Room, normal};
-use super::verdict::{Expected, Identify, Program, Verdict, compression, printable};
+use super::verdict::{Expected, Identify, Program, Verdict, compression};
 use crate::archive::BINARY_LABEL;
+use crate::printable::printable;
 use crate::root::{BLOCK, PROGRAM, Part, on_disk};
 use crate::{platform::Platform, sha256};
 

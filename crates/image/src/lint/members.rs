@@ -6,8 +6,9 @@ use std::io;
 use diagnostics::area::Image;
 use tar::{Archive, EntryType};
 
-use super::verdict::{Verdict, printable};
+use super::verdict::Verdict;
 use crate::limits::{DEEPEST_PATH, LONGEST_PATH, MOST_MEMBERS, MOST_NAMES};
+use crate::printable::printable;
 use crate::tar_records::{Described, Unread};
 
 /// The unit of a tar archive.

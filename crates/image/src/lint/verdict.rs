@@ -71,13 +71,6 @@ impl Verdict {
     }
 }
 
-/// Returns a text from the archive that is safe to print: control characters are escaped, and a long text is cut.
-pub(crate) fn printable(text: &str) -> String {
-    let short: String = text.chars().take(120).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{more}", short.escape_debug().to_string().replace("\\'", "'"))
-}
-
 /// Returns the compression format of bytes, by their signature.
 pub(crate) fn compression(bytes: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 4] =

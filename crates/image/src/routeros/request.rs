@@ -3,7 +3,20 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::slot::Slot;
 use super::version::{FIRST, Version};
+use crate::printable::printable;
+
+/// How packets from the tailnet to the router's own addresses get through its firewall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterAccess {
+    /// Rules before the first that drops input accept what comes from the tailnet's addresses.
+    Rule,
+    /// The bridge joins the interface list `LAN`: the tailnet may do what the LAN may.
+    List,
+    /// The firewall stays as it is; only the container's questions to the router's DNS are accepted.
+    Closed,
+}
 
 /// The settings of the container. Every value is validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +39,26 @@ pub struct Request {
     pub name: String,
     /// The host name, which the tailnet shows.
     pub hostname: String,
+    /// The disk of the paths below that are not set; the internal flash if `None`.
+    pub disk: Option<String>,
+    /// The image in a registry, such as `ghcr.io/owner/tailscale:1.102.5`; an archive on the router if `None`.
+    pub remote_image: Option<String>,
     /// The path of the archive on the router.
-    pub file: String,
+    pub file: Option<String>,
     /// The directory of the root file system.
-    pub root: String,
+    pub root: Option<String>,
     /// The directory of the state.
-    pub state: String,
+    pub state: Option<String>,
+    /// How the tailnet reaches the router itself.
+    pub access: RouterAccess,
+    /// Networks of other nodes that the LAN reaches through this node.
+    pub accept_routes: Vec<String>,
+    /// The path of a file on the router that holds an auth key.
+    pub auth_key_file: Option<String>,
+    /// The memory of the container, in MiB; no limit if 0.
+    pub memory: u32,
+    /// Whether the image has the entrypoint and its helper, thus a shell.
+    pub has_entrypoint: bool,
     /// The resolver of the container, if not the router's default.
     pub dns: Option<String>,
     /// The control server, if it is not Tailscale's.
@@ -53,9 +80,16 @@ impl Default for Request {
             nat: true,
             name: text("tailscale"),
             hostname: text("mikrotik"),
-            file: text("disk1/tailscale.tar"),
-            root: text("disk1/tailscale/root"),
-            state: text("disk1/tailscale/state"),
+            disk: None,
+            remote_image: None,
+            file: None,
+            root: None,
+            state: None,
+            access: RouterAccess::Rule,
+            accept_routes: Vec::new(),
+            auth_key_file: None,
+            memory: 128,
+            has_entrypoint: true,
             dns: None,
             login_server: None,
             environment: Vec::new(),
@@ -90,6 +124,7 @@ pub(super) struct Values<'a> {
     /// The same for IPv6, if there is one.
     pub(super) container6: Option<(String, String)>,
     pub(super) routes: Vec<String>,
+    pub(super) accept_routes: Vec<String>,
 }
 
 /// The longest name of an interface: from 7.20, the interface in the container has the same name, and Linux allows
@@ -100,7 +135,7 @@ const LONGEST_INTERFACE: usize = 14;
 const LONGEST: usize = 200;
 
 fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
-    Err(Refusal { what, why: format!("`{}` {why}", crate::lint::printable(value)) })
+    Err(Refusal { what, why: format!("`{}` {why}", printable(value)) })
 }
 
 fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {
@@ -178,11 +213,56 @@ fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), 
 }
 
 impl Request {
+    fn path_or(&self, path: Option<&String>, default: &str) -> String {
+        let disk = self.disk.as_ref().map(|disk| format!("{disk}/")).unwrap_or_default();
+        path.cloned().unwrap_or_else(|| disk + default)
+    }
+
+    /// Returns the path of the archive on the router.
+    pub(super) fn archive(&self) -> String {
+        self.path_or(self.file.as_ref(), "tailscale.tar")
+    }
+
+    /// Returns the directory of the root file system in a slot. An update puts the new container into the other slot.
+    pub(super) fn root_in(&self, slot: Slot) -> String {
+        self.path_or(self.root.as_ref(), "tailscale/root") + slot.suffix()
+    }
+
+    /// Returns the directory of the state in a slot.
+    pub(super) fn state_in(&self, slot: Slot) -> String {
+        self.path_or(self.state.as_ref(), "tailscale/state") + slot.suffix()
+    }
+
+    /// Returns the name of the list of mounts, and of the comment, of a slot.
+    pub(super) fn mounts_in(&self, slot: Slot) -> String {
+        format!("{}{}", self.name, slot.suffix())
+    }
+
+    /// Returns the networks whose routes point to the container.
+    pub(super) fn routes_to_container(&self, version: Version) -> Option<String> {
+        let tailnet = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"].map(str::to_owned);
+        let needed = version.needs_main_routes() && self.has_entrypoint;
+        needed.then(|| tailnet.into_iter().chain(self.accept_routes.iter().cloned()).collect::<Vec<_>>().join(" "))
+    }
+
     /// The variables of the environment for a version.
     pub(super) fn environment_of(&self, version: Version) -> Vec<(String, String)> {
-        let own = version.needs_main_routes().then(|| ("MAIN_ROUTES".to_owned(), "yes".to_owned()));
+        let routes = self.routes_to_container(version).map(|routes| ("MAIN_ROUTES".to_owned(), routes));
+        // The collector keeps the heap below three quarters, before the kernel has to slow the daemon down.
+        let limit = (self.memory > 0).then(|| ("GOMEMLIMIT".to_owned(), format!("{}MiB", self.memory / 4 * 3)));
+        let own = routes.into_iter().chain(limit);
         let stated = |name: &str| self.environment.iter().any(|(other, _)| other == name);
         own.into_iter().filter(|(name, _)| !stated(name)).chain(self.environment.iter().cloned()).collect()
+    }
+
+    /// Checks every value, and that the image has what an update needs.
+    pub(super) fn checked_for_update(&self, version: Version) -> Result<Values<'_>, Refusal> {
+        if !self.has_entrypoint {
+            let why =
+                "needs the entrypoint to copy the state, and the image has no shell: set `image: { shell: mksh }`";
+            return refuse("--update", &self.name, why);
+        }
+        self.checked(version)
     }
 
     /// Checks every value.
@@ -198,8 +278,35 @@ impl Request {
         name("--bridge", &self.bridge, LONGEST_INTERFACE)?;
         name("--name", &self.name, 32)?;
         name("--hostname", &self.hostname, 63)?;
-        for (what, value) in [("--file", &self.file), ("--root-dir", &self.root), ("--state-dir", &self.state)] {
-            path(what, value)?;
+        let paths = [
+            ("--disk", &self.disk),
+            ("--file", &self.file),
+            ("--root-dir", &self.root),
+            ("--state-dir", &self.state),
+            ("--auth-key-file", &self.auth_key_file),
+        ];
+        for (what, value) in paths {
+            value.as_ref().map_or(Ok(()), |value| path(what, value))?;
+        }
+        if let Some(image) = &self.remote_image {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@".contains(c);
+            line("--remote-image", image)?;
+            if !image.chars().all(plain) || !image.contains('/') {
+                return refuse("--remote-image", image, "is not a name such as ghcr.io/owner/tailscale:1.102.5");
+            }
+        }
+        if self.memory != 0 && !(64..=4096).contains(&self.memory) {
+            let why = "is not 0 or between 64 and 4096: below, the daemon is slowed down until it answers no longer";
+            return refuse("--memory", &self.memory.to_string(), why);
+        }
+        if version.needs_main_routes() && !self.has_entrypoint {
+            let why = "needs routes that only the entrypoint adds, and the image has no shell and no entrypoint: set \
+                       `image: { shell: mksh }`";
+            return refuse("--routeros", &version.to_string(), why);
+        }
+        if self.auth_key_file.is_some() && !self.has_entrypoint {
+            let why = "is used by the entrypoint, and the image has no shell: set `image: { shell: mksh }`";
+            return refuse("--auth-key-file", self.auth_key_file.as_deref().unwrap_or_default(), why);
         }
         if let Some(dns) = &self.dns
             && dns.split(',').any(|address| address.parse::<IpAddr>().is_err())
@@ -230,19 +337,24 @@ impl Request {
             container,
             network: subnet,
             container6: container6.map(|(pair, _)| pair),
-            routes: self.routes.iter().map(|route| checked_route(route)).collect::<Result<_, _>>()?,
+            routes: checked_routes("--routes", &self.routes)?,
+            accept_routes: checked_routes("--accept-routes", &self.accept_routes)?,
         })
     }
 }
 
+fn checked_routes(what: &'static str, routes: &[String]) -> Result<Vec<String>, Refusal> {
+    routes.iter().map(|route| checked_route(what, route)).collect()
+}
+
 /// Validates a route for tailscale: the first address of a network and its prefix length.
-fn checked_route(route: &str) -> Result<String, Refusal> {
+fn checked_route(what: &'static str, route: &str) -> Result<String, Refusal> {
     match network(route) {
         Some((address, length)) if first(address, length) == address => Ok(format!("{address}/{length}")),
         Some((address, length)) => {
             let why = format!("has host bits set; did you mean `{}/{length}`?", first(address, length));
-            refuse("--routes", route, &why)
+            refuse(what, route, &why)
         }
-        None => refuse("--routes", route, "is not a network such as 192.168.88.0/24"),
+        None => refuse(what, route, "is not a network such as 192.168.88.0/24"),
     }
 }

@@ -51,6 +51,32 @@ impl Version {
         self.from(19)
     }
 
+    /// Whether a container has its own limit of memory: `memory-high` since 7.20.
+    pub(super) fn has_memory_limit(self) -> bool {
+        self.from(20)
+    }
+
+    /// The parameters that start a container again after it ended: since 7.20, with a policy since 7.23.
+    pub(super) fn restart_parameters(self) -> &'static str {
+        if self.from(23) {
+            " restart-policy=on-failure restart-interval=10s"
+        } else if self.from(20) {
+            " auto-restart-interval=10s"
+        } else {
+            ""
+        }
+    }
+
+    /// Whether RouterOS runs health checks: since 7.22.
+    pub(super) fn has_health_checks(self) -> bool {
+        self.from(22)
+    }
+
+    /// Whether RouterOS stops a container that is unhealthy: since 7.23.
+    pub(super) fn stops_unhealthy(self) -> bool {
+        self.from(23)
+    }
+
     /// Whether the command must be set: `no command specified` was reported for 7.22.
     pub(super) fn needs_command(self) -> bool {
         self.from(22)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use crate::lint::printable;
+use crate::printable::printable;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,10 +144,11 @@ impl Job<'_> {
             go: &info.go,
             binary: &manifest.binary.sha256,
             shell: shell_digest.as_deref().map(|digest| (pin.as_ref(), digest)),
+            helper: shell.as_ref().map(|provided| provided.shell.helper),
         });
         let licence = match (&pin, &shell) {
-            (Some(pin), _) => all_of(&pin.licence),
-            (None, Some(_)) => all_of("LicenseRef-shell"),
+            (Some(pin), _) => all_of(&format!("{} AND {}", pin.licence, image::helper::LICENCE)),
+            (None, Some(_)) => all_of(&format!("LicenseRef-shell AND {}", image::helper::LICENCE)),
             (None, None) => LICENCE.to_owned(),
         };
         let parts = Parts {

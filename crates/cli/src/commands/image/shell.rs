@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::policy::Target;
 use featureset::policy::{Pack, Shell as Choice, format_size};
+use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
@@ -40,7 +41,7 @@ pub(super) fn provide(
     if let Some(file) = file {
         let bytes = files::read_bytes(file)?;
         check(&bytes, platform, &file.display().to_string())?;
-        return Ok(Some(Provided { shell: Shell { bytes, kind: None }, pin: None }));
+        return Ok(Some(Provided { shell: Shell { bytes, kind: None, helper: for_platform(platform) }, pin: None }));
     }
     let kind = match choice {
         Choice::None => return Ok(None),
@@ -63,7 +64,7 @@ pub(super) fn provide(
         Pack::Execpack | Pack::Upx => packed(cache, &place, target)?,
     };
     check(&bytes, platform, &pin.package)?;
-    Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind) }, pin: Some(pin) }))
+    Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind), helper: for_platform(platform) }, pin: Some(pin) }))
 }
 
 /// Returns the table of pinned shells.
