@@ -74,7 +74,8 @@ fn explore_with_a_base_has_both_policies() {
     git(&["init", "--quiet"]);
     git(&["add", "."]);
     git(&["commit", "--quiet", "--message=base"]);
-    let new = old.replace("    keep: This device decides on portmapper.", "    omit: The uplink needs no port mapping.");
+    let new =
+        old.replace("    keep: This device decides on portmapper.", "    omit: The uplink needs no port mapping.");
     std::fs::write(folder.path().join("featureset.yaml"), new).unwrap();
     let unknown = run(folder.path(), &["explore", "-o", "page.html", "--base", "nowhere"]);
     assert_eq!((unknown.status, folder.path().join("page.html").exists()), (2, false), "{}", unknown.stderr);
