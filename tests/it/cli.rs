@@ -48,6 +48,7 @@ fn help_of_every_command() {
         "import",
         "init",
         "decide",
+        "hazards",
         "accept",
         "symbolize",
         "execpack",

@@ -70,6 +70,21 @@ fn init_refuses_what_it_cannot_justify() {
 }
 
 #[test]
+fn hazards_list_names_what_applies() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = run(folder.path(), &["hazards", "list"]);
+    assert_eq!(all.status, 0, "{}", all.transcript());
+    assert!(all.stdout.contains(" ipnbus-up ") && all.stdout.contains(": 0 apply, 0 accepted"), "{}", all.stdout);
+    let made = run(folder.path(), &["init", "--device", "openwrt", "--for", "subnet-router", "--release", "1.102.5"]);
+    assert_eq!(made.status, 0, "{}", made.transcript());
+    let applying = run(folder.path(), &["hazards", "list", "--applying"]);
+    insta::assert_snapshot!("hazards_list", applying.transcript());
+    let found = run(folder.path(), &["hazards", "list", "--text", "resolv.conf", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    assert!(document["total"].as_u64() > Some(40), "{}", found.stdout);
+}
+
+#[test]
 fn explain_and_list_without_a_policy_use_the_newest_release() {
     let folder = tempfile::tempdir().unwrap();
     let explained = run(folder.path(), &["explain", "ssh"]);

@@ -216,3 +216,27 @@ fn build_and_image_of_two_routers_follow_each_target() {
     assert!(ran.stderr.contains("only the mark of a draft has changed"), "{}", ran.stderr);
     assert_eq!(manifest("openwrt")["draft"], Value::Null);
 }
+
+#[test]
+fn decide_and_accept_write_into_the_section_of_a_target() {
+    let folder = folder(TWO_ROUTERS);
+    let reason = ["--reason", "This router is behind another one that speaks no NAT-PMP."];
+    let decide = |target: &str| {
+        run(folder.path(), &[&["decide", "portmapper", "omit", "--target", target], &reason[..]].concat())
+    };
+    let ran = decide("openwrt");
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("portmapper: omitted on openwrt"), "{}", ran.stderr);
+    let list = |target: &str| {
+        let document = document(&run(folder.path(), &["list", "--target", target, "--format", "json"]));
+        let features = document["features"].as_array().unwrap().clone();
+        features.into_iter().find(|row| row["feature"] == "portmapper").unwrap()["decision"].clone()
+    };
+    assert_eq!((list("openwrt"), list("routeros")), ("omit".into(), "keep".into()));
+    assert_eq!(run(folder.path(), &["check", "--deny", "warnings"]).status, 0);
+    assert!(decide("openwr").stderr.contains("Did you mean `openwrt`?"));
+    let ran = run(folder.path(), &[&["accept", "nc-dial", "--target", "openwrt"], &reason[..]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    let text = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
+    assert!(text.contains("    accepted:\n      nc-dial: >-\n"), "{text}");
+}

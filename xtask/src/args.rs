@@ -18,9 +18,6 @@ pub(crate) enum Maintenance {
     Programs(Programs),
     /// Search for inputs that break a property of a fuzz target.
     Fuzz(Fuzz),
-    /// Verify known hazards or search for new ones.
-    #[command(subcommand)]
-    Hazards(Hazards),
 }
 
 /// Flags of `ci`.

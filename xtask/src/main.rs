@@ -20,7 +20,7 @@ use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
 use tailscale_featureset::format::FindingsFormat;
 
-use args::{Built, Maintenance};
+use args::{Built, Hazards, Maintenance};
 
 fn main() -> ExitCode {
     entry::exit(match command().try_get_matches() {
@@ -38,6 +38,7 @@ fn command() -> Command {
         .about("Build the loaders of packed executables with the pinned compiler");
     Maintenance::augment_subcommands(Cli::command())
         .mut_subcommand("image", |image| image.subcommand(pin).subcommand(helper))
+        .mut_subcommand("hazards", Hazards::augment_subcommands)
         .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
 }
 
@@ -59,6 +60,10 @@ fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
         Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
         Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Built::from_arg_matches(flags)?),
         Some(("image", Some(("helper", flags)))) => image_helper::run(policy, &Built::from_arg_matches(flags)?),
+        Some(("hazards", Some((name, _)))) if Hazards::has_subcommand(name) => {
+            let below = matches.subcommand_matches("hazards").unwrap_or(matches);
+            hazards::run(policy, &Hazards::from_arg_matches(below)?)
+        }
         Some((name, _)) if Maintenance::has_subcommand(name) => {
             maintenance(policy, Maintenance::from_arg_matches(matches)?)
         }
@@ -72,7 +77,6 @@ fn maintenance(policy: Option<&Path>, command: Maintenance) -> Result<Outcome> {
         Maintenance::Ci(flags) => ci::run(policy, &flags),
         Maintenance::Programs(flags) => programs::run(policy, &flags),
         Maintenance::Fuzz(flags) => fuzz::run(policy, &flags),
-        Maintenance::Hazards(flags) => hazards::run(policy, &flags),
     }
 }
 

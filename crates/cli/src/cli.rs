@@ -57,6 +57,7 @@ impl Cli {
             Command::Bench(given) => given.format.into(),
             Command::Measure(given) => given.format.into(),
             Command::Import(given) => given.format.into(),
+            Command::Hazards(Hazards::List(given)) => given.format.into(),
             Command::Decide(given) => given.format.into(),
             Command::Accept(given) => given.format.into(),
             Command::Init(given) => given.format.into(),
@@ -92,6 +93,9 @@ pub enum Command {
     Tags(Formatted<Tags>),
     /// List the features of the pinned release with their decisions
     List(Formatted<List>),
+    /// List the known hazards
+    #[command(subcommand)]
+    Hazards(Hazards),
     /// Decide one feature in the policy and report what follows
     Decide(Formatted<Decide>),
     /// Accept one hazard in the policy
@@ -232,6 +236,24 @@ pub struct Explain {
     pub target: Option<String>,
 }
 
+/// Subcommands of `hazards`.
+#[derive(Debug, Subcommand)]
+pub enum Hazards {
+    /// List the hazards of the pinned release, and which of them apply
+    List(Formatted<HazardsList>),
+}
+
+/// Flags of `hazards list`.
+#[derive(Debug, Args)]
+pub struct HazardsList {
+    /// Only hazards that apply to the policy, or may.
+    #[arg(long)]
+    pub applying: bool,
+    /// Only hazards with this text in the id, the title or the condition.
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+}
+
 /// Flags of `decide`.
 #[derive(Debug, Args)]
 pub struct Decide {
@@ -244,6 +266,9 @@ pub struct Decide {
     /// The reason: what it changes on this device.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The target that decides differently [default: the common decision].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
 }
 
 /// A decision on the command line.
@@ -264,6 +289,9 @@ pub struct Accept {
     /// The reason: why this device can live with it.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// The target that accepts it [default: the common acceptance].
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
 }
 
 /// Flags of `build-tailscale`.

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod docs;
 pub mod execpack;
 pub mod explain;
+pub mod hazards;
 pub mod image;
 pub mod import;
 pub mod init;
@@ -22,7 +23,7 @@ pub mod verify;
 
 use anyhow::Result;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Hazards};
 pub use crate::outcome::Outcome;
 
 /// Runs a command.
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Measure(given) => measure::run(policy, given.format, &given.flags),
         Command::Audit(given) => audit::run(policy, given.format, &given.flags),
         Command::Import(given) => import::run(policy, given.format, &given.flags),
+        Command::Hazards(Hazards::List(given)) => hazards::run(policy, given.format, &given.flags),
         Command::Decide(given) => decide::run(policy, given.format, &given.flags),
         Command::Accept(given) => decide::run_accept(policy, given.format, &given.flags),
         Command::Init(given) => init::run(policy, given.format, &given.flags),

@@ -23,7 +23,7 @@ use crate::output;
 pub use audit::{audit, audit_document, comparison};
 pub use found::Found;
 pub use human::{MOST_WIDTH, hanging, width, wrapped};
-pub use markdown::change;
+pub use markdown::{change, totals};
 pub use upgrade::upgrade;
 pub use verdict::{verdict, verdict_document};
 

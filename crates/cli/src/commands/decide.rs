@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, NextStep};
 use featureset::change::{Change, HazardChange, Side};
-use featureset::cost::estimate::estimate;
+use featureset::cost::estimate::target_sizes;
 use featureset::cost::format_difference;
 use featureset::name::{FeatureName, OMIT_PREFIX, nearest};
-use featureset::policy::{self, Immovable, Policy, Verdict, format_size};
+use featureset::policy::{self, Immovable, Verdict, format_size};
 use featureset::selection::Selection;
 
 use crate::cli::{Accept, Decide};
@@ -29,13 +29,17 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outc
     let name = known_feature(name, pinned)?;
     let verdict = flags.decision.verdict();
     require_reason(&flags.reason)?;
-    let edited = policy::decide(&project.text, &name, verdict, &flags.reason).map_err(not_editable)?;
-    let policy = pinned.policy.common();
+    let target = flags.target.as_deref();
+    let policy = match target {
+        Some(target) => pinned.for_target(target)?,
+        None => pinned.policy.common(),
+    };
+    let edited = policy::decide(&project.text, target, &name, verdict, &flags.reason).map_err(not_editable)?;
     let forced = match policy.keeps(&name) != (verdict == Verdict::Keep) {
         true => Selection::new(policy, pinned.registry).forced_by_inverting(&name),
         false => BTreeSet::new(),
     };
-    finish(&project, &edited, format, &format!("{name}: {}", verdict.participle()), &forced)
+    finish(&project, &edited, format, &format!("{name}: {}{}", verdict.participle(), on(target)), &forced)
 }
 
 /// Runs `accept`.
@@ -45,8 +49,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Decide) -> Result<Outc
 /// changing anything else.
 pub fn run_accept(policy: Option<&Path>, format: Format, flags: &Accept) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    if project.unless(format, |_| false)?.is_none() {
-        return Ok(Outcome::Findings);
+    let Some(pinned) = project.unless(format, |_| false)? else { return Ok(Outcome::Findings) };
+    let target = flags.target.as_deref();
+    if let Some(target) = target {
+        pinned.for_target(target)?;
     }
     let Some(hazard) = project.facts.hazard(&flags.hazard) else {
         let near = nearest(&flags.hazard, project.facts.hazards().map(|hazard| hazard.id.as_str()));
@@ -66,8 +72,8 @@ pub fn run_accept(policy: Option<&Path>, format: Format, flags: &Accept) -> Resu
         return Err(Diagnostic::failure(Code::UnacceptableHazard, message, why, next).into());
     }
     require_reason(&flags.reason)?;
-    let edited = policy::accept(&project.text, &hazard.id, &flags.reason).map_err(not_editable)?;
-    finish(&project, &edited, format, &format!("{}: accepted", hazard.id), &BTreeSet::new())
+    let edited = policy::accept(&project.text, target, &hazard.id, &flags.reason).map_err(not_editable)?;
+    finish(&project, &edited, format, &format!("{}: accepted{}", hazard.id, on(target)), &BTreeSet::new())
 }
 
 /// Returns the feature of the pinned release with this name.
@@ -85,6 +91,11 @@ pub(super) fn known_feature(name: &str, pinned: Pinned<'_>) -> Result<FeatureNam
     };
     let message = format!("Tailscale {} has no feature `{name}`", pinned.release);
     Err(Diagnostic::failure(Code::UnknownFeature, message, "upstream does not declare it", next).into())
+}
+
+/// Names the target after a statement; empty for the common section.
+fn on(target: Option<&str>) -> String {
+    target.map(|target| format!(" on {target}")).unwrap_or_default()
 }
 
 fn require_reason(reason: &str) -> Result<()> {
@@ -135,7 +146,9 @@ fn finish(
     let list = |title: &str, hazards: &[HazardChange]| {
         for hazard in hazards {
             let accepted = if hazard.accepted { ", accepted" } else { "" };
-            outln!("{title} {}: {} ({}{accepted})", hazard.hazard, hazard.title, hazard.effect.word());
+            let names: Vec<&str> = hazard.targets.iter().map(String::as_str).collect();
+            let on = if names.is_empty() { String::new() } else { format!(" on {}", escape::line(&names.join(", "))) };
+            outln!("{title} {}{on}: {} ({}{accepted})", hazard.hazard, hazard.title, hazard.effect.word());
         }
     };
     list("gained", &change.hazards_gained);
@@ -165,17 +178,9 @@ fn finish(
 /// The estimated bytes of each target before and after.
 fn sizes(project: &Project, edited: &policy::ParsedPolicy) -> BTreeMap<String, (u64, u64)> {
     let (Some(pinned), Some(after)) = (project.pinned(), edited.policy.as_ref()) else { return BTreeMap::new() };
-    let size = |policy: &Policy, name: &str| {
-        let effective = policy.for_target(name)?;
-        let selection = Selection::new(effective, pinned.registry);
-        Some(estimate(effective.target()?.platform, effective.build(), &selection.kept)?.bytes)
-    };
-    let sizes = pinned
-        .policy
-        .targets
-        .keys()
-        .filter_map(|name| Some((name.clone(), (size(pinned.policy, name)?, size(after, name)?))));
-    sizes.collect()
+    let after = target_sizes(after, pinned.registry);
+    let before = target_sizes(pinned.policy, pinned.registry).into_iter();
+    before.filter_map(|(name, before)| Some((name.clone(), (before.bytes, after.get(&name)?.bytes)))).collect()
 }
 
 impl crate::cli::DecisionArgument {

@@ -1,5 +1,7 @@
 //! `init`: writes a policy for a device and its purpose.
 
+mod questions;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -42,28 +44,36 @@ fn exists(path: &Path) -> Diagnostic {
     Diagnostic::failure(Code::PolicyExists, message, "the reasons in it would be lost", next)
 }
 
-/// Completes the flags with defaults.
+/// Completes the flags with defaults, and on a terminal with answers if the device or the roles are missing.
 fn request(flags: &cli::Init, facts: &UpstreamData) -> Result<Request> {
-    let device = flags.device.clone().ok_or_else(|| {
-        let known = reasons::devices().iter().map(|(name, device)| format!("{name} ({})", device.description));
-        missing("--device", &known.collect::<Vec<_>>())
-    })?;
-    if flags.roles.is_empty() {
-        let known = reasons::roles().iter().map(|role| format!("{} ({})", role.name, role.description));
-        return Err(missing("--for", &known.collect::<Vec<_>>()).into());
-    }
+    let device = flags.device.clone().unwrap_or_default();
     let platforms = match &flags.platforms[..] {
         [] => usual_platforms(&device),
         given => given.to_vec(),
     };
-    Ok(Request {
+    let request = Request {
         device,
         roles: flags.roles.iter().cloned().collect(),
         platforms,
         release: flags.release.or_else(|| newest(facts)).ok_or_else(unknown_release)?,
         go: flags.go,
         without: flags.without.iter().cloned().collect(),
-    })
+    };
+    match missing_flag(flags) {
+        Some(_) if questions::is_possible() => questions::complete(flags, request, facts),
+        Some(problem) => Err(problem.into()),
+        None => Ok(request),
+    }
+}
+
+/// The problem of the first required flag that is missing.
+fn missing_flag(flags: &cli::Init) -> Option<Diagnostic> {
+    if flags.device.is_none() {
+        let known = reasons::devices().iter().map(|(name, device)| format!("{name} ({})", device.description));
+        return Some(missing("--device", &known.collect::<Vec<_>>()));
+    }
+    let known = reasons::roles().iter().map(|role| format!("{} ({})", role.name, role.description));
+    flags.roles.is_empty().then(|| missing("--for", &known.collect::<Vec<_>>()))
 }
 
 /// The usual platforms of a device.

@@ -2,12 +2,14 @@
 
 mod repository;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
 use diagnostics::{Lines, Severity};
 use featureset::change::{Change, Side};
-use featureset::policy;
+use featureset::cost::estimate::{Estimate, target_sizes};
+use featureset::policy::{self, ParsedPolicy, Policy};
 
 use crate::cli::Review;
 use crate::costs::MeasuredCosts;
@@ -41,7 +43,10 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Review) -> Res
                 MeasuredCosts::read(&project.root(), project.targets())?,
                 Shown::read(&project.root(), project.targets()),
             );
-            outln!("{}", render::change(&change, &flags.base, &costs, &shown).trim_end());
+            let is_error = |finding: &&diagnostics::Diagnostic| finding.severity == Severity::Error;
+            let errors = project.findings.iter().filter(is_error).count();
+            let totals = render::totals(&change, errors, &sizes(&project, reading.as_ref()));
+            outln!("{}", render::change(&change, &flags.base, &totals, &costs, &shown).trim_end());
         }
         FindingsFormat::Json => output::json(&document(&project, &flags.base, &change)),
         FindingsFormat::Github | FindingsFormat::Sarif => project.show(&change.questions, format)?,
@@ -50,6 +55,19 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Review) -> Res
         progress::warn(&format!("{} has errors: `{} check` prints them", project.path.display(), program()));
     }
     Ok(Outcome::Clean)
+}
+
+/// Returns the estimated bytes of each target before and after.
+fn sizes(project: &Project, base: Option<&ParsedPolicy>) -> BTreeMap<String, (Option<u64>, Option<u64>)> {
+    let estimated = |policy: Option<&Policy>| {
+        let registry = policy.and_then(|policy| project.facts.registry(policy.tailscale?));
+        policy.zip(registry).map(|(policy, registry)| target_sizes(policy, registry)).unwrap_or_default()
+    };
+    let before = estimated(base.and_then(|base| base.policy.as_ref()));
+    let after = estimated(project.reading.policy.as_ref());
+    let bytes = |sizes: &BTreeMap<String, Estimate>, name: &String| sizes.get(name).map(|size| size.bytes);
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names.into_iter().map(|name| (name.clone(), (bytes(&before, name), bytes(&after, name)))).collect()
 }
 
 /// Returns the change as JSON, each question with its line and column.

@@ -1,7 +1,12 @@
 //! A change of the policy as Markdown, made for a pull request: what was decided, what follows, what to answer.
 
+use std::collections::BTreeMap;
+
 use diagnostics::{Diagnostic, Severity};
 use featureset::change::{Base, Change, DecisionChange, Edit, HazardChange, Setting, Stated, TargetEffect};
+
+use featureset::cost::format_difference;
+use featureset::policy::format_size;
 
 use crate::costs::MeasuredCosts;
 use crate::escape::{self, WORD_JOINER};
@@ -9,10 +14,10 @@ use crate::invocation::program;
 use crate::proofs::Shown;
 
 /// The change as a page. `base` is the revision that it is compared with, as the user named it; `costs` are what was
-/// measured of the policy, `shown` is what a running daemon showed.
+/// measured of the policy, `shown` is what a running daemon showed; `totals` is the line of [`totals`].
 #[must_use]
-pub fn change(change: &Change, base: &str, costs: &MeasuredCosts, shown: &Shown) -> String {
-    let mut page = format!("## Policy review against `{}`\n\n{}\n", code(base), verdict(change));
+pub fn change(change: &Change, base: &str, totals: &str, costs: &MeasuredCosts, shown: &Shown) -> String {
+    let mut page = format!("## Policy review against `{}`\n\n{totals}\n\n{}\n", code(base), verdict(change));
     page += match change.base {
         Base::Missing => "\nThe base has no policy: everything is new.\n",
         Base::Unreadable => "\nThe base has no policy that can be read: everything counts as new.\n",
@@ -39,6 +44,26 @@ pub fn change(change: &Change, base: &str, costs: &MeasuredCosts, shown: &Shown)
         page += &format!("\n{} of the base's findings are gone.\n", change.findings_cleared);
     }
     page
+}
+
+/// The change in one line: the errors of the new policy, the hazards, and the estimated bytes of each target.
+#[must_use]
+pub fn totals(change: &Change, errors: usize, sizes: &BTreeMap<String, (Option<u64>, Option<u64>)>) -> String {
+    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let mut parts = vec![
+        counted(errors, "error"),
+        format!("{} gained", counted(change.hazards_gained.len(), "hazard")),
+        format!("{} cleared", change.hazards_cleared.len()),
+    ];
+    parts.extend(sizes.iter().filter_map(|(target, sizes)| match *sizes {
+        (Some(before), Some(after)) if before != after => {
+            let difference = i64::try_from(after).ok()?.checked_sub(i64::try_from(before).ok()?)?;
+            Some(format!("`{}` about {}", code(target), format_difference(difference)))
+        }
+        (None, Some(after)) => Some(format!("`{}` about {}", code(target), format_size(after))),
+        _ => None,
+    }));
+    format!("**{}.**", parts.join(", "))
 }
 
 fn verdict(change: &Change) -> &'static str {

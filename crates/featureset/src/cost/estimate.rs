@@ -15,7 +15,9 @@ use serde::Deserialize;
 use super::{Cost, Costs};
 use crate::name::FeatureName;
 use crate::platform::Platform;
-use crate::policy::{Build, Inlining, Pack, Symbols};
+use crate::policy::{Build, EffectivePolicy, Inlining, Pack, Policy, Symbols};
+use crate::registry::Registry;
+use crate::selection::Selection;
 
 static COSTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/costs");
 const BINARIES: &str = include_str!("../../costs/binaries.json");
@@ -137,6 +139,17 @@ pub fn estimate(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>
     };
     let binary = Platform::find(&binary.platform)?.name;
     Some(Estimate { bytes, basis: Basis { binary, features: costs.basis.platform.clone(), changed, unpriced } })
+}
+
+/// Estimates the size of every target of a policy that the program can estimate.
+#[must_use]
+pub fn target_sizes(policy: &Policy, registry: &Registry) -> BTreeMap<String, Estimate> {
+    let size = |effective: EffectivePolicy<'_>| {
+        let selection = Selection::new(effective, registry);
+        let size = estimate(effective.target()?.platform, effective.build(), &selection.kept)?;
+        Some((effective.name()?.to_owned(), size))
+    };
+    policy.effective().filter_map(size).collect()
 }
 
 /// The features of 1.104 whose code every binary of an older release contains.

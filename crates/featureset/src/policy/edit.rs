@@ -19,10 +19,10 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Returns the lines of a top-level section; `None` if it has no entries or another layout.
-    pub(crate) fn find(text: &'a str, places: &SourceMap, section: &str) -> Option<Self> {
-        let keys = places.children(&[section]).into_iter().map(|name| {
-            let start = places.key(&[section, &name]).start;
+    /// Returns the lines of the section at a path; `None` if it has no entries or another layout.
+    pub(crate) fn find(text: &'a str, places: &SourceMap, section: &[&str]) -> Option<Self> {
+        let keys = places.children(section).into_iter().map(|name| {
+            let start = places.key(&[section, &[&name]].concat()).start;
             (name, start)
         });
         let mut keys: Vec<(String, usize)> = keys.collect();
@@ -40,13 +40,24 @@ impl<'a> Section<'a> {
         let mut end = last;
         let mut at = line_start(text, last);
         for line in text[at..limit].split_inclusive('\n') {
+            let depth = line.len() - line.trim_start().len();
+            let is_comment = line.trim_start().starts_with('#');
+            // A top-level section extends to the next known one, so that a repeated section is not mistaken for its end.
+            if section.len() > 1 && depth < indent && !is_comment && !line.trim().is_empty() {
+                break;
+            }
             at += line.len();
-            if line.starts_with(' ') && !line.trim().is_empty() {
+            if depth >= indent && !line.trim().is_empty() {
                 end = at;
             }
         }
         let entries = keys.into_iter().map(|(name, key)| (name, entry_start(text, key, indent))).collect();
         Some(Self { text, entries, indent, end })
+    }
+
+    /// The end of the last entry.
+    pub(crate) fn end(&self) -> usize {
+        self.end
     }
 
     /// The indentation of the keys.
@@ -130,7 +141,7 @@ fn entry_start(text: &str, key: usize, indent: usize) -> usize {
 /// Sorts the entries of the features section, each with the comments above it. Returns `None` if its layout is not understood.
 pub(crate) fn sort(text: &str) -> Option<String> {
     let reading = read(text);
-    let section = Section::find(text, &reading.places, "features")?;
+    let section = Section::find(text, &reading.places, &["features"])?;
     let mut blocks = section.blocks();
     blocks.sort_by_key(|(name, _)| *name);
     let start = section.entries.first()?.1;

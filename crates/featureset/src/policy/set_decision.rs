@@ -5,61 +5,77 @@ use diagnostics::Span;
 use super::edit::{Section, line_start, newline};
 use super::parse::read;
 use super::set_version::Immovable;
-use super::{Decision, Policy, Verdict};
+use super::source_map::SourceMap;
+use super::{Decision, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
-/// Returns the text with another decision on a feature, or another reason for the same one.
+/// Returns the text with another decision on a feature, or another reason for the same one: in the common section, or in that
+/// of a target.
 ///
 /// References stay with the feature. The feature may be undecided.
 ///
 /// # Errors
-/// [`Immovable`] if the text is not a policy, its layout is not understood, or the result would differ in anything else.
-pub fn decide(text: &str, name: &FeatureName, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+/// [`Immovable`] if the text is not a policy, does not have the target, its layout is not understood, or the result would
+/// differ in anything else.
+pub fn decide(
+    text: &str,
+    target: Option<&str>,
+    name: &FeatureName,
+    verdict: Verdict,
+    reason: &str,
+) -> Result<String, Immovable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
-    let old = expected.features.get(name).cloned();
+    let features = match target {
+        Some(target) => &mut own(&mut expected, target)?.features,
+        None => &mut expected.features,
+    };
+    let old = features.get(name).cloned();
     let refs = old.as_ref().map(|decision| decision.refs.clone()).unwrap_or_default();
     let reason = normalized(reason);
-    expected.features.insert(name.clone(), Decision { verdict, reason: reason.clone(), refs });
+    features.insert(name.clone(), Decision { verdict, reason: reason.clone(), refs });
+    let (section, entry) = (path(target, &["features"]), path(target, &["features", name.as_str()]));
     let edited = match old {
         Some(old) => {
-            let path = ["features", name.as_str(), old.verdict.word()];
+            let path = [&entry[..], &[old.verdict.word()]].concat();
             let (key, value) = (reading.places.key(&path), reading.places.value(&path));
             replace_entry(text, key, value, verdict.word(), &reason)?
         }
         None => {
-            if reading.places.has(&["features", name.as_str()]) {
+            if reading.places.has(&entry) {
                 return Err(cannot("the feature has an entry without a decision; complete it by hand"));
             }
-            let section = Section::find(text, &reading.places, "features")
-                .ok_or_else(|| cannot("the section `features` is not a list of one entry below the other"))?;
-            let (indent, newline) = (section.indent() * 2, newline(text));
-            let body = format!("{newline}{}{}", " ".repeat(indent), block(verdict.word(), &reason, indent, newline));
-            let (at, entry) = section.insertion(name.as_str(), &body);
-            splice(text, at, &entry)
+            let block = |indent: usize| {
+                let newline = newline(text);
+                format!("{newline}{}{}", " ".repeat(indent + 2), block(verdict.word(), &reason, indent + 2, newline))
+            };
+            let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
+            insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
         }
     };
     verified(edited, &expected)
 }
 
-/// Returns the text with the acceptance of a hazard, or with another reason for it.
+/// Returns the text with the acceptance of a hazard, or with another reason for it: in the common section, or in that of a
+/// target.
 ///
 /// # Errors
 /// [`Immovable`] as for [`decide`].
-pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovable> {
+pub fn accept(text: &str, target: Option<&str>, hazard: &str, reason: &str) -> Result<String, Immovable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
     let reason = normalized(reason);
-    expected.accepted.insert(hazard.to_owned(), reason.clone());
-    let path = ["accepted", hazard];
+    match target {
+        Some(target) => own(&mut expected, target)?.accepted.insert(hazard.to_owned(), reason.clone()),
+        None => expected.accepted.insert(hazard.to_owned(), reason.clone()),
+    };
+    let (section, entry) = (path(target, &["accepted"]), path(target, &["accepted", hazard]));
     let newline = newline(text);
-    let edited = if reading.places.has(&path) {
-        replace_entry(text, reading.places.key(&path), reading.places.value(&path), hazard, &reason)?
-    } else if reading.places.has(&["accepted"]) {
-        let section = Section::find(text, &reading.places, "accepted")
-            .ok_or_else(|| cannot("the section `accepted` is not a list of one entry below the other"))?;
-        let (at, entry) = section.insertion(hazard, &folded(&reason, section.indent(), newline));
-        splice(text, at, &entry)
+    let edited = if reading.places.has(&entry) {
+        replace_entry(text, reading.places.key(&entry), reading.places.value(&entry), hazard, &reason)?
+    } else if target.is_some() || reading.places.has(&section) {
+        let block = |indent: usize| folded(&reason, indent, newline);
+        insert_entry(text, &reading.places, &section, hazard, block, &quoted(&reason))?
     } else {
         let lines = format!("accepted:\n  {hazard}: {}\n\n", folded(&reason, 2, "\n"));
         let (at, entry) = Section::before(text, &reading.places, "features", &lines)
@@ -67,6 +83,57 @@ pub fn accept(text: &str, hazard: &str, reason: &str) -> Result<String, Immovabl
         splice(text, at, &entry)
     };
     verified(edited, &expected)
+}
+
+/// Returns the path of an entry in the common section or in that of a target.
+fn path<'a>(target: Option<&'a str>, entry: &[&'a str]) -> Vec<&'a str> {
+    target.map(|name| ["targets", name]).into_iter().flatten().chain(entry.iter().copied()).collect()
+}
+
+fn own<'p>(policy: &'p mut Policy, target: &str) -> Result<&'p mut Target, Immovable> {
+    policy.targets.get_mut(target).ok_or_else(|| cannot("the policy does not have the target"))
+}
+
+/// Inserts an entry into a section: in block style if the section has that, else in braces. A target that does not have the
+/// section gets it. `block` returns the text after the key for the key's indentation; `flow` is the same in braces.
+fn insert_entry(
+    text: &str,
+    places: &SourceMap,
+    section: &[&str],
+    key: &str,
+    block: impl Fn(usize) -> String,
+    flow: &str,
+) -> Result<String, Immovable> {
+    let layout = || cannot(&format!("the section `{}` is not a list of one entry below the other", section.join(".")));
+    if let Some(found) = Section::find(text, places, section) {
+        let (at, entry) = found.insertion(key, &block(found.indent()));
+        return Ok(splice(text, at, &entry));
+    }
+    let (["targets", _], [name]) = section.split_at(section.len() - 1) else { return Err(layout()) };
+    if places.has(section) {
+        return insert_in_braces(text, places.value(section), &format!("{key}: {flow}")).ok_or_else(layout);
+    }
+    let target = &section[..section.len() - 1];
+    if let Some(found) = Section::find(text, places, target) {
+        let (indent, newline) = (found.indent() + 2, newline(text));
+        let gap = if text[..found.end()].ends_with('\n') { "" } else { newline };
+        let (outer, inner) = (" ".repeat(found.indent()), " ".repeat(indent));
+        let body = block(indent);
+        let space = if body.starts_with(newline) { "" } else { " " };
+        let lines = format!("{gap}{outer}{name}:{newline}{inner}{key}:{space}{body}{newline}");
+        return Ok(splice(text, Span { start: found.end(), end: found.end() }, &lines));
+    }
+    insert_in_braces(text, places.value(target), &format!("{name}: {{ {key}: {flow} }}")).ok_or_else(layout)
+}
+
+/// Inserts an entry at the end of a mapping in braces; `None` if the span is not one.
+fn insert_in_braces(text: &str, mapping: Span, entry: &str) -> Option<String> {
+    // The span ends before the closing brace.
+    text.get(mapping.end..)?.strip_prefix('}')?;
+    let inside = text.get(mapping.start..mapping.end)?.strip_prefix('{')?;
+    let end = mapping.start + 1 + inside.trim_end().len();
+    let comma = if inside.trim().is_empty() || inside.trim_end().ends_with(',') { "" } else { "," };
+    Some(splice(text, Span { start: end, end }, &format!("{comma} {entry}")))
 }
 
 fn cannot(why: &str) -> Immovable {
@@ -154,7 +221,7 @@ mod tests {
     }
 
     fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
-        decide(text, &name(feature), verdict, reason)
+        decide(text, None, &name(feature), verdict, reason)
     }
 
     #[test]
@@ -187,14 +254,52 @@ mod tests {
     #[test]
     fn an_acceptance_is_added_or_replaced() {
         let plain = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\n\nfeatures:\n  ace: { omit: x }\n";
-        let first = accept(plain, "nc-dial", "Nobody dials.").unwrap();
+        let first = accept(plain, None, "nc-dial", "Nobody dials.").unwrap();
         assert_eq!(first, plain.replace("features:", "accepted:\n  nc-dial: >-\n    Nobody dials.\n\nfeatures:"));
-        let second = accept(&first, "clientupdate-disabled", "Images.").unwrap();
+        let second = accept(&first, None, "clientupdate-disabled", "Images.").unwrap();
         assert!(second.contains("accepted:\n  clientupdate-disabled: >-\n    Images.\n  nc-dial: >-\n"), "{second}");
-        let third = accept(&second, "tpm-state", "No TPM.").unwrap();
+        let third = accept(&second, None, "tpm-state", "No TPM.").unwrap();
         assert!(third.contains("    Nobody dials.\n  tpm-state: >-\n    No TPM.\n\nfeatures:"), "{third}");
-        let replaced = accept(&third, "nc-dial", "Still nobody.").unwrap();
+        let replaced = accept(&third, None, "nc-dial", "Still nobody.").unwrap();
         assert_eq!(replaced, third.replace("Nobody dials.", "Still nobody."));
+    }
+
+    /// Returns the clean policy with two targets, the first in braces and the second in block style.
+    fn two_targets() -> String {
+        let second = "budget: 9 MB }\n  second:\n    platform: linux/arm64 # the second\n    budget: 9 MB\n";
+        clean_policy().replace("budget: 9 MB }\n", second)
+    }
+
+    #[test]
+    fn a_decision_of_a_target_is_written_in_its_section() {
+        let text = two_targets();
+        let decide = |text: &str, target: &str, feature: &str| {
+            decide(text, Some(target), &name(feature), Verdict::Keep, "People ask. They get answers.").unwrap()
+        };
+        let lines = "      doctor:\n        keep: >-\n          People ask.\n          They get answers.\n";
+        let first = decide(&text, "second", "doctor");
+        assert_eq!(first, text.replace("    budget: 9 MB\n", &format!("    budget: 9 MB\n    features:\n{lines}")));
+        let second = decide(&first, "second", "bird");
+        let bird = lines.replace("doctor", "bird");
+        assert_eq!(second, first.replace("    features:\n", &format!("    features:\n{bird}")));
+        let braces = decide(&text, "amd64", "doctor");
+        let flow = "features: { doctor: { keep: \"People ask. They get answers.\" } } }";
+        assert_eq!(braces, text.replace("budget: 9 MB }", &format!("budget: 9 MB, {flow}")));
+        let again = decide(&braces, "amd64", "bird");
+        assert!(again.contains("answers.\" }, bird: { keep: \"People"), "{again}");
+        assert!(super::decide(&text, Some("third"), &name("doctor"), Verdict::Keep, "People ask.").is_err());
+    }
+
+    #[test]
+    fn an_acceptance_of_a_target_is_written_in_its_section() {
+        let text = two_targets();
+        let edited = accept(&text, Some("second"), "nc-dial", "Nobody dials.").unwrap();
+        let lines = "    budget: 9 MB\n    accepted:\n      nc-dial: >-\n        Nobody dials.\n";
+        assert_eq!(edited, text.replace("    budget: 9 MB\n", lines));
+        let replaced = accept(&edited, Some("second"), "nc-dial", "Still nobody.").unwrap();
+        assert_eq!(replaced, edited.replace("Nobody dials.", "Still nobody."));
+        let braces = accept(&text, Some("amd64"), "nc-dial", "Nobody dials.").unwrap();
+        assert!(braces.contains("budget: 9 MB, accepted: { nc-dial: \"Nobody dials.\" } }"), "{braces}");
     }
 
     #[test]
@@ -210,6 +315,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_reason_of_a_target_is_read_back(reason in "\\PC{1,80}", block in any::<bool>()) {
+            let (text, target) = (two_targets(), if block { "second" } else { "amd64" });
+            if let Ok(edited) = decide(&text, Some(target), &name("doctor"), Verdict::Keep, &reason) {
+                let policy = read(&edited).policy.unwrap();
+                prop_assert_eq!(&policy.targets[target].features[&name("doctor")].reason, &normalized(&reason));
+                prop_assert_eq!(&policy.features, &read(&text).policy.unwrap().features);
+            }
+        }
+
         #[test]
         fn any_reason_is_read_back_and_no_other_line_changes(reason in "\\PC{1,80}", keep in any::<bool>()) {
             let text = clean_policy();

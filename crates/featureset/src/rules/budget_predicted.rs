@@ -1,20 +1,17 @@
 //! `budget-predicted`: the measured sizes predict that a target exceeds its budget.
 
 use super::context::Subject;
-use crate::cost::estimate::estimate;
+use crate::cost::estimate::target_sizes;
 use crate::policy::format_size;
-use crate::selection::Selection;
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let targets = subject.policy.effective();
-    targets
-        .filter_map(|effective| {
-            let (name, target) = (effective.name()?, effective.target()?);
-            let selection = Selection::new(effective, registry);
-            let budget = target.budget?;
-            let predicted = estimate(target.platform, &target.build, &selection.kept)?;
+    let sizes = target_sizes(subject.policy, registry);
+    sizes
+        .into_iter()
+        .filter_map(|(name, predicted)| {
+            let budget = subject.policy.targets.get(&name)?.budget?;
             if predicted.bytes <= budget {
                 return None;
             }
@@ -23,7 +20,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             let next = NextStep::default()
                 .command("list --by cost")
                 .text(" shows what is large; omit something, or raise the budget.");
-            let place = Label::new(subject.places.value(&["targets", name, "budget"]), "the budget");
+            let place = Label::new(subject.places.value(&["targets", &name, "budget"]), "the budget");
             let why = format!("The size is {}.", predicted.basis);
             Some(Diagnostic::new(Code::BudgetPredicted, message, next).at(place).because(why))
         })

@@ -255,7 +255,7 @@ fn acceptance_edit(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &
     }
     let body = "# Why is this acceptable on this device?";
     let (span, replacement) = if subject.places.has(&["accepted"]) {
-        Section::find(subject.text, subject.places, "accepted")?.insertion(&hazard.id, body)
+        Section::find(subject.text, subject.places, &["accepted"])?.insertion(&hazard.id, body)
     } else {
         Section::before(subject.text, subject.places, "features", &format!("accepted:\n  {}: {body}\n", hazard.id))?
     };

@@ -7,7 +7,7 @@ use diagnostics::{Code, Diagnostic, Edit, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
-    let section = Section::find(subject.text, subject.places, "features");
+    let section = Section::find(subject.text, subject.places, &["features"]);
     let open = registry.features.iter().filter(|(name, _)| !subject.policy.features.contains_key(*name));
     // An entry that the parser rejected has its own finding.
     let mut findings = overrides_without_decision(subject);

@@ -82,7 +82,7 @@ fn is_decided(subject: &Subject<'_>, policy: EffectivePolicy<'_>, hazard: &Hazar
 /// Returns the edit that deletes a common acceptance; `None` for that of a target.
 pub(super) fn deletion(subject: &Subject<'_>, stated: &StatedAcceptance<'_>) -> Option<Edit> {
     let id = stated.id;
-    let section = Section::find(subject.text, subject.places, "accepted").filter(|_| stated.target.is_none())?;
+    let section = Section::find(subject.text, subject.places, &["accepted"]).filter(|_| stated.target.is_none())?;
     let span = section.entry(subject.places, "accepted", id)?;
     Some(Edit { title: format!("delete the acceptance of `{id}`"), span, replacement: String::new() })
 }
