@@ -1,10 +1,11 @@
 //! Packed programs run as they did before: real Go programs, natively and under emulators; damaged ones are refused.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::program::{Program, build, build_behaviour, go, host_goarch, run_when_not_busy};
+use crate::common::program::{
+    Mappings, Program, build, build_behaviour, go, host_goarch, process_output, run_when_not_busy,
+};
 use crate::common::{TOOLCHAIN, folder, full, policy, root, run, skip};
 use execpack::{Loader, pack, unpack};
 use gobinary::pclntab::{Names, rewrite};
@@ -12,6 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tailscale_featureset::files;
 use tailscale_featureset::process::on_path;
+use tailscale_featureset::tools::go::Go;
 
 /// The status of a packed program that cannot be started.
 const REFUSED: i32 = 126;
@@ -82,29 +84,11 @@ fn packed_programs_behave_as_they_did_on_other_processors() {
     }
 }
 
-/// The output of the process program without its mappings, and its mappings below an address.
-fn printed(program: &Program, end: u64) -> (Vec<String>, BTreeMap<u64, (u64, String)>) {
+/// The output of the process program, and its mappings below an address.
+fn printed(program: &Program, end: u64) -> (Vec<String>, Mappings) {
     let output = run_when_not_busy(|| program.command("an argument").env("PROCESS", "a variable").output());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (maps, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("map "));
-    let mut mappings: BTreeMap<u64, (u64, String)> = BTreeMap::new();
-    for line in maps {
-        let mut words = line.split_whitespace().skip(1);
-        let (start, stop) = words.next().unwrap().split_once('-').unwrap();
-        let [start, stop] = [start, stop].map(|number| u64::from_str_radix(number, 16).unwrap());
-        let protection = words.next().unwrap();
-        assert!(!(protection.contains('w') && protection.contains('x')), "{line}");
-        if start < end {
-            // Zeroed memory after a segment's bytes is a separate mapping of the kernel's loader.
-            match mappings.values_mut().next_back().filter(|(last, same)| *last == start && same == protection) {
-                Some((last, _)) => *last = stop,
-                None => drop(mappings.insert(start, (stop, protection.to_owned()))),
-            }
-        }
-    }
-    let place = program.path.to_str().unwrap();
-    (rest.into_iter().map(|line| line.replace(place, "PROGRAM")).collect(), mappings)
+    process_output(&String::from_utf8(output.stdout).unwrap(), &program.path, end)
 }
 
 #[test]
@@ -219,18 +203,59 @@ fn the_loader_needs_old_system_calls_and_never_code_that_can_be_written() {
     assert_eq!(names, ["mmap", "mprotect", "munmap", "rt_sigaction"]);
 }
 
+fn build_restrict(go: &Go) -> Program {
+    Program::new(&build(go, "restrict", host_goarch(), TOOLCHAIN), None)
+}
+
+/// Runs the behaviour program below limits that the restrict program sets; returns its status, stdout and stderr.
+fn restricted(restrict: &Program, program: &Program, limits: &[&str]) -> (Option<i32>, String, String) {
+    let output = run_when_not_busy(|| {
+        let mut command = Command::new(&restrict.path);
+        command.args(limits).arg("--").arg(&program.path).arg("recover").output()
+    });
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+const NO_MEMORY: &str = "execpack: cannot start the packed program: not enough memory\n";
+
 #[test]
-fn too_little_memory_is_an_error_and_not_a_crash() {
+fn system_calls_younger_than_linux_3_10_are_not_needed() {
+    let Some(go) = go() else { return };
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
+    let packed = Program::new(&pack(&linked).unwrap().bytes, None);
+    assert_eq!(restricted(&build_restrict(&go), &packed, &["old-calls"]), Program::new(&linked, None).run("recover"));
+}
+
+#[test]
+fn a_limited_address_space_holds_the_packed_program_if_it_holds_the_linked_one() {
+    let Some(go) = go() else { return };
+    let linked = build_behaviour(&go, host_goarch(), TOOLCHAIN);
+    let [linked, packed] = [linked.clone(), pack(&linked).unwrap().bytes].map(|bytes| Program::new(&bytes, None));
+    let restrict = build_restrict(&go);
+    let limit = |bytes: u64| format!("memory={bytes}");
+    // Go reserves address space as it starts.
+    let smallest =
+        (1..).map(|step| step * 8_000_000).find(|bytes| restricted(&restrict, &linked, &[&limit(*bytes)]).0 == Some(0));
+    let limit_of_linked = limit(smallest.unwrap());
+    assert_eq!(restricted(&restrict, &packed, &[&limit_of_linked]), linked.run("recover"), "{limit_of_linked}");
+    assert_eq!(
+        restricted(&restrict, &packed, &[&limit(2_000_000)]),
+        (Some(REFUSED), String::new(), NO_MEMORY.to_owned())
+    );
+}
+
+#[test]
+fn a_kernel_that_forbids_to_make_memory_executable_is_reported() {
     let Some(go) = go() else { return };
     let program = Program::new(&pack(&build_behaviour(&go, host_goarch(), TOOLCHAIN)).unwrap().bytes, None);
-    let limited = |kilobytes: u32| {
-        let script = format!("ulimit -v {kilobytes} && exec \"$0\" recover");
-        run_when_not_busy(|| Command::new("sh").args(["-c", &script]).arg(&program.path).output())
-    };
-    let output = limited(2_000);
-    assert_eq!(output.status.code(), Some(REFUSED));
-    let message = "execpack: cannot start the packed program: not enough memory\n";
-    assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+    let (status, _, stderr) = restricted(&build_restrict(&go), &program, &["fixed-code"]);
+    if status == Some(125) {
+        return skip(&format!("the kernel is older than 6.3: {stderr}"));
+    }
+    assert_eq!(status, Some(REFUSED));
+    let message = "execpack: cannot start the packed program: the kernel forbids to make decoded code executable\n";
+    assert_eq!(stderr, message);
 }
 
 #[test]

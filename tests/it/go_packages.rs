@@ -1,5 +1,5 @@
-//! Go's own tests of the packages that a daemon uses, as linked and with the function table rewritten: the same tests pass,
-//! except those that compare removed tables. Go's own programs that crash have the same exit status.
+//! Go's own tests of the packages that a daemon uses, as linked, and with the function table rewritten and packed by execpack:
+//! the same tests pass, except those that compare removed tables. Go's own programs that crash have the same exit status.
 //! `cargo xtask ci --full` runs it.
 
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::{RELEASE, TOOLCHAIN, cache, full, skip};
+use execpack::{pack, unpack};
 use gobinary::pclntab::{Names, rewrite};
 use tailscale_featureset::files;
 use tailscale_featureset::process::output_within;
@@ -109,6 +110,15 @@ fn source(go: &Go) -> PathBuf {
     Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("src")
 }
 
+/// A program as it ships: with the function table rewritten, and packed.
+fn shipped(linked: &[u8], names: Names) -> Vec<u8> {
+    let rewritten = rewrite(linked, names).unwrap().bytes;
+    let packed = pack(&rewritten).unwrap();
+    assert!(packed.parts.iter().any(|part| part.kind == "function table"));
+    assert!(unpack(&packed.bytes).unwrap() == rewritten);
+    packed.bytes
+}
+
 /// The tests at the top level that passed and those that failed.
 fn results(command: &mut Command, folder: &Path, skip: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     command.args(["-test.short", "-test.v", "-test.timeout=10m", "-test.skip", skip]);
@@ -123,7 +133,7 @@ fn results(command: &mut Command, folder: &Path, skip: &str) -> (BTreeSet<String
 }
 
 #[test]
-fn rewrite_keeps_the_results_of_go_tests() {
+fn rewriting_and_packing_keep_the_results_of_go_tests() {
     if !full() {
         return;
     }
@@ -133,7 +143,7 @@ fn rewrite_keeps_the_results_of_go_tests() {
         let linked = built(&go, package.path, "", folder.path());
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         files::write_executable(&before, &linked).unwrap();
-        files::write_executable(&after, &rewrite(&linked, Names::All).unwrap().bytes).unwrap();
+        files::write_executable(&after, &shipped(&linked, Names::All)).unwrap();
         let place = place(&go, package.path);
         let run = |program: &Path| results(&mut Command::new(program), &place, package.skip);
         let ((passed, failed), (passed_after, failed_after)) = (run(&before), run(&after));
@@ -143,12 +153,12 @@ fn rewrite_keeps_the_results_of_go_tests() {
         assert_eq!(failed_after, expected, "{}", package.path);
         let lost: Vec<&String> = passed.difference(&passed_after).filter(|name| !differing.contains(*name)).collect();
         assert!(lost.is_empty(), "{}: {lost:?}", package.path);
-        eprintln!("{}: {} of {} pass rewritten", package.path, passed_after.len(), passed.len());
+        eprintln!("{}: {} of {} pass rewritten and packed", package.path, passed_after.len(), passed.len());
     }
 }
 
 #[test]
-fn rewrite_keeps_the_results_of_go_tests_on_arm() {
+fn rewriting_and_packing_keep_the_results_of_go_tests_on_arm() {
     if !full() {
         return;
     }
@@ -163,7 +173,7 @@ fn rewrite_keeps_the_results_of_go_tests_on_arm() {
             let linked = built(&go, package, goarch, folder.path());
             let (before, after) = (folder.path().join("before"), folder.path().join("after"));
             files::write_executable(&before, &linked).unwrap();
-            files::write_executable(&after, &rewrite(&linked, Names::All).unwrap().bytes).unwrap();
+            files::write_executable(&after, &shipped(&linked, Names::All)).unwrap();
             let run = |program: &Path| results(Command::new(emulator).arg(program), &place(&go, package), "");
             let (was, is) = (run(&before), run(&after));
             assert!(was.0.len() > 5, "{goarch} {package}: {was:?}");
@@ -181,7 +191,7 @@ fn ended(program: &Path, name: &str, folder: &Path, patience: Duration) -> Strin
 }
 
 #[test]
-fn rewrite_keeps_the_exit_status_of_crashing_go_programs() {
+fn rewriting_and_packing_keep_the_exit_status_of_crashing_go_programs() {
     if !full() {
         return;
     }
@@ -204,14 +214,14 @@ fn rewrite_keeps_the_exit_status_of_crashing_go_programs() {
     let (patience, longer) = (Duration::from_secs(5), Duration::from_secs(40));
     let mut statuses = std::collections::BTreeMap::<String, usize>::new();
     for which in [Names::All, Names::Runtime] {
-        let rewritten = folder.path().join(format!("{which:?}"));
-        files::write_executable(&rewritten, &rewrite(&linked, which).unwrap().bytes).unwrap();
+        let packed = folder.path().join(format!("{which:?}"));
+        files::write_executable(&packed, &shipped(&linked, which)).unwrap();
         let run = |program: &Path, name: &str, patience| ended(program, name, folder.path(), patience);
         for name in &names {
-            let (was, is) = (run(&output, name, patience), run(&rewritten, name, patience));
+            let (was, is) = (run(&output, name, patience), run(&packed, name, patience));
             *statuses.entry(was.clone()).or_default() += 1;
             // Some end by chance, and on a busy machine some take long: those may show it once more.
-            let alike = was == is || (0..3).any(|_| run(&output, name, longer) == run(&rewritten, name, longer));
+            let alike = was == is || (0..3).any(|_| run(&output, name, longer) == run(&packed, name, longer));
             assert!(alike, "{name}, {which:?}: {was} and {is}");
         }
     }

@@ -93,7 +93,7 @@ fn check_with_accepted_osrouter_tun_is_an_error() {
 #[test]
 fn check_without_device_storage_warns_and_names_it() {
     let text = policy(&["cachenetmap"], TARGET)
-        .replace("device: { profile: openwrt, init: none, start: [], tpm: absent }\n", "");
+        .replace("device: { profile: openwrt, init: none, start: [], state: new, tpm: absent }\n", "");
     let folder = folder(&text);
     let ran = run(folder.path(), &["check"]);
     assert!(ran.stderr.contains("warning[cachenetmap-flash-wear]"), "{}", ran.stderr);
@@ -175,7 +175,7 @@ fn severity(text: &str, code: &str) -> Option<String> {
     Some(found["severity"].as_str().unwrap().to_owned())
 }
 
-const DEVICE: &str = "device: { profile: openwrt, init: none, start: [], tpm: absent }\n";
+const DEVICE: &str = "device: { profile: openwrt, init: none, start: [], state: new, tpm: absent }\n";
 
 fn on(text: &str, device: &str) -> String {
     assert!(text.contains(DEVICE));
@@ -195,7 +195,7 @@ fn check_decides_hazards_by_device_facts() {
     for (id, known, unknown, present, severity_if_present) in [
         (
             "tpm-state",
-            "{ profile: openwrt, start: [], tpm: absent }",
+            "{ profile: openwrt, start: [], state: new, tpm: absent }",
             "{ profile: openwrt, start: [] }",
             "{ profile: openwrt, start: [], tpm: present }",
             "error",
@@ -209,16 +209,16 @@ fn check_decides_hazards_by_device_facts() {
         ),
         (
             "flags-vanish-newer",
-            "{ profile: openwrt, start: [], tpm: absent }",
+            "{ profile: openwrt, start: [], state: new, tpm: absent }",
             "{ profile: openwrt, tpm: absent }",
             "{ profile: openwrt, start: [--syslog], tpm: absent }",
             "error",
         ),
         (
             "syspolicy-failopen",
-            "{ profile: openwrt, start: [], tpm: absent }",
-            "{ profile: systemd-host, start: [], tpm: absent }",
-            "{ profile: openwrt, policy_file: present, start: [], tpm: absent }",
+            "{ profile: openwrt, start: [], state: new, tpm: absent }",
+            "{ profile: systemd-host, start: [], state: new, tpm: absent }",
+            "{ profile: openwrt, policy_file: present, start: [], state: new, tpm: absent }",
             "error",
         ),
         (
@@ -346,4 +346,108 @@ fn check_of_writes_to_flash_is_an_error() {
         let text = policy(&[name], TARGET);
         assert_eq!(severity(&text, id).as_deref(), Some("error"), "{id}");
     }
+}
+
+/// The policy with decisions inverted, on a device.
+fn changed(names: &[&str], device: &str) -> String {
+    on(&names.iter().fold(policy(&[], TARGET), |text, name| flipped(&text, name)), device)
+}
+
+#[test]
+fn check_reports_defects_of_releases_and_toolchains() {
+    let severity = |text: &str, id: &str| severity(text, id);
+    let warning = Some("warning".to_owned());
+    let leak = unaccepted(&policy(&[], TARGET), "allowedips-leak");
+    assert_eq!(severity(&leak, "allowedips-leak"), warning);
+    assert_eq!(severity(&at_release(&leak, "1.104.5", "1.27.3"), "allowedips-leak"), None);
+    assert_eq!(severity(&at_release(&leak, "1.96.5", GO), "allowedips-leak"), None);
+    let load = unaccepted(&policy(&[], TARGET), "load-unbounded-memory");
+    for (memory, expected) in [("256 MB", warning.clone()), ("1000 MB", None)] {
+        let text = on(&load, &format!("{{ profile: openwrt, memory: {memory}, start: [], state: new, tpm: absent }}"));
+        assert_eq!(severity(&text, "load-unbounded-memory"), expected, "{memory}");
+    }
+    assert_eq!(severity(&load, "load-unbounded-memory"), warning, "the memory is not stated");
+    let mips = |go: &str| at_release(&policy(&[], "{ platform: linux/mipsle/softfloat }"), "1.96.5", go);
+    for (go, futex, heap) in [("1.26.1", true, true), ("1.26.2", false, true), ("1.26.5", false, false)] {
+        assert_eq!(severity(&mips(go), "go-mips-futex").is_some(), futex, "{go}");
+        assert_eq!(severity(&mips(go), "go-32bit-heap").is_some(), heap, "{go}");
+    }
+    let arm64 = at_release(&policy(&[], TARGET), "1.96.5", "1.26.1");
+    assert_eq!((severity(&arm64, "go-mips-futex"), severity(&arm64, "go-32bit-heap")), (None, None));
+    for (fpu, expected) in [("absent", Some("error".to_owned())), ("present", None)] {
+        let device = format!("{{ profile: openwrt, fpu: {fpu}, start: [], state: new, tpm: absent }}");
+        let text = policy(&[], "{ platform: linux/mipsle/hardfloat, pack: none }");
+        assert_eq!(severity(&on(&text, &device), "mips-hardfloat"), expected);
+        assert_eq!(severity(&changed(&[], &device), "mips-hardfloat"), None);
+    }
+}
+
+#[test]
+fn check_reports_hazards_of_decisions_on_devices() {
+    let device = |facts: &str| format!("{{ profile: openwrt, start: [], state: new, tpm: absent{facts} }}");
+    let plain = device("");
+    for (id, names, triggers, clear) in [
+        (
+            "exit-node-route-stays",
+            &[][..],
+            "{ profile: openwrt, start: [], state: moved, tpm: absent }".to_owned(),
+            plain.clone(),
+        ),
+        ("iptables-nftables-only", &["iptables"], plain.clone(), device(", firewall: iptables")),
+        ("magicdns-lan-resolver", &[], device(", dns_server: present"), plain.clone()),
+        ("ssh-no-users", &["ssh"], device(", users: absent"), plain.clone()),
+    ] {
+        assert!(severity(&changed(names, &triggers), id).is_some(), "{id}");
+        assert_eq!(severity(&changed(names, &clear), id), None, "{id}");
+    }
+    let at = |text: &str, release: &str, go: &str, id: &str| severity(&at_release(text, release, go), id);
+    let tpm = changed(&["tpm"], "{ profile: openwrt, start: [], state: new, tpm: present }");
+    assert_eq!(at(&tpm, "1.90.9", GO, "tpm-sealed-by-default").as_deref(), Some("warning"));
+    assert_eq!(at(&tpm, "1.94.2", GO, "tpm-sealed-by-default"), None);
+    let off =
+        on(&policy(&[], TARGET), "{ profile: openwrt, start: [\"TS_DISABLE_FEATURE=dns\"], state: new, tpm: absent }");
+    assert_eq!(at(&off, "1.104.5", "1.27.3", "feature-off-at-run-time").as_deref(), Some("warning"));
+    assert_eq!(severity(&off, "feature-off-at-run-time"), None, "1.102 does not know the variable");
+    let moved = at_release(&policy(&[], TARGET), "1.104.5", "1.27.3");
+    assert_eq!(severity(&moved, "dnsresolvecache-flash"), None);
+    assert_eq!(severity(&flipped(&moved, "dnsresolvecache"), "dnsresolvecache-flash").as_deref(), Some("warning"));
+}
+
+/// The codes of the hazards that `audit` reports for a recipe.
+fn audited(file: &str, recipe: &str) -> Vec<String> {
+    let folder = folder("");
+    std::fs::write(folder.path().join(file), recipe).unwrap();
+    let ran = run(folder.path(), &["audit", file, "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = document["sources"][0]["lists"][0]["findings"].as_array().unwrap().iter();
+    findings.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn audit_takes_the_toolchain_and_the_packer_from_the_recipe() {
+    let recipe = |go: &str, upx: &str, goarch: &str| {
+        format!(
+            "FROM golang:{go}\nRUN git clone -b v1.98.4 https://github.com/tailscale/tailscale /src\nWORKDIR /src\n\
+             RUN curl -L https://github.com/upx/upx/releases/download/v{upx}/upx-{upx}-amd64_linux.tar.xz | tar xJ\n\
+             RUN GOOS=linux GOARCH={goarch} go build -tags ts_include_cli -o tailscaled ./cmd/tailscaled\n\
+             RUN upx --lzma tailscaled\n"
+        )
+    };
+    let has = |found: &[String], id: &str| found.iter().any(|code| code == id);
+    let arm = audited("Dockerfile", &recipe("1.26.3", "4.2.2", "arm"));
+    assert!(has(&arm, "go-32bit-heap") && has(&arm, "upx-arm-whole-pages") && has(&arm, "allowedips-leak"), "{arm:?}");
+    assert!(!has(&arm, "upx-memfd") && !has(&arm, "go-mips-futex"), "{arm:?}");
+    let newer = audited("Dockerfile", &recipe("1.26.5", "5.2.1", "arm"));
+    assert!(!has(&newer, "go-32bit-heap") && !has(&newer, "upx-arm-whole-pages"), "{newer:?}");
+    assert!(has(&newer, "upx-memfd"), "{newer:?}");
+    let arm64 = audited("Dockerfile", &recipe("1.26.3", "4.2.2", "arm64"));
+    assert!(!has(&arm64, "go-32bit-heap") && !has(&arm64, "upx-arm-whole-pages"), "{arm64:?}");
+}
+
+#[test]
+fn audit_of_a_tsnet_program_needs_ipnbus() {
+    let recipe = |tags: &str| format!("go get tailscale.com@v1.102.5\ngo build -tags {tags} -o prog ./cmd/prog\n");
+    let found = audited("build.sh", &recipe("ts_omit_ipnbus,ts_omit_ssh"));
+    assert!(found.contains(&"ipnbus-tsnet".to_owned()) && !found.contains(&"ipnbus-up".to_owned()), "{found:?}");
+    assert!(!audited("build.sh", &recipe("ts_omit_aws,ts_omit_ssh")).contains(&"ipnbus-tsnet".to_owned()));
 }

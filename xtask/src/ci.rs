@@ -69,6 +69,8 @@ pub(crate) const PARTS: &[Part] = &[
             ("login on armv5", "xtask verify --target armv5 --check login --require-all"),
         ],
     },
+    // Packed programs on whole machines, with kernels of Debian.
+    Part { name: "emulated", minutes: 25, steps: &[("machines", EMULATED)] },
     // Every claim on the running daemon, and every check on a binary that must fail it.
     Part {
         name: "verify",
@@ -96,6 +98,9 @@ pub(crate) const PARTS: &[Part] = &[
 /// The tests that skip themselves unless [`FULL`] is set.
 const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: go_packages:: \
     image_real:: installed:: measure:: provided_tools:: real_builds:: verify::";
+
+/// The tests that boot emulated machines.
+const EMULATED: &str = "cargo test --locked --package tailscale-featureset --test it -- emulated::";
 
 /// The tests of the workspace in a copy of the repository with another featureset.yaml.
 const OTHER_POLICY: &str = "cargo test --locked --package tailscale-featureset --test it -- other_policy::";
@@ -212,7 +217,7 @@ mod tests {
         for file in std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path()) {
             let is_long = std::fs::read_to_string(&file).is_ok_and(|text| text.contains("!full()"));
             let name = file.file_stem().unwrap().to_str().unwrap();
-            let is_run = [LONG_TESTS, OTHER_POLICY].iter().any(|line| line.contains(&format!(" {name}::")));
+            let is_run = [LONG_TESTS, EMULATED, OTHER_POLICY].iter().any(|line| line.contains(&format!(" {name}::")));
             assert!(!is_long || is_run, "{name} has tests that no part runs");
         }
     }

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 pub use applying::{Applying, applying};
 pub(crate) use condition::START;
-pub use condition::{Answer, Atom, Circumstances, Condition};
+pub use condition::{Answer, Atom, BuildFacts, Circumstances, Condition, Packed, Versions};
 
 use crate::name::FeatureName;
 use crate::policy::Verdict;
 use crate::proof::{Established, Proof};
-use crate::release::Release;
+use crate::release::{GoVersion, Release};
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub struct Hazard {
 pub struct Record {
     /// The effect, as a headline.
     pub title: String,
-    /// When it goes wrong.
+    /// When it goes wrong; always, if the file does not say.
+    #[serde(default, skip_serializing_if = "Condition::is_always")]
     pub when: Condition,
     /// The effect on the device.
     pub effect: Effect,
@@ -55,12 +56,26 @@ pub struct Record {
     /// Why it goes wrong.
     pub because: String,
     /// The decisions to flip: together they clear it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedy: Vec<Remedy>,
+    /// Other changes that clear it, each by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "serde_yaml::with::singleton_map_recursive")]
+    pub fixes: Vec<Fix>,
     /// The needs that upstream does not declare and that this shows: a feature, and what it does not work without.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<FeatureName, FeatureName>,
     /// Where this is known from.
     pub evidence: Vec<Evidence>,
+}
+
+impl Record {
+    /// Returns everything that clears it as a part of a sentence.
+    #[must_use]
+    pub fn remedies(&self) -> String {
+        let decisions: Vec<String> = self.remedy.iter().map(ToString::to_string).collect();
+        let decisions = (!decisions.is_empty()).then(|| decisions.join(" and "));
+        decisions.into_iter().chain(self.fixes.iter().map(ToString::to_string)).collect::<Vec<_>>().join(", or ")
+    }
 }
 
 /// Releases from one to another, both included.
@@ -86,6 +101,36 @@ pub enum Remedy {
     Keep(FeatureName),
     /// Omit a kept feature.
     Omit(FeatureName),
+}
+
+/// A change that is not a decision and that clears a hazard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fix {
+    /// Move to this release or a later one.
+    Release(Release),
+    /// Build with this version of Go or a later one.
+    Go(GoVersion),
+    /// Another change, as an imperative sentence without a full stop.
+    Other(String),
+}
+
+impl Fix {
+    /// Returns whether it leads to a later release than this one.
+    #[must_use]
+    pub fn is_ahead_of(&self, release: Release) -> bool {
+        !matches!(self, Self::Release(fixed) if *fixed <= release)
+    }
+}
+
+impl fmt::Display for Fix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release(release) => write!(f, "move to Tailscale {release} or later"),
+            Self::Go(version) => write!(f, "build with Go {version} or later"),
+            Self::Other(change) => f.write_str(change),
+        }
+    }
 }
 
 /// A flip as the file has it: `keep: NAME` or `omit: NAME`.
@@ -353,6 +398,16 @@ impl Hazard {
     #[must_use]
     pub fn ranges(&self) -> String {
         self.record.releases.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Returns how it is known, as a word: by the strongest observation of the proof, else by reading the source or reports.
+    #[must_use]
+    pub fn known_by(&self) -> &'static str {
+        let has_source = self.record.evidence.iter().any(|evidence| evidence.issue.is_none());
+        match self.established() {
+            Established::Read if !has_source => "reported",
+            established => established.word(),
+        }
     }
 
     /// How it is known: by the strongest that the proof has, else by reading.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::audit::{Audit, Meaning, meaning, near};
-use crate::hazard::{Answer, Circumstances};
+use crate::hazard::{Answer, BuildFacts, Circumstances};
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
 use crate::policy::device::PROFILES;
@@ -185,6 +185,7 @@ fn hazards(audit: &Audit, facts: &UpstreamData, name: &FeatureName) -> Vec<Strin
         device: &std::collections::BTreeMap::new(),
         os: "linux",
         goarch: "",
+        build: BuildFacts::default(),
     };
     let about =
         facts.hazards().filter(|hazard| hazard.record.when.atoms().iter().any(|atom| atom.feature() == Some(name)));

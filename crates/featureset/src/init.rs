@@ -183,8 +183,9 @@ fn text(
     let go = request.go.or(requirement.map(|(_, requirement)| requirement.go));
     let _ = writeln!(text, "tailscale: {}", request.release);
     let _ = go.map(|go| writeln!(text, "go: {go}"));
-    let _ = write!(text, "\n{}\ntargets:\n", device.settings);
-    text += &targets(request, &device.settings);
+    let settings = settings(request, device);
+    let _ = write!(text, "\n{settings}\ntargets:\n");
+    text += &targets(request, &settings);
     if !accepted.is_empty() {
         text += "\naccepted:\n";
         for (id, entry) in accepted {
@@ -202,6 +203,17 @@ fn text(
         }
     }
     text
+}
+
+/// The settings of the device. A platform for MIPS with a floating-point unit was asked for, so the device has one.
+fn settings(request: &Request, device: &reasons::Device) -> String {
+    let needs_fpu = request
+        .platforms
+        .iter()
+        .any(|(platform, _)| matches!(platform.goarch, "mips" | "mipsle") && platform.name.ends_with("/hardfloat"));
+    let profile = format!("  profile: {}\n", request.device);
+    let stated = if needs_fpu { format!("{profile}  fpu: present\n") } else { profile.clone() };
+    device.settings.replacen(&profile, &stated, 1)
 }
 
 /// The comments at the top: the command, the device and its roles.

@@ -88,6 +88,11 @@ version! {
     GoVersion, 3
 }
 
+version! {
+    /// A version of UPX, such as `4.2.2`.
+    UpxVersion, 3
+}
+
 impl Release {
     /// The line that the release belongs to.
     #[must_use]

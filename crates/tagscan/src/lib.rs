@@ -16,7 +16,7 @@ mod shell;
 mod value;
 mod workflow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use spanned_yaml::Span;
 
 /// The most lists of one scan.
@@ -49,7 +49,7 @@ impl Word {
 }
 
 /// The program that a list builds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Program {
     /// `tailscaled`, with or without the command line in it. A list that does not say what it builds is taken for it.

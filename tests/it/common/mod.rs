@@ -121,8 +121,9 @@ pub(crate) fn policy(keeps: &[&str], target: &str) -> String {
 
 /// Returns the same for another release and its Go. The accepted hazards are right for [`RELEASE`] only.
 pub(crate) fn policy_of(release: &str, go: &str, keeps: &[&str], target: &str) -> String {
-    let settings =
-        format!("device: {{ profile: openwrt, init: none, start: [], tpm: absent }}\ntargets:\n  one: {target}\n");
+    let settings = format!(
+        "device: {{ profile: openwrt, init: none, start: [], state: new, tpm: absent }}\ntargets:\n  one: {target}\n"
+    );
     policy_with(release, go, &settings, keeps)
 }
 
@@ -146,7 +147,7 @@ const ROUTER_FEATURES: &[&str] = &[
 /// Returns a clean policy of a subnet router and exit node, with a target for every platform that RouterOS supports.
 pub(crate) fn router_policy() -> String {
     let settings = "device: { profile: routeros-container, storage: flash }\n\
-                    build:\n  inlining: full\n  symbols: functions\n  pack: upx\n\
+                    build:\n  inlining: full\n  symbols: functions\n  pack: execpack\n\
                     image:\n  shell: mksh\n\
                     targets:\n  amd64: { platform: linux/amd64 }\n  arm: { platform: linux/arm/v7 }\n  \
                     arm64: { platform: linux/arm64 }\n  armv5: { platform: linux/arm/v5 }\n";
@@ -157,8 +158,7 @@ fn policy_with(release: &str, go: &str, settings: &str, keeps: &[&str]) -> Strin
     let registry = UpstreamData::embedded().registry(release.parse().unwrap()).unwrap();
     let needed = ["cli", "dns", "ipnbus", "netstack", "osrouter", "unixsocketidentity"];
     let mut text = format!("tailscale: {release}\ngo: {go}\n{settings}accepted:\n");
-    // Only a build that omits `iptables` has that hazard.
-    for id in ACCEPTED.iter().filter(|id| **id != "iptables-selected" || !keeps.contains(&"iptables")) {
+    for id in ACCEPTED {
         text += &format!("  {id}: This device lives with it.\n");
     }
     text += "features:\n";

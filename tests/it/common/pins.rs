@@ -11,9 +11,10 @@ pub(crate) const GO: &str = TOOLCHAIN.split_at("go".len()).1;
 
 /// The hazards that a clean policy of this release accepts if it keeps little.
 pub(crate) const ACCEPTED: &[&str] = &[
+    "allowedips-leak",
     "clientupdate-disabled",
     "debug-idtoken",
-    "iptables-selected",
+    "load-unbounded-memory",
     "nc-dial",
     "ssh-port22",
     "tailnetlock-unsigned-peers",

@@ -1,8 +1,10 @@
 //! Small Go programs that tests build and run, natively or under an emulator.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use object::{Object, ObjectSegment};
 use tailscale_featureset::files;
 use tailscale_featureset::tools::go::{self, Go};
 
@@ -100,4 +102,37 @@ pub(crate) fn host_goarch() -> &'static str {
         "aarch64" => "arm64",
         _ => "amd64",
     }
+}
+
+/// Mappings of a process: their starts, ends and protections.
+pub(crate) type Mappings = BTreeMap<u64, (u64, String)>;
+
+/// Returns the first address after the segments of a program that no page of 64 KiB shares with them.
+pub(crate) fn end_of_segments(program: &[u8]) -> u64 {
+    let file = object::File::parse(program).unwrap();
+    let end = file.segments().map(|segment| segment.address() + segment.size()).max();
+    end.unwrap().next_multiple_of(65536)
+}
+
+/// Splits the output of the process program, which ran from `path`, into what the kernel gave it and its mappings below an
+/// address.
+pub(crate) fn process_output(text: &str, path: &Path, end: u64) -> (Vec<String>, Mappings) {
+    let (maps, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("map "));
+    let mut mappings = Mappings::new();
+    for line in maps {
+        let mut words = line.split_whitespace().skip(1);
+        let (start, stop) = words.next().unwrap().split_once('-').unwrap();
+        let [start, stop] = [start, stop].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let protection = words.next().unwrap();
+        assert!(!(protection.contains('w') && protection.contains('x')), "{line}");
+        if start < end {
+            // Zeroed memory after a segment's bytes is a separate mapping of the kernel's loader.
+            match mappings.values_mut().next_back().filter(|(last, same)| *last == start && same == protection) {
+                Some((last, _)) => *last = stop,
+                None => drop(mappings.insert(start, (stop, protection.to_owned()))),
+            }
+        }
+    }
+    let path = path.to_str().unwrap();
+    (rest.into_iter().map(|line| line.replace(path, "PROGRAM")).collect(), mappings)
 }

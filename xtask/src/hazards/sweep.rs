@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use featureset::hazard::{Circumstances, Effect, trial};
+use featureset::hazard::{BuildFacts, Circumstances, Effect, trial};
 use featureset::name::FeatureName;
 use featureset::registry::Registry;
 use featureset::release::{GoVersion, Release};
@@ -287,6 +287,7 @@ impl Sweep<'_> {
             device: &device,
             os: "linux",
             goarch: PROCESSORS[0],
+            build: BuildFacts::default(),
         };
         let compile =
             UpstreamData::embedded().hazards().filter(|hazard| hazard.record.effect == Effect::DoesNotCompile);

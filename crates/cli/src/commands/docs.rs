@@ -260,17 +260,16 @@ fn hazards() -> String {
     );
     for hazard in UpstreamData::embedded().hazards() {
         let (id, record) = (&hazard.id, &hazard.record);
-        let known = hazard.established().word();
+        let known = hazard.known_by();
         text += &format!("| [{id}](#{id}) | {} | {} | {} | {known} |\n", record.effect, record.when, hazard.ranges());
     }
     for hazard in UpstreamData::embedded().hazards() {
         let record = &hazard.record;
         text += &format!("\n## {}\n\n**{}.** {}\n\n", hazard.id, record.title, record.because.trim());
         text += &record.symptom.as_ref().map(|symptom| format!("- Symptom: `{symptom}`\n")).unwrap_or_default();
-        let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
         let evidence: Vec<String> = record.evidence.iter().map(ToString::to_string).collect();
         let supposed = record.supposes.as_ref().map(|fact| format!("- Only if {fact}\n")).unwrap_or_default();
-        text += &format!("{}- Remedy: {}\n- Evidence: {}\n", supposed, flips.join(" and "), evidence.join("; "));
+        text += &format!("{}- Remedy: {}\n- Evidence: {}\n", supposed, record.remedies(), evidence.join("; "));
     }
     text
 }

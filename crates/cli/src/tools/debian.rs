@@ -116,13 +116,27 @@ impl Apt {
     /// # Errors
     /// If there is no such package.
     pub fn version(&self, package: &str) -> Result<String> {
-        let (shell, apt_cache, options) = (&self.shell, &self.programs.apt_cache, &self.options);
-        let shown = process::stdout(
-            cmd!(shell, "{apt_cache} {options...} show --no-all-versions {package}").into(),
-            "Check the name of the package.",
-        )?;
+        let shown = self.show(package)?;
         let version = shown.lines().find_map(|line| line.strip_prefix("Version: "));
         Ok(version.with_context(|| format!("{package} has no version"))?.to_owned())
+    }
+
+    /// Returns the packages that a package depends on, without versions and alternatives.
+    ///
+    /// # Errors
+    /// If there is no such package.
+    pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
+        let shown = self.show(package)?;
+        let list = shown.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
+        Ok(list.split(',').filter_map(|entry| entry.split_whitespace().next()).map(str::to_owned).collect())
+    }
+
+    fn show(&self, package: &str) -> Result<String> {
+        let (shell, apt_cache, options) = (&self.shell, &self.programs.apt_cache, &self.options);
+        process::stdout(
+            cmd!(shell, "{apt_cache} {options...} show --no-all-versions {package}").into(),
+            "Check the name of the package.",
+        )
     }
 
     /// Fetches packages and unpacks them into a folder, replacing its content.

@@ -6,7 +6,7 @@ use tagscan::Fact;
 
 use super::tag::near;
 use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
-use crate::hazard::{Applying, Atom, Circumstances, Effect, Hazard, applying};
+use crate::hazard::{Applying, Atom, BuildFacts, Circumstances, Effect, Hazard, Packed, applying};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
@@ -158,7 +158,7 @@ impl Subject<'_> {
     pub(super) fn hazards(&self, depends_on: &mut BTreeMap<String, BTreeSet<String>>) -> Vec<Diagnostic> {
         let all = self.applying(self.release, self.kept, self.omitted);
         let processors = self.goarchs().len();
-        let told = all.iter().filter(|one| self.concerns(one.hazard));
+        let told = all.iter().filter(|one| self.concerns(one));
         told.map(|one| {
             if one.targets.is_empty() {
                 for fact in &one.unstated {
@@ -177,11 +177,15 @@ impl Subject<'_> {
         kept: &BTreeSet<FeatureName>,
         omitted: &BTreeSet<FeatureName>,
     ) -> Vec<Applying<'_>> {
-        let on = |goarch| {
-            let device = &self.asked.device;
-            (goarch, Circumstances { release, kept, omitted, device, os: "linux", goarch })
+        let exact = self.list.facts(Fact::Upx).find_map(|word| word.text.trim_start_matches('v').parse().ok());
+        let go = self.list.go.or_else(|| self.list.facts(Fact::Go).find_map(|word| word.text.parse().ok()));
+        let upx = if self.list.is_packed() { Packed::Upx(exact) } else { Packed::No };
+        let on = |platform: &'static Platform| {
+            let (device, goarch) = (&self.asked.device, platform.goarch);
+            let build = BuildFacts { go, platform: Some(platform), program: self.list.program, upx };
+            (goarch, Circumstances { release, kept, omitted, device, os: "linux", goarch, build })
         };
-        applying(self.facts.hazards(), &self.goarchs().into_iter().map(on).collect::<Vec<_>>())
+        applying(self.facts.hazards(), &self.platforms().into_iter().map(on).collect::<Vec<_>>())
     }
 
     /// Returns the processors that the list may be built for, as Go names them.
@@ -207,7 +211,8 @@ impl Subject<'_> {
         } else {
             record.supposes.as_ref().map(|fact| format!(", if {fact}")).unwrap_or_default()
         };
-        let mut ways = vec![rules::hazard::remedy(one, Some(self.registry), |name| self.kept.contains(name))];
+        let keeps = |name: &FeatureName| self.kept.contains(name);
+        let mut ways = rules::hazard::changes(one, Some(self.release), Some(self.registry), keeps);
         if one.targets.is_empty() {
             ways.push("say where it runs with `--device`".to_owned());
         }
@@ -230,7 +235,7 @@ impl Subject<'_> {
             location: Location::Text(place),
             related: Vec::new(),
             why: rules::hazard::why(Some(self.release), one.hazard).into(),
-            next: format!("{}.", ways.join(", or ")).into(),
+            next: format!("{}.", rules::hazard::sentence(&ways)).into(),
             effect: Some(record.effect.label()),
             edits: Vec::new(),
             targets: Vec::new(),
@@ -255,7 +260,7 @@ impl Subject<'_> {
             );
         }
         // Of a release that no one stated nothing follows.
-        let stated = self.asked.release.is_some() || self.list.release.is_some();
+        let stated = self.is_release_stated();
         let needed = self.registry.releases.range(..=release).next_back().map(|(_, requirement)| requirement.go);
         if let Some((go, needed)) = self.list.go.zip(needed).filter(|(go, needed)| stated && go < needed) {
             let message = format!("Go {go} is older than {needed}, which Tailscale {release} needs");
@@ -301,9 +306,26 @@ impl Subject<'_> {
     }
 
     /// Whether a hazard is about what the list builds.
-    pub(super) fn concerns(&self, hazard: &Hazard) -> bool {
-        let is_known = self.list.program == Program::Daemon && self.other_systems().is_none();
-        is_known || hazard.record.effect == Effect::DoesNotCompile
+    ///
+    /// A defect of a release or a toolchain is reported only if the text states everything that it depends on.
+    pub(super) fn concerns(&self, applying: &Applying<'_>) -> bool {
+        let when = &applying.hazard.record.when;
+        let atoms = when.atoms();
+        let names_program = atoms.iter().any(|atom| matches!(atom, Atom::Program(_)));
+        let is_built = atoms.iter().any(|atom| matches!(atom, Atom::Go(_) | Atom::Upx(_)));
+        let is_known = self.list.program == Program::Daemon || names_program || is_built;
+        let is_stated = when.is_about_decisions()
+            || (applying.is_certain() && self.is_release_stated() && (when.is_always() || self.is_platform_stated()));
+        (is_known && is_stated && self.other_systems().is_none())
+            || applying.hazard.record.effect == Effect::DoesNotCompile
+    }
+
+    fn is_release_stated(&self) -> bool {
+        self.asked.release.is_some() || self.list.release.is_some()
+    }
+
+    fn is_platform_stated(&self) -> bool {
+        self.platforms().len() < PLATFORMS.len()
     }
 
     /// Whether a hazard does not rest on what an unknown part of the list may change: what it leaves in.

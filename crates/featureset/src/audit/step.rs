@@ -45,7 +45,7 @@ impl Step {
         let new = |name: &&FeatureName| !subject.registry.features.contains_key(*name);
         let hazards_of = |release, kept, omitted| {
             let mut found = subject.applying(release, kept, omitted);
-            found.retain(|applying| subject.concerns(applying.hazard));
+            found.retain(|applying| subject.concerns(applying));
             let processors = subject.goarchs().into_iter().map(str::to_owned).collect();
             HazardChanges::new(found, processors, |hazard, _| subject.asked.accepted.contains(&hazard.id))
         };

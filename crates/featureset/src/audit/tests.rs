@@ -136,7 +136,7 @@ fn only_what_compiles_is_judged_of_other_programs() {
         .map(|finding| finding.code.as_str())
         .filter(|code| UpstreamData::embedded().hazard(code).is_some())
         .collect();
-    assert_eq!(hazards, ["clientmetrics-syspolicy"]);
+    assert_eq!(hazards, ["clientmetrics-syspolicy", "ipnbus-tsnet"]);
     assert_eq!(found(&audit, "other-program").len(), 1);
 }
 

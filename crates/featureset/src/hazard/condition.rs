@@ -6,10 +6,21 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;
-use crate::release::Release;
+use crate::platform::Platform;
+use crate::policy::parse_size;
+use crate::release::{GoVersion, Release, UpxVersion};
+use tagscan::Program;
 
 /// The fact that lists the flags and environment variables of the start command.
 pub(crate) const START: &str = "start";
+
+/// The fact that states the memory of the device.
+const MEMORY: &str = "memory";
+
+/// Returns the answer that depends on one fact.
+fn depends(fact: &str) -> Answer {
+    Answer::Depends(BTreeSet::from([fact.to_owned()]))
+}
 
 /// Returns whether a word of the start command is a setting: the same flag, or text that begins with a part of a value.
 fn is_set(word: &str, setting: &str) -> bool {
@@ -42,10 +53,49 @@ pub enum Atom {
     Device(String, String),
     /// The command that starts the daemon has this flag or environment variable, with this value if it ends in `=` or `:`.
     Start(String),
+    /// The device has less memory than this size.
+    MemoryBelow(String),
+    /// A version of Go in this range builds it.
+    Go(Versions<GoVersion>),
+    /// A version of UPX in this range packs it.
+    Upx(Versions<UpxVersion>),
+    /// The platform has this name.
+    Platform(String),
+    /// The program is this one.
+    Program(Program),
     /// The operating system, as Go names it.
     Os(String),
     /// The processor is one of these, as Go names them.
     Goarch(Vec<String>),
+}
+
+/// Versions from one to another, both included; open at an end that is not stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions<T> {
+    /// The first version.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub from: Option<T>,
+    /// The last version.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub to: Option<T>,
+}
+
+impl<T: PartialOrd + Copy> Versions<T> {
+    fn has(&self, version: T) -> bool {
+        self.from.is_none_or(|from| version >= from) && self.to.is_none_or(|to| version <= to)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Versions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(f, "{from} to {to}"),
+            (Some(from), None) => write!(f, "{from} or later"),
+            (None, Some(to)) => write!(f, "up to {to}"),
+            (None, None) => f.write_str("any version"),
+        }
+    }
 }
 
 /// A condition as a file has it: a mapping with exactly one of these keys.
@@ -66,6 +116,16 @@ struct Raw {
     device: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_below: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    go: Option<Versions<GoVersion>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upx: Option<Versions<UpxVersion>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<Program>,
     #[serde(skip_serializing_if = "Option::is_none")]
     os: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +151,11 @@ impl TryFrom<Raw> for Condition {
             raw.omit.map(|name| Self::Atom(Atom::Omit(name))),
             device,
             raw.start.map(|setting| Self::Atom(Atom::Start(setting))),
+            raw.memory_below.map(|size| Self::Atom(Atom::MemoryBelow(size))),
+            raw.go.map(|versions| Self::Atom(Atom::Go(versions))),
+            raw.upx.map(|versions| Self::Atom(Atom::Upx(versions))),
+            raw.platform.map(|name| Self::Atom(Atom::Platform(name))),
+            raw.program.map(|program| Self::Atom(Atom::Program(program))),
             raw.os.map(|os| Self::Atom(Atom::Os(os))),
             raw.goarch.map(|names| Self::Atom(Atom::Goarch(names))),
         ];
@@ -110,6 +175,11 @@ impl From<Condition> for Raw {
             Condition::Atom(Atom::Omit(name)) => Self { omit: Some(name), ..raw },
             Condition::Atom(Atom::Device(fact, value)) => Self { device: Some(BTreeMap::from([(fact, value)])), ..raw },
             Condition::Atom(Atom::Start(setting)) => Self { start: Some(setting), ..raw },
+            Condition::Atom(Atom::MemoryBelow(size)) => Self { memory_below: Some(size), ..raw },
+            Condition::Atom(Atom::Go(versions)) => Self { go: Some(versions), ..raw },
+            Condition::Atom(Atom::Upx(versions)) => Self { upx: Some(versions), ..raw },
+            Condition::Atom(Atom::Platform(name)) => Self { platform: Some(name), ..raw },
+            Condition::Atom(Atom::Program(program)) => Self { program: Some(program), ..raw },
             Condition::Atom(Atom::Os(os)) => Self { os: Some(os), ..raw },
             Condition::Atom(Atom::Goarch(names)) => Self { goarch: Some(names), ..raw },
         }
@@ -131,6 +201,31 @@ pub struct Circumstances<'a> {
     pub os: &'a str,
     /// The processor, as Go names it.
     pub goarch: &'a str,
+    /// How the program is built.
+    pub build: BuildFacts,
+}
+
+/// The facts of a build that hazards depend on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuildFacts {
+    /// The version of Go, if it is known.
+    pub go: Option<GoVersion>,
+    /// The platform, if it is known.
+    pub platform: Option<&'static Platform>,
+    /// The program that is built.
+    pub program: Program,
+    /// Whether UPX packs it.
+    pub upx: Packed,
+}
+
+/// Whether UPX packs a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Packed {
+    /// It does not, or `build-tailscale` packs and checks the packed program itself.
+    #[default]
+    No,
+    /// It does, with this version, if that is known.
+    Upx(Option<UpxVersion>),
 }
 
 /// Whether a condition holds.
@@ -167,7 +262,26 @@ impl Answer {
     }
 }
 
+impl Default for Condition {
+    /// The condition that always holds.
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
 impl Condition {
+    /// Returns whether it holds in all circumstances.
+    #[must_use]
+    pub fn is_always(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns whether it is about a decision.
+    #[must_use]
+    pub fn is_about_decisions(&self) -> bool {
+        self.has_decision()
+    }
+
     /// Whether it holds in these circumstances.
     #[must_use]
     pub fn holds(&self, circumstances: &Circumstances<'_>) -> Answer {
@@ -237,6 +351,7 @@ impl Condition {
             if inner { format!("({told})") } else { told }
         };
         match self {
+            Self::All(parts) if parts.is_empty() => "always".to_owned(),
             Self::All(parts) => join(parts, " and "),
             Self::Any(parts) => join(parts, " or "),
             Self::Not(part) => format!("not {}", part.describe(true)),
@@ -259,15 +374,30 @@ impl Atom {
         let yes = match self {
             Self::Keep(name) => circumstances.kept.contains(name),
             Self::Omit(name) => circumstances.omitted.contains(name),
+            Self::MemoryBelow(size) => match circumstances.device.get(MEMORY).map(|stated| parse_size(stated)) {
+                Some(memory) => memory.zip(parse_size(size)).is_some_and(|(memory, size)| memory < size),
+                None => return depends(MEMORY),
+            },
+            Self::Go(versions) => match circumstances.build.go {
+                Some(version) => versions.has(version),
+                None => return depends("go"),
+            },
+            Self::Upx(versions) => match circumstances.build.upx {
+                Packed::No => false,
+                Packed::Upx(Some(version)) => versions.has(version),
+                Packed::Upx(None) => return depends("upx"),
+            },
+            Self::Platform(name) => circumstances.build.platform.is_some_and(|platform| platform.name == name),
+            Self::Program(program) => circumstances.build.program == *program,
             Self::Os(os) => os == circumstances.os,
             Self::Goarch(names) => names.iter().any(|name| name == circumstances.goarch),
             Self::Device(fact, value) => match circumstances.device.get(fact) {
                 Some(stated) => stated == value,
-                None => return Answer::Depends(BTreeSet::from([fact.clone()])),
+                None => return depends(fact),
             },
             Self::Start(setting) => match circumstances.device.get(START) {
                 Some(stated) => stated.split_whitespace().any(|word| is_set(word, setting)),
-                None => return Answer::Depends(BTreeSet::from([START.to_owned()])),
+                None => return depends(START),
             },
         };
         if yes { Answer::Yes } else { Answer::No }
@@ -287,6 +417,13 @@ impl fmt::Display for Atom {
             Self::Omit(name) => write!(f, "`{name}` omitted"),
             Self::Device(fact, value) => write!(f, "{fact} {value}"),
             Self::Start(setting) => write!(f, "started with `{setting}`"),
+            Self::MemoryBelow(size) => write!(f, "less than {size} of memory"),
+            Self::Go(versions) => write!(f, "built with Go {versions}"),
+            Self::Upx(versions) => write!(f, "packed with UPX {versions}"),
+            Self::Platform(name) => write!(f, "for {name}"),
+            Self::Program(Program::Daemon) => f.write_str("the daemon"),
+            Self::Program(Program::CommandLine) => f.write_str("only the command line"),
+            Self::Program(Program::Library) => f.write_str("a program with Tailscale inside"),
             Self::Os(os) => write!(f, "on {os}"),
             Self::Goarch(names) => write!(f, "on {}", names.join(" or ")),
         }

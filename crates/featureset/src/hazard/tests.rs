@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::platform::Platform;
 use crate::policy::device::VOCABULARY;
 use crate::upstream_data::UpstreamData;
 
@@ -21,6 +22,7 @@ struct Case {
     device: BTreeMap<String, String>,
     os: String,
     goarch: String,
+    build: BuildFacts,
 }
 
 impl Case {
@@ -31,6 +33,7 @@ impl Case {
             device: BTreeMap::new(),
             os: "linux".to_owned(),
             goarch: "arm".to_owned(),
+            build: BuildFacts::default(),
         };
         for (atom, holds) in way {
             match (atom, holds) {
@@ -41,15 +44,22 @@ impl Case {
                 (Atom::Os(_), false) => "windows".clone_into(&mut case.os),
                 (Atom::Goarch(names), true) => case.goarch.clone_from(&names[0]),
                 (Atom::Start(setting), true) => drop(case.device.insert("start".to_owned(), setting.clone())),
-                (Atom::Goarch(_) | Atom::Device(..) | Atom::Start(_), false) => {}
+                (Atom::MemoryBelow(_), true) => drop(case.device.insert("memory".to_owned(), "1 MB".to_owned())),
+                (Atom::Go(versions), true) => case.build.go = versions.from.or(versions.to),
+                (Atom::Upx(versions), true) => case.build.upx = Packed::Upx(versions.from.or(versions.to)),
+                (Atom::Platform(name), true) => case.build.platform = Platform::find(name),
+                (Atom::Program(program), true) => case.build.program = *program,
+                (Atom::Start(_), false) => drop(case.device.entry("start".to_owned()).or_default()),
+                (_, false) => {}
             }
         }
         case
     }
 
     fn circumstances(&self, release: Release) -> Circumstances<'_> {
-        let Self { kept, omitted, device, os, goarch } = self;
-        Circumstances { release, kept, omitted, device, os, goarch }
+        let Self { kept, omitted, device, os, goarch, .. } = self;
+        let build = self.build;
+        Circumstances { release, kept, omitted, device, os, goarch, build }
     }
 }
 
@@ -60,6 +70,19 @@ fn every_hazard_is_met_by_its_ways_and_cleared_by_its_remedy() {
         for way in hazard.record.when.alternatives() {
             let mut case = Case::new(&way);
             assert_eq!(hazard.applies(&case.circumstances(release)), Answer::Yes, "{}: {way:?}", hazard.id);
+            let fixed = |fix: &Fix| {
+                let mut circumstances = case.circumstances(release);
+                match fix {
+                    Fix::Release(release) => circumstances.release = *release,
+                    Fix::Go(version) => circumstances.build.go = Some(*version),
+                    Fix::Other(_) => return,
+                }
+                assert_eq!(hazard.applies(&circumstances), Answer::No, "{}: {fix}", hazard.id);
+            };
+            hazard.record.fixes.iter().for_each(fixed);
+            if hazard.record.remedy.is_empty() {
+                continue;
+            }
             for flip in &hazard.record.remedy {
                 let (from, to) = match flip.verdict() {
                     Verdict::Keep => (&mut case.omitted, &mut case.kept),
@@ -86,7 +109,13 @@ fn every_hazard_s_features_exist_in_the_releases_it_names() {
             // A feature of an `any` may come later; each must exist somewhere, and one of them everywhere.
             for registry in &lines {
                 let known = |atom: &&Atom| atom.feature().is_some_and(|name| registry.features.contains_key(name));
-                assert!(hazard.record.when.atoms().iter().any(known), "{} on {}", hazard.id, registry.line);
+                let is_about_decisions = hazard.record.when.is_about_decisions();
+                assert!(
+                    !is_about_decisions || hazard.record.when.atoms().iter().any(known),
+                    "{} on {}",
+                    hazard.id,
+                    registry.line
+                );
             }
             for atom in hazard.record.when.atoms() {
                 let Some(name) = atom.feature() else { continue };
@@ -105,7 +134,7 @@ fn every_hazard_is_well_formed() {
         let (id, record) = (&hazard.id, &hazard.record);
         assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'), "{id}");
         assert!(!record.title.ends_with('.') && record.because.trim().ends_with('.'), "{id}");
-        assert!(!record.evidence.is_empty() && !record.remedy.is_empty(), "{id}");
+        assert!(!record.evidence.is_empty() && !(record.remedy.is_empty() && record.fixes.is_empty()), "{id}");
         for range in &record.releases {
             assert!(range.to.is_some() != range.checked.is_some(), "{id}: closed, or open and checked");
             assert!(range.to.or(range.checked).unwrap() >= range.from, "{id}");
@@ -151,6 +180,7 @@ fn an_unknown_fact_leaves_the_answer_open_only_where_it_matters() {
         device,
         os: "linux",
         goarch: "arm64",
+        build: BuildFacts::default(),
     };
     assert_eq!(condition.holds(&at(&omitted, &device)), Answer::Depends(BTreeSet::from(["storage".to_owned()])));
     assert_eq!(condition.holds(&at(&kept, &device)), Answer::No);

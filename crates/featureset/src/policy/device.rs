@@ -20,9 +20,13 @@ pub enum Values {
     Words(&'static [&'static str]),
     /// A list of flags (`--debug`) and environment variables (`TS_NO_LOGS_NO_SUPPORT=1`), joined by spaces.
     Settings,
+    /// A size, such as `256 MB`.
+    Size,
 }
 
-use Values::{Settings, Words};
+use Values::{Settings, Size, Words};
+
+use super::size::parse_size;
 
 /// Every fact, sorted by name.
 pub static VOCABULARY: &[Vocabulary] = &[
@@ -32,11 +36,22 @@ pub static VOCABULARY: &[Vocabulary] = &[
         meaning: "whether a bundle of CA certificates is installed",
     },
     Vocabulary {
+        fact: "dns_server",
+        values: Words(&["absent", "present"]),
+        meaning: "whether the device resolves names for its network with the servers in /etc/resolv.conf",
+    },
+    Vocabulary {
         fact: "firewall",
         values: Words(&["iptables", "nftables", "none"]),
         meaning: "which firewall the daemon can use: one that the kernel offers and, for iptables, whose program is there",
     },
+    Vocabulary {
+        fact: "fpu",
+        values: Words(&["absent", "present"]),
+        meaning: "whether the processor has a floating-point unit; for MIPS",
+    },
     Vocabulary { fact: "init", values: Words(&["none", "systemd"]), meaning: "what starts the daemon" },
+    Vocabulary { fact: "memory", values: Size, meaning: "the memory of the device" },
     Vocabulary {
         fact: "policy_file",
         values: Words(&["absent", "present"]),
@@ -51,6 +66,11 @@ pub static VOCABULARY: &[Vocabulary] = &[
         fact: "start",
         values: Settings,
         meaning: "flags and TS_ environment variables of the command that starts the daemon, except --state, --statedir, --socket and --port with a path or a number",
+    },
+    Vocabulary {
+        fact: "state",
+        values: Words(&["moved", "new"]),
+        meaning: "whether the state directory was written by a build with other features",
     },
     Vocabulary {
         fact: "storage",
@@ -91,11 +111,13 @@ pub static PROFILES: &[Profile] = &[
         meaning: "a container on a Linux host, from an image without CA certificates, with the kernel's TUN device",
         facts: &[
             ("ca_certificates", "absent"),
+            ("dns_server", "absent"),
             ("firewall", "nftables"),
             ("init", "none"),
             ("resolver", "file"),
             ("storage", "disk"),
             ("tun", "kernel"),
+            ("users", "absent"),
         ],
     },
     Profile {
@@ -103,6 +125,7 @@ pub static PROFILES: &[Profile] = &[
         meaning: "OpenWrt on a router's own flash",
         facts: &[
             ("ca_certificates", "present"),
+            ("dns_server", "absent"),
             ("firewall", "nftables"),
             ("init", "none"),
             ("policy_file", "absent"),
@@ -117,6 +140,7 @@ pub static PROFILES: &[Profile] = &[
         meaning: "a container of our own image on a MikroTik router",
         facts: &[
             ("ca_certificates", "absent"),
+            ("dns_server", "absent"),
             ("firewall", "none"),
             ("init", "none"),
             ("policy_file", "absent"),
@@ -133,6 +157,7 @@ pub static PROFILES: &[Profile] = &[
         meaning: "a Linux server or single-board computer with systemd",
         facts: &[
             ("ca_certificates", "present"),
+            ("dns_server", "absent"),
             ("firewall", "nftables"),
             ("init", "systemd"),
             ("resolver", "systemd-resolved"),
@@ -160,6 +185,7 @@ impl Values {
         match self {
             Self::Words(words) => words.contains(&value),
             Self::Settings => value.split_whitespace().all(is_setting),
+            Self::Size => parse_size(value).is_some(),
         }
     }
 }
@@ -168,6 +194,7 @@ impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Words(words) => f.write_str(&words.join(", ")),
+            Self::Size => f.write_str("a size such as `256 MB`"),
             Self::Settings => f.write_str("a list such as `[--debug=:8080, TS_DEBUG_MTU=1280]`"),
         }
     }

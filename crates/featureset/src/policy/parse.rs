@@ -129,6 +129,16 @@ impl Reader {
                 Some(word)
             }
             Values::Settings => self.settings(node),
+            Values::Size => {
+                let size = self.text(node, "a size")?;
+                if !values.has(&size) {
+                    let message = format!("`{size}` is not a size");
+                    let next = "Write a number and MB or kB, such as 256 MB.";
+                    self.report(Code::UnknownDeviceFact, message, Label::new(node.span, "not a size"), next);
+                    return None;
+                }
+                Some(size)
+            }
         }
     }
 

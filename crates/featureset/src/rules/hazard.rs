@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::context::Subject;
-use crate::hazard::{Applying, Atom, Circumstances, Hazard, START, applying};
+use crate::hazard::{Applying, Atom, BuildFacts, Circumstances, Hazard, START, applying};
 use crate::name::FeatureName;
 use crate::policy::edit::Section;
 use crate::policy::{EffectivePolicy, Policy, Verdict};
@@ -39,6 +39,11 @@ impl<'a> Decided<'a> {
             device: &self.policy.device().facts,
             os: "linux",
             goarch: self.policy.target()?.platform.goarch,
+            build: BuildFacts {
+                go: self.policy.policy().go,
+                platform: Some(self.policy.target()?.platform),
+                ..BuildFacts::default()
+            },
         };
         Some((self.policy.name()?, circumstances))
     }
@@ -94,8 +99,8 @@ pub fn acceptance<'a>(target: EffectivePolicy<'a>, hazard: &Hazard) -> Option<&'
 pub(super) fn is_covered(target: EffectivePolicy<'_>, hazard: &Hazard) -> bool {
     hazard.record.when.atoms().into_iter().all(|atom| match atom {
         Atom::Keep(name) | Atom::Omit(name) => !target.overrides(name),
-        Atom::Device(..) | Atom::Start(_) => !target.has_own_device(),
-        Atom::Os(_) | Atom::Goarch(_) => true,
+        Atom::Device(..) | Atom::MemoryBelow(_) | Atom::Start(_) => !target.has_own_device(),
+        Atom::Go(_) | Atom::Goarch(_) | Atom::Os(_) | Atom::Platform(_) | Atom::Program(_) | Atom::Upx(_) => true,
     })
 }
 
@@ -125,11 +130,7 @@ fn finding(subject: &Subject<'_>, applying: &Applying<'_>) -> Option<Diagnostic>
             labels.push(label);
         }
     }
-    let place = if labels.is_empty() {
-        Label::new(subject.places.key(&["features"]), "these decisions")
-    } else {
-        labels.remove(0)
-    };
+    let place = if labels.is_empty() { fallback_label(subject, hazard) } else { labels.remove(0) };
     let finding = Diagnostic {
         code: Code::Hazard(hazard.id.clone()),
         severity: applying.severity(),
@@ -173,6 +174,7 @@ fn labels_of(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard
             Atom::Start(setting) if subject.places.has(&target.fact_path(START)) => {
                 (subject.places.key(&target.fact_path(START)), format!("starts with `{setting}`"))
             }
+            Atom::Go(_) => (subject.places.value(&["go"]), "this version of Go".to_owned()),
             Atom::Device(fact, value) if subject.places.has(&target.fact_path(fact)) => {
                 (subject.places.key(&target.fact_path(fact)), format!("{fact} is {value}"))
             }
@@ -185,6 +187,15 @@ fn labels_of(subject: &Subject<'_>, target: EffectivePolicy<'_>, hazard: &Hazard
     labels
 }
 
+/// Returns the label of a hazard whose condition has no span in the policy.
+fn fallback_label(subject: &Subject<'_>, hazard: &Hazard) -> Label {
+    if hazard.record.when.is_about_decisions() {
+        Label::new(subject.places.key(&["features"]), "these decisions")
+    } else {
+        Label::new(subject.places.value(&["tailscale"]), "this release")
+    }
+}
+
 /// Returns the explanation of a hazard: cause, symptom, releases and evidence.
 pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
     let record = &hazard.record;
@@ -193,13 +204,18 @@ pub(crate) fn why(release: Option<Release>, hazard: &Hazard) -> String {
     let unchecked = release.filter(|release| hazard.is_unchecked(*release));
     let unchecked =
         unchecked.map(|release| format!(" It is not known whether {release} still has it.")).unwrap_or_default();
-    let known = hazard.established().word();
+    let known = hazard.known_by();
     format!("{}{symptom} In {}; {known}: {}.{unchecked}", record.because.trim(), hazard.ranges(), evidence.join(", "))
 }
 
-/// Returns the remedy of a hazard as a sentence without a full stop: the decisions to change, with the dependencies of
-/// each feature to keep.
-pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: impl Fn(&FeatureName) -> bool) -> String {
+/// Returns the changes that clear a hazard, each by itself: the decisions of its remedy, with the dependencies of each
+/// feature to keep, and changes of release, toolchain or device.
+pub(crate) fn changes(
+    one: &Applying<'_>,
+    release: Option<Release>,
+    registry: Option<&Registry>,
+    keeps: impl Fn(&FeatureName) -> bool,
+) -> Vec<String> {
     let open = one.remedy.iter().filter(|flip| keeps(flip.feature()) != (flip.verdict() == Verdict::Keep));
     let mut flips: Vec<String> = open.clone().map(ToString::to_string).collect();
     for flip in open.filter(|flip| flip.verdict() == Verdict::Keep) {
@@ -207,20 +223,28 @@ pub(crate) fn remedy(one: &Applying<'_>, registry: Option<&Registry>, keeps: imp
         let along = closure.iter().filter(|name| *name != flip.feature() && !keeps(name));
         flips.extend(along.map(|name| format!("keep `{name}`, which `{}` needs", flip.feature())));
     }
-    let flips = flips.join(" and ");
-    format!("{}{}", flips[..1].to_uppercase(), &flips[1..])
+    let decisions = (!flips.is_empty()).then(|| flips.join(" and "));
+    let fixes = one.hazard.record.fixes.iter().filter(|fix| release.is_none_or(|release| fix.is_ahead_of(release)));
+    decisions.into_iter().chain(fixes.map(ToString::to_string)).collect()
+}
+
+/// Returns alternatives as a sentence without a full stop.
+pub(crate) fn sentence(alternatives: &[String]) -> String {
+    let text = alternatives.join(", or ");
+    let first = text.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", text.chars().skip(1).collect::<String>())
 }
 
 fn next(subject: &Subject<'_>, applying: &Applying<'_>, target: EffectivePolicy<'_>) -> String {
-    let mut alternatives = vec![remedy(applying, subject.registry(), |name| target.keeps(name))];
+    let mut alternatives = changes(applying, subject.policy.tailscale, subject.registry(), |name| target.keeps(name));
     if !applying.is_certain() {
         alternatives.push(format!("state {}", unstated(applying)));
     }
     if applying.severity() == Severity::Note {
-        return format!("Nothing, if the reason of the decision covers it; otherwise: {}.", alternatives.join(", or "));
+        return format!("Nothing, if the reason of the decision covers it; otherwise: {}.", sentence(&alternatives));
     }
     if !applying.hazard.record.effect.can_be_accepted() {
-        return format!("{}. It cannot be accepted.", alternatives.join(", or "));
+        return format!("{}. It cannot be accepted.", sentence(&alternatives));
     }
     let section = match target.name().filter(|_| !is_covered(target, applying.hazard)) {
         Some(name) => format!("targets: {name}: accepted:"),
@@ -230,7 +254,7 @@ fn next(subject: &Subject<'_>, applying: &Applying<'_>, target: EffectivePolicy<
         "accept it under `{section} {}:` with the reason why it is acceptable on this device",
         applying.hazard.id
     ));
-    format!("{}.", alternatives.join(", or "))
+    format!("{}.", sentence(&alternatives))
 }
 
 /// Returns the facts that it depends on and that the policy does not state.

@@ -102,8 +102,7 @@ fn describe(hazard: &Hazard, state: &str, accepted: &BTreeMap<String, String>) -
         section("if", &wrapped(fact, "  "));
     }
     section("in", &wrapped(&hazard.ranges(), "  "));
-    let flips: Vec<String> = record.remedy.iter().map(ToString::to_string).collect();
-    section("remedy", &wrapped(&flips.join(" and "), "  "));
+    section("remedy", &wrapped(&record.remedies(), "  "));
     let reasons: BTreeSet<&String> = accepted.values().collect();
     let reasons: Vec<String> = reasons.into_iter().map(|reason| wrapped(reason, "  ")).collect();
     if !reasons.is_empty() {

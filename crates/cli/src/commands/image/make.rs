@@ -72,11 +72,16 @@ fn with_image<'a>(policy: &Policy, targets: &[&'a str], flags: &Image) -> Result
     let has_image = |target: &&str| policy.targets.get(*target).is_some_and(|target| target.image.is_some());
     let (with, without): (Vec<&str>, Vec<&str>) = targets.iter().copied().partition(has_image);
     if with.is_empty() || (!without.is_empty() && !flags.targets.is_empty()) {
-        let why = match policy.image {
-            Some(_) => "the policy has an `image` section, and the target says `image: none`",
-            None => "neither the policy nor the target has an `image` section",
+        let (why, next) = match policy.image {
+            Some(_) => (
+                "the policy has an `image` section, and the target says `image: none`",
+                "Name a target that has an image, or delete `image: none`.",
+            ),
+            None => (
+                "neither the policy nor the target has an `image` section",
+                "Add `image: { shell: mksh }` to the target, or to the policy for all targets.",
+            ),
         };
-        let next = "Add `image: { shell: mksh }` to the target, or to the policy for all targets.";
         let names = without.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(Diagnostic::failure(Code::NoImage, format!("no image is described for {names}"), why, next).into());
     }

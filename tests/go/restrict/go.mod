@@ -1,0 +1,3 @@
+module restrict
+
+go 1.25
