@@ -238,5 +238,5 @@ fn decide_and_accept_write_into_the_section_of_a_target() {
     let ran = run(folder.path(), &[&["accept", "nc-dial", "--target", "openwrt"], &reason[..]].concat());
     assert_eq!(ran.status, 0, "{}", ran.transcript());
     let text = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
-    assert!(text.contains("    accepted:\n      nc-dial: >-\n"), "{text}");
+    assert!(text.contains("      nc-dial: >-\n        This router is behind"), "{text}");
 }

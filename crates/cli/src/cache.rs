@@ -140,7 +140,7 @@ impl Cache {
         files::write(&made(self.folder()?, digest), &format!("{}\n", path.display()))
     }
 
-    /// Whether this program made the bytes with this digest, for this user.
+    /// Whether this program made the bytes with this digest, as this user.
     ///
     /// # Errors
     /// As [`Cache::existing`].

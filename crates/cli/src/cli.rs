@@ -438,7 +438,7 @@ pub struct Verify {
     /// Instead of the checks, provoke every runtime hazard, on a binary with it and on one without it.
     #[arg(long, conflicts_with_all = ["checks", "mutants", "soak"])]
     pub hazards: bool,
-    /// As --hazards, for this hazard only; can be repeated.
+    /// As --hazards, but only this hazard; can be repeated.
     #[arg(long, value_name = "ID", conflicts_with_all = ["checks", "mutants", "soak"])]
     pub hazard: Vec<String>,
     /// Run only one of N parts of the mutants or hazards, such as 1/4.

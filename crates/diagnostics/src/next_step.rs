@@ -22,7 +22,8 @@ impl NextStep {
     /// Creates a step that begins with a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self::default().text(text)
+        // Most steps have one part, and a policy can have many findings: `push` would reserve four.
+        Self(vec![Part::Text(text.into())])
     }
 
     /// Creates a step of one command: "Run `check`."

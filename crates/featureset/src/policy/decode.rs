@@ -85,7 +85,7 @@ impl Reader {
         let next = "Keep one of the two and delete the other.".to_owned();
         self.report(code, message, Label::new(key.span, "again here"), next);
         if let Some(finding) = self.findings.last_mut() {
-            finding.related.push(Label::new(earlier, "first here"));
+            finding.related = vec![Label::new(earlier, "first here")];
         }
     }
 
