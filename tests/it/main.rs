@@ -15,6 +15,7 @@ mod diagnostics;
 mod emulated;
 mod escaping;
 mod execpack;
+mod explore;
 mod foreign;
 mod go_packages;
 mod go_programs;

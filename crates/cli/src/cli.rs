@@ -63,7 +63,9 @@ impl Cli {
             Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => FindingsFormat::Human,
+            Command::Explore(_) | Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => {
+                FindingsFormat::Human
+            }
         }
     }
 }
@@ -102,6 +104,8 @@ pub enum Command {
     Accept(Formatted<Accept>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
+    /// Write a page for the browser on which to look at the policy and try decisions
+    Explore(Explore),
     /// Build, verify and pack the binaries of the policy's targets
     BuildTailscale(Formatted<BuildTailscale>),
     /// Make images for RouterOS, lint an archive, or print installation commands
@@ -234,6 +238,17 @@ pub struct Explain {
     /// The target whose decision to explain [default: the common decision, with the targets that override it].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+}
+
+/// Flags of `explore`.
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// The page to write; `-` is stdout.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// A revision to compare with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
 /// Subcommands of `hazards`.

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod docs;
 pub mod execpack;
 pub mod explain;
+pub mod explore;
 pub mod hazards;
 pub mod image;
 pub mod import;
@@ -38,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::List(given) => list::run(policy, given.format, &given.flags),
         Command::Explain(given) => explain::run(policy, given.format, &given.flags),
         Command::BuildTailscale(given) => build_tailscale::run(policy, given.format, &given.flags),
+        Command::Explore(flags) => explore::run(policy, flags),
         Command::Registry(given) => registry::run(policy, &given.flags),
         Command::Image(given) => image::run(policy, given.format, &given.flags),
         Command::Review(given) => review::run(policy, given.format, &given.flags),

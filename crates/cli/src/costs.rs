@@ -40,6 +40,12 @@ impl MeasuredCosts {
         Ok(Self(known))
     }
 
+    /// Returns the costs of every measured target.
+    #[must_use]
+    pub fn by_target(&self) -> &BTreeMap<String, Costs> {
+        &self.0
+    }
+
     /// Returns the costs by target.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Costs)> {
         self.0.iter()

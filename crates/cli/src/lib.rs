@@ -5,6 +5,7 @@
 //!
 //! - [`cli`]: the command line; [`commands`]: one module per command; [`outcome`]: the result of a command
 //! - [`project`]: the policy file, its findings and its build folder; [`pinned`]: a policy with its release
+//! - `repository`: the policy at a revision
 //! - [`costs`], [`proofs`], [`hazard_proofs`]: files of measurements and observations
 //! - [`artifact`]: third-party programs, packages and images
 //! - [`cache`]: the user's cache of tools, modules, and the record of built artifacts
@@ -39,6 +40,7 @@ pub mod project;
 pub mod proofs;
 pub mod registries;
 pub mod render;
+mod repository;
 pub mod shard;
 pub mod splits;
 pub mod test_variables;

@@ -10,6 +10,9 @@ pub const REGISTRY: u64 = 1 << 20;
 /// The longest file of measured costs or of proofs, in bytes.
 pub const MEASURED: u64 = 1 << 20;
 
+/// The longest page of `explore` that is replaced, in bytes.
+pub const PAGE: u64 = 4 << 20;
+
 /// The longest recipe, in bytes.
 pub const RECIPE: u64 = 1 << 20;
 

@@ -7,6 +7,7 @@ mod github;
 mod human;
 mod json;
 mod markdown;
+pub(crate) mod page;
 mod sarif;
 mod upgrade;
 mod verdict;

@@ -22,6 +22,7 @@
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
+//! - [`group`], [`explore`]: the order for people, and the data of the page of `explore`
 //! - [`cost`]: the measured size of each decision, and features to drop to fit a budget
 //! - [`upgrade`]: what moving the pin to another release forces
 //! - [`audit`], [`import`]: tag lists and recipes that others wrote, what they mean, and a policy made of one
@@ -30,7 +31,9 @@ pub mod audit;
 pub mod change;
 pub mod cost;
 pub mod explain;
+pub mod explore;
 pub mod fix;
+pub mod group;
 pub mod hazard;
 pub mod import;
 pub mod init;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The operating system of every platform, as Go names it.
+pub const OS: &str = "linux";
+
 /// One row of the table: a processor that a binary can be built for.
 ///
 /// Names are those of container images (`linux/arm/v7`); where images have none, the variant is the value

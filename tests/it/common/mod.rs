@@ -1,6 +1,7 @@
 //! Shared helpers: running the command, policies to run it on, and reporting skipped tests.
 
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod container;
 mod pins;
 pub(crate) mod planted;

@@ -2,7 +2,9 @@
 
 use crate::{errln, outln};
 use anyhow::Result;
+use featureset::change::Side;
 use featureset::cost::{Cost, format_difference};
+use featureset::explore::Sources;
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
@@ -16,9 +18,10 @@ use std::path::Path;
 use crate::cli::Docs;
 use crate::costs::MeasuredCosts;
 use crate::format::Format;
+use crate::invocation::generated_by;
 use crate::outcome::Outcome;
 use crate::project::{Pinned, Project};
-use crate::render::{self, Found, chart};
+use crate::render::{self, Found, chart, page};
 use crate::{costs, progress, registries};
 use crate::{escape, files};
 use diagnostics::{Area, Code, Diagnostic, NextStep};
@@ -61,7 +64,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Docs) -> Result<Outcom
             outcome = Outcome::Findings;
         }
     }
-    let mut pages = for_the_owner(pinned, &costs)?;
+    let mut pages = for_the_owner(&project, pinned, &costs)?;
     if registries::is_built_in(&root) {
         pages.extend(about_the_program()?);
     }
@@ -80,9 +83,12 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Docs) -> Result<Outcom
             files::write(&path, &text)?;
             written.push(name);
         } else if old != text {
-            let diff = TextDiff::from_lines(&old, &text);
-            let diff = diff.unified_diff().header(&format!("docs/{name}"), "as generated").to_string();
-            errln!("{}", escape::lines(&diff));
+            // The lines of a page with a program in it are too long to print.
+            if !name.ends_with(".html") {
+                let diff = TextDiff::from_lines(&old, &text);
+                let diff = diff.unified_diff().header(&format!("docs/{name}"), "as generated").to_string();
+                errln!("{}", escape::lines(&diff));
+            }
             let message = format!("docs/{name} is out of date");
             report(&format!("docs/{name}"), Diagnostic::new(Code::StalePage, message, NextStep::run("docs")), format);
             outcome = Outcome::Findings;
@@ -113,19 +119,33 @@ fn not_ours(path: &Path) -> Diagnostic {
 }
 
 /// Returns the pages about a policy and its terms.
-fn for_the_owner(pinned: Pinned<'_>, costs: &MeasuredCosts) -> Result<Vec<(&'static str, String)>> {
+fn for_the_owner(project: &Project, pinned: Pinned<'_>, costs: &MeasuredCosts) -> Result<Vec<(&'static str, String)>> {
     let prices =
         |name: &FeatureName| costs.phrases(name).into_iter().map(|phrase| format!("Measured on {phrase}.")).collect();
     let chart = costs.representative().map(|(target, costs)| ("costs/chart.svg", chart::costs(target, costs)));
     let mut pages = vec![
         ("device.md", device()),
         ("diagnostics.md", diagnostics()),
+        ("explore.html", explore(project, costs)?),
         ("features.md", features(pinned, costs)),
         ("featureset.schema.json", serde_json::to_string_pretty(&schema(pinned.facts, prices))? + "\n"),
         ("hazards.md", hazards()),
     ];
     pages.extend(chart);
     Ok(pages)
+}
+
+/// Returns the page of `explore` without a base.
+fn explore(project: &Project, costs: &MeasuredCosts) -> Result<String> {
+    let sources = Sources {
+        policy: Side { text: &project.text, reading: &project.reading },
+        base: None,
+        costs: costs.by_target(),
+        facts: &project.facts,
+    };
+    // The same on every machine, unlike the name with which the program was called.
+    let is_built_in = registries::is_built_in(&project.root());
+    page::page(&sources, &generated_by(is_built_in, "docs"), generated_by(is_built_in, "").trim_end())
 }
 
 /// Returns the other pages about this program.

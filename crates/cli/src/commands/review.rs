@@ -1,7 +1,5 @@
 //! `review`: describes the change from the policy at a revision to the one in the working tree, for a reviewer.
 
-mod repository;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,8 +16,8 @@ use crate::invocation::program;
 use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::proofs::Shown;
+use crate::repository::Repository;
 use crate::{outln, output, progress, render};
-use repository::Repository;
 
 /// Runs the command. It exits with 0 for every change, because `check` reports findings.
 ///

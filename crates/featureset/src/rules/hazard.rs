@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::context::Subject;
 use crate::hazard::{Applying, Atom, BuildFacts, Circumstances, Hazard, START, applying};
 use crate::name::FeatureName;
+use crate::platform::OS;
 use crate::policy::edit::Section;
 use crate::policy::{EffectivePolicy, Policy, Verdict};
 use crate::registry::Registry;
@@ -37,16 +38,18 @@ impl<'a> Decided<'a> {
             kept: &self.kept,
             omitted: &self.omitted,
             device: &self.policy.device().facts,
-            os: "linux",
+            os: OS,
             goarch: self.policy.target()?.platform.goarch,
-            build: BuildFacts {
-                go: self.policy.policy().go,
-                platform: Some(self.policy.target()?.platform),
-                ..BuildFacts::default()
-            },
+            build: build_facts(self.policy),
         };
         Some((self.policy.name()?, circumstances))
     }
+}
+
+/// Returns the facts of a target's build. `build-tailscale` packs and checks the packed program itself.
+pub(crate) fn build_facts(policy: EffectivePolicy<'_>) -> BuildFacts {
+    let platform = policy.target().map(|target| target.platform);
+    BuildFacts { go: policy.policy().go, platform, ..BuildFacts::default() }
 }
 
 /// Returns the hazards that apply to the targets of a policy, or may apply, at its pinned release, by id.

@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 40;
 const LARGEST: u64 = 1_000_000;
 
 /// The Git repository that holds the policy.
-pub(super) struct Repository {
+pub(crate) struct Repository {
     /// The top of its working tree.
     top: PathBuf,
     /// The policy's path relative to it.
@@ -51,7 +51,7 @@ impl Repository {
     ///
     /// # Errors
     /// A [`Diagnostic`] if there is none.
-    pub(super) fn find(project: &Project) -> Result<Self> {
+    pub(crate) fn find(project: &Project) -> Result<Self> {
         let folder = project.root();
         // A relative path upwards: unlike an absolute path, it never contains a name.
         let up = git(&folder, &["rev-parse".as_ref(), "--show-cdup".as_ref()])?;
@@ -84,7 +84,7 @@ impl Repository {
     ///
     /// # Errors
     /// A [`Diagnostic`] if there is no such revision, or Git can't read it.
-    pub(super) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
+    pub(crate) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
         let name = format!("{revision}^{{commit}}");
         let options = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
         let commit = self.run(&options.map(OsStr::new))?;
