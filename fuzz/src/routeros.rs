@@ -2,7 +2,7 @@
 //!
 //! An input is a list of lines `FIELD=VALUE`.
 
-use image::routeros::{LAST, Request, script};
+use image::routeros::{LAST, Request, script, update};
 
 /// The most lines of an input that are looked at.
 const MOST_LINES: usize = 32;
@@ -32,6 +32,10 @@ fn together(lines: &[&str]) {
             "file" => request.file = Some(value),
             "root" => request.root = Some(value),
             "state" => request.state = Some(value),
+            "disk" => request.disk = Some(value),
+            "remote_image" => request.remote_image = Some(value),
+            "auth_key_file" => request.auth_key_file = Some(value),
+            "accept_route" => request.accept_routes.push(value),
             "dns" => request.dns = Some(value),
             "login_server" => request.login_server = Some(value),
             "exit_node" => request.exit_node = true,
@@ -39,7 +43,7 @@ fn together(lines: &[&str]) {
             other => request.environment.push((other.to_owned(), value)),
         }
     }
-    if let Ok(script) = script(version, &request) {
+    for script in [script(version, &request), update(version, &request)].into_iter().flatten() {
         script.text.lines().for_each(line_is_whole);
     }
 }

@@ -59,11 +59,11 @@ fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
     let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
         Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
         Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Built::from_arg_matches(flags)?),
+        Some(("image", Some(("helper", flags)))) => image_helper::run(policy, &Built::from_arg_matches(flags)?),
         Some(("hazards", Some((name, _)))) if Hazards::has_subcommand(name) => {
             let below = matches.subcommand_matches("hazards").unwrap_or(matches);
             hazards::run(policy, &Hazards::from_arg_matches(below)?)
         }
-        Some(("image", Some(("helper", flags)))) => image_helper::run(policy, &Built::from_arg_matches(flags)?),
         Some((name, _)) if Maintenance::has_subcommand(name) => {
             maintenance(policy, Maintenance::from_arg_matches(matches)?)
         }

@@ -71,7 +71,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageScript) ->
 /// an image can be installed from anywhere.
 fn compared(policy: Option<&Path>, flags: &ImageScript) -> Result<Shell> {
     if policy.is_none() && find_policy(None).is_err() {
-        progress::warn("there is no featureset.yaml here: the script was not compared with the features of the image");
+        progress::warn("no featureset.yaml was found: the script was not compared with the features of the image");
         return Ok(Shell::default());
     }
     let project = Project::open(policy)?;
