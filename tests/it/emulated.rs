@@ -241,6 +241,7 @@ fn before_traceback(step: &(i32, String)) -> (i32, Vec<&str>) {
     (step.0, step.1.lines().take_while(|line| !line.starts_with("goroutine ")).collect())
 }
 
+#[expect(clippy::print_stderr, reason = "it reports measurements")]
 fn run_machine(machine: &Machine) {
     if !full() {
         return;

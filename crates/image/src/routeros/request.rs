@@ -299,15 +299,7 @@ impl Request {
             let why = "is not 0 or between 64 and 4096: below, the daemon is slowed down until it answers no longer";
             return refuse("--memory", &self.memory.to_string(), why);
         }
-        if version.needs_main_routes() && !self.has_entrypoint {
-            let why = "needs routes that only the entrypoint adds, and the image has no shell and no entrypoint: set \
-                       `image: { shell: mksh }`";
-            return refuse("--routeros", &version.to_string(), why);
-        }
-        if self.auth_key_file.is_some() && !self.has_entrypoint {
-            let why = "is used by the entrypoint, and the image has no shell: set `image: { shell: mksh }`";
-            return refuse("--auth-key-file", self.auth_key_file.as_deref().unwrap_or_default(), why);
-        }
+        self.check_entrypoint_needs(version)?;
         if let Some(dns) = &self.dns
             && dns.split(',').any(|address| address.parse::<IpAddr>().is_err())
         {
@@ -319,6 +311,35 @@ impl Request {
                 return refuse("--login-server", server, "is not a URL such as https://control.example.com");
             }
         }
+        self.check_environment()?;
+        let (container, subnet) = pair("--address", &self.address, true)?;
+        let container6 = self.address6.as_deref().map(|value| pair("--address6", value, false)).transpose()?;
+        Ok(Values {
+            request: self,
+            container,
+            network: subnet,
+            container6: container6.map(|(pair, _)| pair),
+            routes: checked_routes("--routes", &self.routes)?,
+            accept_routes: checked_routes("--accept-routes", &self.accept_routes)?,
+        })
+    }
+
+    /// Checks that the image has the entrypoint, if the request needs it.
+    fn check_entrypoint_needs(&self, version: Version) -> Result<(), Refusal> {
+        if version.needs_main_routes() && !self.has_entrypoint {
+            let why = "needs routes that only the entrypoint adds, and the image has no shell and no entrypoint: set \
+                       `image: { shell: mksh }`";
+            return refuse("--routeros", &version.to_string(), why);
+        }
+        if self.auth_key_file.is_some() && !self.has_entrypoint {
+            let why = "is used by the entrypoint, and the image has no shell: set `image: { shell: mksh }`";
+            return refuse("--auth-key-file", self.auth_key_file.as_deref().unwrap_or_default(), why);
+        }
+        Ok(())
+    }
+
+    /// Checks the names and values of the environment.
+    fn check_environment(&self) -> Result<(), Refusal> {
         for (key, value) in &self.environment {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if key.is_empty()
@@ -330,16 +351,7 @@ impl Request {
             }
             line("--env", value)?;
         }
-        let (container, subnet) = pair("--address", &self.address, true)?;
-        let container6 = self.address6.as_deref().map(|value| pair("--address6", value, false)).transpose()?;
-        Ok(Values {
-            request: self,
-            container,
-            network: subnet,
-            container6: container6.map(|(pair, _)| pair),
-            routes: checked_routes("--routes", &self.routes)?,
-            accept_routes: checked_routes("--accept-routes", &self.accept_routes)?,
-        })
+        Ok(())
     }
 }
 
