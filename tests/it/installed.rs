@@ -84,7 +84,7 @@ fn outputs_are_written_next_to_the_policy() {
     let home = Home::new();
     let ran = home.run("deep", &["docs"]);
     assert_eq!(ran.status, 0, "{}", ran.transcript());
-    let names = ["device.md", "diagnostics.md", "features.md", "featureset.schema.json", "hazards.md"];
+    let names = ["device.md", "diagnostics.md", "explore.html", "features.md", "featureset.schema.json", "hazards.md"];
     assert_eq!(ran.stdout, names.map(|name| format!("docs/{name}\n")).concat());
     assert_eq!(home.run("", &["docs", "--check"]).status, 0);
     let page = std::fs::read_to_string(home.path("docs/features.md")).unwrap();

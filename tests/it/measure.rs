@@ -114,7 +114,6 @@ fn commands_without_costs_report_the_next_step() {
     let folder = folder(&policy(&[], TARGET));
     for arguments in [
         &["measure", "frontier", "--budget", "3MB"][..],
-        &["list", "--by", "cost"],
         &["list", "--target", "other"],
         &["measure", "--feature", "nonesuch"],
         &["measure", "--target", "nonesuch"],

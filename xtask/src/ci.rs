@@ -97,7 +97,7 @@ pub(crate) const PARTS: &[Part] = &[
 
 /// The tests that skip themselves unless [`FULL`] is set.
 const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: go_packages:: \
-    image_real:: installed:: measure:: provided_tools:: real_builds:: verify::";
+    image_real:: installed:: measure:: provided_tools:: real_builds:: several_devices:: verify::";
 
 /// The tests that boot emulated machines.
 const EMULATED: &str = "cargo test --locked --package tailscale-featureset --test it -- emulated::";

@@ -146,12 +146,12 @@ codes! {
             "The value cannot be used, and guessing its meaning could ship the wrong binary."
     }
     Policy "Rules about a policy." {
-        CopiedReason "copied-reason" Warning
-            "Two decisions have the same reason."
-            "A reason states what this feature changes on this device; a copied one does not."
         BudgetPredicted "budget-predicted" Warning
             "A target is predicted to exceed its budget."
             "The build takes minutes; the prediction is from measured sizes and can be wrong by some percent."
+        CopiedReason "copied-reason" Warning
+            "Two decisions have the same reason."
+            "A reason states what this feature changes on this device; a copied one does not."
         EmptyReason "empty-reason" Error
             "A decision, an extra tag or an acceptance has no reason."
             "The reason is what a reviewer reviews, and it shows the next person whether the decision still holds."
@@ -495,12 +495,12 @@ codes! {
         NoBuildInformation "no-build-information" Error
             "A Go program has no build information."
             "The build tags are recorded there."
-        NoNativeTarget "no-native-target" Error
-            "No target runs natively on this machine."
-            "The command runs the binary."
         NoImage "no-image" Error
             "No target that was named has an image."
             "A target has an image if the policy or the target has an `image` section."
+        NoNativeTarget "no-native-target" Error
+            "No target runs natively on this machine."
+            "The command runs the binary."
         NoRecipe "no-recipe" Error
             "A target cannot be planned."
             "The policy has errors."
