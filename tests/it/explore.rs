@@ -9,6 +9,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::common::browser::{self, Browser};
+use crate::common::git::commit_all;
 use crate::common::{RELEASE, folder, policy, root, run, skip};
 use cases::Generator;
 
@@ -65,15 +66,7 @@ fn explore_writes_one_self_contained_page() {
 fn explore_with_a_base_has_both_policies() {
     let old = policy(&["portmapper"], TARGET);
     let folder = folder(&old);
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
-        assert!(
-            Command::new("git").args(identity).args(arguments).current_dir(folder.path()).status().unwrap().success()
-        );
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message=base"]);
+    commit_all(folder.path());
     let new =
         old.replace("    keep: This device decides on portmapper.", "    omit: The uplink needs no port mapping.");
     std::fs::write(folder.path().join("featureset.yaml"), new).unwrap();

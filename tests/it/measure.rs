@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
+use crate::common::git::commit_all;
 use crate::common::{GO, RELEASE, command, finish, folder, full, policy, run, wait_until};
 use featureset::cost::{Basis, BinarySize, Cost, Costs, Memory};
 use featureset::name::FeatureName;
@@ -87,15 +87,7 @@ fn frontier_of_each_kind_of_budget() {
 fn review_with_costs_shows_sizes_and_stale_costs() {
     let text = policy(&[], TARGET);
     let folder = measured(&text);
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
-        assert!(
-            Command::new("git").args(identity).args(arguments).current_dir(folder.path()).status().unwrap().success()
-        );
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message=base"]);
+    commit_all(folder.path());
     let (kept, omitted) = ("    keep: This device decides on netstack.", "    omit: Nobody asks here.");
     assert!(text.contains(kept));
     std::fs::write(folder.path().join("featureset.yaml"), text.replace(kept, omitted)).unwrap();

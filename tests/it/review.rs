@@ -3,22 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::common::git::{git, repository};
 use crate::common::{RELEASE, folder, policy, root, run};
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
-    let ran = Command::new("git").args(identity).args(arguments).current_dir(folder).output().unwrap();
-    assert!(ran.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
-}
-
-/// A repository whose only commit holds this policy.
-fn repository(text: &str) -> tempfile::TempDir {
-    let folder = folder(text);
-    git(folder.path(), &["init", "--quiet", "--initial-branch=main"]);
-    git(folder.path(), &["add", "."]);
-    git(folder.path(), &["commit", "--quiet", "--message=base"]);
-    folder
-}
 
 fn write(folder: &Path, text: &str) {
     std::fs::write(folder.join("featureset.yaml"), text).unwrap();
