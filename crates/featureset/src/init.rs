@@ -247,12 +247,13 @@ fn targets(request: &Request, settings: &str) -> String {
         .iter()
         .map(|(platform, budget)| {
             let budget = budget.map(|budget| format!(", budget: {}", exact_size(budget))).unwrap_or_default();
-            let packs = match pack {
-                Pack::Upx => platform.upx == Upx::Packs,
-                Pack::Execpack => platform.has_execpack_loader(),
-                Pack::None => true,
+            let instead = match pack {
+                Pack::Execpack if platform.has_run_execpack() => None,
+                Pack::Upx | Pack::Execpack if platform.upx != Upx::Packs => Some(Pack::None),
+                Pack::Execpack => Some(Pack::Upx),
+                Pack::Upx | Pack::None => None,
             };
-            let pack = if packs { "" } else { ", build: { pack: none }" };
+            let pack = instead.map(|pack| format!(", build: {{ pack: {} }}", pack.word())).unwrap_or_default();
             let name = target_name(platform);
             let line = format!("  {name}: {{ platform: {platform}{budget}{pack} }}\n");
             (name, line)

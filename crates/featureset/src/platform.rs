@@ -106,6 +106,13 @@ impl Platform {
         matches!(self.goarch, "amd64" | "arm64" | "arm" | "mipsle")
     }
 
+    /// Whether programs that execpack packed have run on a whole machine with a distribution's kernel
+    /// (`tests/it/emulated.rs`).
+    #[must_use]
+    pub fn has_run_execpack(&self) -> bool {
+        self.has_execpack_loader() && self.name != "linux/mipsle/hardfloat"
+    }
+
     /// The row with this name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Platform> {

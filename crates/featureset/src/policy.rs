@@ -76,7 +76,7 @@ pub struct Build {
     pub inlining: Inlining,
     /// The symbols that a traceback can name.
     pub symbols: Symbols,
-    /// Whether the binary is packed.
+    /// Whether the binary is packed. A target without a setting has [`Pack::default_for`].
     pub pack: Pack,
     /// Build tags other than those of the features, each with its reason.
     pub extra_tags: BTreeMap<String, String>,
@@ -169,9 +169,9 @@ words! {
     /// Whether the binary is packed: flash against memory.
     Pack {
         /// With execpack, this project's own packer.
+        #[default]
         Execpack = "execpack",
         /// With UPX.
-        #[default]
         Upx = "upx",
         /// Not at all.
         None = "none",
@@ -188,6 +188,14 @@ words! {
         Busybox = "busybox",
         /// No shell.
         None = "none",
+    }
+}
+
+impl Pack {
+    /// The packer of a target that sets none.
+    #[must_use]
+    pub fn default_for(platform: &Platform) -> Self {
+        if platform.has_run_execpack() { Self::Execpack } else { Self::Upx }
     }
 }
 

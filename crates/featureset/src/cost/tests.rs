@@ -58,7 +58,7 @@ fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
         ("go: 1.26.8", "go: 1.26.9"),
         ("inlining: none", "inlining: full"),
         ("inlining: none", "inlining: none\n  pack: none"),
-        ("linux/amd64", "linux/386"),
+        ("linux/amd64", "linux/arm64"),
         ("budget: 9 MB", "build: { extra_tags: { ts_package_container: Tells the console. } }"),
     ] {
         let now = basis(&text.replace(from, to));

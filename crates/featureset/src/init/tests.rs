@@ -123,14 +123,15 @@ fn a_role_that_loses_what_it_needs_is_refused() {
 }
 
 #[test]
-fn a_platform_that_the_packer_does_not_support_is_not_packed() {
-    let platforms = ["linux/mipsle/hardfloat", "linux/mipsle/softfloat", "linux/arm/v5", "linux/amd64/v3"];
+fn a_platform_that_execpack_does_not_support_is_packed_by_upx_or_not_at_all() {
+    let platforms = ["linux/mipsle/hardfloat", "linux/mipsle/softfloat", "linux/mips/softfloat", "linux/amd64/v3"];
     let platforms = platforms.iter().map(|name| (Platform::find(name).unwrap(), Some(3_390_000))).collect();
     let initial = init(&Request { platforms, ..request("openwrt", &["client"], "1.104.5") }, facts()).unwrap();
     let targets = policy(&initial).targets;
-    assert_eq!(targets.keys().collect::<Vec<_>>(), ["amd64v3", "armv5", "mipsle", "mipsle-hardfloat"]);
+    assert_eq!(targets.keys().collect::<Vec<_>>(), ["amd64v3", "mips", "mipsle", "mipsle-hardfloat"]);
     assert_eq!(targets["mipsle-hardfloat"].build.pack, Pack::None);
-    assert_eq!(targets["mipsle"].build.pack, Pack::Upx);
+    assert_eq!(targets["mips"].build.pack, Pack::Upx);
+    assert_eq!(targets["mipsle"].build.pack, Pack::Execpack);
     assert!(targets.values().all(|target| target.budget == Some(3_390_000)));
 }
 

@@ -356,6 +356,29 @@ fn an_unread_patch_needs_at_least_the_go_of_the_patch_before() {
 }
 
 #[test]
+fn a_target_without_a_packer_gets_the_default_of_its_platform() {
+    use crate::policy::Pack;
+    let target = "targets:\n  amd64: { platform: linux/amd64, budget: 9 MB }";
+    let pack = |build: &str, platform: &str| {
+        let text = clean_policy().replace("build:\n  inlining: none\n  symbols: all\n", build);
+        let text = text.replace(target, &format!("targets:\n  amd64: {{ platform: {platform} }}"));
+        read(&text).policy.unwrap().targets["amd64"].build.pack
+    };
+    for platform in ["linux/amd64", "linux/arm/v5", "linux/arm64", "linux/mipsle/softfloat"] {
+        assert_eq!(pack("", platform), Pack::Execpack, "{platform}");
+    }
+    for platform in ["linux/386", "linux/mips/softfloat", "linux/mipsle/hardfloat"] {
+        assert_eq!(pack("", platform), Pack::Upx, "{platform}");
+    }
+    assert_eq!(pack("build: { pack: none }\n", "linux/386"), Pack::None);
+    assert_eq!(pack("build: { pack: execpack }\n", "linux/386, build: { pack: upx }"), Pack::Upx);
+    // The setting of a target is its own.
+    let two = "targets:\n  a: { platform: linux/386, build: { pack: none } }\n  b: { platform: linux/386 }\n";
+    let policy = read(&clean_policy().replace(target, two)).policy.unwrap();
+    assert_eq!((policy.targets["a"].build.pack, policy.targets["b"].build.pack), (Pack::None, Pack::Upx));
+}
+
+#[test]
 fn each_packer_has_its_own_platforms() {
     let found = |platform: &str, pack: &str| {
         let target = format!("platform: {platform}, build: {{ pack: {pack} }}");
