@@ -46,7 +46,7 @@ pub(crate) fn require() -> Result<()> {
     Err(Diagnostic::failure(Code::NoTerminal, "`edit` needs a terminal", why, next).into())
 }
 
-/// Runs the editor until the user leaves it. Returns the texts that were saved.
+/// Runs the editor until the user leaves it. Returns how many times the file was saved.
 ///
 /// # Errors
 /// [`crate::interrupted::Interrupted`] after a signal. The terminal is restored in any case.
@@ -59,14 +59,10 @@ pub(crate) fn run(path: &Path, mut model: Model) -> Result<usize> {
         screen.terminal.draw(|frame| view::draw(frame, &model, theme)).context("drawing on the terminal")?;
         let request = next_key()?.and_then(|key| model.press(&key));
         match request {
-            None => {}
             Some(Request::Leave) => return Ok(saves),
             Some(Request::Save) => saves += usize::from(save(path, &mut model)),
-            Some(Request::SaveAndLeave) => {
-                if save(path, &mut model) {
-                    return Ok(saves + 1);
-                }
-            }
+            Some(Request::SaveAndLeave) if save(path, &mut model) => return Ok(saves + 1),
+            Some(Request::SaveAndLeave) | None => {}
         }
     }
 }
