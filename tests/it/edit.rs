@@ -60,7 +60,7 @@ fn edit_writes_the_entries_that_a_session_changed_and_no_other() {
     let Some(terminal) = open(folder.path(), 80, 24) else { return };
     keep_ssh(&terminal);
     assert_eq!(policy_in(folder.path()), before, "nothing is written before it is saved");
-    // The terminal may become too small in between, and pasted text is no command.
+    // The terminal may become too small in between.
     terminal.resize(40, 10);
     terminal.wait_for("too small");
     terminal.resize(120, 40);
@@ -129,7 +129,7 @@ fn edit_opens_an_imported_list_with_all_its_findings() {
     let findings: usize = screen.split_once(" finding").unwrap().0.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(findings >= 73, "{screen}");
     terminal.press(&["!"]);
-    terminal.wait_for("error[empty-reason]");
+    terminal.wait_for("Esc closes");
     terminal.press(&["Escape"]);
     terminal.type_text("/ace");
     terminal.press(&["Enter"]);

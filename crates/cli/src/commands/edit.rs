@@ -20,7 +20,7 @@ use crate::{progress, render, upstream};
 /// Runs the command. A policy with findings opens too: the editor lists them.
 ///
 /// # Errors
-/// A [`diagnostics::Diagnostic`] if there is no terminal, or the policy or the revision can't be read;
+/// A [`diagnostics::Diagnostic`] if the terminal is missing, or the policy or the revision can't be read;
 /// [`crate::interrupted::Interrupted`] after a signal.
 pub fn run(policy: Option<&Path>, flags: &Edit) -> Result<Outcome> {
     terminal::require()?;

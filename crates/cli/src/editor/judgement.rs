@@ -1,4 +1,4 @@
-//! What follows from the decisions of a draft: sizes, hazards, forced decisions, findings.
+//! The consequences of the decisions of a draft: sizes, hazards, forced decisions, findings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use featureset::rules::{self, acceptance};
 use featureset::selection::Selection;
 use featureset::upstream_data::UpstreamData;
 
-/// What does not change while the editor runs.
+/// The inputs that do not change while the editor runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     /// The path of the policy, as it is displayed.
@@ -31,7 +31,7 @@ pub(crate) struct Sources {
     pub(crate) base: Option<(String, Policy)>,
 }
 
-/// What follows from the decisions.
+/// The consequences of the decisions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Judgement {
     /// The features of the release and of the policy, in groups.

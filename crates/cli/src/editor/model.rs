@@ -30,7 +30,7 @@ pub(crate) struct Model {
     status: Option<Status>,
 }
 
-/// What the list displays.
+/// The conditions that a listed feature meets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Only decisions that an unaccepted hazard is about.
@@ -47,7 +47,7 @@ pub(crate) struct Filter {
     pub(crate) text: String,
 }
 
-/// What the keys mean.
+/// The meaning of the keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mode {
     /// Moves in the list.
@@ -134,9 +134,9 @@ impl Model {
         model
     }
 
-    // What the view displays.
+    // Values for the view.
 
-    /// Returns what does not change.
+    /// Returns the inputs.
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
     }
@@ -151,7 +151,7 @@ impl Model {
         self.draft.as_ref()
     }
 
-    /// Returns what follows from the decisions.
+    /// Returns the consequences of the decisions.
     pub(crate) fn judgement(&self) -> &Judgement {
         &self.judgement
     }
@@ -176,7 +176,7 @@ impl Model {
         self.selected.as_ref()
     }
 
-    /// Returns what the keys mean.
+    /// Returns the meaning of the keys.
     pub(crate) fn mode(&self) -> &Mode {
         &self.mode
     }
@@ -579,7 +579,7 @@ impl Model {
     }
 
     fn fail_unreadable(&mut self) {
-        self.fail("there is no feature to decide".to_owned());
+        self.fail("the list is empty".to_owned());
     }
 
     fn say(&mut self, text: String) {
