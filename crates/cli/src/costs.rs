@@ -109,7 +109,11 @@ pub fn staleness(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Staleness {
     let Some(now) = Basis::new(policy, &selection, gobinary::pclntab::REVISION, None) else {
         return Staleness::default();
     };
-    Staleness { stale: costs.basis.stale(&now), drift: costs.basis.drift(&now).len() }
+    Staleness {
+        stale: costs.basis.stale(&now),
+        packer: costs.basis.other_packer(&now).map(str::to_owned),
+        drift: costs.basis.drift(&now).len(),
+    }
 }
 
 /// The differences between the current policy and the measured one.
@@ -117,6 +121,8 @@ pub fn staleness(pinned: Pinned<'_>, target: &str, costs: &Costs) -> Staleness {
 pub struct Staleness {
     /// The reasons why the costs are stale.
     pub stale: Vec<String>,
+    /// The packer of the measurement, if it is another one now.
+    pub packer: Option<String>,
     /// The number of decisions that have changed since.
     pub drift: usize,
 }
@@ -128,7 +134,10 @@ impl Staleness {
         if !self.stale.is_empty() {
             return Some(format!("stale, measured with {}", self.stale.join("; ")));
         }
+        let packer = self.packer.as_ref().map(|packer| format!("the packer {packer}"));
         let decisions = if self.drift == 1 { "decision" } else { "decisions" };
-        (self.drift > 0).then(|| format!("measured with {} {decisions} different", self.drift))
+        let drift = (self.drift > 0).then(|| format!("{} {decisions} different", self.drift));
+        let parts: Vec<String> = [packer, drift].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("measured with {}", parts.join(" and ")))
     }
 }

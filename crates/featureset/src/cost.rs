@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;
-use crate::policy::{Build, EffectivePolicy, Symbols};
+use crate::policy::{Build, EffectivePolicy, Pack, Symbols};
 use crate::release::{GoVersion, Release};
 use crate::selection::Selection;
 
@@ -47,7 +47,7 @@ pub struct Basis {
     pub release: Release,
     /// The toolchain.
     pub go: GoVersion,
-    /// How the binary is packed: `upx` or `none`.
+    /// How the binary is packed: `execpack`, `upx` or `none`.
     pub pack: String,
     /// The packer's version; `None` if nothing is packed.
     pub packer: Option<String>,
@@ -187,17 +187,29 @@ impl Basis {
         compare("Go", self.go.to_string(), now.go.to_string());
         compare("platform", self.platform.clone(), now.platform.clone());
         compare("inlining", self.inlining.clone(), now.inlining.clone());
-        compare("pack", self.pack.clone(), now.pack.clone());
+        // The sizes of another packer are shown with its name, and estimates scale them.
+        if self.other_packer(now).is_none() {
+            compare("pack", self.pack.clone(), now.pack.clone());
+        }
         compare("symbols", self.symbols.clone(), now.symbols.clone());
         if let (Some(then), Some(now)) = (self.rewrite, now.rewrite) {
             compare("the rewrite's revision", then.to_string(), now.to_string());
         }
         let listed = |tags: &BTreeSet<String>| format!("`{}`", tags.iter().cloned().collect::<Vec<_>>().join(","));
         compare("extra tags", listed(&self.extra_tags), listed(&now.extra_tags));
-        if let (Some(then), Some(now)) = (&self.packer, &now.packer) {
+        if let (Some(then), Some(now)) = (&self.packer, &now.packer)
+            && self.pack == now.pack
+        {
             compare("packer's version", then.clone(), now.clone());
         }
         found
+    }
+
+    /// Returns the packer of the measurement if the binary is packed by another one now.
+    #[must_use]
+    pub fn other_packer(&self, now: &Self) -> Option<&str> {
+        let none = Pack::None.word();
+        (self.pack != now.pack && self.pack != none && now.pack != none).then_some(&*self.pack)
     }
 
     /// The features whose decision is another one than when it was measured.

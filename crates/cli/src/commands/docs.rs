@@ -207,9 +207,9 @@ fn feature_row(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) ->
 /// Explains the column `packed`.
 fn price_note(costs: &MeasuredCosts) -> String {
     let Some((target, costs)) = costs.representative() else { return String::new() };
-    let whole = format_size(costs.whole.packed);
+    let (pack, whole) = (&costs.basis.pack, format_size(costs.whole.packed));
     format!(
-        "*packed* is the size of the feature in the packed binary for {target} (total: {whole}), measured by building it \
+        "*packed* is the size of the feature in the binary for {target} as shipped (pack: {pack}, total: {whole}), measured by building it \
          with the opposite decision; † together with features that depend on it or that it needs \
          ([chart](costs/chart.svg)). Sizes don't add up.\n\n"
     )

@@ -67,6 +67,9 @@ fn another_release_go_setting_or_platform_is_stale_and_other_keeps_are_not() {
     let now = basis(&text.replace("  netstack:\n    keep", "  netstack:\n    omit"));
     assert!(then.stale(&now).is_empty());
     assert_eq!(then.drift(&now), [name("netstack")].into());
+    let upx = basis(&text.replace("inlining: none", "inlining: none\n  pack: upx"));
+    assert!(then.stale(&upx).is_empty() && upx.stale(&then).is_empty(), "estimates scale the sizes of another packer");
+    assert_eq!((then.other_packer(&upx), upx.other_packer(&then)), (Some("execpack"), Some("upx")));
     let unpacked = Basis { packer: None, ..then.clone() };
     assert!(then.stale(&unpacked).is_empty(), "an unknown value is not a difference");
     let rewritten = basis(&text.replace("inlining: none", "inlining: none\n  symbols: functions"));
