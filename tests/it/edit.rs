@@ -13,6 +13,11 @@ fn policy_in(folder: &Path) -> String {
 
 /// Opens the editor on a terminal; reports a skipped test if tmux is not installed.
 fn open(folder: &Path, width: u16, height: u16) -> Option<Terminal> {
+    open_after("", folder, width, height)
+}
+
+/// The same after commands of the shell.
+fn open_after(commands: &str, folder: &Path, width: u16, height: u16) -> Option<Terminal> {
     if !tmux::is_installed() {
         skip("tmux is not installed");
         return None;
@@ -21,7 +26,7 @@ fn open(folder: &Path, width: u16, height: u16) -> Option<Terminal> {
     let program = env!("CARGO_BIN_EXE_tailscale-featureset");
     // The shell reports its settings before and after, and the exit status.
     let script = format!(
-        "stty -g > before; sh -c 'echo $$ > pid; exec {program} edit'; echo $? > status; stty -g > after; echo over-and-out"
+        "{commands}stty -g > before; sh -c 'echo $$ > pid; exec {program} edit'; echo $? > status; stty -g > after; echo over-and-out"
     );
     std::fs::write(folder.join("session.sh"), script).unwrap();
     terminal.type_text(". ./session.sh");
@@ -98,6 +103,18 @@ fn edit_that_is_killed_changes_nothing_and_restores_the_terminal() {
             assert_eq!(end(&terminal, folder.path()), "130");
         }
         assert_eq!(policy_in(folder.path()), before, "{signal:?}");
+    }
+}
+
+#[test]
+fn edit_ends_when_its_terminal_is_gone() {
+    for before in ["", "trap '' HUP; "] {
+        let folder = folder(&router_policy());
+        let Some(terminal) = open_after(before, folder.path(), 80, 24) else { return };
+        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        drop(terminal);
+        let process = Path::new("/proc").join(pid.trim());
+        wait_until(&format!("edit ends ({before})"), || !process.exists());
     }
 }
 

@@ -41,7 +41,7 @@ pub fn status(result: anyhow::Result<Outcome>, format: FindingsFormat) -> u8 {
         Ok(Outcome::Findings) => 1,
         Err(error) if error.is::<Interrupted>() => {
             errln!("{error}");
-            130
+            Interrupted::STATUS
         }
         Err(error) => {
             let unforeseen = || {

@@ -197,8 +197,8 @@ impl Basis {
         }
         let listed = |tags: &BTreeSet<String>| format!("`{}`", tags.iter().cloned().collect::<Vec<_>>().join(","));
         compare("extra tags", listed(&self.extra_tags), listed(&now.extra_tags));
-        if let (Some(then), Some(now)) = (&self.packer, &now.packer)
-            && self.pack == now.pack
+        if self.pack == now.pack
+            && let (Some(then), Some(now)) = (&self.packer, &now.packer)
         {
             compare("packer's version", then.clone(), now.clone());
         }

@@ -16,9 +16,12 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::input::Key;
 use super::model::{Model, Request};
 use super::view::{self, Theme};
+use crate::interrupted::Interrupted;
 use crate::{files, limits, process};
 
 /// How long a signal waits for its effect at most.
@@ -53,6 +56,7 @@ pub(crate) fn require() -> Result<()> {
 pub(crate) fn run(path: &Path, mut model: Model) -> Result<usize> {
     process::watch_signals()?;
     let mut screen = Screen::open()?;
+    std::thread::spawn(end_with_the_terminal);
     let theme = Theme::of_environment();
     let mut saves = 0;
     loop {
@@ -103,6 +107,25 @@ fn next_key() -> Result<Option<Key>> {
             });
         }
     }
+}
+
+/// Ends the program if its terminal is gone: crossterm then tries for ever to read from it, and does not return.
+fn end_with_the_terminal() {
+    while !is_gone() {
+        std::thread::sleep(PATIENCE);
+    }
+    // After a signal, the loop above ends first if it still runs.
+    std::thread::sleep(10 * PATIENCE);
+    restore();
+    std::process::exit(i32::from(Interrupted::STATUS));
+}
+
+/// Whether nothing is at the other end of standard input's terminal.
+fn is_gone() -> bool {
+    let stdin = stdin();
+    let mut polled = [PollFd::new(&stdin, PollFlags::empty())];
+    let patience = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&patience)).is_ok() && polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
 fn key(event: KeyEvent) -> Option<Key> {
