@@ -18,7 +18,7 @@ const TARGET: &str = "{ platform: linux/arm64, budget: 3.5 MB }";
 /// The largest page.
 const LARGEST: usize = 1_000_000;
 
-/// A folder with a policy, measured costs and the page.
+/// A folder with a policy and the page.
 struct Site {
     folder: tempfile::TempDir,
     page: PathBuf,
@@ -27,9 +27,6 @@ struct Site {
 impl Site {
     fn new(policy: &str) -> Self {
         let folder = folder(policy);
-        std::fs::create_dir_all(folder.path().join("docs/costs")).unwrap();
-        let costs = cases::costs().to_json().unwrap();
-        std::fs::write(folder.path().join("docs/costs/one.json"), costs).unwrap();
         let ran = run(folder.path(), &["explore", "-o", "page.html"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         Self { page: folder.path().join("page.html"), folder }
@@ -101,7 +98,6 @@ fn explore_page_judges_as_the_core_does() {
     let site = Site::new(&policy(&[], TARGET));
     let Some(browser) = start() else { return };
     browser.open(&site.page, "");
-    let costs = cases::costs();
     let mut generator = Generator::new(20_261_126);
     let mut hazards = 0;
     for _ in 0..CASES / 100 {
@@ -109,7 +105,7 @@ fn explore_page_judges_as_the_core_does() {
         let given: Vec<&Value> = cases.iter().map(|case| &case.given).collect();
         let found = browser.evaluate(&format!("{}.map(explore.judgeCase)", json!(given)));
         for (case, found) in cases.iter().zip(found.as_array().unwrap()) {
-            let expected = case.expected(&costs);
+            let expected = case.expected();
             assert_eq!(*found, expected, "for {}", case.given);
             hazards += expected["hazards"].as_array().unwrap().len();
         }
