@@ -15,6 +15,7 @@ pub fn described(project: &Project) -> Option<BTreeMap<FeatureName, String>> {
     let step = progress::step("Reading", format!("upstream's descriptions of {release}"));
     let declared = upstream::descriptions(&project.cache, release).ok()??;
     drop(step);
-    let named = declared.into_iter().filter_map(|(name, found)| Some((FeatureName::new(&name).ok()?, found.description)));
+    let named =
+        declared.into_iter().filter_map(|(name, found)| Some((FeatureName::new(&name).ok()?, found.description)));
     Some(named.collect())
 }

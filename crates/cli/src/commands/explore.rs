@@ -10,12 +10,12 @@ use featureset::name::FeatureName;
 use featureset::policy;
 
 use crate::cli::Explore;
+use crate::descriptions::described;
 use crate::invocation::{generated_by, program};
 use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::render::page;
 use crate::repository::Repository;
-use crate::descriptions::described;
 use crate::{files, limits, output, progress, registries};
 
 /// Runs the command. A policy with findings has a page too: the page lists them.
