@@ -248,8 +248,8 @@ fn binary(platform: &Platform, build: &Build) -> Option<&'static Binary> {
             (Symbols::None, "functions") => 1,
             _ => 2,
         };
-        // Whether it is packed and its symbols change the size most, then the platform.
-        (settings / 2, symbols, place, settings)
+        // The packer and the symbols change the size more than the platform does.
+        (settings, symbols, place)
     };
     binaries().binaries.iter().min_by_key(|binary| distance(binary))
 }
