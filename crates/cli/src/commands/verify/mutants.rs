@@ -10,7 +10,6 @@ use featureset::policy::Verdict;
 use super::checks::{Check, Claim, Fault};
 use super::env::{Plan, TestEnv, run_plan};
 use super::report::{Mutant, Outcome};
-use crate::commands::build_tailscale::Unmade;
 use crate::netlab::FaultInjection;
 use crate::progress;
 use crate::shard::Shard;
@@ -50,11 +49,10 @@ fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
     let what = format!("{}: {with}", check.name);
-    let built = env.binary(&env.maker, env.pinned.policy, &selection.flipped(&name), &what)?;
-    let binary = built.map_err(|unmade| {
-        let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
+    let outcome = env.binary(&env.builder, env.pinned.policy, &selection.flipped(&name), &what)?;
+    let binary = outcome.or_diagnostic(|failure| {
         let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
-        Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
+        Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), failure.output(), next)
     })?;
     Ok((binary, with, along))
 }

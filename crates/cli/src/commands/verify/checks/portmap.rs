@@ -7,7 +7,7 @@ use super::direct::{Nat, behind_nat, path};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::silent_except;
-use crate::netlab::{Netlab, Programs, until, wait_for_result};
+use crate::netlab::{Netlab, Programs, until, until_ready};
 
 pub(super) const CHECK: Check = Check {
     name: "portmap",
@@ -34,9 +34,10 @@ fn run(programs: &Programs) -> Result<String> {
             .next_back()
             .map(|(outside, rest)| (outside.to_owned(), rest.split(' ').next().unwrap_or("").to_owned())))
     })?;
-    wait_for_result(PATIENCE, &format!("{outside} in the node's endpoints"), || {
+    until_ready(PATIENCE, &format!("{outside} in the node's endpoints"), || {
         let announced = endpoints(&netlab, "mapped")?;
-        Ok(if announced.contains(&outside) { Ok(()) } else { Err(announced.join(", ")) })
+        let is_announced = announced.contains(&outside);
+        Ok(is_announced.then_some(()).ok_or_else(|| announced.join(", ")).into())
     })?;
 
     // The peer is behind a second such router, whose ports are unpredictable.
