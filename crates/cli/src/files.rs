@@ -88,7 +88,7 @@ pub fn create(path: &Path, text: &str) -> Result<bool> {
     make(path, text.as_bytes(), Existing::Kept)
 }
 
-/// What happens to a file that is there already.
+/// The treatment of a file that exists already.
 enum Existing {
     Replaced,
     Kept,

@@ -102,7 +102,7 @@ fn decides_tags(code: &Code) -> bool {
     )
 }
 
-/// What `tags` prints.
+/// The output of `tags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagOutput {
     /// The tag line.

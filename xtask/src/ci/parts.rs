@@ -66,7 +66,7 @@ pub(crate) const PARTS: &[Part] = &[
         minutes: 35,
         steps: &[BUILD, ("hazards", "xtask verify --target amd64 --hazards --require-all")],
     },
-    // Fails if the shipped binary is certainly slower; a machine too busy to tell is not a failure.
+    // Fails if the shipped binary is certainly slower; an inconclusive result on a busy machine is not a failure.
     Part {
         name: "bench",
         minutes: 15,

@@ -69,7 +69,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
         pairs: flags.pairs,
     };
     let runs = run_plan(&plan)?;
-    let summary = report::Summary::new(&runs, flags.limit).context("there are no results")?;
+    let summary = report::Summary::new(&runs, flags.limit).context("the runs have no results")?;
     summary.print(&runs, (pinned.release, target), format);
     Ok(if summary.is_fine(flags.require_all) { Outcome::Clean } else { Outcome::Findings })
 }
@@ -131,11 +131,27 @@ fn run_plan(plan: &Plan) -> Result<Vec<Run>> {
     })?;
     drop(step);
     if let Some(why) = failed {
-        let next = NextStep::new("Run ")
-            .command("verify --check load")
-            .text(" to test whether the binary carries traffic at all.");
-        return Err(Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next).into());
+        return Err(not_ended(why).into());
     }
     anyhow::ensure!(status.success(), "the process of the test network ended ({status}) after {} runs", runs.len());
     Ok(runs)
+}
+
+/// Returns the diagnostic of a run that did not end.
+fn not_ended(why: String) -> Diagnostic {
+    let next = NextStep::new("Run ")
+        .command("verify --check load")
+        .text(" to test whether the binary carries traffic at all.");
+    Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_that_did_not_end_reports_bench_failed() {
+        let failure = not_ended("the stream was cut off".to_owned());
+        assert_eq!((failure.code, &*failure.why), (Code::BenchFailed, "the stream was cut off"));
+    }
 }

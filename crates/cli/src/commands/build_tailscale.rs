@@ -242,3 +242,6 @@ fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<D
     };
     targets.iter().filter_map(over).collect()
 }
+
+#[cfg(test)]
+mod tests;

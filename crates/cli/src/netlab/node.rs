@@ -127,7 +127,7 @@ impl Node {
     /// Waits for a direct path to a peer's address. Returns the line of `tailscale ping` that names the path.
     ///
     /// # Errors
-    /// The output of the last ping, if there is no direct path in time.
+    /// The output of the last ping, if no direct path is found in time.
     pub fn wait_for_direct_path(&self, address: &str) -> Result<String> {
         until_ready(PATIENCE, "a direct path", || {
             let printed = self.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", address])?.stdout;

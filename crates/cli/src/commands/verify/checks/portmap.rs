@@ -11,7 +11,7 @@ use crate::netlab::{Netlab, Programs, until, until_ready};
 
 pub(super) const CHECK: Check = Check {
     name: "portmap",
-    claim: "Behind a router with NAT-PMP the node maps a port, announces it to its peers, and is reached directly there; without the mapping there is no direct path.",
+    claim: "Behind a router with NAT-PMP the node maps a port, announces it to its peers, and is reached directly there; without the mapping every path goes through a relay.",
     proves: &[keep("portmapper")],
     fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
@@ -40,7 +40,7 @@ fn run(programs: &Programs) -> Result<String> {
         Ok(is_announced.then_some(()).ok_or_else(|| announced.join(", ")).into())
     })?;
 
-    // The peer is behind a second such router, whose ports are unpredictable.
+    // The peer is on the network of a second such router, which has unpredictable ports.
     peer.join(&[])?;
     let found = path(&peer, &mapped)?;
     ensure!(found.contains(&format!("via {outside} ")), "{outside} is mapped, but the path is {found}");
