@@ -205,7 +205,7 @@ pub(super) fn costs() -> Costs {
     }
     let cost = |name: &FeatureName| {
         let along = selection.forced_by_inverting(name);
-        let packed = along.iter().chain([name]).map(|moved| prices[moved]).sum();
+        let packed: i64 = along.iter().chain([name]).map(|moved| prices[moved]).sum();
         let measured = serde_json::json!({ "result": "measured", "along": along, "raw": packed * 4, "packed": packed });
         serde_json::from_value(measured).unwrap()
     };
