@@ -15,10 +15,9 @@ const COMMANDS: [&str; 4] = ["check", "audit", "review", "bump"];
 /// The JSON schema of SARIF 2.1.0.
 fn schema() -> Validator {
     let text = std::fs::read_to_string(root().join("tests/schemas/sarif-2.1.0.json")).unwrap();
-    let mut schema: Value = serde_json::from_str(&text).unwrap();
-    // The standard's expression for languages has a stray bracket, which makes it invalid. We state no language.
-    let language = &mut schema["definitions"]["run"]["properties"]["language"];
-    language.as_object_mut().unwrap().remove("pattern").unwrap();
+    // The standard's expression for languages has a stray bracket, which makes it invalid.
+    let schema: Value =
+        serde_json::from_str(&text.replace("{2}]?$", "{2})?$").replace("{2}|^[a-zA-Z]{2}-", "{2}(-")).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
