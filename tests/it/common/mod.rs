@@ -7,6 +7,7 @@ pub(crate) mod git;
 mod pins;
 pub(crate) mod planted;
 pub(crate) mod program;
+pub(crate) mod registry;
 mod skips;
 
 use std::path::{Path, PathBuf};
