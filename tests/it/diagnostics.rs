@@ -38,7 +38,6 @@ const UNTESTED: &[Code] = &[
     Code::ReleaseUnavailable,
     Code::ReleasesUnavailable,
     Code::RewriteFailed,
-    Code::ScriptRefused,
     Code::ShellChanged,
     Code::ShellMissing,
     Code::ShellUnfit,

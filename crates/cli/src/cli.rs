@@ -6,6 +6,7 @@ mod execpack;
 mod image;
 mod init;
 mod publish;
+mod values;
 
 use std::path::PathBuf;
 
@@ -19,11 +20,9 @@ pub use execpack::Execpack;
 pub use image::{Access, Image, ImageAction, ImageLint, ImageScript};
 pub use init::Init;
 pub use publish::Publish;
+pub use values::{Deny, POLICY_FILE};
 
 use crate::shard::Shard;
-
-/// The name of the policy's file.
-pub const POLICY_FILE: &str = "featureset.yaml";
 
 /// Manages an allowlist of Tailscale features: checks the decisions in featureset.yaml, builds from them and verifies the result.
 ///
@@ -167,13 +166,6 @@ pub struct Check {
     pub deny: Option<Deny>,
 }
 
-/// Values of `--deny`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Deny {
-    /// Warnings fail like errors.
-    Warnings,
-}
-
 /// Flags of `tags`.
 #[derive(Debug, Args)]
 pub struct Tags {
@@ -211,7 +203,7 @@ pub struct List {
     #[arg(long, value_name = "LINE")]
     pub since: Option<featureset::release::ReleaseLine>,
     /// Only features of at least this size, such as 50kB.
-    #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+    #[arg(long, value_name = "SIZE", value_parser = values::parse_size)]
     pub size: Option<u64>,
 }
 
@@ -416,14 +408,9 @@ pub enum MeasureWhat {
     /// Find the features to omit so that a target fits a budget.
     Frontier {
         /// The size of the packed binary, such as `3.4 MB`.
-        #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+        #[arg(long, value_name = "SIZE", value_parser = values::parse_size)]
         budget: u64,
     },
-}
-
-/// A size with its unit.
-fn parse_budget(text: &str) -> Result<u64, String> {
-    featureset::policy::parse_size(text).ok_or_else(|| "write it as 3.4MB, 900kB or 900000B".to_owned())
 }
 
 /// Flags of `symbolize`.

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::files;
+use crate::files::error::disk_full;
 use crate::interrupted::Interrupted;
 use diagnostics::{Code, Diagnostic};
 
@@ -257,7 +257,7 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     let printed = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
     let message = format!("`{described}` failed ({})", output.status);
     if is_disk_full(printed) {
-        return Err(files::disk_full(message, tail(printed)).into());
+        return Err(disk_full(message, tail(printed)).into());
     }
     Err(Diagnostic::failure(Code::ToolFailed, message, tail(printed), next).into())
 }

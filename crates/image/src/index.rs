@@ -89,7 +89,7 @@ impl Layout {
 }
 
 /// Returns the layout of an index with this name. The images are listed by platform; for 32-bit ARM `v5` is first, because
-/// every such router runs it, whatever chooses.
+/// every such router runs it, even if a client ignores variants.
 ///
 /// # Errors
 /// If a writer refuses a path or a length, which does not happen with these.

@@ -93,7 +93,7 @@ impl Skopeo {
     }
 }
 
-/// Whether a registry's answer means that there is no such tag or repository.
+/// Whether a registry's answer means that the tag or the repository does not exist.
 fn is_absent(stderr: &str) -> bool {
     let text = stderr.to_lowercase();
     ["manifest unknown", "name unknown", "repository name not known", "not found"]

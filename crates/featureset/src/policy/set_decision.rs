@@ -3,10 +3,10 @@
 use diagnostics::Span;
 
 use super::edit::{Section, line_start, newline};
+use super::model::{Decision, Policy, Target, Verdict};
 use super::parse::read;
 use super::set_version::Immovable;
 use super::source_map::SourceMap;
-use super::{Decision, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
 /// Returns the text with another decision on a feature, or another reason for the same one: in the common section, or in that

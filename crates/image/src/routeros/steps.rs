@@ -215,7 +215,9 @@ mod tests {
         assert!(std::panic::catch_unwind(|| router.check()).is_err());
         // Without the preparation, the report of an earlier container counts for this one.
         let mut router = Router::installed();
-        [Step::AddNew, Step::AwaitUnpacked, Step::StopOld].map(|step| router.apply(step).unwrap());
+        for step in [Step::AddNew, Step::AwaitUnpacked, Step::StopOld] {
+            router.apply(step).unwrap();
+        }
         assert!(std::panic::catch_unwind(move || router.apply(Step::StartNew)).is_err());
     }
 }
