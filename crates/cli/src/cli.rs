@@ -65,9 +65,11 @@ impl Cli {
             Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::Explore(_) | Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => {
-                FindingsFormat::Human
-            }
+            Command::Edit(_)
+            | Command::Explore(_)
+            | Command::Execpack(_)
+            | Command::VerifyInside { .. }
+            | Command::BenchInside { .. } => FindingsFormat::Human,
         }
     }
 }
@@ -106,6 +108,8 @@ pub enum Command {
     Accept(Formatted<Accept>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
+    /// Look at the policy and change its decisions on the terminal
+    Edit(Edit),
     /// Write a page for the browser on which to look at the policy and try decisions
     Explore(Explore),
     /// Build, verify and pack the binaries of the policy's targets
@@ -235,6 +239,14 @@ pub struct Explain {
     /// The target whose decision to explain [default: the common decision, with the targets that override it].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+}
+
+/// Flags of `edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// A revision to compare with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
 /// Flags of `explore`.

@@ -39,7 +39,10 @@ static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// temporary location, and the command fails with [`Interrupted`].
 ///
 /// Without handlers a signal ends this process immediately, which is right as long as no output is partial.
-fn watch_signals() -> Result<()> {
+///
+/// # Errors
+/// If the handlers can't be installed.
+pub fn watch_signals() -> Result<()> {
     if STOP.get().is_some() {
         return Ok(());
     }

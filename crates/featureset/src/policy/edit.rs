@@ -7,6 +7,9 @@ use super::source_map::SourceMap;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 
+/// The comment in the entry of a feature that nobody has decided.
+pub(super) const STUB: &str = "# keep: or omit:, and why.";
+
 /// The lines of a section in block style, one entry below the other.
 pub(crate) struct Section<'a> {
     text: &'a str,
@@ -81,7 +84,7 @@ impl<'a> Section<'a> {
         let needs = say("Needs", needs.map(ToString::to_string).collect());
         let users = say("Needed by", users.map(|user| user.to_string()).collect());
         let (pad, newline) = (" ".repeat(self.indent), newline(self.text));
-        self.insertion(name.as_str(), &format!("{newline}{pad}  # keep: or omit:, and why.{needs}{users}"))
+        self.insertion(name.as_str(), &format!("{newline}{pad}  {STUB}{needs}{users}"))
     }
 
     /// Returns the text of a new entry, and the position of that entry in the alphabet.
