@@ -331,7 +331,7 @@ fn script_that_asks_for_what_the_image_cannot_do_is_refused() {
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{}", ran.transcript());
         insta::assert_snapshot!(case, ran.stderr);
     }
-    // What the image can do is not refused: older versions need no program that adds routes.
+    // A request that the image can follow is not refused: older versions need no program that adds routes.
     let ran = run(without_shell.path(), &["image", "script", "--routeros", "7.21"]);
     assert_eq!(ran.status, 0, "{}", ran.transcript());
     // One target that keeps the feature is enough, because the script does not name a target.
