@@ -303,8 +303,9 @@ impl Tailnet {
         ip(&format!("netns add {name}"));
         for words in [
             "link set lo up".to_owned(),
-            "link add uplink type dummy".to_owned(),
+            "link add uplink type veth peer name unused".to_owned(),
             format!("address add {}/24 dev uplink", Self::ADDRESS),
+            "link set unused up".to_owned(),
             "link set uplink up".to_owned(),
             "route add default dev uplink".to_owned(),
         ] {

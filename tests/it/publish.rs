@@ -304,7 +304,8 @@ fn publish_of_the_router_is_repeatable_and_runs_on_every_platform() {
         };
         let cpu = if platform == Platform::ArmV5 { "QEMU_CPU=arm926" } else { "A=B" };
         let setting = Setting { environment: vec![cpu, "TS_PANIC_IF_HIT_MAIN_CONTROL=1"], ..Setting::default() };
-        let mut container = Root::unpack(&archive).run(&["--statedir=/var/lib/tailscale", "--port=0"], &setting);
+        let unpacked = Root::unpack(&archive);
+        let mut container = unpacked.run(&["--statedir=/var/lib/tailscale", "--port=0"], &setting);
         container.wait_for("Creating WireGuard device");
         std::fs::remove_file(archive).unwrap();
     }
