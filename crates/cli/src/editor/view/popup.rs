@@ -32,7 +32,10 @@ const KEYS: &[(&str, &str)] = &[
     ("q", "leaves; asks if there are unsaved changes"),
     ("", ""),
     ("keep omit", "the decision; * before the name: not saved; ~: changed since the revision of --base"),
-    ("size", "the estimated effect on the packed file, with what the feature needs"),
+    (
+        "size",
+        "the estimated effect on the packed file, with what the feature needs: of the target, or of the first one",
+    ),
     ("! ? ok", "hazards: an error, a warning, accepted; the number counts them"),
     ("forced by", "decisions because of which this one can't be inverted alone"),
     ("bars", "the estimated packed size of each target; the vertical line is its budget"),
