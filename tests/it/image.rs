@@ -286,3 +286,62 @@ fn image_script_for_newer_routeros_warns_on_stderr() {
     let document: serde_json::Value = serde_json::from_str(&finish(json).stdout).unwrap();
     assert_eq!(document["script"].as_str().unwrap(), ran.stdout);
 }
+
+#[test]
+fn first_installation_in_docs_is_the_script() {
+    let page = std::fs::read_to_string(root().join("docs/first-installation.md")).unwrap();
+    let command = page.lines().find_map(|line| line.trim().strip_prefix("$ cargo xtask image script ")).unwrap();
+    let (flags, _) = command.split_once(" > ").unwrap();
+    let folder = crate::common::folder(&crate::common::router_policy());
+    let arguments: Vec<&str> = ["image", "script"].into_iter().chain(flags.split(' ')).collect();
+    let ran = run(folder.path(), &arguments);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let printed: Vec<&str> = ran.stdout.lines().filter(is_code).collect();
+    let blocks = page.split("```routeros\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let explained: Vec<&str> = blocks.flat_map(str::lines).collect();
+    for (explained, printed) in explained.iter().zip(&printed) {
+        assert_eq!(explained, printed, "docs/first-installation.md explains another script");
+    }
+    assert_eq!(explained.len(), printed.len());
+}
+
+/// The policy of the router with one decision, or one other text, replaced.
+fn router_without(from: &str, to: &str) -> tempfile::TempDir {
+    let policy = crate::common::router_policy();
+    assert!(policy.contains(from), "{from}");
+    crate::common::folder(&policy.replace(from, to))
+}
+
+#[test]
+fn script_that_asks_for_what_the_image_cannot_do_is_refused() {
+    let omitted =
+        |feature: &str| router_without(&format!("  {feature}:\n    keep"), &format!("  {feature}:\n    omit"));
+    let without_shell = router_without("shell: mksh", "shell: none");
+    let cases: [(&str, &tempfile::TempDir, &[&str]); 6] = [
+        ("script_routes", &omitted("advertiseroutes"), &["--routeros", "7.21", "--routes", "10.0.0.0/8"]),
+        ("script_exit_node", &omitted("advertiseexitnode"), &["--routeros", "7.21", "--exit-node"]),
+        ("script_accept_routes", &omitted("useroutes"), &["--routeros", "7.21", "--accept-routes", "10.1.0.0/16"]),
+        ("script_main_routes_without_shell", &without_shell, &["--routeros", "7.22"]),
+        ("script_auth_key_without_shell", &without_shell, &["--routeros", "7.21", "--auth-key-file", "key"]),
+        ("script_update_without_shell", &without_shell, &["--routeros", "7.21", "--update"]),
+    ];
+    for (case, folder, arguments) in cases {
+        let ran = run(folder.path(), &[&["image", "script"], arguments].concat());
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{}", ran.transcript());
+        insta::assert_snapshot!(case, ran.stderr);
+    }
+    // A request that the image can follow is not refused: older versions need no program that adds routes.
+    let ran = run(without_shell.path(), &["image", "script", "--routeros", "7.21"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    // One target that keeps the feature is enough, because the script does not name a target.
+    let one = omitted("useroutes");
+    let policy = std::fs::read_to_string(one.path().join("featureset.yaml")).unwrap();
+    let target = "amd64: { platform: linux/amd64 }";
+    assert!(policy.contains(target));
+    let keeps =
+        "amd64:\n    platform: linux/amd64\n    features:\n      useroutes:\n        keep: This router uses routes.";
+    std::fs::write(one.path().join("featureset.yaml"), policy.replace(target, keeps)).unwrap();
+    let ran = run(one.path(), &["image", "script", "--routeros", "7.21", "--accept-routes", "10.1.0.0/16"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+}

@@ -3,17 +3,26 @@
 #![allow(clippy::print_stderr, reason = "it reports measurements")]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::common::container::{Foreign, Root, Setting, obstacle, stdout};
-use crate::common::{RELEASE, cache, command, finish, folder, full, root, router, router_policy, run, skip};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::container::{Foreign, Root, Running, Setting, obstacle, stdout};
+use crate::common::{
+    RELEASE, cache, command, finish, folder, full, root, router, router_policy, run, skip, wait_until,
+};
 use image::archive::{self, Image};
 use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::{Contents, Shell};
 use image::shells::Kind;
+use tailscale_featureset::commands::build_tailscale::Maker;
+use tailscale_featureset::programs;
+use tailscale_featureset::project::Project;
 use tailscale_featureset::tools::debian::is_debian;
 use tailscale_featureset::tools::qemu::{Runner, runner};
 
@@ -272,4 +281,140 @@ fn image_pin_writes_the_same_table() {
     std::fs::write(&table, &before).unwrap();
     assert_eq!(ran.status, 0, "{}", ran.transcript());
     assert_eq!(after, before, "Debian has other ones: look at what changed and run `cargo xtask image pin`");
+}
+
+/// A network namespace with a control server in it, in which containers can run.
+struct Tailnet {
+    name: String,
+    server: Child,
+}
+
+impl Tailnet {
+    const ADDRESS: &str = "10.91.0.1";
+
+    /// Starts the control server, which asks for this auth key.
+    fn start(key: &str) -> Self {
+        let mut project = Project::open(Some(&router().join("featureset.yaml"))).unwrap();
+        project.cache = cache();
+        let maker = Maker::gather(&project, project.pinned().unwrap(), &[]).unwrap();
+        let program = maker.upstream.build_program(&maker.go, &programs::CONTROL).unwrap();
+        let name = format!("featureset-{}", std::process::id());
+        let ip = |words: &str| stdout(Command::new("ip").args(words.split(' ')));
+        ip(&format!("netns add {name}"));
+        for words in [
+            "link set lo up".to_owned(),
+            "link add uplink type veth peer name unused".to_owned(),
+            format!("address add {}/24 dev uplink", Self::ADDRESS),
+            "link set unused up".to_owned(),
+            "link set uplink up".to_owned(),
+            "route add default dev uplink".to_owned(),
+        ] {
+            ip(&format!("-n {name} {words}"));
+        }
+        let mut server = Command::new("ip");
+        server.args(["netns", "exec", &name]).arg(std::path::absolute(program).unwrap());
+        server.args(["control", Self::ADDRESS, "9911", "tailnet.example"]).env("TS_AUTHKEY", key);
+        let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self { name, server }
+    }
+
+    /// Stops the control server from answering, or lets it go on.
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.server), signal).unwrap();
+    }
+}
+
+impl Drop for Tailnet {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = Command::new("ip").args(["netns", "delete", &self.name]).output();
+    }
+}
+
+/// The names and digests of the files of a state.
+fn digests(state: &Path) -> BTreeMap<PathBuf, String> {
+    let listed = stdout(Command::new("find").arg(state).args(["-type", "f"]));
+    let digest = |path: &str| (PathBuf::from(path), image::sha256(&std::fs::read(path).unwrap()));
+    listed.lines().map(digest).collect()
+}
+
+/// The state and the key of the node.
+fn node(container: &Running) -> (String, String) {
+    let (_, said) = container.exec(&["/usr/local/bin/tailscale", "status", "--json", "--peers=false"]);
+    let status: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&status["BackendState"]), text(&status["Self"]["PublicKey"]))
+}
+
+/// The containers of an installation and of two updates, with the variables and mounts of the scripts, in one network as on
+/// a router: a login with an auth key, an update that connects, and one that does not.
+#[test]
+fn update_copies_the_state_and_goes_back_if_the_node_does_not_connect() {
+    if !full() || !debian() {
+        return;
+    }
+    match obstacle() {
+        Some(why) => return skip(&why),
+        None if std::env::consts::ARCH != "x86_64" => return skip("the machine is not an amd64"),
+        None => {}
+    }
+    let (archive, _) = made("amd64");
+    let tailnet = Tailnet::start("tskey-auth-one");
+    let states = tempfile::tempdir().unwrap();
+    let [state_a, state_b] = ["state", "state-b"].map(|name| states.path().join(name));
+    for state in [&state_a, &state_b] {
+        std::fs::create_dir(state).unwrap();
+    }
+    let own = "/var/lib/tailscale";
+    let arguments = ["--statedir=/var/lib/tailscale", "--port=0"];
+    let ends = ["TS_NO_LOGS_NO_SUPPORT=1", "TS_PANIC_IF_HIT_MAIN_CONTROL=1", "GOMEMLIMIT=96MiB"];
+    let start = |root: &Root, environment: &[&str], mounts: &[(&Path, &str)]| {
+        let network = Some(tailnet.name.as_str());
+        let environment = [&ends, environment].concat();
+        root.run(&arguments, &Setting { environment, network, mounts: mounts.to_vec(), ..Setting::default() })
+    };
+    let flags =
+        format!("UP_FLAGS=--netfilter-mode=off --login-server=http://{}:9911 --hostname=router", Tailnet::ADDRESS);
+
+    // The installation. The key comes from a file with a line break.
+    let (root_a, root_b) = (Root::unpack(&archive), Root::unpack(&archive));
+    let mut a = start(&root_a, &["AUTH_KEY=tskey-auth-one\n", &flags], &[(&state_a, own)]);
+    a.wait_for("AUTH_KEY: logged in");
+    let (state, key) = node(&a);
+    assert_eq!((state.as_str(), key.starts_with("nodekey:")), ("Running", true), "{}", a.output());
+    assert_eq!(a.exec(&["/usr/local/bin/node-helper", "health"]).0, 0, "{}", a.output());
+    a.stop();
+
+    // An update: the same node, on a copy. The report of an earlier container is gone before the daemon runs.
+    let before = digests(&state_a);
+    std::fs::write(state_b.join("ready"), "an earlier report").unwrap();
+    let mounts_b: [(&Path, &str); 2] = [(&state_b, own), (&state_a, "/var/lib/tailscale-a")];
+    let mut b = start(&root_b, &["ADOPT=a first"], &mounts_b);
+    b.wait_for("the state is copied");
+    wait_until("the node is connected", || std::fs::read(state_b.join("ready")).is_ok_and(|text| text == b"ready\n"));
+    assert_eq!(node(&b), ("Running".to_owned(), key.clone()), "{}", b.output());
+    assert_eq!(digests(&state_a), before, "the old state is unchanged");
+    // A restart does not copy again.
+    b.stop();
+    let mut b = start(&root_b, &["ADOPT=a first"], &mounts_b);
+    wait_until("the node is running", || node(&b).0 == "Running");
+    assert!(!b.output().contains("the state is copied"), "{}", b.output());
+    b.stop();
+
+    // The next update, back to the first place, does not connect: the gate stays closed, and the old node goes on.
+    let before = digests(&state_b);
+    tailnet.signal(Signal::STOP);
+    let mut a = start(&root_a, &["ADOPT=b second"], &[(&state_a, own), (&state_b, "/var/lib/tailscale-b")]);
+    a.wait_for("the state is copied");
+    std::thread::sleep(Duration::from_secs(15));
+    assert!(!state_a.join("ready").exists(), "{}", a.output());
+    a.stop();
+    assert_eq!(digests(&state_b), before, "the old state is unchanged");
+    tailnet.signal(Signal::CONT);
+    let b = start(&root_b, &["ADOPT=b second"], &mounts_b);
+    wait_until("the old node is running", || node(&b) == ("Running".to_owned(), key.clone()));
 }

@@ -5,6 +5,7 @@ mod bench;
 mod execpack;
 mod image;
 mod init;
+mod publish;
 mod values;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use bench::{Bench, Load};
 pub use execpack::Execpack;
 pub use image::{Access, Image, ImageAction, ImageLint, ImageScript};
 pub use init::Init;
+pub use publish::Publish;
 pub use values::{Deny, POLICY_FILE};
 
 use crate::shard::Shard;
@@ -51,6 +53,7 @@ impl Cli {
             Command::Explain(given) => given.format.into(),
             Command::BuildTailscale(given) => given.format.into(),
             Command::Image(given) => given.format.into(),
+            Command::Publish(given) => given.format.into(),
             Command::Registry(given) => given.format.into(),
             Command::Verify(given) => given.format.into(),
             Command::Bench(given) => given.format.into(),
@@ -113,6 +116,8 @@ pub enum Command {
     BuildTailscale(Formatted<BuildTailscale>),
     /// Make images for RouterOS, lint an archive, or print installation commands
     Image(Formatted<Image>),
+    /// Push the images of all targets to a registry, as one image
+    Publish(Formatted<Publish>),
     /// Read the feature registry of releases from upstream's modules and write it to files
     Registry(Formatted<Registry>),
     /// Run the shipped daemon in a test network and check it against the policy

@@ -17,6 +17,7 @@ pub mod import;
 pub mod init;
 pub mod list;
 pub mod measure;
+pub mod publish;
 pub mod registry;
 pub mod review;
 pub mod symbolize;
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::Explore(flags) => explore::run(policy, flags),
         Command::Registry(given) => registry::run(policy, &given.flags),
         Command::Image(given) => image::run(policy, given.format, &given.flags),
+        Command::Publish(given) => publish::run(policy, given.format, &given.flags),
         Command::Review(given) => review::run(policy, given.format, &given.flags),
         Command::Bump(flags) => bump::run(policy, flags.format, flags),
         Command::Measure(given) => measure::run(policy, given.format, &given.flags),

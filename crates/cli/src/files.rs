@@ -210,6 +210,36 @@ pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(std::fs::set_permissions(path, mode).map_err(|error| problem(path, "make runnable", &error))?)
 }
 
+/// Writes a folder whole or not at all: the files have paths relative to it. A folder of an earlier run is replaced.
+///
+/// # Errors
+/// A [`Diagnostic`] that names the path.
+pub fn write_folder(path: &Path, contents: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    make_folder(folder_of(&path))?;
+    let write = || -> std::io::Result<()> {
+        let partial = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(folder_of(&path))?;
+        let (new, old) = (partial.path().join("new"), partial.path().join("old"));
+        for (name, bytes) in contents {
+            let file = new.join(name);
+            std::fs::create_dir_all(folder_of(&file))?;
+            let mut file = File::create(&file)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+        }
+        let replaces = path.exists();
+        if replaces {
+            std::fs::rename(&path, &old)?;
+        }
+        std::fs::rename(&new, &path).inspect_err(|_| {
+            if replaces {
+                let _ = std::fs::rename(&old, &path);
+            }
+        })
+    };
+    Ok(write().map_err(|error| problem(&path, "write", &error))?)
+}
+
 /// Moves a file into its place, on one file system.
 ///
 /// # Errors
@@ -271,6 +301,21 @@ mod tests {
         let kept = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         assert_eq!(std::fs::read(&kept).unwrap(), b"new");
         assert!(error.to_string().contains(kept.to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/layout");
+        let contents = |name: &str| [(name.to_owned(), b"x".to_vec())].into();
+        write_folder(&path, &contents("old")).unwrap();
+        write_folder(&path, &contents("blobs/new")).unwrap();
+        assert!(path.join("blobs/new").is_file() && !path.join("old").exists());
+        // A file in the place of a folder can't be written below.
+        let broken = [("a".to_owned(), Vec::new()), ("a/b".to_owned(), Vec::new())].into();
+        write_folder(&path, &broken).unwrap_err();
+        assert!(path.join("blobs/new").is_file());
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing temporary is left");
     }
 
     #[test]

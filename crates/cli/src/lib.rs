@@ -6,10 +6,10 @@
 //! - [`cli`]: the command line; [`commands`]: one module per command; [`outcome`]: the result of a command
 //! - [`project`]: the policy file, its findings and its build folder; [`pinned`]: a policy with its release
 //! - `repository`: the policy at a revision
-//! - [`costs`], [`proofs`], [`hazard_proofs`]: files of measurements and observations
+//! - [`costs`], [`proofs`], [`hazard_proofs`], [`verified`]: files of measurements and observations
 //! - [`artifact`]: third-party programs, packages and images
 //! - [`cache`]: the user's cache of tools, modules, and the record of built artifacts
-//! - [`tools`]: Go, UPX, QEMU and Debian's packages; [`upstream`]: a release's module; [`registries`]: its features;
+//! - [`tools`]: Go, UPX, QEMU, skopeo and Debian's packages; [`upstream`]: a release's module; [`registries`]: its features;
 //!   [`typecheck`]: type-checking of selections; [`splits`]: comparison of two releases' source
 //! - [`netlab`]: the test network, in which daemons run
 //! - [`render`]: findings in each format; [`output`], [`progress`]: printing; [`escape`]: escaping of untrusted text
@@ -50,3 +50,4 @@ pub mod test_variables;
 pub mod tools;
 pub mod typecheck;
 pub mod upstream;
+pub mod verified;

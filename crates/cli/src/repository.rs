@@ -80,6 +80,30 @@ impl Repository {
         git(&self.top, arguments)
     }
 
+    /// Returns the files that differ from the commit or are not in it, relative to the top; the policy too if it is ignored.
+    ///
+    /// # Errors
+    /// A [`Diagnostic`] if Git can't compare them.
+    pub(crate) fn uncommitted(&self) -> Result<Vec<String>> {
+        // A monitor of the file system would be a program that the repository's settings name.
+        let options = ["-c", "core.fsmonitor=false", "status", "--porcelain", "-z", "--no-renames"];
+        let listed = self.run(&options.map(OsStr::new))?;
+        if !listed.status.success() {
+            let message = "Git can't compare the files with the commit";
+            let next = "`git status` shows the same error.";
+            return Err(Diagnostic::failure(Code::ToolFailed, message, listed.stderr.trim(), next).into());
+        }
+        let entries = listed.bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty());
+        let path = |entry: &[u8]| String::from_utf8_lossy(entry.get(3..).unwrap_or_default()).into_owned();
+        let mut files: Vec<String> = entries.map(path).collect();
+        let policy = self.policy.to_string_lossy().into_owned();
+        let known = self.run(&[OsStr::new("ls-files"), OsStr::new("--"), self.policy.as_os_str()])?;
+        if known.bytes.is_empty() && !files.contains(&policy) {
+            files.push(policy);
+        }
+        Ok(files)
+    }
+
     /// Returns the text of the policy at a revision; `None` if the revision has none.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 pub mod debian;
 pub mod go;
 pub mod qemu;
+pub mod skopeo;
 pub mod upx;
 
 use diagnostics::{Code, Diagnostic};

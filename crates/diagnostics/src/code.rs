@@ -444,9 +444,21 @@ codes! {
         DamagedArchive "damaged-archive" Error
             "An archive is damaged."
             "The rest cannot be judged."
+<<<<<<< HEAD
+        DamagedArtifact "damaged-artifact" Error
+            "An artifact's bytes are not those of the recorded build."
+            "Only verified bytes are shipped or executed."
+        DirtyTree "dirty-tree" Error
+            "Files that are to be published differ from the commit."
+            "A published image must be traceable to a commit."
+=======
+>>>>>>> main
         DiskFull "disk-full" Error
             "The disk is full."
             "A file would be incomplete."
+        DraftNotPublished "draft-not-published" Error
+            "A draft is to be published."
+            "Reasons are missing, so nobody has reviewed the decisions."
         EntryNotEditable "entry-not-editable" Error
             "`decide` or `accept` can't write the entry into the policy."
             "The commands change one entry; every other byte stays as it is."
@@ -477,6 +489,9 @@ codes! {
         InternalError "internal-error" Error
             "The program met a state that it does not expect."
             "This is a fault of the program."
+        InvalidImageName "invalid-image-name" Error
+            "A text is not the name of an image in a registry."
+            "The image is pushed under this name."
         LoaderUnfit "loader-unfit" Error
             "A built loader cannot be used."
             "Every packed file contains a loader, which must be short and run at any address."
@@ -564,6 +579,9 @@ codes! {
         NotUnpacked "not-unpacked" Error
             "An executable cannot be unpacked by execpack."
             "A file that was cut off or changed after packing has no known content."
+        NotVerified "not-verified" Error
+            "A binary that is to be published was not verified."
+            "Only bytes that ran in the test network are published."
         NothingToAudit "nothing-to-audit" Error
             "The input has no tag list."
             "An audit judges tag lists."
@@ -603,6 +621,9 @@ codes! {
         RegistryDamaged "registry-damaged" Error
             "A registry file cannot be read."
             "Registries are generated and not edited."
+        RegistryRefused "registry-refused" Error
+            "A registry of images refuses an image or does not answer."
+            "The registry's message is shown."
         ReleaseUnavailable "release-unavailable" Error
             "A release cannot be downloaded."
             "The module comes from the Go module proxy."
@@ -630,6 +651,12 @@ codes! {
         ShellUnfit "shell-unfit" Error
             "A program cannot be the image's shell."
             "The image has no libraries and one processor."
+        SkopeoMissing "skopeo-missing" Error
+            "skopeo is not installed."
+            "It pushes images to registries."
+        TagExists "tag-exists" Error
+            "A tag that must not move exists with another image."
+            "A tag that people install from must keep its meaning."
         ToolFailed "tool-failed" Error
             "A program failed."
             "Its error output is shown."

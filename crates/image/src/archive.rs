@@ -16,7 +16,7 @@ use crate::sha256;
 pub const BINARY_LABEL: &str = "tailscale-featureset.binary.sha256";
 
 /// The creation time, equal to that of the files.
-const CREATED: &str = "2000-01-01T00:00:00Z";
+pub(crate) const CREATED: &str = "2000-01-01T00:00:00Z";
 
 /// The input of an archive.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub fn write(image: &Image) -> std::io::Result<Archive> {
 }
 
 /// The configuration, as in the OCI image specification, which Docker's format equals.
-fn config(image: &Image, layer: &str) -> Value {
+pub(crate) fn config(image: &Image, layer: &str) -> Value {
     let (first, argument) = command(image.contents.shell.is_some());
     let mut config = json!({
         "architecture": image.platform.architecture(),

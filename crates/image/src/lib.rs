@@ -8,6 +8,7 @@
 //! - [`helper`]: the program that does what such a shell cannot do
 //! - [`root`]: the root file system as one layer, and the size of each part
 //! - [`archive`]: that layer as the archive that `/container/add file=…` takes
+//! - [`index`]: the images of several platforms as one OCI layout for registries; [`reference`]: a name in a registry
 //! - [`sbom`]: the list of components, for vulnerability scanners
 //! - [`lint`]: checks of any archive, including hostile ones
 //! - [`scan`]: finds programs in packages, images and archives of other projects
@@ -16,10 +17,12 @@
 
 pub mod archive;
 pub mod helper;
+pub mod index;
 pub mod limits;
 pub mod lint;
 pub mod platform;
 mod printable;
+pub mod reference;
 pub mod root;
 pub mod routeros;
 pub mod sbom;

@@ -16,7 +16,7 @@ mod update;
 mod version;
 
 pub use install::{Script, script};
-pub use request::{Refusal, Request, RouterAccess};
+pub use request::{Refusal, Remedy, Request, RouterAccess};
 pub use update::update;
 pub use version::{FIRST, LAST, Version};
 

@@ -83,6 +83,10 @@ pub(crate) struct Setting<'a> {
     pub(crate) read_only_switches: bool,
     /// Whether forwarding is on before the entrypoint runs.
     pub(crate) forwarding: bool,
+    /// A named network namespace to join, instead of one for this container only.
+    pub(crate) network: Option<&'a str>,
+    /// Folders of this machine and where the container has them.
+    pub(crate) mounts: Vec<(&'a Path, &'a str)>,
 }
 
 fn config(words: &[&str], environment: &[&str], setting: &Setting<'_>) -> Value {
@@ -91,9 +95,18 @@ fn config(words: &[&str], environment: &[&str], setting: &Setting<'_>) -> Value 
     let read_only: &[&str] = if setting.read_only_switches { &["/proc/sys"] } else { &[] };
     let on = json!({ "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1" });
     let switches = if setting.forwarding { on } else { json!({}) };
+    let network = match setting.network {
+        Some(name) => json!({ "type": "network", "path": format!("/run/netns/{name}") }),
+        None => json!({ "type": "network" }),
+    };
     let namespaces: Vec<Value> =
-        ["pid", "network", "ipc", "uts", "mount"].iter().map(|kind| json!({ "type": kind })).collect();
+        ["pid", "ipc", "uts", "mount"].iter().map(|kind| json!({ "type": kind })).chain([network]).collect();
     let mount = |at: &str, kind: &str| json!({ "destination": at, "type": kind, "source": kind });
+    let own = setting
+        .mounts
+        .iter()
+        .map(|(from, at)| json!({ "destination": at, "type": "bind", "source": from, "options": ["rbind", "rw"] }));
+    let mounts = [mount("/proc", "proc"), mount("/dev", "tmpfs"), mount("/sys", "sysfs")];
     json!({
         "ociVersion": "1.0.2",
         "process": {
@@ -102,7 +115,7 @@ fn config(words: &[&str], environment: &[&str], setting: &Setting<'_>) -> Value 
         },
         "root": { "path": "rootfs", "readonly": false },
         "hostname": "router",
-        "mounts": [mount("/proc", "proc"), mount("/dev", "tmpfs"), mount("/sys", "sysfs")],
+        "mounts": mounts.into_iter().chain(own).collect::<Vec<_>>(),
         "linux": {
             "namespaces": namespaces,
             "readonlyPaths": read_only,
@@ -139,6 +152,13 @@ impl Running {
             assert!(printed || ended.is_none(), "the container ended without `{text}`:\n{}", self.output());
             printed
         });
+    }
+
+    /// Ends the container as RouterOS does: asks the daemon, and waits.
+    pub(crate) fn stop(&mut self) {
+        self.runc(&["kill", &self.id, "TERM"]);
+        wait_until("the container ends", || self.child.try_wait().unwrap().is_some());
+        self.runc(&["delete", "--force", &self.id]);
     }
 
     /// The first process of the container, as this machine counts.

@@ -8,6 +8,7 @@ pub(crate) mod git;
 mod pins;
 pub(crate) mod planted;
 pub(crate) mod program;
+pub(crate) mod registry;
 mod skips;
 pub(crate) mod tmux;
 

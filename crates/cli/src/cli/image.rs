@@ -14,6 +14,9 @@ pub struct Image {
     /// A target of the policy; can be repeated [default: all].
     #[arg(long = "target", value_name = "TARGET")]
     pub targets: Vec<String>,
+    /// Also write the images of all these targets as one OCI layout with an index of their platforms.
+    #[arg(long, value_name = "FOLDER")]
+    pub index: Option<PathBuf>,
     /// Use this file as the shell instead of the pinned package; for one target.
     #[arg(long, value_name = "PATH")]
     pub shell_file: Option<PathBuf>,

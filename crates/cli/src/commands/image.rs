@@ -1,10 +1,14 @@
 //! `image`: makes the archive that RouterOS imports (the packed binary with a shell and an entrypoint), lints any archive,
-//! and prints the commands that install one.
+//! and prints the commands that install one. `--index` also writes all of them as one OCI layout.
 
+mod index;
 mod lint;
 mod make;
 mod script;
 pub mod shell;
+
+pub(super) use index::{check as check_index, write as write_index};
+pub(super) use make::{make, planned};
 
 use std::path::Path;
 

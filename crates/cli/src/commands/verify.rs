@@ -28,11 +28,11 @@ use crate::cli::Verify;
 use crate::format::Format;
 use crate::netlab::external_control::{self, EgressProxy};
 use crate::outcome::Outcome;
-use crate::outln;
-use crate::progress;
 use crate::project::{Pinned, Project};
 use crate::proofs;
 use crate::tools::qemu::{Runner, runner};
+use crate::verified::Verified;
+use crate::{files, outln, progress};
 use diagnostics::{Code, Diagnostic};
 
 /// Runs the command.
@@ -77,6 +77,10 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
     let mutants = if flags.mutants { mutants::run(&env, &daemon, &checks, flags.shard)? } else { Vec::new() };
     report::print(&reports, &mutants, (pinned.release, target), &kept, format);
     if egress.is_none() {
+        let results: Vec<(&str, bool)> =
+            reports.iter().filter_map(|report| Some((report.check.as_str(), has_passed(report)?))).collect();
+        let folder = build_tailscale::folder(&project, target);
+        Verified::record(&folder, &project.cache, &files::sha256(&files::read_bytes(&daemon)?), &results)?;
         proofs::record(&project.root(), pinned, target, reports.iter().filter_map(record_entry).collect())?;
         progress::line("Recorded", &format!("{}/{target}.json", proofs::FOLDER));
     }
@@ -103,13 +107,18 @@ fn run_scenarios(
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
 }
 
+/// Whether a check passed; `None` if it did not run.
+fn has_passed(report: &Report) -> Option<bool> {
+    match report.outcome {
+        CheckOutcome::Passed { .. } => Some(true),
+        CheckOutcome::Failed { .. } => Some(false),
+        CheckOutcome::Skipped { .. } | CheckOutcome::NotClaimed { .. } => None,
+    }
+}
+
 /// Returns a check's entry in the verification record, or `None` if it did not run.
 fn record_entry(report: &Report) -> Option<(String, bool, BTreeSet<String>)> {
-    let passed = match report.outcome {
-        CheckOutcome::Passed { .. } => true,
-        CheckOutcome::Failed { .. } => false,
-        CheckOutcome::Skipped { .. } | CheckOutcome::NotClaimed { .. } => return None,
-    };
+    let passed = has_passed(report)?;
     let proves = checks::find(&report.check)?.proves.iter().map(ToString::to_string).collect();
     Some((report.check.clone(), passed, proves))
 }

@@ -238,7 +238,9 @@ fn firewall(values: &Values<'_>) -> String {
         if request.exit_node {
             text += &format!(
                 "# What the exit node lets out has addresses of {TAILNET}: a masquerade rule towards the internet must take them\n\
-                 # too. The one of the default configuration (out-interface-list=WAN) does.\n"
+                 # too. The one of the default configuration (out-interface-list=WAN) does. IPv6 has no such rule: clients of the\n\
+                 # exit node reach the internet over IPv6 only if the router translates {TAILNET6} as well\n\
+                 # (/ipv6/firewall/nat).\n"
             );
         }
     } else {

@@ -97,11 +97,22 @@ impl Default for Request {
     }
 }
 
-/// An invalid value.
+/// The remedy of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Another value.
+    Value,
+    /// An image with a shell, because the entrypoint is a script.
+    Shell,
+}
+
+/// A value that is invalid, or that the image can't follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The flag, such as `--routes`.
     pub what: &'static str,
+    /// The remedy.
+    pub remedy: Remedy,
     /// The reason; the value is quoted with its control characters escaped.
     pub why: String,
 }
@@ -135,7 +146,12 @@ const LONGEST_INTERFACE: usize = 14;
 const LONGEST: usize = 200;
 
 fn refuse<T>(what: &'static str, value: &str, why: &str) -> Result<T, Refusal> {
-    Err(Refusal { what, why: format!("`{}` {why}", printable(value)) })
+    Err(Refusal { what, remedy: Remedy::Value, why: format!("`{}` {why}", printable(value)) })
+}
+
+/// Refuses a request that needs the entrypoint of an image without a shell.
+fn needs_shell(what: &'static str, why: &str) -> Result<(), Refusal> {
+    Err(Refusal { what, remedy: Remedy::Shell, why: why.to_owned() })
 }
 
 fn name(what: &'static str, value: &str, longest: usize) -> Result<(), Refusal> {
@@ -258,9 +274,7 @@ impl Request {
     /// Checks every value, and that the image has what an update needs.
     pub(super) fn checked_for_update(&self, version: Version) -> Result<Values<'_>, Refusal> {
         if !self.has_entrypoint {
-            let why =
-                "needs the entrypoint to copy the state, and the image has no shell: set `image: { shell: mksh }`";
-            return refuse("--update", &self.name, why);
+            needs_shell("--update", "only the entrypoint can copy the state, and the image has none")?;
         }
         self.checked(version)
     }
@@ -327,13 +341,11 @@ impl Request {
     /// Checks that the image has the entrypoint, if the request needs it.
     fn check_entrypoint_needs(&self, version: Version) -> Result<(), Refusal> {
         if version.needs_main_routes() && !self.has_entrypoint {
-            let why = "needs routes that only the entrypoint adds, and the image has no shell and no entrypoint: set \
-                       `image: { shell: mksh }`";
-            return refuse("--routeros", &version.to_string(), why);
+            let why = format!("{version} needs routes that only the entrypoint adds, and the image has none");
+            needs_shell("--routeros", &why)?;
         }
         if self.auth_key_file.is_some() && !self.has_entrypoint {
-            let why = "is used by the entrypoint, and the image has no shell: set `image: { shell: mksh }`";
-            return refuse("--auth-key-file", self.auth_key_file.as_deref().unwrap_or_default(), why);
+            needs_shell("--auth-key-file", "only the entrypoint can log in, and the image has none")?;
         }
         Ok(())
     }

@@ -6,7 +6,8 @@
 /// A step of an update. `Old` is the container that runs before it, `New` the one that is to replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Adds the mounts of the new state and, read by the new container, of the old one; names this update.
+    /// Adds the mounts of the new state and, read by the new container, of the old one; names this update; removes what an
+    /// earlier container in the new place reported.
     Prepare,
     /// Adds the new container. It does not start on boot.
     AddNew,
@@ -48,7 +49,11 @@ pub(super) enum Back {
     RemoveNew,
     /// The old container starts on boot again.
     BootOld,
+<<<<<<< HEAD
+    /// Waits until the old container is stopped, if a stop was requested, and starts it.
+=======
     /// Waits until the old container is stopped, if its stop was requested, and starts it.
+>>>>>>> main
     StartOld,
 }
 
@@ -75,6 +80,8 @@ mod tests {
         old: Option<Container>,
         new: Option<Container>,
         states: [String; 2],
+        /// Whether the folder of the new state has the file that reports a connected node.
+        is_ready: bool,
     }
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +94,7 @@ mod tests {
         fn installed() -> Self {
             let old = Container { is_unpacked: true, is_running: true, starts_on_boot: true, state: 0 };
             // The other place holds what an earlier update left there.
-            Self { old: Some(old), new: None, states: ["key".to_owned(), "an older state".to_owned()] }
+            Self { old: Some(old), new: None, states: ["key".to_owned(), "an older state".to_owned()], is_ready: true }
         }
 
         /// Holds after every command: one daemon at most, and none on the state of another.
@@ -99,7 +106,10 @@ mod tests {
 
         fn apply(&mut self, step: Step) -> Result<(), ()> {
             match step {
-                Step::Prepare => Ok(()),
+                Step::Prepare => {
+                    self.is_ready = false;
+                    Ok(())
+                }
                 Step::AddNew if self.new.is_some() => Err(()),
                 Step::AddNew => {
                     self.new =
@@ -112,11 +122,15 @@ mod tests {
                 Step::StartNew => {
                     let new = self.new.as_mut().filter(|new| new.is_unpacked).ok_or(())?;
                     new.is_running = true;
+                    assert!(!self.is_ready, "the router would look before the entrypoint has removed an old report");
                     // The entrypoint copies, then the daemon writes.
                     self.states[new.state] = self.states[1 - new.state].clone() + " and later changes";
                     Ok(())
                 }
-                Step::AwaitReady => self.new.as_ref().filter(|new| new.is_running).map(|_| ()).ok_or(()),
+                Step::AwaitReady => {
+                    self.is_ready = self.new.as_ref().is_some_and(|new| new.is_running);
+                    self.is_ready.then_some(()).ok_or(())
+                }
                 Step::UnbootOld => self.old.as_mut().map(|old| old.starts_on_boot = false).ok_or(()),
                 Step::BootNew => self.new.as_mut().map(|new| new.starts_on_boot = true).ok_or(()),
             }
@@ -186,7 +200,11 @@ mod tests {
             let is_any_running = [&router.old, &router.new].into_iter().flatten().any(|container| container.is_running);
             // Between the two settings, neither starts on boot: two daemons would be worse than none.
             assert_eq!(is_any_running, UPDATE[..count].last() != Some(&Step::UnbootOld), "{count}");
+<<<<<<< HEAD
+            // The next run of the script finds the old container, with or without the new one, and starts over.
+=======
             // The next run of the script finds the old container and any remains of the new one, and starts over.
+>>>>>>> main
             if count < UPDATE.len() {
                 BACK.iter().for_each(|step| router.go_back(*step));
                 router.check();
@@ -203,5 +221,11 @@ mod tests {
             router.apply(step).unwrap();
         }
         assert!(std::panic::catch_unwind(|| router.check()).is_err());
+        // Without the preparation, the report of an earlier container counts for this one.
+        let mut router = Router::installed();
+        for step in [Step::AddNew, Step::AwaitUnpacked, Step::StopOld] {
+            router.apply(step).unwrap();
+        }
+        assert!(std::panic::catch_unwind(move || router.apply(Step::StartNew)).is_err());
     }
 }

@@ -121,6 +121,7 @@ fn update_commands_come_in_the_order_of_the_steps() {
     let position = |command: &str| text.find(command).unwrap_or_else(|| panic!("{command}"));
     let order = [
         "/container/mounts/add",
+        "/file/remove [/file/find where name=\"tailscale/state-b/ready\"]",
         "/container/add",
         "/container/stop [/container/find where comment=\"tailscale a\"]",
         "/container/start [/container/find where comment=\"tailscale b\"]",
@@ -130,7 +131,7 @@ fn update_commands_come_in_the_order_of_the_steps() {
     ];
     let positions: Vec<usize> = order.iter().map(|command| position(command)).collect();
     // The clean-up before the steps removes a container, too.
-    assert!(positions[..6].is_sorted(), "{positions:?}");
+    assert!(positions[..7].is_sorted(), "{positions:?}");
     assert_eq!(text.matches("/container/add ").count(), 2, "one for each place");
     assert!(!text.contains("repull") && !text.contains("/container/update"));
 }

@@ -98,6 +98,11 @@ fn find(values: &Values<'_>, slot: Slot) -> String {
     format!("comment={}", quoted(&comment(values, slot)))
 }
 
+/// The condition that finds the file with which the entrypoint reports a connected node.
+fn ready(values: &Values<'_>, slot: Slot) -> String {
+    format!("name={}", quoted(&format!("{}/ready", values.request.state_in(slot))))
+}
+
 /// Removes what an interrupted update left: a container that neither runs nor starts on boot, next to one that runs.
 fn cleanup(values: &Values<'_>, slot: Slot) -> String {
     let own = find(values, slot);
@@ -119,8 +124,11 @@ fn forward(step: Step, version: Version, values: &Values<'_>, old: Slot) -> Stri
             let adopt = format!("{}={list} and key=\"ADOPT\"", version.envs_key());
             let remove = format!("/container/envs/remove [/container/envs/find where {adopt}]\n");
             let value = format!("(\"{} \" . $stamp)", old.letter());
+            // The entrypoint removes it too, but the router may look before that.
+            let report = format!("/file/remove [/file/find where {}]\n", ready(values, new));
             let commands = mount(version, values, new)
                 + &mount_old(version, values, old)
+                + &report
                 + &remove
                 + &variable(version, &list, "ADOPT", &value);
             ("preparing", commands)
@@ -141,7 +149,7 @@ fn forward(step: Step, version: Version, values: &Values<'_>, old: Slot) -> Stri
             ("starting the new container", format!("/container/start [/container/find where {new_find}]\n"))
         }
         Step::AwaitReady => {
-            let ready = format!("name={}", quoted(&format!("{}/ready", values.request.state_in(new))));
+            let ready = ready(values, new);
             let runs = present("/container", &format!("{new_find} and {RUNNING}"));
             let condition = format!("{runs} and {}", present("/file", &ready));
             ("waiting for the new node", wait_until(&condition, READY, "not connected"))
@@ -196,7 +204,11 @@ fn back(step: Back, values: &Values<'_>, old: Slot) -> String {
         ),
         Back::StartOld => {
             let stopped = present("/container", &format!("{old_find} and {STOPPED}"));
+<<<<<<< HEAD
+            // It may still be stopping; or the command may not have reached it.
+=======
             // Its stop may have been requested and not yet have happened; or the command may not have reached it.
+>>>>>>> main
             let settle = format!(
                 ":set waited 0\n:while ($waited < {STOP} and !({stopped})) do={{ :delay 2s; :set waited ($waited + 2) }}\n"
             );

@@ -14,6 +14,7 @@ use image::root::Contents;
 use image::sbom;
 use serde_json::{Value, json};
 
+use super::index::{self, Written};
 use super::{lint, shell};
 use crate::cli::Image;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
@@ -39,39 +40,69 @@ const SOURCE: &str = "https://github.com/tailscale/tailscale";
 pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Result<Outcome> {
     let project = Project::open(policy)?;
     let Some(pinned) = project.clean_or_draft(format, flags.draft)? else { return Ok(Outcome::Findings) };
-    let targets = with_image(pinned.policy, &build_tailscale::chosen_targets(pinned.policy, &flags.targets)?, flags)?;
-    let platforms: Vec<(&str, Platform)> = targets
-        .iter()
-        .map(|target| platform(pinned, target).map(|platform| (*target, platform)))
-        .collect::<Result<_>>()?;
+    let targets = planned(pinned, &flags.targets)?;
     if flags.shell_file.is_some() && targets.len() != 1 {
         let why = "a program runs on one kind of processor";
         let next = "Name one target with `--target`.";
         return Err(Diagnostic::failure(Code::SeveralTargets, "`--shell-file` is for one target", why, next).into());
     }
-    let findings = build_tailscale::ensure(&project, pinned, &targets)?;
+    if let Some(folder) = &flags.index {
+        index::check(folder, &targets)?;
+    }
+    let Some(made) = make(&project, pinned, &targets, flags.shell_file.as_deref(), format)? else {
+        return Ok(Outcome::Findings);
+    };
+    let layout = flags.index.as_deref().map(|folder| index::write(folder, &made)).transpose()?;
+    report(&made, layout.as_ref(), format);
+    Ok(Outcome::Clean)
+}
+
+/// A target and the platform of its image.
+pub(crate) type Planned<'a> = (&'a str, Platform);
+
+/// Returns the named targets, or all, that have an image, and reports the others.
+///
+/// # Errors
+/// A [`Diagnostic`] if a named target does not exist or has no image, none has one, or RouterOS has no containers on a
+/// target's platform.
+pub(crate) fn planned<'a>(pinned: Pinned<'a>, named: &[String]) -> Result<Vec<Planned<'a>>> {
+    let targets = with_image(pinned.policy, &build_tailscale::chosen_targets(pinned.policy, named)?, named)?;
+    targets.into_iter().map(|target| platform(pinned, target).map(|platform| (target, platform))).collect()
+}
+
+/// Makes the images, and before them the binaries that are not fresh. Prints findings about the policy, and then returns
+/// `None`.
+///
+/// # Errors
+/// A [`Diagnostic`] if a tool, a download or a file fails.
+pub(crate) fn make(
+    project: &Project,
+    pinned: Pinned<'_>,
+    targets: &[Planned<'_>],
+    shell_file: Option<&Path>,
+    format: Format,
+) -> Result<Option<Vec<Made>>> {
+    let names: Vec<&str> = targets.iter().map(|(target, _)| *target).collect();
+    let findings = build_tailscale::ensure(project, pinned, &names)?;
     if !findings.is_empty() {
         project.show(&findings, format)?;
-        return Ok(Outcome::Findings);
+        return Ok(None);
     }
-    let made = platforms.iter().map(|(target, platform)| {
-        let job =
-            Job { project: &project, pinned, target, platform: *platform, shell_file: flags.shell_file.as_deref() };
+    let made = targets.iter().map(|(target, platform)| {
+        let job = Job { project, pinned, target, platform: *platform, shell_file };
         job.make()
     });
-    let made: Vec<Made> = made.collect::<Result<_>>()?;
-    report(&made, format);
-    Ok(Outcome::Clean)
+    made.collect::<Result<_>>().map(Some)
 }
 
 /// Returns the targets that have an image, and reports the others.
 ///
 /// # Errors
 /// A [`Diagnostic`] if a named target has none, or no target has one.
-fn with_image<'a>(policy: &Policy, targets: &[&'a str], flags: &Image) -> Result<Vec<&'a str>> {
+fn with_image<'a>(policy: &Policy, targets: &[&'a str], named: &[String]) -> Result<Vec<&'a str>> {
     let has_image = |target: &&str| policy.targets.get(*target).is_some_and(|target| target.image.is_some());
     let (with, without): (Vec<&str>, Vec<&str>) = targets.iter().copied().partition(has_image);
-    if with.is_empty() || (!without.is_empty() && !flags.targets.is_empty()) {
+    if with.is_empty() || (!without.is_empty() && !named.is_empty()) {
         let (why, next) = match policy.image {
             Some(_) => (
                 "the policy has an `image` section, and the target says `image: none`",
@@ -118,11 +149,15 @@ struct Job<'a> {
 }
 
 /// A finished image.
-struct Made {
+pub(crate) struct Made {
     target: String,
     path: PathBuf,
     digest: String,
     verdict: Verdict,
+    /// Its parts.
+    pub(super) image: Parts,
+    /// Its list of components.
+    pub(super) components: Value,
 }
 
 impl Job<'_> {
@@ -161,7 +196,8 @@ impl Job<'_> {
         let verdict = self.judged(&archive, &manifest, parts.contents.shell.is_some())?;
         let path = self.write(&archive, &list, &manifest)?;
         step.done("Assembled", &format!("{} on flash", format_size(verdict.on_flash())));
-        Ok(Made { target: self.target.to_owned(), path, digest: files::sha256(&archive.bytes), verdict })
+        let digest = files::sha256(&archive.bytes);
+        Ok(Made { target: self.target.to_owned(), path, digest, verdict, image: parts, components: list })
     }
 
     /// The shipped binary, and the build information of the unpacked one, because packing removes it.
@@ -250,7 +286,7 @@ fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
 }
 
 /// Prints the finished images: for people the size of each part, for programs one document.
-fn report(made: &[Made], format: Format) {
+fn report(made: &[Made], layout: Option<&Written>, format: Format) {
     if format == Format::Json {
         let one = |made: &Made| {
             let mut document = render::verdict_document(&made.path.to_string_lossy(), &made.verdict);
@@ -258,7 +294,11 @@ fn report(made: &[Made], format: Format) {
             (made.target.clone(), document)
         };
         let images: serde_json::Map<_, _> = made.iter().map(one).collect();
-        output::json(&json!({ "schema": crate::output::SCHEMA, "images": images }));
+        let mut document = json!({ "schema": crate::output::SCHEMA, "images": images });
+        if let Some(layout) = layout {
+            document["index"] = json!({ "folder": layout.folder, "digest": layout.digest });
+        }
+        output::json(&document);
         return;
     }
     for made in made {
@@ -267,5 +307,9 @@ fn report(made: &[Made], format: Format) {
             outln!("  {:>9} on flash  {}", format_size(part.disk), part.name);
         }
         outln!("  {:>9} on flash  in all", format_size(made.verdict.on_flash()));
+    }
+    if let Some(layout) = layout {
+        outln!("{}", escape::line(&layout.folder.to_string_lossy()));
+        outln!("  {}  {} images", layout.digest, made.len());
     }
 }

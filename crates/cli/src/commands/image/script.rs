@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use featureset::name::FeatureName;
 use featureset::policy::{Policy, Shell};
-use image::routeros::{FIRST, LAST, Request, RouterAccess, script, update};
+use image::routeros::{FIRST, LAST, Remedy, Request, RouterAccess, script, update};
 
 use crate::cli::{Access, ImageScript};
 use crate::format::Format;
@@ -50,9 +50,17 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &ImageScript) ->
     };
     let write = if flags.update { update } else { script };
     let script = write(flags.routeros, &request).map_err(|refusal| {
-        let why =
-            format!("the syntax of RouterOS {FIRST} to {LAST} is known, and a value must be what its place takes");
-        Diagnostic::failure(Code::ScriptRefused, refusal.to_string(), why, "Change the value.")
+        let (why, next) = match refusal.remedy {
+            Remedy::Value => (
+                format!("the syntax of RouterOS {FIRST} to {LAST} is known, and a value must be what its place takes"),
+                "Change the value.",
+            ),
+            Remedy::Shell => (
+                "the entrypoint is a script, and no target's image has a shell".to_owned(),
+                "Set `image: { shell: mksh }` in the policy and build the image again.",
+            ),
+        };
+        Diagnostic::failure(Code::ScriptRefused, refusal.to_string(), why, next)
     })?;
     if format == Format::Json {
         let document =
