@@ -2,7 +2,7 @@
 
 use diagnostics::Span;
 
-use super::edit::{Section, line_start, newline};
+use super::edit::{Section, line_start, newline, without_notes};
 use super::parse::read;
 use super::set_version::Immovable;
 use super::source_map::SourceMap;
@@ -12,7 +12,7 @@ use crate::name::FeatureName;
 /// Returns the text with another decision on a feature, or another reason for the same one: in the common section, or in that
 /// of a target.
 ///
-/// References stay with the feature. The feature may be undecided.
+/// References stay with the feature. The feature may be undecided. The notes of a stub are deleted.
 ///
 /// # Errors
 /// [`Immovable`] if the text is not a policy, does not have the target, its layout is not understood, or the result would
@@ -42,18 +42,41 @@ pub fn decide(
             replace_entry(text, key, value, verdict.word(), &reason)?
         }
         None => {
-            if reading.places.has(&entry) {
-                return Err(cannot("the feature has an entry without a decision; complete it by hand"));
-            }
             let block = |indent: usize| {
                 let newline = newline(text);
                 format!("{newline}{}{}", " ".repeat(indent + 2), block(verdict.word(), &reason, indent + 2, newline))
             };
-            let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
-            insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
+            if reading.places.has(&entry) {
+                complete_stub(text, reading.places.key(&entry), reading.places.value(&entry), block)?
+            } else {
+                let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
+                insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
+            }
         }
     };
+    // The edits come after the key, so its position is the same.
+    let edited = match reading.places.has(&entry) {
+        true => without_notes(&edited, reading.places.key(&entry).start).0,
+        false => edited,
+    };
     verified(edited, &expected)
+}
+
+/// Writes a decision after the key of an entry that has none.
+fn complete_stub(
+    text: &str,
+    key: Span,
+    value: Span,
+    block: impl Fn(usize) -> String,
+) -> Result<String, Immovable> {
+    if value.start != value.end {
+        return Err(cannot("the feature has an entry without a decision; complete it by hand"));
+    }
+    let (text, _) = without_notes(text, key.start);
+    let at = text[key.end..].find('\n').map_or(text.len(), |line| key.end + line);
+    let at = key.end + text[key.end..at].trim_end().len();
+    let indent = key.start - line_start(&text, key.start);
+    Ok(splice(&text, Span { start: at, end: at }, &block(indent)))
 }
 
 /// Returns the text with the acceptance of a hazard, or with another reason for it: in the common section, or in that of a
@@ -153,6 +176,11 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
     if key.end == 0 || value.start < key.end {
         return Err(cannot("the entry's position in the text is not known"));
     }
+    // An absent value has an empty span; its colon is replaced with the key.
+    let end = match value.start == value.end {
+        true => text[key.end..].find(':').map_or(value.end, |colon| value.end.max(key.end + colon + 1)),
+        false => value.end,
+    };
     let first_line_end = text[key.end..value.end].find('\n').map_or(value.end, |line| key.end + line);
     if text[key.end..first_line_end].contains('#') && text[key.end..value.start.max(first_line_end)].contains(" #") {
         return Err(cannot("the comment between the key and its reason would be lost"));
@@ -161,7 +189,7 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
     let is_block = text[line_start(text, key.start)..key.start].chars().all(|c| c == ' ');
     let entry =
         if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
-    Ok(splice(text, Span { start: key.start, end: value.end }, &entry))
+    Ok(splice(text, Span { start: key.start, end }, &entry))
 }
 
 /// An entry in block style, without the indentation of its first line: one sentence per line.
@@ -215,6 +243,7 @@ mod tests {
     use super::*;
     use crate::rules::tests::clean_policy;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn name(text: &str) -> FeatureName {
         FeatureName::new(text).unwrap()
@@ -235,6 +264,26 @@ mod tests {
         assert_eq!(edited, expected);
         let back = decided(&edited, "doctor", Verdict::Omit, "Only the decision on doctor.").unwrap();
         assert_eq!(read(&back).policy, read(&text).policy);
+    }
+
+    #[test]
+    fn a_stub_is_completed_and_its_notes_are_deleted() {
+        let decided_entry = "  doctor:\n    omit: Only the decision on doctor.\n";
+        let written = clean_policy().replace(decided_entry, "  doctor:\n    # mine\n    keep: >-\n      People ask.\n");
+        for stub in [
+            "  doctor:\n    #: keep: or omit:, and why.\n    # mine\n",
+            "  doctor:\n    #: Needs c2n.\n    # mine\n    #: Measured on arm64.\n    omit:\n",
+            "  doctor:\n    # mine\n    #: Needs c2n.\n    keep: \n",
+        ] {
+            let text = clean_policy().replace(decided_entry, stub);
+            let edited = decided(&text, "doctor", Verdict::Keep, "People ask.").unwrap();
+            let (edited, expected) = (edited.replace("keep: >-", "keep:"), written.replace("keep: >-", "keep:"));
+            let sorted = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<BTreeSet<_>>();
+            assert_eq!(sorted(&edited), sorted(&expected), "{stub}");
+        }
+        let text = clean_policy().replace(decided_entry, "  doctor: # mine\n    #: keep: or omit:, and why.\n");
+        let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
+        assert!(edited.contains("  doctor: # mine\n    omit: >-\n      Not here.\n  drive:"), "{edited}");
     }
 
     #[test]
