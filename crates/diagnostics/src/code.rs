@@ -243,9 +243,6 @@ codes! {
         FeaturetagsFails "featuretags-fails" Error
             "Upstream's `featuretags` fails and prints no tags."
             "Unlike `--add`, `--remove` checks its names and refuses to remove what another feature needs."
-        HardfloatMips "hardfloat-mips" Warning
-            "A program for MIPS is built for a floating-point unit."
-            "Most routers have none: the program ends with an illegal instruction."
         IgnoredArgument "ignored-argument" Warning
             "A program ignores one of its arguments."
             "Go's flags end at the first word that is not a flag, and the last one of a repeated flag wins."

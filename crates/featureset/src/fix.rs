@@ -74,12 +74,7 @@ fn without_settled_notes(text: &str) -> (String, usize) {
     let reading = read(text);
     let stated = reading.policy.iter().flat_map(|policy| policy.stated_decisions());
     let settled = stated.filter(|stated| !is_empty_reason(&stated.decision.reason));
-    let mut keys: Vec<usize> = settled
-        .filter_map(|stated| {
-            let path = stated.reason_path();
-            Some(reading.places.key(path.split_last()?.1).start)
-        })
-        .collect();
+    let mut keys: Vec<usize> = settled.map(|stated| reading.places.key(&stated.entry_path()).start).collect();
     // From the end, so that earlier positions stay valid.
     keys.sort_unstable();
     keys.iter().rev().fold((text.to_owned(), 0), |(text, notes), key| {

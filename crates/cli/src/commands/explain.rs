@@ -6,6 +6,7 @@ use anyhow::Result;
 use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
+use featureset::run_time::Disabled;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -125,6 +126,10 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         None if !explanation.in_release => "not".to_owned(),
         None => format!("\u{1b}[33mundecided{plain}"),
     };
+    let decision = match explanation.disabled {
+        Some(Disabled::Off) => format!("{decision}, \u{1b}[33moff at run time{plain},"),
+        Some(Disabled::Ignored) | None => decision,
+    };
     let stray = if explanation.in_release || explanation.decision.is_none() { "" } else { ", which does not have it" };
     let mut text =
         format!("{bold}{}{plain}  {decision} in Tailscale {}{stray}\n", explanation.feature, explanation.release);
@@ -135,6 +140,16 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
             text += &format!("  see {}\n", escape::line(&explanation.refs.join(", ")));
         }
         text.push('\n');
+    }
+    let at_run_time = match explanation.disabled {
+        Some(Disabled::Off) => "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the \
+            binary and behaves as if it were omitted.",
+        Some(Disabled::Ignored) => "TS_DISABLE_FEATURE in the start command of the device names it, which has no effect: \
+            it stays on.",
+        None => "",
+    };
+    if !at_run_time.is_empty() {
+        text += &format!("{}\n\n", wrapped(at_run_time, "  "));
     }
     for own in &explanation.overrides {
         let decision = if own.decision == "keep" { "kept" } else { "omitted" };
@@ -243,6 +258,21 @@ features:
       Without it the packet filter drops what peers send to that network.
     refs: [tailscale/tailscale#17873]
 ";
+
+    #[test]
+    fn a_feature_that_is_off_at_run_time() {
+        let text = POLICY
+            .replace("tailscale: 1.102.5", "tailscale: 1.104.5")
+            .replace("targets:", "device: { start: [\"TS_DISABLE_FEATURE=c2n,advertiseroutes\"] }\ntargets:");
+        let policy = read(&text).policy.unwrap();
+        let head = |name: &str| {
+            let release = policy.tailscale.unwrap();
+            let explanation = explain(name, policy.common(), release, UpstreamData::embedded()).unwrap();
+            let text = describe(&explanation, Ok("…"), &[], &[]);
+            anstream::adapter::strip_str(&text).to_string().split("upstream's").next().unwrap().to_owned()
+        };
+        insta::assert_snapshot!(format!("{}{}", head("c2n"), head("advertiseroutes")));
+    }
 
     #[test]
     fn explanation_as_text() {
