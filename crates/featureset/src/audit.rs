@@ -29,7 +29,7 @@ use crate::name::FeatureName;
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::upstream_data::UpstreamData;
-use diagnostics::{Code, Diagnostic, Label};
+use diagnostics::{Code, Diagnostic, Label, Severity};
 
 /// Circumstances of the audit that the list does not state.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ pub struct Audit {
     pub other_tags: BTreeSet<String>,
     /// Facts of the device that findings depend on, and which findings.
     pub depends_on: BTreeMap<String, BTreeSet<String>>,
-    /// Everything that is to be said, by severity and effect.
+    /// The findings: those that will go wrong by severity and effect, then those about unknown facts, then the rest.
     #[serde(skip)]
     pub findings: Vec<Diagnostic>,
     /// Changes that moving to the newest known release makes without anyone's decision.
@@ -123,6 +123,7 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
     findings.extend(subject.build());
     diagnostics::sort(&mut findings);
     findings.dedup();
+    findings.sort_by_key(|finding| section(finding, &depends_on, facts));
     Ok(Audit {
         what: list.what.clone(),
         program: list.program,
@@ -143,6 +144,38 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
         findings,
         newest: step,
     })
+}
+
+/// The part of a report that a finding belongs to, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    /// It will go wrong.
+    Certain,
+    /// It depends on a fact that is not known, or a part of the list is not known.
+    Unknown,
+    /// Everything else.
+    Rest,
+}
+
+/// Returns the part of a finding. `depends_on` lists the hazards that depend on facts of the device.
+fn section(finding: &Diagnostic, depends_on: &BTreeMap<String, BTreeSet<String>>, facts: &UpstreamData) -> Section {
+    let hazard = match &finding.code {
+        Code::Hazard(id) => facts.hazard(id),
+        _ => None,
+    };
+    let is_conditional = hazard.is_some_and(|hazard| {
+        hazard.record.supposes.is_some() || depends_on.values().any(|hazards| hazards.contains(&hazard.id))
+    });
+    match (finding.severity, &finding.code) {
+        (Severity::Error, _) => Section::Certain,
+        (Severity::Note, _) => Section::Rest,
+        (_, Code::UnresolvedList | Code::IncompleteAnalysis | Code::ReleaseAssumed | Code::UnknownRelease) => {
+            Section::Unknown
+        }
+        _ if is_conditional => Section::Unknown,
+        _ if hazard.is_some() || finding.code == Code::OpenDependency => Section::Certain,
+        _ => Section::Rest,
+    }
 }
 
 /// The release, if its line is not known.

@@ -142,10 +142,14 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         text.push('\n');
     }
     let at_run_time = match explanation.disabled {
-        Some(Disabled::Off) => "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the \
-            binary and behaves as if it were omitted.",
-        Some(Disabled::Ignored) => "TS_DISABLE_FEATURE in the start command of the device names it, which has no effect: \
-            it stays on.",
+        Some(Disabled::Off) => {
+            "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the \
+            binary and behaves as if it were omitted."
+        }
+        Some(Disabled::Ignored) => {
+            "TS_DISABLE_FEATURE in the start command of the device names it, which has no effect: \
+            it stays on."
+        }
         None => "",
     };
     if !at_run_time.is_empty() {

@@ -63,12 +63,7 @@ pub fn decide(
 }
 
 /// Writes a decision after the key of an entry that has none.
-fn complete_stub(
-    text: &str,
-    key: Span,
-    value: Span,
-    block: impl Fn(usize) -> String,
-) -> Result<String, Immovable> {
+fn complete_stub(text: &str, key: Span, value: Span, block: impl Fn(usize) -> String) -> Result<String, Immovable> {
     if value.start != value.end {
         return Err(cannot("the feature has an entry without a decision; complete it by hand"));
     }
