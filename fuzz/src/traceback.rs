@@ -15,5 +15,5 @@ pub(crate) fn check(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let Ok(Translated { text: translated, known, .. }) = translate(&text, &symbols) else { return };
     assert!(translated.lines().count() >= text.lines().count(), "a line of the traceback is lost");
-    assert!(known > 0 || translated.lines().eq(text.lines()), "a line changed though no frame is known");
+    assert!(known > 0 || translated == text, "the text changed though no frame is known");
 }

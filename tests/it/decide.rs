@@ -2,14 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::{folder, router_policy, run};
-
-/// The lines that only one of two texts has, with `-` or `+`.
-fn changed_lines(before: &str, after: &str) -> Vec<String> {
-    let diff = similar::TextDiff::from_lines(before, after);
-    let changes = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
-    changes.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
-}
+use crate::common::{changed_lines, folder, router_policy, run};
 
 fn policy_in(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("featureset.yaml")).unwrap()

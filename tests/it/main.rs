@@ -12,6 +12,7 @@ mod cli;
 mod common;
 mod decide;
 mod diagnostics;
+mod edit;
 mod emulated;
 mod escaping;
 mod execpack;

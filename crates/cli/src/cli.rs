@@ -5,6 +5,7 @@ mod bench;
 mod execpack;
 mod image;
 mod init;
+mod values;
 
 use std::path::PathBuf;
 
@@ -17,11 +18,9 @@ pub use bench::{Bench, Load};
 pub use execpack::Execpack;
 pub use image::{Access, Image, ImageAction, ImageLint, ImageScript};
 pub use init::Init;
+pub use values::{Deny, POLICY_FILE};
 
 use crate::shard::Shard;
-
-/// The name of the policy's file.
-pub const POLICY_FILE: &str = "featureset.yaml";
 
 /// Manages an allowlist of Tailscale features: checks the decisions in featureset.yaml, builds from them and verifies the result.
 ///
@@ -63,9 +62,11 @@ impl Cli {
             Command::Init(given) => given.format.into(),
             Command::Symbolize(given) => given.format.into(),
             Command::Docs(given) => given.format.into(),
-            Command::Explore(_) | Command::Execpack(_) | Command::VerifyInside { .. } | Command::BenchInside { .. } => {
-                FindingsFormat::Human
-            }
+            Command::Edit(_)
+            | Command::Explore(_)
+            | Command::Execpack(_)
+            | Command::VerifyInside { .. }
+            | Command::BenchInside { .. } => FindingsFormat::Human,
         }
     }
 }
@@ -104,6 +105,8 @@ pub enum Command {
     Accept(Formatted<Accept>),
     /// Explain one feature or hazard
     Explain(Formatted<Explain>),
+    /// Look at the policy and change its decisions on the terminal
+    Edit(Edit),
     /// Write a page for the browser on which to look at the policy and try decisions
     Explore(Explore),
     /// Build, verify and pack the binaries of the policy's targets
@@ -162,13 +165,6 @@ pub struct Check {
     pub deny: Option<Deny>,
 }
 
-/// Values of `--deny`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Deny {
-    /// Warnings fail like errors.
-    Warnings,
-}
-
 /// Flags of `tags`.
 #[derive(Debug, Args)]
 pub struct Tags {
@@ -206,7 +202,7 @@ pub struct List {
     #[arg(long, value_name = "LINE")]
     pub since: Option<featureset::release::ReleaseLine>,
     /// Only features of at least this size, such as 50kB.
-    #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+    #[arg(long, value_name = "SIZE", value_parser = values::parse_size)]
     pub size: Option<u64>,
 }
 
@@ -238,6 +234,14 @@ pub struct Explain {
     /// The target whose decision to explain [default: the common decision, with the targets that override it].
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+}
+
+/// Flags of `edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// A revision to compare with: a branch, tag or commit.
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
 /// Flags of `explore`.
@@ -411,14 +415,9 @@ pub enum MeasureWhat {
     /// Find the features to omit so that a target fits a budget.
     Frontier {
         /// The size of the packed binary, such as `3.4 MB`.
-        #[arg(long, value_name = "SIZE", value_parser = parse_budget)]
+        #[arg(long, value_name = "SIZE", value_parser = values::parse_size)]
         budget: u64,
     },
-}
-
-/// A size with its unit.
-fn parse_budget(text: &str) -> Result<u64, String> {
-    featureset::policy::parse_size(text).ok_or_else(|| "write it as 3.4MB, 900kB or 900000B".to_owned())
 }
 
 /// Flags of `symbolize`.

@@ -7,6 +7,7 @@ pub mod bump;
 pub mod check;
 pub mod decide;
 pub mod docs;
+pub mod edit;
 pub mod execpack;
 pub mod explain;
 pub mod explore;
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::List(given) => list::run(policy, given.format, &given.flags),
         Command::Explain(given) => explain::run(policy, given.format, &given.flags),
         Command::BuildTailscale(given) => build_tailscale::run(policy, given.format, &given.flags),
+        Command::Edit(flags) => edit::run(policy, flags),
         Command::Explore(flags) => explore::run(policy, flags),
         Command::Registry(given) => registry::run(policy, &given.flags),
         Command::Image(given) => image::run(policy, given.format, &given.flags),

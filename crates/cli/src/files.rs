@@ -1,5 +1,7 @@
 //! Files: read and written whole, with the path in every error.
 
+pub mod error;
+mod folder;
 mod lock;
 mod reading;
 mod temporary;
@@ -17,29 +19,13 @@ use tempfile::NamedTempFile;
 
 use diagnostics::{Code, Diagnostic};
 
+use error::problem;
+
+pub use error::disk_full;
+pub use folder::{empty_folder, make_folder};
 pub use lock::lock;
-pub use temporary::{check_room, private_file, private_folder};
-
 pub use reading::{open_regular, read_regular, read_text};
-
-fn problem(path: &Path, doing: &str, error: &std::io::Error) -> Diagnostic {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        return disk_full(format!("can't {doing} {}", path.display()), error.to_string());
-    }
-    let next = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "Give this user the right to it, or run as one who has it.",
-        std::io::ErrorKind::InvalidData => "Save it as UTF-8 text.",
-        std::io::ErrorKind::IsADirectory => "Name the file in it.",
-        _ => "Check the path and run it again.",
-    };
-    Diagnostic::failure(Code::FileError, format!("can't {doing} {}", path.display()), error.to_string(), next)
-}
-
-/// Returns the problem of a full disk.
-#[must_use]
-pub fn disk_full(message: String, why: String) -> Diagnostic {
-    Diagnostic::failure(Code::DiskFull, message, why, "Free some space on that disk and run it again.")
-}
+pub use temporary::{check_room, private_file, private_folder};
 
 /// Reads a text file.
 ///
@@ -55,25 +41,6 @@ pub fn read(path: &Path) -> Result<String> {
 /// A [`Diagnostic`] that names the path.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(std::fs::read(path).map_err(|error| problem(path, "read", &error))?)
-}
-
-/// Makes a folder and those above it.
-///
-/// # Errors
-/// A [`Diagnostic`] that names the path.
-pub fn make_folder(path: &Path) -> Result<()> {
-    Ok(std::fs::create_dir_all(path).map_err(|error| problem(path, "make the folder", &error))?)
-}
-
-/// Makes a folder that is empty: what an earlier, interrupted run left in it goes.
-///
-/// # Errors
-/// A [`Diagnostic`] that names the path.
-pub fn empty_folder(path: &Path) -> Result<()> {
-    if path.exists() {
-        std::fs::remove_dir_all(path).map_err(|error| problem(path, "empty", &error))?;
-    }
-    make_folder(path)
 }
 
 /// Writes a file whole or not at all. One that already holds the text is left as it is, and a link stays a link: what it

@@ -14,6 +14,7 @@
 //! - [`netlab`]: the test network, in which daemons run
 //! - [`render`]: findings in each format; [`output`], [`progress`]: printing; [`escape`]: escaping of untrusted text
 //! - [`invocation`]: the program's name; [`format`]: the output formats; [`interrupted`]: the error after a signal
+//! - `editor`: the terminal editor of `edit`
 //! - [`process`], [`files`]: child processes and files; [`shard`]: parts of a list of jobs
 
 pub mod artifact;
@@ -21,6 +22,7 @@ pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod costs;
+mod editor;
 pub mod entry;
 pub mod escape;
 pub mod files;

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::files;
+use crate::files::error::disk_full;
 use crate::interrupted::Interrupted;
 use diagnostics::{Code, Diagnostic};
 
@@ -39,7 +39,10 @@ static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// temporary location, and the command fails with [`Interrupted`].
 ///
 /// Without handlers a signal ends this process immediately, which is right as long as no output is partial.
-fn watch_signals() -> Result<()> {
+///
+/// # Errors
+/// If the handlers can't be installed.
+pub fn watch_signals() -> Result<()> {
     if STOP.get().is_some() {
         return Ok(());
     }
@@ -257,7 +260,7 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     let printed = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
     let message = format!("`{described}` failed ({})", output.status);
     if is_disk_full(printed) {
-        return Err(files::disk_full(message, tail(printed)).into());
+        return Err(disk_full(message, tail(printed)).into());
     }
     Err(Diagnostic::failure(Code::ToolFailed, message, tail(printed), next).into())
 }

@@ -531,6 +531,9 @@ codes! {
         NotComparable "not-comparable" Error
             "Two versions cannot be compared."
             "Both sides need one tag list."
+        NoTerminal "no-terminal" Error
+            "A command that draws on a terminal has none."
+            "Its keys and its screen would go to a file or to another program."
         NotGenerated "not-generated" Error
             "A file to be written was not generated."
             "Text that somebody wrote would be lost."

@@ -5,14 +5,13 @@
 
 pub mod estimate;
 pub mod frontier;
-mod own_price;
+pub mod own_price;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use own_price::SelectionSize;
 use serde::{Deserialize, Serialize};
 
 use crate::name::FeatureName;

@@ -3,7 +3,7 @@
 //! Each is a file in `crates/featureset/hazards`, named by its id and written by hand; how it was established
 //! comes from the generated proof of the same name in `crates/featureset/proofs`.
 
-mod applying;
+pub mod applying;
 mod condition;
 pub mod trial;
 
@@ -13,7 +13,6 @@ use std::fmt;
 use diagnostics::{EffectLabel, Severity};
 use serde::{Deserialize, Serialize};
 
-pub use applying::{Applying, applying};
 pub(crate) use condition::START;
 pub use condition::{Answer, Atom, BuildFacts, Circumstances, Condition, Packed, Versions};
 

@@ -34,7 +34,7 @@ pub(crate) use reserved_tag::refusal;
 use diagnostics::area::Policy as Rule;
 use diagnostics::{Area, Code, Diagnostic};
 
-use crate::hazard::Applying;
+use crate::hazard::applying::Applying;
 use crate::policy::{ParsedPolicy, Policy, SourceMap};
 use crate::upstream_data::UpstreamData;
 

@@ -6,8 +6,8 @@
 use spanned_yaml::Span;
 
 use crate::interpreter::{Interpreter, State, is_tag};
+use crate::model::{List, Program};
 use crate::value::Value;
-use crate::{List, Program};
 
 /// A string in quotes.
 struct Quoted {

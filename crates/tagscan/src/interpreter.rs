@@ -16,6 +16,7 @@ mod files;
 mod filtering;
 mod frontend;
 mod loops;
+mod merge;
 mod parameter;
 mod release;
 mod state;
@@ -27,8 +28,8 @@ use std::collections::BTreeSet;
 use spanned_yaml::Span;
 
 use crate::ir::Node;
+use crate::model::{Fact, Featuretags, File, List, Note, Scan, Unknown, Upstream, Word};
 use crate::value::{LONGEST, MOST_HOLES, Value, hole, hole_character};
-use crate::{Fact, Featuretags, File, List, MOST_LISTS, Note, Scan, Unknown, Upstream, Word};
 pub(crate) use state::{Jump, State, Status, Variable};
 
 /// The fuel of a scan, in bytes handled.
@@ -39,6 +40,8 @@ const DEEPEST: usize = 48;
 const MOST_MARKS: usize = 256;
 /// The longest reason why a value is not known, in characters.
 const LONGEST_REASON: usize = 120;
+/// The most lists of one scan.
+const MOST_LISTS: usize = 64;
 /// The number of states that are followed side by side.
 const MOST_STATES: usize = 4;
 
@@ -62,7 +65,7 @@ pub(crate) struct Interpreter<'a> {
     pub(crate) name: &'a str,
     pub(crate) others: &'a [File],
     /// The Makefile that is read, for calls of `make` in it.
-    pub(crate) makefile: Option<std::rc::Rc<crate::makefile::Makefile>>,
+    pub(crate) makefile: Option<std::rc::Rc<crate::makefile::model::Makefile>>,
     pub(crate) upstream: &'a dyn Upstream,
     fuel: usize,
     stopped: bool,

@@ -4,54 +4,19 @@
 
 mod expand;
 mod lines;
+pub(crate) mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use lines::{assignment, folded, is_target, logical_lines, stem, unbracketed, without_comment};
+use model::{Assignment, Makefile, Rule};
 
 use crate::interpreter::{Interpreter, State, Variable as ShellVariable};
 use crate::value::Value;
 
 /// The most files that are included.
 const MOST_INCLUDED: usize = 32;
-
-/// A variable: its text, and whether that is expanded when it is used.
-#[derive(Debug, Clone)]
-pub(crate) struct Variable {
-    text: Value,
-    recursive: bool,
-    exported: bool,
-}
-
-/// The rules and variables of a Makefile.
-#[derive(Debug, Default)]
-pub(crate) struct Makefile {
-    variables: BTreeMap<String, Variable>,
-    rules: Vec<Rule>,
-    /// Assignments for single targets, by target.
-    own: Vec<(String, Assignment)>,
-    exports_all: bool,
-    one_shell: bool,
-    /// Whether a condition around the current line is not known.
-    conditions: Vec<Option<bool>>,
-    included: usize,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Rule {
-    targets: Vec<String>,
-    needs: Vec<String>,
-    recipe: Vec<Value>,
-}
-
-#[derive(Debug, Clone)]
-struct Assignment {
-    name: Value,
-    operator: &'static str,
-    value: Value,
-    exported: bool,
-}
 
 /// Reads a Makefile and runs every rule that is not only a part of another.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::interpreter::{Interpreter, State, Variable};
+use crate::model::{List, Program};
 use crate::value::Value;
-use crate::{List, Program};
 
 /// The deepest nesting of references.
 const DEEPEST: usize = 8;

@@ -4,37 +4,20 @@
 //! bounded. Why no parser from a registry is used: docs/decisions/0009-reading-recipes.md.
 
 mod compound;
+mod parser;
 mod redirect;
 mod word;
 
 use std::collections::BTreeSet;
 
-use spanned_yaml::Span;
-
 use compound::Compound;
+use parser::{DEEPEST, Parser};
 
-use crate::ir::{Assigned, Assignment, Call, Condition, Node, Piece, Word};
+use crate::ir::{Assigned, Assignment, Call, Condition, Node, Word};
 use crate::value::Value;
-
-/// The deepest nesting that is parsed.
-const DEEPEST: usize = 32;
 
 /// Builtins that take assignments as arguments.
 const DECLARATIONS: [&str; 5] = ["export", "local", "declare", "typeset", "readonly"];
-
-/// A script under parsing.
-pub(crate) struct Parser<'a> {
-    source: &'a Value,
-    text: &'a str,
-    at: usize,
-    depth: usize,
-    /// Whether nothing was nested too deep.
-    is_whole: bool,
-    /// Where parsing goes on after the current line, because here-documents follow it.
-    after_here: Option<usize>,
-    /// Delimiters of here-documents that nothing ends, so that each is looked for once.
-    endless: BTreeSet<String>,
-}
 
 /// Parses a script. Returns false with it if something is nested deeper than is parsed.
 pub(crate) fn parse(source: &Value) -> (Node, bool) {
@@ -60,55 +43,6 @@ pub(crate) fn parse(source: &Value) -> (Node, bool) {
 }
 
 impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn advance(&mut self) -> Option<char> {
-        let character = self.peek()?;
-        self.at += character.len_utf8();
-        Some(character)
-    }
-
-    fn eat(&mut self, text: &str) -> bool {
-        let found = self.rest().starts_with(text);
-        if found {
-            self.at += text.len();
-        }
-        found
-    }
-
-    fn span_from(&self, start: usize) -> Span {
-        self.source.span(start..self.at.max(start))
-    }
-
-    fn give_up(&mut self) {
-        self.at = self.text.len();
-        self.is_whole = false;
-    }
-
-    /// Skips blanks, continued lines and comments, but no line break.
-    fn blanks(&mut self) {
-        loop {
-            let rest = self.rest();
-            if rest.starts_with("\\\n") {
-                self.at += 2;
-            } else if rest.starts_with("\\\r\n") {
-                self.at += 3;
-            } else if rest.starts_with([' ', '\t', '\r']) {
-                self.at += 1;
-            } else if rest.starts_with('#') {
-                self.at += rest.find('\n').unwrap_or(rest.len());
-            } else {
-                return;
-            }
-        }
-    }
-
     /// Skips what may be between commands.
     fn separators(&mut self) {
         loop {
@@ -267,12 +201,6 @@ impl<'a> Parser<'a> {
             }
         }
         Some(if redirects.is_empty() { node } else { Node::Redirected(Box::new(node), redirects) })
-    }
-
-    /// A range of the text as a word without expansions.
-    fn plain(&self, range: std::ops::Range<usize>) -> Word {
-        let piece = Piece::Text { value: self.source.part(range.clone()), quoted: true };
-        Word { span: self.source.span(range), pieces: vec![piece] }
     }
 
     fn simple(&mut self) -> Option<Node> {

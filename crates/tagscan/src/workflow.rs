@@ -5,17 +5,14 @@ mod gitlab;
 mod matrix;
 mod tags;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use expression::Context;
 use spanned_yaml::{Node, Value as Yaml};
 
 use crate::interpreter::{Interpreter, State, Variable};
+use crate::model::{Fact, Word};
 use crate::value::Value;
-use crate::{Fact, Word};
-
-/// The values that expressions of a workflow can name: `matrix.goos`, `env.TAGS`, `steps.tags.outputs.tags`.
-pub(crate) type Context = BTreeMap<String, Value>;
 
 /// Reads a YAML file.
 pub(crate) fn read(text: &str, interpreter: &mut Interpreter<'_>) {

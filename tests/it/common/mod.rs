@@ -8,6 +8,7 @@ mod pins;
 pub(crate) mod planted;
 pub(crate) mod program;
 mod skips;
+pub(crate) mod tmux;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -181,6 +182,13 @@ pub(crate) fn router() -> &'static Path {
         project
     });
     &PROJECT
+}
+
+/// The lines that only one of two texts has, with `-` or `+`.
+pub(crate) fn changed_lines(before: &str, after: &str) -> Vec<String> {
+    let diff = similar::TextDiff::from_lines(before, after);
+    let changes = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
+    changes.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
 }
 
 /// A folder that holds this policy.

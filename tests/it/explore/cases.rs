@@ -6,7 +6,7 @@ use diagnostics::Code;
 use featureset::change::Side;
 use featureset::cost::{Basis, BinarySize, Cost, Costs};
 use featureset::explore::{Sources, document};
-use featureset::hazard::Applying;
+use featureset::hazard::applying::Applying;
 use featureset::name::FeatureName;
 use featureset::platform::PLATFORMS;
 use featureset::policy::device::{VOCABULARY, Values};

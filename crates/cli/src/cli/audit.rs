@@ -6,7 +6,7 @@ use clap::Args;
 use featureset::policy::device::PROFILES;
 use featureset::release::Release;
 
-use super::Deny;
+use super::values::{Deny, POLICY_FILE, parse_release};
 
 /// Flags of `audit`.
 #[derive(Debug, Args)]
@@ -47,14 +47,6 @@ pub struct What {
     pub release: Option<Release>,
 }
 
-/// A release, with or without upstream's `v`.
-pub(super) fn parse_release(text: &str) -> Result<Release, String> {
-    text.strip_prefix('v')
-        .unwrap_or(text)
-        .parse()
-        .map_err(|error: featureset::release::InvalidVersion| error.to_string())
-}
-
 /// Flags of `import`.
 #[derive(Debug, Args)]
 pub struct Import {
@@ -71,7 +63,7 @@ pub struct Import {
     #[arg(long, value_name = "FILE")]
     pub reasons_from: Option<PathBuf>,
     /// The policy to write; `-` is stdout.
-    #[arg(long, short, value_name = "FILE", default_value = super::POLICY_FILE)]
+    #[arg(long, short, value_name = "FILE", default_value = POLICY_FILE)]
     pub output: PathBuf,
     /// Replace an existing file.
     #[arg(long)]

@@ -21,7 +21,7 @@ pub struct Init {
     #[arg(long = "platform", value_name = "PLATFORM[=SIZE]", value_delimiter = ',', value_parser = parse_platform)]
     pub platforms: Vec<(&'static Platform, Option<u64>)>,
     /// The release to pin [default: the newest known one].
-    #[arg(long, value_name = "VERSION", value_parser = super::audit::parse_release)]
+    #[arg(long, value_name = "VERSION", value_parser = super::values::parse_release)]
     pub release: Option<Release>,
     /// The Go toolchain to pin [default: the oldest one that builds the release].
     #[arg(long, value_name = "VERSION")]
@@ -33,7 +33,7 @@ pub struct Init {
 
 fn parse_platform(text: &str) -> Result<(&'static Platform, Option<u64>), String> {
     let (name, budget) = match text.split_once('=') {
-        Some((name, budget)) => (name, Some(super::parse_budget(budget)?)),
+        Some((name, budget)) => (name, Some(super::values::parse_size(budget)?)),
         None => (text, None),
     };
     let platform = find_platform(name).map_err(|near| match &near[..] {

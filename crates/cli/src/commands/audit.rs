@@ -18,12 +18,24 @@ use serde_json::json;
 pub use source::{Opened, Source};
 
 use crate::cache::Cache;
-use crate::cli::{self, Deny};
+use crate::cli::{self, Deny, What};
 use crate::format::FindingsFormat;
 use crate::outcome::Outcome;
 use crate::pinned::unknown_target;
 use crate::project::root_of;
 use crate::{files, limits, outln, output, progress, registries, render};
+
+/// Opens the input: at least one source, each with at least one list.
+///
+/// # Errors
+/// A [`Diagnostic`] if it can't be read, or has no list.
+pub fn open(input: &What, cache: &Cache, facts: &UpstreamData) -> Result<Opened> {
+    match (input.files.as_slice(), &input.tags) {
+        ([], tags) => Ok(Source::of_line(tags.as_deref().unwrap_or_default())),
+        ([path], _) if !path.is_dir() => Source::of_file(path, cache, input.release, facts),
+        (paths, _) => project::open(paths, cache, input.release, facts),
+    }
+}
 
 /// A source and what its lists mean.
 struct Audited<'a> {
@@ -44,7 +56,7 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &cli::Audit) ->
         None => {}
     }
     let cache = Cache::of_user();
-    let Opened { sources, not_judged } = Source::open(&flags.what, &cache, &facts)?;
+    let Opened { sources, not_judged } = open(&flags.what, &cache, &facts)?;
     let audited = sources.iter().map(|source| audited(source, &asked, &facts)).collect::<Result<Vec<_>>>()?;
     let older = flags.against.as_deref().map(|older| Source::older(older, &cache, &facts)).transpose()?;
     let older = older

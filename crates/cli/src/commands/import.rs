@@ -10,7 +10,7 @@ use featureset::name::FeatureName;
 use featureset::policy::Policy;
 use featureset::upstream_data::UpstreamData;
 
-use super::audit::{Source, facts, unknown_line};
+use super::audit::{Source, facts, open, unknown_line};
 use crate::cache::Cache;
 use crate::cli;
 use crate::costs::MeasuredCosts;
@@ -28,7 +28,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &cli::Import) -> Result
         return Err(is_there(flags).into());
     }
     let facts = facts(policy)?;
-    let sources = Source::open(&flags.what, &Cache::of_user(), &facts)?.sources;
+    let sources = open(&flags.what, &Cache::of_user(), &facts)?.sources;
     let (source, list) = chosen(&sources, flags, &facts)?;
     let audit = audited(list, flags, &facts)?;
     let costs = costs(policy)?;

@@ -8,7 +8,6 @@ use anyhow::Result;
 use diagnostics::{Code, Diagnostic, NextStep};
 use featureset::cost::estimate::{Estimate, estimate};
 use featureset::init::{Initial, Refusal, Request, init, reasons, target_name};
-use featureset::platform::Platform;
 use featureset::policy::format_size;
 use featureset::release::Release;
 use featureset::upstream_data::UpstreamData;
@@ -48,7 +47,7 @@ fn exists(path: &Path) -> Diagnostic {
 fn request(flags: &cli::Init, facts: &UpstreamData) -> Result<Request> {
     let device = flags.device.clone().unwrap_or_default();
     let platforms = match &flags.platforms[..] {
-        [] => usual_platforms(&device),
+        [] => reasons::usual_platforms(&device),
         given => given.to_vec(),
     };
     let request = Request {
@@ -74,12 +73,6 @@ fn missing_flag(flags: &cli::Init) -> Option<Diagnostic> {
     }
     let known = reasons::roles().iter().map(|role| format!("{} ({})", role.name, role.description));
     flags.roles.is_empty().then(|| missing("--for", &known.collect::<Vec<_>>()))
-}
-
-/// The usual platforms of a device.
-fn usual_platforms(device: &str) -> Vec<(&'static Platform, Option<u64>)> {
-    let usual = reasons::devices().get(device).into_iter().flat_map(|device| &device.platforms);
-    usual.filter_map(|name| Some((Platform::find(name)?, None))).collect()
 }
 
 /// The newest known release.

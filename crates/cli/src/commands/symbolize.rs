@@ -131,14 +131,14 @@ pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
     };
     let mut out = String::new();
     let (mut known, mut seen) = (0, 0_usize);
-    let mut above: Option<&str> = None;
+    let mut above: Option<Line<'_>> = None;
     // The address of a calling frame is the one after the call; after a signal it is the instruction itself.
     let (mut stopped, mut exact) = (false, false);
-    for line in text.lines() {
-        if let Some(found) = place.captures(line) {
+    for line in text.split_inclusive('\n').map(Line::new) {
+        if let Some(found) = place.captures(line.text) {
             let heading = above.take();
             let name = function
-                .captures(heading.unwrap_or_default())
+                .captures(heading.map_or("", |heading| heading.text))
                 .map_or("", |found| found.get(1).map_or("", |name| name.as_str()));
             // If the traceback includes frames of the runtime, the signal handler is one of them.
             let handler = name == "panic" || name.starts_with("runtime.");
@@ -151,15 +151,31 @@ pub fn translate(text: &str, symbols: &Symbols<'_>) -> Result<Translated> {
             known += usize::from(!frames.is_empty());
             out += &annotated(line, heading, &frames);
         } else {
-            out.extend(above.replace(line).map(|passed| format!("{passed}\n")));
-            stopped |= line.starts_with("[signal ");
-            if line.starts_with("goroutine ") {
+            out.extend(above.replace(line).map(|passed| passed.whole));
+            stopped |= line.text.starts_with("[signal ");
+            if line.text.starts_with("goroutine ") {
                 exact = std::mem::take(&mut stopped);
             }
         }
     }
-    out.extend(above.map(|passed| format!("{passed}\n")));
+    out.extend(above.map(|passed| passed.whole));
     Ok(Translated { text: out, known, left: seen.saturating_sub(limits::FRAMES) })
+}
+
+/// A line of a traceback.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    /// With its line end: LF, CRLF, or none at the end of the text.
+    whole: &'a str,
+    /// Without it.
+    text: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn new(whole: &'a str) -> Self {
+        let text = whole.strip_suffix('\n').map_or(whole, |text| text.strip_suffix('\r').unwrap_or(text));
+        Self { whole, text }
+    }
 }
 
 /// Returns the frames of a line, innermost first.
@@ -175,26 +191,30 @@ fn frames(symbols: &Symbols<'_>, name: &str, place: &Captures<'_>, back: u32) ->
 
 /// Formats a frame as in a complete traceback, with every candidate if several functions share the name. `heading` is the line
 /// with the function; it is missing if the traceback was cut there.
-fn annotated(line: &str, heading: Option<&str>, found: &[Vec<Frame>]) -> String {
+fn annotated(line: Line<'_>, heading: Option<Line<'_>>, found: &[Vec<Frame>]) -> String {
     if found.is_empty() {
-        return heading.into_iter().chain([line]).map(|line| format!("{line}\n")).collect();
+        return heading.into_iter().chain([line]).map(|line| line.whole).collect();
     }
-    let heading = heading.unwrap_or("(...)");
-    let mut text = String::new();
+    let heading = heading.map_or("(...)", |heading| heading.text);
+    let rest = line.text.trim_start_matches("\t?:0");
+    let mut lines = Vec::new();
     for (index, frames) in found.iter().enumerate() {
         if index > 0 {
-            text += "  ambiguous name; other candidates:\n";
+            lines.push("  ambiguous name; other candidates:".to_owned());
         }
         let (inlined, own) = frames.split_at(frames.len() - 1);
         for frame in inlined {
-            text += &format!("{}(...)\n\t{}:{}\n", frame.function, frame.file, frame.line);
+            lines.push(format!("{}(...)", frame.function));
+            lines.push(format!("\t{}:{}", frame.file, frame.line));
         }
         for frame in own {
-            let rest = line.trim_start_matches("\t?:0");
-            let heading =
-                if heading.starts_with('(') { format!("{}{heading}", frame.function) } else { heading.to_owned() };
-            text += &format!("{heading}\n\t{}:{}{rest}\n", frame.file, frame.line);
+            lines.push(match heading.starts_with('(') {
+                true => format!("{}{heading}", frame.function),
+                false => heading.to_owned(),
+            });
+            lines.push(format!("\t{}:{}{rest}", frame.file, frame.line));
         }
     }
-    text
+    let end = if line.whole.ends_with("\r\n") { "\r\n" } else { "\n" };
+    lines.into_iter().map(|line| line + end).collect()
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::fs::OFlags;
 
-use super::{make_folder, problem};
+use super::error::problem;
+use super::folder::make_folder;
 use crate::process::check_interrupt;
 use diagnostics::{Code, Diagnostic};
 

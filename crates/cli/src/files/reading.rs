@@ -9,7 +9,7 @@ use anyhow::Result;
 use featureset::policy::format_size;
 use rustix::fs::OFlags;
 
-use super::problem;
+use super::error::problem;
 use diagnostics::{Code, Diagnostic};
 
 /// Opens a file that has an end: what is read may come from anywhere, and a pipe or a device would keep the reader for ever.

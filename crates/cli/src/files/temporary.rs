@@ -8,7 +8,7 @@ use anyhow::Result;
 use featureset::policy::format_size;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::disk_full;
+use super::error::disk_full;
 use diagnostics::{Code, Diagnostic};
 
 /// Makes a private folder for temporary files; it is deleted when the value is dropped.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::human::{hanging, wrapped};
 use super::json;
+use super::phrases::more;
 use crate::escape;
 use crate::limits::SHOWN;
 
@@ -57,7 +58,7 @@ pub fn audit(place: &str, audit: &Audit) -> String {
     let notes: Vec<&Diagnostic> = notes.filter(|note| note.code != Code::SilentUpgrade).collect();
     notes.iter().take(SHOWN).for_each(|note| row("note", format!("{}: {}", note.code, note.message)));
     if notes.len() > SHOWN {
-        row("note", super::more(notes.len() - SHOWN));
+        row("note", more(notes.len() - SHOWN));
     }
     if let Some(step) = &audit.newest {
         let phrases = step.phrases();

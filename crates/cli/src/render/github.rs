@@ -3,7 +3,7 @@
 use diagnostics::{Diagnostic, Lines, Location, Severity};
 
 use super::found::Found;
-use super::next_step;
+use super::phrases::{self, next_step};
 use crate::escape;
 
 /// One command a finding. Without a file they have no place.
@@ -49,7 +49,7 @@ fn message(diagnostic: &Diagnostic) -> String {
 
 /// A notice of findings that are left out.
 pub(super) fn more(count: usize) -> String {
-    annotation("notice", "more-findings", &super::more(count))
+    annotation("notice", "more-findings", &phrases::more(count))
 }
 
 /// Renders the failure of a command.

@@ -8,7 +8,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Patch, Renderer, Snippet};
 use diagnostics::{Diagnostic, Label, Lines, Location, Severity, Span};
 
-use super::{Found, next_step};
+use super::found::Found;
+use super::phrases::next_step;
 use crate::escape;
 
 /// The number of columns before the text of a `why:` line.

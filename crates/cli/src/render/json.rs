@@ -3,7 +3,7 @@
 use diagnostics::{Diagnostic, Edit, Label, Lines, Location, Severity, Span};
 use serde_json::{Value, json};
 
-use super::next_step;
+use super::phrases::next_step;
 use crate::limits::WRITTEN;
 
 /// The findings of one file as one document, as many as are written; all are counted.

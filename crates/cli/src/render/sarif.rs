@@ -7,7 +7,7 @@ use featureset::upstream_data::UpstreamData;
 use serde_json::{Value, json};
 
 use super::found::Found;
-use super::next_step;
+use super::phrases::{more, next_step};
 
 /// The findings as one log with one run, and how many are left out of it.
 pub(super) fn document(found: &[Found<'_>], left_out: usize) -> Value {
@@ -21,7 +21,7 @@ pub(super) fn document(found: &[Found<'_>], left_out: usize) -> Value {
     }
     let mut invocation = json!({ "executionSuccessful": true });
     if left_out > 0 {
-        let notification = notification("more-findings", "note", &super::more(left_out));
+        let notification = notification("more-findings", "note", &more(left_out));
         invocation["toolExecutionNotifications"] = json!([notification]);
     }
     log(&codes.keys().map(|code| rule(code)).collect::<Vec<_>>(), &results, &invocation)

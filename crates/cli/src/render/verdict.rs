@@ -6,7 +6,9 @@ use diagnostics::Lines;
 use image::lint::Verdict;
 use serde_json::{Value, json};
 
-use super::{Found, found_in, json};
+use super::findings::found_in;
+use super::found::Found;
+use super::json;
 use crate::format::Format;
 use crate::output;
 

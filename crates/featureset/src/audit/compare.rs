@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::Audit;
+use super::report::Audit;
 use crate::name::FeatureName;
 use crate::release::Release;
 use diagnostics::Severity;

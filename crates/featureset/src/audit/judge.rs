@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tagscan::Fact;
+use tagscan::{Fact, Program, Word};
 
-use super::tag::near;
-use super::{Asked, Evaluated, List, Meaning, Program, Word, meaning};
-use crate::hazard::{Applying, Atom, BuildFacts, Circumstances, Effect, Hazard, Packed, applying};
+use super::asked::Asked;
+use super::list::{Evaluated, List};
+use super::tag::{Meaning, meaning, near};
+use crate::hazard::applying::{Applying, applying};
+use crate::hazard::{Atom, BuildFacts, Circumstances, Effect, Hazard, Packed};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};

@@ -1,12 +1,11 @@
 //! A tag list: tags that are written down, or those of a recipe, which depend on the release.
 
-pub(super) mod featuretags;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tagscan::{Fact, Program, Stamp, Unknown, Word};
 
+use super::featuretags;
 use super::recipe::Recipe;
 use crate::limits::TAGS;
 use crate::name::FeatureName;
@@ -137,6 +136,28 @@ impl List {
     /// Whether the binary has no version, by the flags of its linker.
     pub(super) fn lacks_stamp(&self) -> bool {
         matches!(&self.tags, Tags::Recipe(_, list) if list.stamp == Stamp::None)
+    }
+}
+
+impl Evaluated {
+    /// Features that the tags keep and omit; both are unknown without a tag line.
+    pub(super) fn features(&self, registry: &Registry) -> (BTreeSet<FeatureName>, BTreeSet<FeatureName>) {
+        if self.fails {
+            return Default::default();
+        }
+        if self.has_open_allowlist {
+            // What is not named may be in or out.
+            let omits =
+                |name: &&FeatureName| name.is_omittable() && self.tags.iter().any(|word| word.text == name.build_tag());
+            return (self.keeps.clone(), registry.features.keys().filter(omits).cloned().collect());
+        }
+        let tags: BTreeSet<&str> = self.tags.iter().map(|word| word.text.as_str()).collect();
+        // The tag of `cli` brings it in, every other leaves its feature out.
+        registry
+            .features
+            .keys()
+            .cloned()
+            .partition(|name| tags.contains(name.build_tag().as_str()) != name.is_omittable())
     }
 }
 

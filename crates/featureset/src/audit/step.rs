@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::judge::Subject;
-use super::{features, judge::open_needs};
+use super::judge::{Subject, open_needs};
 use crate::change::{HazardChange, HazardChanges};
 use crate::name::FeatureName;
 use crate::release::Release;
@@ -41,7 +40,7 @@ impl Step {
     pub(super) fn new(subject: &Subject<'_>, to: Release) -> Option<Self> {
         let registry = subject.facts.registry(to)?;
         let evaluated = subject.list.evaluate(registry, subject.facts);
-        let (kept, omitted) = features(&evaluated, registry);
+        let (kept, omitted) = evaluated.features(registry);
         let new = |name: &&FeatureName| !subject.registry.features.contains_key(*name);
         let hazards_of = |release, kept, omitted| {
             let mut found = subject.applying(release, kept, omitted);

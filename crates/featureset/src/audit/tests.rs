@@ -1,7 +1,10 @@
 //! The meaning of a list on a release, and its findings.
 
+use std::collections::BTreeSet;
+
 use super::*;
-use crate::name::{CLI, INCLUDE_CLI};
+use crate::name::{CLI, FeatureName, INCLUDE_CLI};
+use crate::release::Release;
 use diagnostics::{Code, Severity};
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -2,23 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::DecisionChange;
+use super::model::{DecisionChange, Mention};
 use crate::name::FeatureName;
 use crate::policy::Policy;
-
-/// An unchanged reason that mentions features whose decisions have changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mention {
-    /// The feature with the reason.
-    pub feature: FeatureName,
-    /// The target that states the reason; `None` for the common section.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// The mentioned features.
-    pub mentioned: BTreeSet<FeatureName>,
-}
 
 /// Returns the decisions that are the same in both policies and whose reasons mention an inverted decision.
 pub(super) fn mentions(old: &Policy, new: &Policy, changes: &[DecisionChange]) -> Vec<Mention> {

@@ -1,6 +1,6 @@
 //! The questions that a change of the policy must answer. docs/reviewing.md has the long form of each.
 
-use super::{Change, Setting, TargetEffect};
+use super::model::{Change, Setting, TargetEffect};
 use crate::policy::SourceMap;
 use diagnostics::area::Review;
 use diagnostics::{Diagnostic, Label, NextStep};

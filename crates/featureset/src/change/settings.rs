@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
+use super::model::Settings;
 use crate::policy::{Build, Device, Policy, format_size};
 
 /// Returns every setting except decisions and acceptances: the path, its parts joined by dots, and the value as the file has it.

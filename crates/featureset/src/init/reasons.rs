@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::name::FeatureName;
+use crate::platform::Platform;
 use crate::policy::Verdict;
 use crate::release::Release;
 
@@ -100,6 +101,13 @@ impl Entry {
 pub fn devices() -> &'static BTreeMap<String, Device> {
     static DEVICES: OnceLock<BTreeMap<String, Device>> = OnceLock::new();
     DEVICES.get_or_init(|| read(DEVICES_TEXT))
+}
+
+/// Returns the usual platforms of a device, without budgets; none for an unknown device.
+#[must_use]
+pub fn usual_platforms(device: &str) -> Vec<(&'static Platform, Option<u64>)> {
+    let names = devices().get(device).into_iter().flat_map(|device| &device.platforms);
+    names.filter_map(|name| Some((Platform::find(name)?, None))).collect()
 }
 
 /// Every role, in the order in which they are written.

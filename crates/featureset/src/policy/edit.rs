@@ -10,6 +10,9 @@ use crate::registry::Registry;
 /// The start of a comment that the program writes in an entry without a reason. It is deleted when the reason is written.
 pub(crate) const NOTE: &str = "#:";
 
+/// The comment in the entry of a feature that nobody has decided.
+const STUB: &str = "#: keep: or omit:, and why.";
+
 /// The lines of a section in block style, one entry below the other.
 pub(crate) struct Section<'a> {
     text: &'a str,
@@ -84,7 +87,7 @@ impl<'a> Section<'a> {
         let needs = say("Needs", needs.map(ToString::to_string).collect());
         let users = say("Needed by", users.map(|user| user.to_string()).collect());
         let (pad, newline) = (" ".repeat(self.indent), newline(self.text));
-        self.insertion(name.as_str(), &format!("{newline}{pad}  {NOTE} keep: or omit:, and why.{needs}{users}"))
+        self.insertion(name.as_str(), &format!("{newline}{pad}  {STUB}{needs}{users}"))
     }
 
     /// Returns the text of a new entry, and the position of that entry in the alphabet.

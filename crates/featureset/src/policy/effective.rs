@@ -1,6 +1,7 @@
 //! The policy of one target: the common sections with the target's overrides in their place.
 
-use super::{Build, Decision, Device, Policy, Target, Verdict};
+use super::device::Device;
+use super::model::{Build, Decision, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
 /// The policy of one target, or the common sections if no target is named.
@@ -63,6 +64,16 @@ impl<'a> StatedAcceptance<'a> {
 }
 
 impl Policy {
+    /// Returns whether a feature is kept on any target, or in the common section if the policy has no targets.
+    #[must_use]
+    pub fn keeps_anywhere(&self, name: &FeatureName) -> bool {
+        if self.targets.is_empty() {
+            self.common().keeps(name)
+        } else {
+            self.effective().any(|target| target.keeps(name))
+        }
+    }
+
     /// Returns the common sections, without the overrides of any target.
     #[must_use]
     pub fn common(&self) -> EffectivePolicy<'_> {

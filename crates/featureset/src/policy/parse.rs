@@ -10,8 +10,9 @@ use spanned_yaml::{Key, Node, Plain, Value};
 
 use super::decode::{Reader, list};
 use super::device::{Device, PROFILES, Profile, VOCABULARY, Values, is_setting};
+use super::model::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict};
+use super::size::parse_size;
 use super::source_map::SourceMap;
-use super::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict, parse_size};
 use crate::limits::{EXTRA_TAGS, TARGETS};
 use crate::name::FeatureName;
 use crate::platform::{PLATFORMS, Platform};

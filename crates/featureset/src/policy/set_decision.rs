@@ -3,10 +3,10 @@
 use diagnostics::Span;
 
 use super::edit::{Section, line_start, newline, without_notes};
+use super::model::{Decision, Policy, Target, Verdict};
 use super::parse::read;
 use super::set_version::Immovable;
 use super::source_map::SourceMap;
-use super::{Decision, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
 /// Returns the text with another decision on a feature, or another reason for the same one: in the common section, or in that
@@ -42,16 +42,19 @@ pub fn decide(
             replace_entry(text, key, value, verdict.word(), &reason)?
         }
         None => {
+            if reading.places.has(&entry) {
+                // The notes are before the decision, and the stub has nothing else.
+                let key = reading.places.key(&entry);
+                let (text, _) = without_notes(text, key.start);
+                let edited = complete_stub(&text, key, reading.places.value(&entry), verdict, &reason)?;
+                return verified(edited, &expected);
+            }
             let block = |indent: usize| {
                 let newline = newline(text);
                 format!("{newline}{}{}", " ".repeat(indent + 2), block(verdict.word(), &reason, indent + 2, newline))
             };
-            if reading.places.has(&entry) {
-                complete_stub(text, reading.places.key(&entry), reading.places.value(&entry), block)?
-            } else {
-                let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
-                insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
-            }
+            let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
+            insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
         }
     };
     // The edits come after the key, so its position is the same.
@@ -60,18 +63,6 @@ pub fn decide(
         false => edited,
     };
     verified(edited, &expected)
-}
-
-/// Writes a decision after the key of an entry that has none.
-fn complete_stub(text: &str, key: Span, value: Span, block: impl Fn(usize) -> String) -> Result<String, Immovable> {
-    if value.start != value.end {
-        return Err(cannot("the feature has an entry without a decision; complete it by hand"));
-    }
-    let (text, _) = without_notes(text, key.start);
-    let at = text[key.end..].find('\n').map_or(text.len(), |line| key.end + line);
-    let at = key.end + text[key.end..at].trim_end().len();
-    let indent = key.start - line_start(&text, key.start);
-    Ok(splice(&text, Span { start: at, end: at }, &block(indent)))
 }
 
 /// Returns the text with the acceptance of a hazard, or with another reason for it: in the common section, or in that of a
@@ -171,20 +162,58 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
     if key.end == 0 || value.start < key.end {
         return Err(cannot("the entry's position in the text is not known"));
     }
-    // An absent value has an empty span; its colon is replaced with the key.
-    let end = match value.start == value.end {
-        true => text[key.end..].find(':').map_or(value.end, |colon| value.end.max(key.end + colon + 1)),
-        false => value.end,
-    };
-    let first_line_end = text[key.end..value.end].find('\n').map_or(value.end, |line| key.end + line);
-    if text[key.end..first_line_end].contains('#') && text[key.end..value.start.max(first_line_end)].contains(" #") {
+    if value.start == value.end {
+        return complete_entry(text, key, word, reason);
+    }
+    // A comment can be before the reason, and after the `>-` of a reason that begins on the next line.
+    let body = &text[value.start..value.end];
+    let head = if body.starts_with(['>', '|']) { line_end(text, value.start) } else { value.start };
+    if text[key.end..head].contains(" #") {
         return Err(cannot("the comment between the key and its reason would be lost"));
     }
     let indent = key.start - line_start(text, key.start);
     let is_block = text[line_start(text, key.start)..key.start].chars().all(|c| c == ' ');
     let entry =
         if is_block { block(word, reason, indent, newline(text)) } else { format!("{word}: {}", quoted(reason)) };
-    Ok(splice(text, Span { start: key.start, end }, &entry))
+    Ok(splice(text, Span { start: key.start, end: value.end }, &entry))
+}
+
+/// Writes the reason of an entry that has none, and its word. Comments after the key stay: in block style after the `>-`.
+fn complete_entry(text: &str, key: Span, word: &str, reason: &str) -> Result<String, Immovable> {
+    let colon = after_colon(text, key)?;
+    let start = line_start(text, key.start);
+    if text[start..key.start].chars().any(|c| c != ' ') {
+        return Ok(splice(text, Span { start: key.start, end: colon }, &format!("{word}: {}", quoted(reason))));
+    }
+    let end = line_end(text, colon);
+    let entry = block(word, reason, key.start - start, newline(text));
+    let (head, lines) = entry.split_at(entry.find(newline(text)).unwrap_or(entry.len()));
+    let rest = text[colon..end].trim_end();
+    Ok(splice(text, Span { start: key.start, end }, &format!("{head}{rest}{lines}")))
+}
+
+/// Writes the decision of an entry that has nothing but comments.
+fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+    let start = line_start(text, key.start);
+    if value.start != value.end || text[start..key.start].chars().any(|c| c != ' ') {
+        return Err(cannot("the feature has an entry without a decision; complete it by hand"));
+    }
+    let (indent, newline) = (key.start - start + 2, newline(text));
+    let end = line_end(text, after_colon(text, key)?);
+    let entry = block(verdict.word(), reason, indent, newline);
+    Ok(splice(text, Span { start: end, end }, &format!("{newline}{}{entry}", " ".repeat(indent))))
+}
+
+/// The position after the colon that follows a key.
+fn after_colon(text: &str, key: Span) -> Result<usize, Immovable> {
+    let rest = text[key.end..].trim_start_matches(' ');
+    rest.strip_prefix(':').map(|rest| text.len() - rest.len()).ok_or_else(|| cannot("the key has no colon after it"))
+}
+
+/// The end of the line, before its line break.
+fn line_end(text: &str, at: usize) -> usize {
+    let line = &text[at..];
+    at + line.find('\n').map_or(line.len(), |end| line[..end].trim_end_matches('\r').len())
 }
 
 /// An entry in block style, without the indentation of its first line: one sentence per line.
@@ -293,6 +322,43 @@ mod tests {
         let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", "");
         let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
         assert!(edited.contains("  doctor:\n    omit: >-\n      Not here.\n  drive:\n"), "{edited}");
+    }
+
+    #[test]
+    fn a_number_sign_in_a_reason_is_not_a_comment() {
+        for reason in ["\"Wanted, # 1.\"", "'Wanted, # 1.'", ">-\n      Wanted, # 1."] {
+            let text = clean_policy().replace("omit: Only the decision on doctor.", &format!("omit: {reason}"));
+            let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
+            assert_eq!(edited, text.replace(reason, ">-\n      Not here."));
+        }
+        for comment in ["# why\n      Wanted.", ">- # why\n      Wanted."] {
+            let text = clean_policy().replace("omit: Only the decision on doctor.", &format!("omit: {comment}"));
+            assert!(decided(&text, "doctor", Verdict::Omit, "Not here.").is_err(), "{comment}");
+        }
+    }
+
+    #[test]
+    fn an_entry_without_a_reason_or_a_decision_is_completed() {
+        let omitted = "    omit: Only the decision on doctor.\n";
+        for (entry, completed) in [
+            ("    omit:\n", "    keep: >-\n      People ask.\n"),
+            ("    omit: # write why\n", "    keep: >- # write why\n      People ask.\n"),
+            ("    # Needs nothing.\n    omit:\n", "    # Needs nothing.\n    keep: >-\n      People ask.\n"),
+            ("    omit:\n    refs: [a/b#1]\n", "    keep: >-\n      People ask.\n    refs: [a/b#1]\n"),
+            ("    #: keep: or omit:, and why. Needs c2n.\n", "    keep: >-\n      People ask.\n"),
+            ("    # a note\n", "    keep: >-\n      People ask.\n    # a note\n"),
+            ("", "    keep: >-\n      People ask.\n"),
+        ] {
+            for newline in ["\n", "\r\n"] {
+                let text = clean_policy().replace(omitted, entry).replace('\n', newline);
+                let edited = decided(&text, "doctor", Verdict::Keep, "People ask.").unwrap();
+                let expected = clean_policy().replace(omitted, completed).replace('\n', newline);
+                assert_eq!(edited, expected, "{entry}");
+            }
+        }
+        let flow = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\nfeatures:\n  ace: { omit: , refs: [a/b#1] } # x\n";
+        let edited = decided(flow, "ace", Verdict::Keep, "Say yes.").unwrap();
+        assert_eq!(edited, flow.replace("omit: ,", "keep: \"Say yes.\" ,"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pin moved to another release by splicing the text: two values change, and no other byte.
 
-use super::Policy;
+use super::model::Policy;
 use super::parse::read;
 use crate::release::{GoVersion, Release};
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::context::Subject;
-use crate::hazard::{Applying, Atom, BuildFacts, Circumstances, Hazard, START, applying};
+use crate::hazard::applying::{Applying, applying};
+use crate::hazard::{Atom, BuildFacts, Circumstances, Hazard, START};
 use crate::name::FeatureName;
 use crate::platform::OS;
 use crate::policy::edit::Section;

@@ -3,8 +3,8 @@
 use spanned_yaml::Span;
 
 use super::{Interpreter, State, Status};
+use crate::model::{List, Note};
 use crate::value::{Value, hole};
-use crate::{List, Note};
 
 /// A model of upstream's `build_dist.sh`, as far as tags go; `@add@` stands for the features of `--extra-small`.
 /// Source: build_dist.sh of 1.90.9 to 1.104.5, whose options have been the same.

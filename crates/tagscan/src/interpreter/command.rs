@@ -240,8 +240,11 @@ impl Interpreter<'_> {
             if tags == 0 || is_known || (tags < words && words > 2 && tags * 2 < words) {
                 continue;
             }
-            let mut list =
-                crate::List { what: format!("an argument of `{name}`"), place: span, ..crate::List::default() };
+            let mut list = crate::model::List {
+                what: format!("an argument of `{name}`"),
+                place: span,
+                ..crate::model::List::default()
+            };
             self.add_tags(&mut list, &value, state);
             self.record(list, state);
         }
@@ -362,7 +365,7 @@ impl Interpreter<'_> {
         if text.has_hole() {
             // The file is unknown: it may replace every variable that the text sets.
             let name = format!("the file `{}`", Self::display_text(path));
-            let mark = self.mark(super::Mark::Environment(crate::Word::new(name, span)));
+            let mark = self.mark(super::Mark::Environment(crate::model::Word::new(name, span)));
             for variable in state.variables_mut().values_mut() {
                 if let super::state::Elements::One(value) = &mut Rc::make_mut(variable).elements {
                     value.marks.insert(mark);

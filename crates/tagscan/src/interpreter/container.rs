@@ -6,8 +6,8 @@ use spanned_yaml::Span;
 
 use super::files::located;
 use super::{Interpreter, State};
+use crate::model::{Fact, Word};
 use crate::value::Value;
-use crate::{Fact, Word};
 
 impl Interpreter<'_> {
     /// `docker build` with build arguments, and `docker run IMAGE COMMAND`.

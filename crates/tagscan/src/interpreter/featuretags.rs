@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use spanned_yaml::Span;
 
 use super::{Interpreter, Mark, State, Status};
+use crate::model::{Featuretags, Unknown, Word};
 use crate::value::Value;
-use crate::{Featuretags, Unknown, Word};
 
 impl Interpreter<'_> {
     /// A call of upstream's `featuretags`.

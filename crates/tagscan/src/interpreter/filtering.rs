@@ -4,7 +4,7 @@ use spanned_yaml::Span;
 
 use super::command::options;
 use super::{Interpreter, Mark, State, Status};
-use crate::Word;
+use crate::model::Word;
 use crate::value::Value;
 
 impl Interpreter<'_> {

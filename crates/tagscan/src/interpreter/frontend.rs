@@ -6,8 +6,8 @@ use spanned_yaml::Span;
 
 use super::{DEEPEST, Interpreter, Mark, State, Variable};
 use crate::ir::{Assigned, Call, Node};
+use crate::model::{Program, Unknown, Word};
 use crate::value::Value;
-use crate::{Program, Unknown, Word};
 
 impl Interpreter<'_> {
     /// A word in which variables are replaced, and that is not split.

@@ -9,9 +9,9 @@ use super::arithmetic::calculate;
 use super::state::Elements;
 use super::{Interpreter, Mark, State, Status, is_tag};
 use crate::ir::{Index, Operation, Parameter, Word};
+use crate::model::{Unknown, Word as Named};
 use crate::regular::{Glob, matches};
 use crate::value::{Value, hole};
-use crate::{Unknown, Word as Named};
 
 impl Interpreter<'_> {
     /// The elements of `"$@"` or of a whole array, if that is what a reference means; `*` joins them.

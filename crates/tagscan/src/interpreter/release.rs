@@ -6,8 +6,8 @@ use std::rc::Rc;
 use spanned_yaml::Span;
 
 use super::{Interpreter, State};
+use crate::model::{Fact, List, Note, Word};
 use crate::value::Value;
-use crate::{Fact, List, Note, Word};
 
 /// The version of Tailscale that a text begins with or is, and its length: `v1.98.5`, `1.98.5-pre`.
 pub(crate) fn version(text: &str) -> Option<(String, usize)> {

@@ -3,8 +3,8 @@
 use spanned_yaml::Span;
 
 use super::{Interpreter, State, is_tag};
+use crate::model::{Fact, List, Note, Program, Stamp, Unknown, Word};
 use crate::value::Value;
-use crate::{Fact, List, Note, Program, Stamp, Unknown, Word};
 
 /// Flags of `go build` that take a value. Source: `go help build`, Go 1.26.
 const WITH_VALUE: [&str; 22] = [

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lines::is_target;
-use super::{Assignment, Makefile, Variable};
+use super::model::{Assignment, Makefile, Variable};
 use crate::interpreter::{Interpreter, State, Variable as ShellVariable};
 use crate::value::Value;
 

@@ -1,6 +1,6 @@
 //! Logical lines of a Makefile, and the parts of one.
 
-use super::Assignment;
+use super::model::Assignment;
 use crate::value::Value;
 
 /// The lines of a text; a backslash at the end of one makes the next a part of it.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::Parser;
+use super::parser::Parser;
 use crate::ir::{Arm, ArmEnd, Node, Word};
 
 /// The result of looking for a compound command.

@@ -1,6 +1,6 @@
 //! Redirections and here-documents.
 
-use super::Parser;
+use super::parser::Parser;
 use crate::ir::{Piece, Redirect};
 use crate::value::Value;
 

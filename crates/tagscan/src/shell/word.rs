@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{DEEPEST, Parser};
+use super::parser::{DEEPEST, Parser};
 use crate::ir::{Index, Operation, Parameter, Piece, Word};
 use crate::value::Value;
 

@@ -1,10 +1,14 @@
 //! Expressions of workflows: `${{ … }}`.
 
+use std::collections::BTreeMap;
+
 use spanned_yaml::Span;
 
-use super::Context;
 use crate::interpreter::Interpreter;
 use crate::value::Value;
+
+/// The values that expressions of a workflow can name: `matrix.goos`, `env.TAGS`, `steps.tags.outputs.tags`.
+pub(super) type Context = BTreeMap<String, Value>;
 
 /// A text with its expressions replaced by their values.
 pub(super) fn replace(text: &Value, context: &Context, interpreter: &mut Interpreter<'_>) -> Value {

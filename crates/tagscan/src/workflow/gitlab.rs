@@ -2,7 +2,8 @@
 
 use spanned_yaml::Node;
 
-use super::{Context, Reader, entries, get, items, scalar};
+use super::expression::Context;
+use super::{Reader, entries, get, items, scalar};
 use crate::interpreter::{State, Variable};
 use crate::value::Value;
 

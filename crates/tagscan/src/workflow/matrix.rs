@@ -2,7 +2,8 @@
 
 use spanned_yaml::{Node, Value as Yaml};
 
-use super::{Context, Reader, entries, get, items};
+use super::expression::Context;
+use super::{Reader, entries, get, items};
 
 /// The most combinations of a matrix that are followed.
 const MOST_COMBINATIONS: usize = 16;

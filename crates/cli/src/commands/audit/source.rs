@@ -9,10 +9,8 @@ use featureset::release::Release;
 use featureset::upstream_data::UpstreamData;
 use gobinary::tailscale::{Role, Source as Told};
 
-use super::project;
 use crate::artifact::{self, Binary};
 use crate::cache::Cache;
-use crate::cli::What;
 use crate::{files, limits, progress};
 
 /// A text and the lists in it.
@@ -38,29 +36,17 @@ pub struct Opened {
 }
 
 impl Source {
-    /// Opens what the flags name: at least one source, each with at least one list.
-    ///
-    /// # Errors
-    /// A [`Diagnostic`] where it can't be read, or no list is in it.
-    pub fn open(what: &What, cache: &Cache, facts: &UpstreamData) -> Result<Opened> {
-        match (what.files.as_slice(), &what.tags) {
-            ([], tags) => Ok(Self::of_line(tags.as_deref().unwrap_or_default())),
-            ([path], _) if !path.is_dir() => Self::of_file(path, cache, what.release, facts),
-            (paths, _) => project::open(paths, cache, what.release, facts),
-        }
-    }
-
     /// Opens the older version of a list: a file, or a tag line.
     ///
     /// # Errors
-    /// As [`Source::open`].
+    /// A [`Diagnostic`] if it can't be read, or has no list.
     pub fn older(text: &str, cache: &Cache, facts: &UpstreamData) -> Result<Opened> {
         let path = Path::new(text);
         let is_line = !path.exists() && (text.is_empty() || text.contains("ts_") || text.contains(','));
         if is_line { Ok(Self::of_line(text)) } else { Self::of_file(path, cache, None, facts) }
     }
 
-    fn of_line(tags: &str) -> Opened {
+    pub(super) fn of_line(tags: &str) -> Opened {
         let (name, lists) = ("the tag line".to_owned(), vec![List::line(tags, "the tags as given")]);
         let source = Self { name, file: None, text: tags.to_owned(), is_text: false, lists };
         Opened { sources: vec![source], not_judged: Vec::new() }

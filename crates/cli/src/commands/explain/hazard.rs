@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use featureset::hazard::{Applying, Hazard};
+use featureset::hazard::Hazard;
+use featureset::hazard::applying::Applying;
 use featureset::policy::Policy;
 use featureset::proof::{Established, Observation};
 use featureset::rules;

@@ -14,7 +14,6 @@ use featureset::platform::{PLATFORMS, Platform};
 use featureset::policy::{format_size, read};
 use featureset::upstream_data::UpstreamData;
 
-use super::usual_platforms;
 use crate::cli;
 use crate::interrupted::Interrupted;
 
@@ -45,7 +44,7 @@ pub(super) fn complete(flags: &cli::Init, start: Request, facts: &UpstreamData) 
         request.device.clone_from(devices[chosen].0);
     }
     if asks_platforms {
-        request.platforms = usual_platforms(&request.device);
+        request.platforms = reasons::usual_platforms(&request.device);
     }
     if flags.roles.is_empty() {
         request.roles = roles(&request, facts)?;

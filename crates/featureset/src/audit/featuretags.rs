@@ -13,7 +13,7 @@ use crate::upstream_data::UpstreamData;
 use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 /// The tags that a call prints on a release; `None` if it fails.
-pub(in crate::audit) fn tags(call: &Featuretags, registry: &Registry) -> Option<Vec<String>> {
+pub(super) fn tags(call: &Featuretags, registry: &Registry) -> Option<Vec<String>> {
     if refusal(call, registry).is_some() {
         return None;
     }
