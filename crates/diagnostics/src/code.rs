@@ -522,6 +522,9 @@ codes! {
         NoTemporaryFolder "no-temporary-folder" Error
             "No temporary file can be created."
             "Files are written completely before they replace others."
+        NoTerminal "no-terminal" Error
+            "A command that draws on a terminal has none."
+            "Its keys and its screen would go to a file or to another program."
         NotAControlServer "not-a-control-server" Error
             "The URL is not a control server."
             "It does not answer as one."
@@ -531,9 +534,6 @@ codes! {
         NotComparable "not-comparable" Error
             "Two versions cannot be compared."
             "Both sides need one tag list."
-        NoTerminal "no-terminal" Error
-            "A command that draws on a terminal has none."
-            "Its keys and its screen would go to a file or to another program."
         NotGenerated "not-generated" Error
             "A file to be written was not generated."
             "Text that somebody wrote would be lost."

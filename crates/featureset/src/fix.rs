@@ -1,5 +1,5 @@
-//! `check --fix`: stubs for undecided features, the order of the entries, and what has no effect any more: acceptances, and
-//! the notes of decisions that have a reason. The rest of the text does not change.
+//! `check --fix`: inserts stubs for undecided features, sorts the entries, and deletes idle acceptances and the notes of
+//! decisions that have a reason. The rest of the text does not change.
 
 use diagnostics::{Code, Diagnostic, Edit};
 
@@ -23,7 +23,7 @@ pub struct Fixed {
     pub sorted: bool,
 }
 
-/// Inserts a stub for every undecided feature, sorts the entries, and deletes the acceptances that have no effect and the
+/// Inserts a stub for every undecided feature, sorts the entries, and deletes idle acceptances and the
 /// notes of decisions that have a reason.
 ///
 /// Returns `None` if there is nothing to do, or if the layout of the section is not understood.

@@ -61,7 +61,7 @@ pub fn import(
     let (extra, dropped) = others(audit, registry, facts);
     let mut text = format!(
         "# yaml-language-server: $schema=docs/featureset.schema.json\n\
-         # Made by `import` from {}. The decisions have the same tags as the source, which has no reasons.\n\
+         # Made by `import` from {}. The tags are those of the source, which does not state reasons.\n\
          # Write a reason after every `keep:` and `omit:`: what the decision changes on this device. `check` lists the\n\
          # decisions without one. Lines that begin with `#:` are notes of the program; `decide` and `check --fix` delete\n\
          # them once the reason is written.\n\

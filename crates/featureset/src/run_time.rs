@@ -11,7 +11,7 @@ pub const VARIABLE: &str = "TS_DISABLE_FEATURE";
 const SINCE: Release = Release::new([1, 104, 0]);
 
 /// The features that it turns off: those that call `feature.Register` or `ipnext.RegisterExtension` in 1.104.5. The code of
-/// every other feature has no registration, so the variable has no effect on it.
+/// every other feature is not registered, so the variable does not affect it.
 const REGISTERED: &[&str] = &[
     "ace",
     "acme",

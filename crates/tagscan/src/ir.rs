@@ -55,7 +55,7 @@ pub(crate) struct Arm {
 pub(crate) enum ArmEnd {
     /// `;;`: the command ends.
     Stop,
-    /// `;&`: the next body runs, whatever its patterns are.
+    /// `;&`: the next body runs without a test of its patterns.
     NextBody,
     /// `;;&`: the next patterns are tried too.
     NextPattern,

@@ -147,7 +147,7 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
             binary and behaves as if it were omitted."
         }
         Some(Disabled::Ignored) => {
-            "TS_DISABLE_FEATURE in the start command of the device names it, which has no effect: \
+            "TS_DISABLE_FEATURE in the start command of the device names it without effect: \
             it stays on."
         }
         None => "",
