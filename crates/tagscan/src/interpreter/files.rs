@@ -58,11 +58,13 @@ impl Interpreter<'_> {
         }
         self.pay(state.copied.len());
         for (copy, source) in state.copied.iter().rev() {
-            let Some(rest) = path.strip_prefix(copy.as_str()) else { continue };
-            if rest.is_empty() || rest.starts_with('/') || copy.is_empty() || copy.ends_with('/') {
-                if let Some(text) = self.project_file(&located(rest.trim_start_matches('/'), source)) {
-                    return Some(text);
-                }
+            let rest = path.strip_prefix(copy.as_str());
+            let is_below =
+                |rest: &&str| rest.is_empty() || rest.starts_with('/') || copy.is_empty() || copy.ends_with('/');
+            let Some(rest) = rest.filter(is_below) else { continue };
+            let text = self.project_file(&located(rest.trim_start_matches('/'), source));
+            if text.is_some() {
+                return text;
             }
         }
         self.project_file(path)

@@ -184,6 +184,7 @@ impl State {
         Self {
             variables: Rc::new(exported.map(|(name, variable)| (name.clone(), variable.clone())).collect()),
             files: self.files.clone(),
+            copied: self.copied.clone(),
             folder: self.folder.clone(),
             input: self.input.clone(),
             checked: self.checked.clone(),
