@@ -54,6 +54,8 @@ fn help_of_every_command() {
         "execpack",
         "bench",
         "docs",
+        "edit",
+        "explore",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), run(root(), &[command, "--help"]).stdout);
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::common::browser::{self, Browser};
 use crate::common::git::commit_all;
-use crate::common::{RELEASE, folder, policy, root, run, skip};
+use crate::common::{RELEASE, command, finish, folder, policy, root, run, skip};
 use cases::Generator;
 
 const TARGET: &str = "{ platform: linux/arm64, budget: 3.5 MB }";
@@ -18,7 +18,7 @@ const TARGET: &str = "{ platform: linux/arm64, budget: 3.5 MB }";
 /// The largest page.
 const LARGEST: usize = 1_000_000;
 
-/// A folder with a policy, measured costs and the page.
+/// A folder with a policy and the page.
 struct Site {
     folder: tempfile::TempDir,
     page: PathBuf,
@@ -27,9 +27,6 @@ struct Site {
 impl Site {
     fn new(policy: &str) -> Self {
         let folder = folder(policy);
-        std::fs::create_dir_all(folder.path().join("docs/costs")).unwrap();
-        let costs = cases::costs().to_json().unwrap();
-        std::fs::write(folder.path().join("docs/costs/one.json"), costs).unwrap();
         let ran = run(folder.path(), &["explore", "-o", "page.html"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         Self { page: folder.path().join("page.html"), folder }
@@ -82,6 +79,61 @@ fn explore_with_a_base_has_both_policies() {
 }
 
 #[test]
+fn explore_lists_the_changes_of_single_targets() {
+    let targets = "{ platform: linux/arm64 }\n  two:\n    platform: linux/mipsle/softfloat";
+    let old = policy(&[], targets);
+    let folder = folder(&old);
+    commit_all(folder.path());
+    let own = "platform: linux/mipsle/softfloat\n    features:\n      drive:\n        keep: People copy files here.";
+    let new = old
+        .replace("platform: linux/mipsle/softfloat", own)
+        .replace("    keep: This device decides on dns.", "    omit: The router answers.");
+    std::fs::write(folder.path().join("featureset.yaml"), new).unwrap();
+    let ran = run(folder.path(), &["explore", "-o", "page.html", "--base", "HEAD"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let Some(browser) = start() else { return };
+    browser.open(&folder.path().join("page.html"), "");
+    let changes = text(&browser, "#changes");
+    assert!(
+        changes.contains("dns kept → omitted") && changes.contains("Only on two: drive omitted → kept"),
+        "{changes}"
+    );
+    assert!(!changes.contains("two: dns"), "{changes}");
+    // The entries to copy name a target that would not follow.
+    browser.click(".row[data-feature=drive] .switch");
+    browser.click(".row[data-feature=drive] .switch");
+    let yaml = value(&browser, "yaml");
+    assert!(yaml.contains("# The target two decides drive itself: omit it there too."), "{yaml}");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn explore_contains_descriptions_only_if_they_are_asked_for() {
+    let folder = folder(&policy(&[], TARGET));
+    let caches = tempfile::tempdir().unwrap();
+    let explore = |flags: &[&str]| {
+        let mut command = command(folder.path(), &[&["explore", "-o", "page.html"], flags].concat());
+        command.env("XDG_CACHE_HOME", caches.path()).env("GOMODCACHE", caches.path().join("modules"));
+        let ran = finish(command);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        (std::fs::read_to_string(folder.path().join("page.html")).unwrap(), ran.stderr)
+    };
+    let (_, printed) = explore(&["--descriptions"]);
+    assert!(printed.contains("descriptions are left out"), "{printed}");
+    let module = caches.path().join("tailscale-featureset/modules").join(RELEASE);
+    std::fs::create_dir_all(&module).unwrap();
+    let words = r#"{"ssh": {"symbol": "SSH", "needs": [], "implementation_detail": false, "description": "Words of <b> upstream"}}"#;
+    std::fs::write(module.join("registry.json"), words).unwrap();
+    assert!(!explore(&[]).0.contains("of upstream"));
+    explore(&["--descriptions"]);
+    let Some(browser) = start() else { return };
+    browser.open(&folder.path().join("page.html"), "#feature=ssh");
+    let details = text(&browser, "#details");
+    assert!(details.contains("“Words of <b> upstream”"), "{details}");
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
 fn explore_of_an_unreadable_policy_lists_its_findings() {
     let folder = folder("features: [\n");
     let ran = run(folder.path(), &["explore", "-o", "page.html"]);
@@ -101,7 +153,6 @@ fn explore_page_judges_as_the_core_does() {
     let site = Site::new(&policy(&[], TARGET));
     let Some(browser) = start() else { return };
     browser.open(&site.page, "");
-    let costs = cases::costs();
     let mut generator = Generator::new(20_261_126);
     let mut hazards = 0;
     for _ in 0..CASES / 100 {
@@ -109,7 +160,7 @@ fn explore_page_judges_as_the_core_does() {
         let given: Vec<&Value> = cases.iter().map(|case| &case.given).collect();
         let found = browser.evaluate(&format!("{}.map(explore.judgeCase)", json!(given)));
         for (case, found) in cases.iter().zip(found.as_array().unwrap()) {
-            let expected = case.expected(&costs);
+            let expected = case.expected();
             assert_eq!(*found, expected, "for {}", case.given);
             hazards += expected["hazards"].as_array().unwrap().len();
         }

@@ -253,6 +253,9 @@ pub struct Explore {
     /// A revision to compare with: a branch, tag or commit.
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+    /// Also write upstream's description of each feature, read from the downloaded module.
+    #[arg(long)]
+    pub descriptions: bool,
 }
 
 /// Subcommands of `hazards`.

@@ -22,6 +22,7 @@ pub mod cache;
 pub mod cli;
 pub mod commands;
 pub mod costs;
+pub mod descriptions;
 mod editor;
 pub mod entry;
 pub mod escape;

@@ -5,7 +5,6 @@
 
 pub mod estimate;
 pub mod frontier;
-pub mod own_price;
 
 #[cfg(test)]
 mod tests;

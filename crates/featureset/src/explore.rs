@@ -9,13 +9,14 @@ use diagnostics::{Diagnostic, Lines, Severity};
 use serde::Serialize;
 
 use crate::change::Side;
-use crate::cost::{Cost, Costs};
+use crate::cost::Cost;
+use crate::cost::estimate::{IN_EVERY_OLDER_BINARY, SizeModel};
 use crate::group::{Group, grouped};
 use crate::hazard::{Atom, BuildFacts, Condition, Effect, Hazard, Packed, Range, Versions};
 use crate::name::FeatureName;
-use crate::platform::OS;
+use crate::platform::{OS, Platform};
 use crate::policy::device::{PROFILES, VOCABULARY, Values, Vocabulary};
-use crate::policy::{Decision, EffectivePolicy, parse_size};
+use crate::policy::{Build, Decision, EffectivePolicy, parse_size};
 use crate::registry::{Feature, Registry};
 use crate::release::{GoVersion, Release, ReleaseLine};
 use crate::rules::{self, hazard::acceptance, hazard::build_facts};
@@ -35,8 +36,8 @@ pub struct Sources<'a> {
     pub policy: Side<'a>,
     /// The name of a revision, and the policy there.
     pub base: Option<(&'a str, Side<'a>)>,
-    /// The measured costs by target.
-    pub costs: &'a BTreeMap<String, Costs>,
+    /// Upstream's descriptions, if the page contains them.
+    pub descriptions: &'a BTreeMap<FeatureName, String>,
     /// The known data of upstream.
     pub facts: &'a UpstreamData,
 }
@@ -52,7 +53,10 @@ pub struct Document<'a> {
     vocabulary: Vec<Fact>,
     profiles: Vec<ProfileData>,
     policies: Vec<PolicyData<'a>>,
-    costs: BTreeMap<&'a str, CostData<'a>>,
+    /// The sizes by target.
+    costs: BTreeMap<String, CostData>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    descriptions: &'a BTreeMap<FeatureName, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -189,22 +193,29 @@ struct FindingData {
     next: String,
 }
 
+/// The sizes of a target: that of any selection is `packed` with the sizes of the features that differ from `kept`.
 #[derive(Debug, Serialize)]
-struct CostData<'a> {
+struct CostData {
     release: Release,
-    platform: &'a str,
-    pack: &'a str,
+    /// The platform whose binary was measured, and the one on which the features were.
+    binary: &'static str,
+    features: &'static str,
+    pack: &'static str,
+    /// Whether `packed` was measured for this platform with these settings.
+    measured: bool,
     packed: u64,
-    kept: &'a BTreeSet<FeatureName>,
-    own: BTreeMap<&'a FeatureName, i64>,
-    /// Features with no price, and why.
-    without: BTreeMap<&'a FeatureName, &'static str>,
+    kept: &'static BTreeSet<FeatureName>,
+    own: BTreeMap<&'static FeatureName, i64>,
+    /// Features without a size, and why.
+    without: BTreeMap<&'static FeatureName, &'static str>,
+    /// Features that need no size, because every older binary contains them.
+    implied: &'static [&'static str],
 }
 
 /// Returns the document of a page. Next steps that are commands use this name of the program.
 #[must_use]
 pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
-    let Sources { policy, base, costs, facts } = sources;
+    let Sources { policy, base, descriptions, facts } = sources;
     let names: BTreeSet<&FeatureName> = facts.registries().flat_map(|registry| registry.features.keys()).collect();
     let mut policies = vec![policy_data(None, policy, facts, program)];
     policies.extend(base.map(|(revision, side)| policy_data(Some(revision), side, facts, program)));
@@ -224,7 +235,8 @@ pub fn document<'a>(sources: Sources<'a>, program: &str) -> Document<'a> {
             })
             .collect(),
         policies,
-        costs: costs.iter().map(|(target, costs)| (target.as_str(), cost_data(costs))).collect(),
+        costs: costs(policy),
+        descriptions,
     }
 }
 
@@ -355,16 +367,33 @@ impl From<&Decision> for DecisionData {
     }
 }
 
-fn cost_data(costs: &Costs) -> CostData<'_> {
-    CostData {
-        release: costs.basis.release,
-        platform: &costs.basis.platform,
-        pack: &costs.basis.pack,
-        packed: costs.whole.packed,
-        kept: &costs.basis.kept,
-        own: costs.own_prices(),
-        without: costs.features.iter().filter_map(|(name, cost)| Some((name, obstacle(cost)?))).collect(),
+/// Returns the sizes of every target; those of amd64 if the policy has none.
+fn costs(policy: Side<'_>) -> BTreeMap<String, CostData> {
+    let targets = policy.reading.policy.iter().flat_map(|policy| &policy.targets);
+    let mut settings: Vec<_> = targets.map(|(name, own)| (name.clone(), own.platform, own.build.clone())).collect();
+    if settings.is_empty() {
+        settings.extend(Platform::find("linux/amd64").map(|amd64| ("amd64".to_owned(), amd64, Build::default())));
     }
+    let data = |(name, platform, build): (String, &Platform, Build)| {
+        Some((name, cost_data(SizeModel::new(platform, &build)?, &build)?))
+    };
+    settings.into_iter().filter_map(data).collect()
+}
+
+fn cost_data(model: SizeModel, build: &Build) -> Option<CostData> {
+    let without = model.costs.features.iter().filter(|(name, _)| !model.own.contains_key(name));
+    Some(CostData {
+        release: model.costs.basis.release,
+        binary: model.binary,
+        features: Platform::find(&model.costs.basis.platform)?.name,
+        pack: build.pack.word(),
+        measured: model.is_measured,
+        packed: model.bytes,
+        kept: model.kept,
+        without: without.filter_map(|(name, cost)| Some((name, obstacle(cost)?))).collect(),
+        own: model.own,
+        implied: IN_EVERY_OLDER_BINARY,
+    })
 }
 
 /// Returns why a feature has no price; `None` if it has one.

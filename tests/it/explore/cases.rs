@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diagnostics::Code;
 use featureset::change::Side;
-use featureset::cost::{Basis, BinarySize, Cost, Costs};
+use featureset::cost::estimate::target_sizes;
 use featureset::explore::{Sources, document};
 use featureset::hazard::applying::Applying;
 use featureset::name::FeatureName;
@@ -18,8 +18,6 @@ use featureset::rules;
 use featureset::selection::Selection;
 use featureset::upstream_data::UpstreamData;
 use serde_json::{Value, json};
-
-use crate::common::{RELEASE, policy};
 
 /// Settings of the start command that hazards ask for, and others.
 const SETTINGS: &[&str] = &[
@@ -84,8 +82,13 @@ impl Generator {
         );
         for number in 0..=self.below(3) {
             let platform = self.pick(PLATFORMS).name;
-            let extra =
-                *self.pick(&["", "    build: { extra_tags: { ts_package_container: A test., zz_last: Another. } }\n"]);
+            let extra = *self.pick(&[
+                "",
+                "    build: { symbols: functions }\n",
+                "    build: { symbols: functions, pack: execpack, inlining: hot-paths }\n",
+                "    build: { symbols: none, pack: none, inlining: none }\n",
+                "    build: { extra_tags: { ts_package_container: A test., zz_last: Another. } }\n",
+            ]);
             text += &format!("  t{number}:\n    platform: {platform}\n{extra}{}", self.overrides(registry));
         }
         text += "features:\n";
@@ -96,13 +99,14 @@ impl Generator {
         let reading = read(&text);
         let side = Side { text: &text, reading: &reading };
         let exported = serde_json::to_value(document(
-            Sources { policy: side, base: None, costs: &BTreeMap::new(), facts },
+            Sources { policy: side, base: None, descriptions: &BTreeMap::new(), facts },
             "cargo xtask",
-        ));
+        ))
+        .unwrap();
         // The page gets the open selection and closes it itself; the targets are those that the core exports.
         let given = json!({
             "release": release, "keep": keep, "omit": omit,
-            "targets": exported.unwrap()["policies"][0]["targets"],
+            "targets": exported["policies"][0]["targets"], "costs": exported["costs"],
         });
         Case { given, text, reading }
     }
@@ -145,7 +149,7 @@ impl Generator {
 
 impl Case {
     /// Returns the core's judgement in the form of the page's.
-    pub(super) fn expected(&self, costs: &Costs) -> Value {
+    pub(super) fn expected(&self) -> Value {
         let facts = UpstreamData::embedded();
         let policy = self.reading.policy.as_ref().unwrap();
         let registry = facts.registry(policy.tailscale.unwrap()).unwrap();
@@ -175,56 +179,20 @@ impl Case {
             .effective()
             .map(|target| tag_line(&Selection::new(target, registry), target.build()).join(","))
             .collect();
-        let estimate = costs.selection_size(&selection.kept);
+        let sizes: BTreeMap<String, Value> = target_sizes(policy, registry)
+            .into_iter()
+            .map(|(name, size)| (name, json!({ "packed": size.bytes, "unpriced": size.basis.unpriced })))
+            .collect();
+        assert_eq!(sizes.len(), policy.targets.len());
         json!({
             "kept": selection.kept,
             "hazards": hazards,
             "tags": tags,
-            "sizes": { "one": { "packed": estimate.packed, "unpriced": estimate.unpriced } },
+            "sizes": sizes,
         })
     }
 }
 
 fn remedy(one: &Applying<'_>) -> Vec<[String; 2]> {
     one.remedy.iter().map(|flip| [flip.verdict().word().to_owned(), flip.feature().to_string()]).collect()
-}
-
-/// Returns costs of a clean policy: a price for every feature, except for one that does not compile and one that was not
-/// measured.
-pub(super) fn costs() -> Costs {
-    let policy = read(&policy(&[], "{ platform: linux/arm64 }")).policy.unwrap();
-    let target = policy.for_target("one").unwrap();
-    let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
-    let selection = Selection::new(target, registry);
-    let mut generator = Generator::new(7);
-    let mut prices: BTreeMap<FeatureName, i64> = BTreeMap::new();
-    for name in registry.features.keys() {
-        let price =
-            [-700, 0, 900, 12_000, 70_000, 300_000][generator.below(6)] + i64::try_from(generator.below(500)).unwrap();
-        prices.insert(name.clone(), price);
-    }
-    let cost = |name: &FeatureName| {
-        let along = selection.forced_by_inverting(name);
-        let packed = along.iter().chain([name]).map(|moved| prices[moved]).sum();
-        Cost::Measured {
-            along,
-            raw: packed * 4,
-            packed,
-            memory: None,
-            without_memory: None,
-            packages: BTreeSet::new(),
-            modules: BTreeSet::new(),
-        }
-    };
-    let mut features: BTreeMap<FeatureName, Cost> = prices.keys().map(|name| (name.clone(), cost(name))).collect();
-    features.remove("wakeonlan");
-    let acme = Cost::DoesNotCompile { said: "x.go:1:1: y".to_owned(), hazard: None };
-    features.insert(FeatureName::new("acme").unwrap(), acme);
-    Costs {
-        generated_by: "a test".to_owned(),
-        basis: Basis::new(target, &selection, 2, Some("4.2.2".to_owned())).unwrap(),
-        whole: BinarySize { raw: 14_000_000, packed: 3_355_032 },
-        memory: None,
-        features,
-    }
 }

@@ -211,16 +211,15 @@ export function fromTags(line, text) {
   return { kept, unknown };
 }
 
-/** The estimated size of a selection in bytes, and the changed features without a price. */
+/** The estimated size of a selection in bytes, and the kept features that it leaves out. */
 export function estimate(costs, kept) {
   const basis = new Set(costs.kept);
   let packed = costs.packed;
   const unpriced = [];
   for (const name of new Set([...basis, ...kept])) {
     if (basis.has(name) === kept.has(name)) continue;
-    const price = costs.own[name];
-    if (price === undefined) unpriced.push(name);
-    else packed += kept.has(name) ? price : -price;
+    if (Object.hasOwn(costs.own, name)) packed += kept.has(name) ? costs.own[name] : -costs.own[name];
+    else if (kept.has(name) && !costs.implied.includes(name)) unpriced.push(name);
   }
   return { packed: Math.max(packed, 0), unpriced: sorted(unpriced) };
 }
@@ -248,12 +247,13 @@ export function judgeCase(data, given) {
   const line = lineOf(data, given.release);
   const kept = closure(line, given.keep);
   const common = new Map([...given.omit.map((name) => [name, "omit"]), ...[...kept].map((name) => [name, "keep"])]);
-  const found = hazards(data, given.release, given.targets.map((target) => withDecisions(target, overridden(common, target))));
+  const targets = given.targets.map((target) => withDecisions(target, overridden(common, target)));
+  const existing = (target) => new Set([...target.kept].filter((name) => Object.hasOwn(line.features, name)));
+  const found = hazards(data, given.release, targets);
   return {
     kept: sorted(kept),
     hazards: found.map((one) => [one.hazard.id, one.severity, sorted(one.targets), sorted(one.possible), one.unknown, one.remedy]),
-    tags: given.targets.map((target) =>
-      tags(line, withDecisions(target, overridden(common, target)).kept, target.extra_tags).join(",")),
-    sizes: Object.fromEntries(Object.entries(data.costs).map(([target, costs]) => [target, estimate(costs, kept)])),
+    tags: targets.map((target) => tags(line, target.kept, target.extra_tags).join(",")),
+    sizes: Object.fromEntries(targets.map((target) => [target.name, estimate(given.costs[target.name], existing(target))])),
   };
 }

@@ -114,7 +114,7 @@ function renderControls() {
   const base = data.policies[1];
   options("compare", [["", "nothing"], ["policy", "the policy"], ...(base ? [["base", `the policy at ${base.revision}`]] : []),
     ...states.releases(data).toReversed().filter((release) => release !== state.release).map((release) => [release, `these decisions on ${release}`])], state.compare);
-  options("target", view.targets.map((target) => [target.name, data.costs[target.name] ? target.name : `${target.name} (not measured)`]), state.target);
+  options("target", view.targets.map((target) => [target.name, data.costs[target.name] ? target.name : `${target.name} (no size)`]), state.target);
   byId("undo").disabled = !history.length;
   renderFacts();
 }
@@ -157,7 +157,7 @@ function renderTargets() {
     const head = element("b", {}, target.name);
     const budgetText = budget === null ? "no budget" : `budget ${size(budget)}`;
     if (!estimate) {
-      return element("div", { className: "target" }, element("div", { className: "line" }, head, element("span", { className: "muted" }, `not measured · ${budgetText}`)), element("div", { className: "bar", "aria-hidden": "true" }));
+      return element("div", { className: "target" }, element("div", { className: "line" }, head, element("span", { className: "muted" }, `size not known · ${budgetText}`)), element("div", { className: "bar", "aria-hidden": "true" }));
     }
     const { packed, unpriced } = estimate;
     const most = Math.max(packed, budget ?? 0) * 1.08;
@@ -167,9 +167,9 @@ function renderTargets() {
     fill.style.width = share(packed);
     const limit = budget === null ? null : element("u", { title: budgetText });
     if (limit) limit.style.left = share(budget);
-    const exact = packed === costs.packed && !unpriced.length;
+    const exact = costs.measured && packed === costs.packed && !unpriced.length;
     const room = budget === null ? "" : over ? `${size(packed - budget)} over` : `${size(budget - packed)} left`;
-    const notes = [exact ? `measured with ${costs.pack}` : "estimate"];
+    const notes = [exact ? `measured with ${costs.pack}` : costs.features === target.platform ? "estimate" : `estimate from ${costs.features}`];
     if (costs.release !== state.release) notes.push(`prices of ${costs.release}`);
     if (unpriced.length) notes.push(`without ${unpriced.length > 4 ? count(unpriced.length, "feature") : unpriced.join(", ")}`);
     return element("div", { className: "target" },
@@ -228,6 +228,9 @@ function renderChanges() {
       const words = { absent: "not in the release", keep: "kept", omit: "omitted", undecided: "undecided" };
       return element("li", {}, element("span", { className: `sign ${sign[1]}` }, `${sign[0]} `), featureLink(name), ` ${words[from]} → ${words[to]} `, bytes ? element("span", { className: "number muted" }, difference(bytes)) : "");
     })));
+  }
+  for (const [target, changed] of compared.elsewhere) {
+    parts.push(element("p", {}, `Only on ${target}: `, changed.flatMap(([name, from, to], index) => [index ? ", " : "", featureLink(name), ` ${participle[from]} → ${participle[to]}`])));
   }
   for (const [found, text] of [[compared.begun, "begin to apply"], [compared.ended, "no longer apply"]]) {
     if (found.length) parts.push(element("p", {}, `${count(found.length, "hazard")} ${found.length === 1 ? text.replace("begin", "begins").replace("apply", text.startsWith("no") ? "applies" : "apply") : text}: `,
@@ -341,6 +344,7 @@ function renderDetails() {
     element("p", { className: "muted" }, inversionText([name, ...along], opposite), " ", along.length
       ? [`This also ${opposite === "keep" ? "keeps" : "omits"} `, along.flatMap((other, index) => [index ? ", " : "", featureLink(other)]), opposite === "keep" ? ", which it needs." : along.length === 1 ? ", which needs it." : ", which need it."]
       : "It forces no other decision."),
+    Object.hasOwn(data.descriptions ?? {}, name) ? [element("h3", {}, "Upstream's description"), element("p", {}, prose(`“${data.descriptions[name]}”`))] : null,
     element("h3", {}, "Size"),
     element("dl", {}, Object.entries(data.costs).flatMap(([target, costs]) => [element("dt", {}, target), element("dd", { className: "number" }, priceText(costs, name))])),
     related("Needs", [...(feature.needs ?? [])]),

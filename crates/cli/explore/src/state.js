@@ -129,6 +129,13 @@ function compared(data, state, now, targets) {
     const [before, after] = [decisionOf(then, name), decisionOf(now, name)];
     if (before !== after) changed.set(name, [before, after]);
   }
+  // Decisions of other targets that change otherwise than that of the displayed one.
+  const elsewhere = now.targets.filter((target) => target.name !== state.target).map((target) => {
+    const before = others.find((known) => known.name === target.name).decisions;
+    const both = [...names].filter((name) => Object.hasOwn(line.features, name) && Object.hasOwn(now.line.features, name));
+    const found = both.map((name) => [name, before.get(name) ?? "undecided", target.decisions.get(name) ?? "undecided"]);
+    return [target.name, found.filter(([name, from, to]) => from !== to && changed.get(name)?.join() !== `${from},${to}`)];
+  }).filter(([, found]) => found.length);
   const key = (one) => one.hazard.id;
   const without = (these, those) => {
     const ids = new Set(those.map(key));
@@ -137,6 +144,7 @@ function compared(data, state, now, targets) {
   return {
     release,
     changed,
+    elsewhere,
     begun: without(now.hazards, then.hazards),
     ended: without(then.hazards, now.hazards),
     sizes: then.sizes,
@@ -246,6 +254,10 @@ export function yaml(data, state, view, all) {
   const filed = data.policies[0].features;
   const common = new Map([...decisionsOf(data, state.preset, view.line, state.tags), ...state.changes]);
   const lines = [];
+  for (const { name: target, features } of data.policies[0].targets) {
+    const own = [...state.changes].filter(([name, decision]) => Object.hasOwn(features, name) && features[name].decision !== decision);
+    for (const [name, decision] of own) lines.push(`  # The target ${target} decides ${name} itself: ${decision} it there too.`);
+  }
   for (const name of Object.keys(view.line.features).sort()) {
     const decision = common.get(name);
     const old = Object.hasOwn(filed, name) ? filed[name] : undefined;

@@ -19,7 +19,7 @@ export function draw(data, state, view, marks, handlers, withOmitted) {
   const costs = data.costs[state.target];
   const undrawn = [];
   if (!costs) {
-    box.replaceChildren(element("p", { className: "muted" }, `No sizes were measured for ${state.target}: \`measure --target ${state.target}\` measures them.`));
+    box.replaceChildren(element("p", { className: "muted" }, `The size of ${state.target} is not known.`));
     tiles.clear();
     return undrawn;
   }

@@ -13,6 +13,7 @@ use featureset::policy::format_size;
 use featureset::schema::{hazard_schema, schema};
 use featureset::upstream_data::UpstreamData;
 use similar::TextDiff;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::Docs;
@@ -126,7 +127,7 @@ fn for_the_owner(project: &Project, pinned: Pinned<'_>, costs: &MeasuredCosts) -
     let mut pages = vec![
         ("device.md", device()),
         ("diagnostics.md", diagnostics()),
-        ("explore.html", explore(project, costs)?),
+        ("explore.html", explore(project)?),
         ("features.md", features(pinned, costs)),
         ("featureset.schema.json", serde_json::to_string_pretty(&schema(pinned.facts, prices))? + "\n"),
         ("hazards.md", hazards()),
@@ -136,11 +137,11 @@ fn for_the_owner(project: &Project, pinned: Pinned<'_>, costs: &MeasuredCosts) -
 }
 
 /// Returns the page of `explore` without a base.
-fn explore(project: &Project, costs: &MeasuredCosts) -> Result<String> {
+fn explore(project: &Project) -> Result<String> {
     let sources = Sources {
         policy: Side { text: &project.text, reading: &project.reading },
         base: None,
-        costs: costs.by_target(),
+        descriptions: &BTreeMap::new(),
         facts: &project.facts,
     };
     // The same on every machine, unlike the name with which the program was called.

@@ -1,10 +1,8 @@
 //! `edit`: a terminal editor of the whole policy.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use featureset::name::FeatureName;
 use featureset::policy::{Policy, read};
 
 use crate::cli::Edit;
@@ -15,7 +13,7 @@ use crate::invocation::program;
 use crate::outcome::Outcome;
 use crate::project::Project;
 use crate::repository::Repository;
-use crate::{progress, render, upstream};
+use crate::{descriptions, progress, render};
 
 /// Runs the command. A policy with findings opens too: the editor lists them.
 ///
@@ -29,7 +27,7 @@ pub fn run(policy: Option<&Path>, flags: &Edit) -> Result<Outcome> {
     let sources = Sources {
         path: project.path.display().to_string(),
         program: program(),
-        descriptions: descriptions(&project),
+        descriptions: descriptions::described(&project),
         facts: project.facts.clone(),
         base,
     };
@@ -49,16 +47,4 @@ fn base(project: &Project, revision: &str) -> Result<Option<(String, Policy)>> {
         progress::warn("the base has no policy: nothing is compared");
     }
     Ok(text.and_then(|text| read(&text).policy).map(|policy| (revision.to_owned(), policy)))
-}
-
-/// Returns upstream's descriptions of the pinned release; `None` if its module is not downloaded.
-fn descriptions(project: &Project) -> Option<BTreeMap<FeatureName, String>> {
-    let release = project.pinned()?.release;
-    // Reading them the first time runs Go.
-    let step = progress::step("Reading", format!("upstream's descriptions of {release}"));
-    let declared = upstream::descriptions(&project.cache, release).ok()??;
-    drop(step);
-    let named =
-        declared.into_iter().filter_map(|(name, found)| Some((FeatureName::new(&name).ok()?, found.description)));
-    Some(named.collect())
 }

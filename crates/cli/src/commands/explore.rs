@@ -1,14 +1,16 @@
 //! `explore`: writes a page for the browser on which to look at the policy and try decisions.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Severity};
 use featureset::change::Side;
+use featureset::name::FeatureName;
 use featureset::policy;
 
 use crate::cli::Explore;
-use crate::costs::MeasuredCosts;
+use crate::descriptions::described;
 use crate::invocation::{generated_by, program};
 use crate::outcome::Outcome;
 use crate::project::Project;
@@ -23,7 +25,7 @@ use crate::{files, limits, output, progress, registries};
 /// file.
 pub fn run(policy: Option<&Path>, flags: &Explore) -> Result<Outcome> {
     let project = Project::open(policy)?;
-    let costs = MeasuredCosts::read(&project.root(), project.targets())?;
+    let descriptions = if flags.descriptions { descriptions(&project) } else { BTreeMap::new() };
     let base =
         flags.base.as_ref().map(|revision| Repository::find(&project)?.policy_at(revision)).transpose()?.flatten();
     let reading = base.as_deref().map(policy::read);
@@ -31,7 +33,7 @@ pub fn run(policy: Option<&Path>, flags: &Explore) -> Result<Outcome> {
     let sources = featureset::explore::Sources {
         policy: Side { text: &project.text, reading: &project.reading },
         base: flags.base.as_deref().zip(side),
-        costs: costs.by_target(),
+        descriptions: &descriptions,
         facts: &project.facts,
     };
     let command = generated_by(registries::is_built_in(&project.root()), "explore");
@@ -51,6 +53,17 @@ pub fn run(policy: Option<&Path>, flags: &Explore) -> Result<Outcome> {
         progress::warn(&format!("{} has {errors} errors, which the page lists", project.path.display()));
     }
     Ok(Outcome::Clean)
+}
+
+/// Returns upstream's descriptions of the pinned release; none, with a warning, if its module is not downloaded.
+fn descriptions(project: &Project) -> BTreeMap<FeatureName, String> {
+    let found = described(project);
+    if found.is_none() {
+        let command = project.pinned().map(|pinned| format!("`{} registry {}`", program(), pinned.release));
+        let next = command.map(|command| format!("; {command} fetches it")).unwrap_or_default();
+        progress::warn(&format!("upstream's descriptions are left out, because its module is not downloaded{next}"));
+    }
+    found.unwrap_or_default()
 }
 
 /// Refuses to replace a file that is not a page of this command.

@@ -109,36 +109,79 @@ pub fn nearest(platform: &Platform) -> Option<&'static Costs> {
     of(platform.goarch).or_else(|| of(kin)).or_else(|| embedded().values().next())
 }
 
+/// The sizes from which that of any selection is added up, for a platform and its build settings: in bytes as shipped.
+#[derive(Debug, Clone)]
+pub struct SizeModel {
+    /// The size with the measured features.
+    pub bytes: u64,
+    /// The measured features.
+    pub kept: &'static BTreeSet<FeatureName>,
+    /// The size of each feature without its dependencies.
+    pub own: BTreeMap<&'static FeatureName, i64>,
+    /// The platform whose binary was measured.
+    pub binary: &'static str,
+    /// The costs that the sizes of features are from.
+    pub costs: &'static Costs,
+    /// Whether the binary of this platform was measured with these settings.
+    pub is_measured: bool,
+}
+
+impl SizeModel {
+    /// Returns the sizes for a platform and its build settings; `None` if the program contains no measurement.
+    #[must_use]
+    pub fn new(platform: &Platform, build: &Build) -> Option<Self> {
+        let (costs, measured) = (nearest(platform)?, binary(platform, build)?);
+        let bytes = match build.inlining {
+            // Measured for amd64: docs/measurements/sizes.md.
+            Inlining::HotPaths => measured.bytes / 1000 * 978,
+            Inlining::Full | Inlining::None => measured.bytes,
+        };
+        let is_packed = build.pack != Pack::None;
+        let reference = if is_packed { costs.whole.packed } else { costs.whole.raw };
+        let scaled = |size: OwnSize| {
+            let size = if is_packed { size.packed } else { size.raw };
+            i64::try_from(i128::from(size) * i128::from(bytes) / i128::from(reference.max(1))).unwrap_or_default()
+        };
+        let names: BTreeSet<&FeatureName> = costs.features.keys().chain(binaries().features.keys()).collect();
+        Some(Self {
+            bytes,
+            kept: &costs.basis.kept,
+            own: names.into_iter().filter_map(|name| Some((name, scaled(own_size(costs, name)?)))).collect(),
+            binary: Platform::find(&measured.platform)?.name,
+            costs,
+            is_measured: measured.platform == platform.name
+                && measured.symbols == build.symbols.word()
+                && measured.pack == build.pack.word()
+                && build.inlining != Inlining::HotPaths,
+        })
+    }
+
+    /// Estimates the size with these features.
+    #[must_use]
+    pub fn estimate(&self, kept: &BTreeSet<FeatureName>) -> Estimate {
+        let (mut difference, mut changed, mut unpriced) = (0_i64, 0, BTreeSet::new());
+        for name in kept.symmetric_difference(self.kept) {
+            match self.own.get(name) {
+                Some(size) => {
+                    difference = difference.saturating_add(if kept.contains(name) { *size } else { -size });
+                    changed += 1;
+                }
+                None if kept.contains(name) && !is_in_every_older_binary(name) => drop(unpriced.insert(name.clone())),
+                None => {}
+            }
+        }
+        let bytes = u64::try_from((i128::from(self.bytes) + i128::from(difference)).max(0)).unwrap_or(u64::MAX);
+        let features = self.costs.basis.platform.clone();
+        Estimate { bytes, basis: Basis { binary: self.binary, features, changed, unpriced } }
+    }
+}
+
 /// Estimates the size of the file that ships for a target with these features.
 ///
 /// Returns `None` if the program contains no measurement.
 #[must_use]
 pub fn estimate(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>) -> Option<Estimate> {
-    let costs = nearest(platform)?;
-    let binary = binary(platform, build)?;
-    let features: BTreeSet<&FeatureName> = kept.symmetric_difference(&costs.basis.kept).collect();
-    let (mut difference, mut changed, mut unpriced) = (0_i64, 0, BTreeSet::new());
-    for name in features {
-        match own_size(costs, name) {
-            Some(size) => {
-                let size = if build.pack == Pack::None { size.raw } else { size.packed };
-                difference += if kept.contains(name) { size } else { -size };
-                changed += 1;
-            }
-            None if kept.contains(name) && !is_in_every_older_binary(name) => drop(unpriced.insert(name.clone())),
-            None => {}
-        }
-    }
-    let reference = if build.pack == Pack::None { costs.whole.raw } else { costs.whole.packed };
-    let scaled = i128::from(difference) * i128::from(binary.bytes) / i128::from(reference.max(1));
-    let bytes = u64::try_from((i128::from(binary.bytes) + scaled).max(0)).unwrap_or(u64::MAX);
-    let bytes = match build.inlining {
-        // Measured for amd64: docs/measurements/sizes.md.
-        Inlining::HotPaths => bytes / 1000 * 978,
-        Inlining::Full | Inlining::None => bytes,
-    };
-    let binary = Platform::find(&binary.platform)?.name;
-    Some(Estimate { bytes, basis: Basis { binary, features: costs.basis.platform.clone(), changed, unpriced } })
+    Some(SizeModel::new(platform, build)?.estimate(kept))
 }
 
 /// Estimates the size of every target of a policy that the program can estimate.
@@ -152,9 +195,11 @@ pub fn target_sizes(policy: &Policy, registry: &Registry) -> BTreeMap<String, Es
     policy.effective().filter_map(size).collect()
 }
 
-/// The features of 1.104 whose code every binary of an older release contains.
+/// The features of 1.104 whose code every binary of an older release contains, so that they need no size.
+pub const IN_EVERY_OLDER_BINARY: &[&str] = &["nattraversal", "udptransport"];
+
 fn is_in_every_older_binary(name: &FeatureName) -> bool {
-    matches!(name.as_str(), "nattraversal" | "udptransport")
+    IN_EVERY_OLDER_BINARY.contains(&name.as_str())
 }
 
 /// The platform and the settings for estimates without a policy: those of the first measurements.
@@ -288,6 +333,30 @@ mod tests {
         assert_eq!(feature(arm64, &build, &name("ssh")).unwrap().unsigned_abs().abs_diff(scaled), 0);
         let two = format!("{}", more.basis);
         assert_eq!(two, "estimated from a binary for linux/arm64 and the sizes of 2 features on linux/arm64");
+    }
+
+    #[test]
+    fn one_inverted_decision_with_what_moves_along_has_its_measured_size() {
+        for (target, costs) in embedded() {
+            let platform = platform(&costs.basis.platform);
+            let build = build(Symbols::Functions, Pack::Upx);
+            let model = SizeModel::new(platform, &build).unwrap();
+            assert!(model.is_measured && model.estimate(model.kept).basis.changed == 0, "{target}");
+            for (feature, cost) in &costs.features {
+                let Cost::Measured { along, packed, .. } = cost else { continue };
+                let mut kept = costs.basis.kept.clone();
+                for moved in along.iter().chain([feature]) {
+                    if !kept.remove(moved) {
+                        kept.insert(moved.clone());
+                    }
+                }
+                let sign = if kept.contains(feature) { 1 } else { -1 };
+                let difference = i128::from(*packed) * i128::from(model.bytes) / i128::from(costs.whole.packed);
+                let found = i128::from(model.estimate(&kept).bytes) - i128::from(model.bytes);
+                let rounding = along.len() as u64 + 2;
+                assert!((found - sign * difference).unsigned_abs() <= u128::from(rounding), "{target} {feature}");
+            }
+        }
     }
 
     #[test]

@@ -144,26 +144,3 @@ fn memory_is_a_median_and_a_difference_within_chance_tells_nothing() {
     assert_eq!(one.less(other), Memory { bytes: 1200, spread: 500 });
     assert!(one.less(other).tells() && !one.less(one).tells() && other.less(one).tells());
 }
-
-#[test]
-fn estimate_of_one_inverted_decision_is_its_measurement() {
-    let mut costs = costs();
-    costs.features.insert(name("webclient"), cost(507_000, &["serve"]));
-    costs.features.insert(name("serve"), cost(254_000, &[]));
-    let with = |change: &[&str]| {
-        let mut kept = costs.basis.kept.clone();
-        for name in change.iter().copied().map(name) {
-            if !kept.remove(&name) {
-                kept.insert(name);
-            }
-        }
-        let estimate = costs.selection_size(&kept);
-        (estimate.packed, estimate.unpriced.len())
-    };
-    assert_eq!(with(&[]), (3_700_000, 0));
-    assert_eq!(with(&["netstack", "gro"]), (3_200_000, 0));
-    assert_eq!(with(&["gro"]), (3_680_000, 0));
-    assert_eq!(with(&["webclient", "serve"]), (4_207_000, 0));
-    assert_eq!(with(&["serve"]), (3_954_000, 0));
-    assert_eq!(with(&["acme"]), (3_700_000, 1));
-}
