@@ -126,10 +126,8 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         None if !explanation.in_release => "not".to_owned(),
         None => format!("\u{1b}[33mundecided{plain}"),
     };
-    let decision = match explanation.disabled {
-        Some(Disabled::Off) => format!("{decision}, \u{1b}[33moff at run time{plain},"),
-        Some(Disabled::Ignored) | None => decision,
-    };
+    let is_off = explanation.disabled == Some(Disabled::Off);
+    let decision = if is_off { format!("{decision}, \u{1b}[33moff at run time{plain},") } else { decision };
     let stray = if explanation.in_release || explanation.decision.is_none() { "" } else { ", which does not have it" };
     let mut text =
         format!("{bold}{}{plain}  {decision} in Tailscale {}{stray}\n", explanation.feature, explanation.release);
@@ -141,20 +139,7 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         }
         text.push('\n');
     }
-    let at_run_time = match explanation.disabled {
-        Some(Disabled::Off) => {
-            "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the \
-            binary and behaves as if it were omitted."
-        }
-        Some(Disabled::Ignored) => {
-            "TS_DISABLE_FEATURE in the start command of the device names it without effect: \
-            it stays on."
-        }
-        None => "",
-    };
-    if !at_run_time.is_empty() {
-        text += &format!("{}\n\n", wrapped(at_run_time, "  "));
-    }
+    text += &effect_at_run_time(explanation);
     for own in &explanation.overrides {
         let decision = if own.decision == "keep" { "kept" } else { "omitted" };
         text += &format!("{bold}on {}{plain}  {decision}\n", escape::line(&own.target));
@@ -181,6 +166,21 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.opposite.to, flipping(explanation));
     }
     text.trim_end().to_owned() + "\n"
+}
+
+/// Describes the effect of `TS_DISABLE_FEATURE` in the start command; empty if that does not name the feature.
+fn effect_at_run_time(explanation: &Explanation) -> String {
+    let effect = match explanation.disabled {
+        Some(Disabled::Off) => {
+            "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the binary and behaves as if \
+             it were omitted."
+        }
+        Some(Disabled::Ignored) => {
+            "TS_DISABLE_FEATURE in the start command of the device names it without effect: it stays on."
+        }
+        None => return String::new(),
+    };
+    format!("{}\n\n", wrapped(effect, "  "))
 }
 
 fn facts_line(explanation: &Explanation) -> String {

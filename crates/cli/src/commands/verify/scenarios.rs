@@ -3,7 +3,6 @@
 mod commands;
 mod packets;
 mod starting;
-mod state;
 
 use anyhow::Result;
 use featureset::release::Release;
@@ -71,7 +70,6 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("dbus-dns", starting::with_resolved),
     scenario("debug-idtoken", commands::bug_report),
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
-    scenario_with_symptom("exit-node-route-stays", "outside the exit node", state::with_an_exit_node),
     scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
     scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit_node::run),
     HazardScenario {
@@ -115,6 +113,7 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
+    ("exit-node-route-stays", "an exit node that leaves the network map while the setting stays"),
     ("funnel-peerapiserver", "the relays of Funnel, which are Tailscale's own"),
     ("go-32bit-heap", "days on a 32-bit processor"),
     ("go-mips-futex", "a MIPS kernel older than 5.1"),

@@ -6,9 +6,7 @@ use super::check::{Check, keep};
 use super::dns::QUAD100;
 use crate::files;
 use crate::netlab::host::PATIENCE;
-use crate::netlab::node::Node;
 use crate::netlab::{Netlab, OUTSIDE, Programs, until};
-use crate::process::Server;
 
 pub(super) const CHECK: Check = Check {
     name: "exit-node",
@@ -20,25 +18,11 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// A client whose traffic leaves through an exit node.
-pub(in crate::commands::verify) struct ThroughExitNode {
-    pub(in crate::commands::verify) exit: Node,
-    pub(in crate::commands::verify) client: Node,
-    /// The server outside that the client sends to; its log lists where each connection comes from.
-    pub(in crate::commands::verify) outside: String,
-    pub(in crate::commands::verify) _echo: Server,
-    /// The client's own address on the internet.
-    pub(in crate::commands::verify) own: String,
-    /// The address of the exit node.
-    pub(in crate::commands::verify) through: String,
-}
-
-/// Starts an exit node with the tested daemon and its client with the partner's, and waits until the client's traffic leaves
-/// through it.
-pub(in crate::commands::verify) fn through_exit_node(netlab: &Netlab) -> Result<ThroughExitNode> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
+    let netlab = Netlab::new(programs)?;
     let outside = format!("{}:7000", OUTSIDE.1);
     netlab.internet().lab(&["address", "lo", &format!("{}/32", OUTSIDE.1)])?;
-    let echo = netlab.internet().serve("echo", &["echo", &outside])?;
+    let _echo = netlab.internet().serve("echo", &["echo", &outside])?;
     let (mut exit, mut client) = (netlab.node("exit")?, netlab.partner("client")?);
     exit.host.lab(&["forwarding", "1", "1"])?;
     exit.join(&["--advertise-exit-node"])?;
@@ -63,12 +47,7 @@ pub(in crate::commands::verify) fn through_exit_node(netlab: &Netlab) -> Result<
         let sent = client.host.lab(&["send", &outside, "100000"]).is_ok();
         Ok((sent && files::read(&netlab.internet().log("echo"))?.contains(&through)).then_some(()))
     })?;
-    Ok(ThroughExitNode { exit, client, outside, _echo: echo, own, through })
-}
 
-pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
-    let netlab = Netlab::new(programs)?;
-    let ThroughExitNode { mut exit, mut client, own, through, .. } = through_exit_node(&netlab)?;
     let name = format!("through.{}", OUTSIDE.0);
     let _ = client.host.lab(&["resolve", QUAD100, "udp", &name]);
     let answered = client.host.lab(&["resolve", QUAD100, "udp", OUTSIDE.0]).context("a name through the exit node")?;
