@@ -135,8 +135,8 @@ function renderFacts() {
     const set = (fact, value) => change({ ...state, facts: { ...state.facts, [fact]: value } });
     for (const { fact, kind, values, meaning } of data.vocabulary) {
       const select = element("select", { id: `fact-${fact}`, onchange: (event) => set(fact, values ? event.target.value || null : event.target.value ? FIRST[kind] : null) });
-      const settings = values ? null : element("input", { id: `settings-${fact}`, size: 28, placeholder: kind === "size" ? "256 MB" : "none, or --debug=:8080 …", "aria-label": `${fact}: value`, onchange: (event) => set(fact, event.target.value.trim()) });
-      box.append(element("label", { title: meaning }, fact.replaceAll("_", " "), select), settings ?? "");
+      const settings = values ? null : element("input", { id: `settings-${fact}`, size: kind === "size" ? 9 : 28, placeholder: kind === "size" ? "256 MB" : "none, or --debug=:8080 …", "aria-label": `${fact}: value`, onchange: (event) => set(fact, event.target.value.trim()) });
+      box.append(element("span", { className: "fact" }, element("label", { title: meaning }, fact.replaceAll("_", " "), select), settings));
     }
   }
   const device = view.targets[0].device;

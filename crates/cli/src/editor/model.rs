@@ -600,7 +600,12 @@ impl Model {
         }
         let visible: Vec<FeatureName> = self.visible().into_iter().flat_map(|group| group.features).collect();
         if !self.selected.as_ref().is_some_and(|name| visible.contains(name)) {
-            self.selected = visible.into_iter().next();
+            // The next one in the list, so that a filtered list can be worked through from any position.
+            let order: Vec<&FeatureName> = self.judgement.features().collect();
+            let place = |name: &FeatureName| order.iter().position(|other| *other == name);
+            let old = self.selected.as_ref().and_then(place);
+            let next = visible.iter().find(|name| place(name) > old).or(visible.last());
+            self.selected = next.cloned();
         }
     }
 }

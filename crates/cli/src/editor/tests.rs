@@ -213,6 +213,13 @@ fn a_policy_with_findings_opens_and_lists_them() {
     screen_with(&model, "error[empty-reason]: `ace` has no reason");
     press(&mut model, "rNobody needs it.^");
     assert_eq!(model.judgement().findings.len(), findings - 1);
+    // A filtered list goes on with the next feature.
+    press(&mut model, "~/gro^~f!");
+    press(&mut model, "rPackets are rare here.^");
+    let order: Vec<&FeatureName> = model.judgement().features().collect();
+    let gro = order.iter().position(|one| one.as_str() == "gro").unwrap();
+    assert_eq!(model.selected(), Some(order[gro + 1]));
+    press(&mut model, "u~");
     press(&mut model, "~/bird^");
     screen_with(&model, "y keeps it, n omits it");
     press(&mut model, "n^It speaks BGP.^");

@@ -9,8 +9,8 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use super::super::judgement::TargetSize;
 use super::super::model::{Inversion, Mode, Model};
 use super::details::{self, hazard_lines};
-use super::text::{count, hanging, input_lines, wrapped};
-use super::{Theme, size_text};
+use super::text::{count, hanging, input_lines, size_text, wrapped};
+use super::theme::Theme;
 use crate::escape;
 use diagnostics::Severity;
 use featureset::cost::format_difference;
@@ -32,7 +32,10 @@ const KEYS: &[(&str, &str)] = &[
     ("q", "leaves; asks if there are unsaved changes"),
     ("", ""),
     ("keep omit", "the decision; * before the name: not saved; ~: changed since the revision of --base"),
-    ("size", "the estimated effect on the packed file, with what the feature needs"),
+    (
+        "size",
+        "the estimated effect on the packed file, with what the feature needs: of the target, or of the first one",
+    ),
     ("! ? ok", "hazards: an error, a warning, accepted; the number counts them"),
     ("forced by", "decisions because of which this one can't be inverted alone"),
     ("bars", "the estimated packed size of each target; the vertical line is its budget"),
