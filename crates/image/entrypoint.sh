@@ -48,8 +48,8 @@ log_in() {
 helper=/usr/local/bin/node-helper
 turn_on net.ipv4.ip_forward net/ipv4/ip_forward
 turn_on net.ipv6.conf.all.forwarding net/ipv6/conf/all/forwarding
-# An update: the old container's state is copied before the daemon starts, and a file tells the router that the new
-# node works. ADOPT has the slot of the old state and the name of this update. Without the copy there is no daemon:
+# An update: the old container's state is copied before the daemon starts, and a file informs the router that the new
+# node works. ADOPT has the slot of the old state and the name of this update. Without the copy the daemon is not started:
 # it would be another node, and the router goes back to the old container.
 if [ -n "${ADOPT:-}" ] && [ -d "/var/lib/tailscale-${ADOPT%% *}" ]; then
     "$helper" adopt "/var/lib/tailscale-${ADOPT%% *}" /var/lib/tailscale "${ADOPT#* }" || exit 1

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::common::git::git;
 use crate::common::planted::{PACKED, Planted, TAG};
 use crate::common::{RELEASE, Ran, finish, full, root, skip};
 use serde_json::Value;
@@ -124,14 +125,7 @@ impl Runner {
     }
 
     fn git(&self, arguments: &str) {
-        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"];
-        let ran = Command::new("git")
-            .args(identity)
-            .args(arguments.split(' '))
-            .current_dir(self.path("work"))
-            .output()
-            .unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        git(&self.path("work"), &arguments.split(' ').collect::<Vec<_>>());
     }
 
     fn commit(&self, name: &str, text: &str) {

@@ -213,65 +213,6 @@ fn a_binary_is_judged_by_its_own_build_information() {
     assert_eq!(run(folder.path(), &["tags"]).stdout, "ts_include_cli,ts_omit_aws,netgo\n");
 }
 
-/// Checks a log with one run key by key against sections 3.13 to 3.30 of the SARIF 2.1.0 standard.
-fn is_sarif(log: &serde_json::Value) {
-    let text = |value: &serde_json::Value| assert!(value.is_string(), "{value}");
-    assert_eq!(log["version"], "2.1.0");
-    let [run] = &log["runs"].as_array().unwrap()[..] else { panic!("one run") };
-    let driver = &run["tool"]["driver"];
-    text(&driver["name"]);
-    assert_eq!(run["columnKind"], "unicodeCodePoints");
-    for invocation in run["invocations"].as_array().unwrap() {
-        assert!(invocation["executionSuccessful"].is_boolean());
-        for one in invocation["toolExecutionNotifications"].as_array().into_iter().flatten() {
-            text(&one["message"]["text"]);
-        }
-    }
-    let rules = driver["rules"].as_array().unwrap();
-    let mut ids: Vec<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
-    rules.iter().for_each(|rule| text(&rule["shortDescription"]["text"]));
-    for result in run["results"].as_array().unwrap() {
-        text(&result["message"]["text"]);
-        assert!(["none", "note", "warning", "error"].contains(&result["level"].as_str().unwrap()));
-        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
-        assert_eq!(ids[index], result["ruleId"].as_str().unwrap());
-        for location in result["locations"].as_array().unwrap() {
-            let place = &location["physicalLocation"];
-            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
-            assert!(!uri.is_empty() && uri.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\'), "{uri}");
-            let number = |key: &str| place["region"][key].as_u64().unwrap();
-            assert!(number("startLine") >= 1 && number("startColumn") >= 1);
-            assert!((number("startLine"), number("startColumn")) <= (number("endLine"), number("endColumn")));
-        }
-    }
-    ids.dedup();
-    assert_eq!(ids.len(), rules.len(), "each rule once");
-}
-
-#[test]
-fn code_scanning_gets_a_valid_log() {
-    let recipes = root().join("tests/recipes");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(recipes.join("package.nix"), folder.path().join("mein paket ä.nix")).unwrap();
-    let parsed = |ran: Ran| {
-        serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()))
-    };
-    for recipe in ["small-openwrt.sh", "misspelled.sh", "release.yml", "Makefile.package"] {
-        let log = parsed(run(&recipes, &["audit", recipe, "--format", "sarif"]));
-        is_sarif(&log);
-        assert!(log["runs"][0]["results"].as_array().unwrap().len() > 3);
-    }
-    let odd = parsed(run(folder.path(), &["audit", "mein paket ä.nix", "--format", "sarif"]));
-    is_sarif(&odd);
-    let line = parsed(line(&["--format", "sarif"]));
-    is_sarif(&line);
-    assert_eq!(line["runs"][0]["results"][0]["locations"].as_array().unwrap().len(), 0, "a tag line is in no file");
-    let problem = parsed(run(folder.path(), &["audit", "missing", "--format", "sarif"]));
-    is_sarif(&problem);
-    assert_eq!(problem["runs"][0]["invocations"][0]["executionSuccessful"], false);
-    insta::assert_snapshot!(format!("{odd:#}"));
-}
-
 /// The audits of a file, as programs get them.
 fn audits(folder: &Path, file: &str) -> Vec<serde_json::Value> {
     let ran = run(folder, &["audit", file, "--format", "json"]);

@@ -46,7 +46,7 @@ const AMD64: Machine = Machine {
     kernel: "linux-image-amd64",
     emulator: &["qemu-system-x86_64", "-M", "pc", "-cpu", "max", "-m", "512"],
     device_tree: None,
-    // The emulated timer may be late on a busy machine, and the kernel then gives up.
+    // The emulated timer may be late on a busy machine, and the kernel then stops.
     kernel_arguments: "console=ttyS0 no_timer_check",
     page: 4096,
     has_fixed_code: false,
@@ -252,7 +252,7 @@ fn run_machine(machine: &Machine) {
     };
     let parts = match provide(machine) {
         Ok(parts) => parts,
-        Err(error) => return skip(&format!("there is no kernel for {}: {error:#}", machine.name)),
+        Err(error) => return skip(&format!("no kernel for {}: {error:#}", machine.name)),
     };
     let program = |name: &str| build(&go, name, machine.goarch, TOOLCHAIN);
     let (behaviour, process) = (program("behaviour"), program("process"));

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::common::git::repository;
 use crate::common::{RELEASE, Ran, TOOLCHAIN, command, folder, policy, skip};
 
 const TARGET: &str = "{ platform: linux/amd64 }";
@@ -164,15 +165,7 @@ fn in_every_format_of(folder: &Path, arguments: &[&str]) {
 #[test]
 fn review_of_hostile_policies_is_escaped() {
     let clean = policy(&["cli"], TARGET);
-    let place = folder(&clean);
-    let git = |arguments: &[&str]| {
-        let identity = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "commit.gpgsign=false"];
-        let ran = Command::new("git").args(identity).args(arguments).current_dir(place.path()).output().unwrap();
-        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message=base"]);
+    let place = repository(&clean);
     let hostile = quoted(HOSTILE);
     let changed = clean
         .replace("omit: This device decides on ace.", &format!("keep: {hostile}\n    refs: [{hostile}]"))

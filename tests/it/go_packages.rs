@@ -73,7 +73,7 @@ const PACKAGES: &[Package] = &[
     alike("sync"),
 ];
 
-/// Builds the tests of a package, for this machine if `goarch` is empty. Tests of another module are built with the
+/// Builds the tests of a package; it builds them for this machine if `goarch` is empty. Tests of another module are built with the
 /// dependencies of the release.
 fn built(go: &Go, package: &str, goarch: &str, folder: &Path) -> Vec<u8> {
     let output = folder.join("test");

@@ -236,30 +236,3 @@ fn commands_with_closed_or_full_stdout_exit_2() {
     }
     assert_eq!(redirected(good.path(), "tags", "<&- >&-").status, 2);
 }
-
-// SARIF
-
-#[test]
-fn sarif_is_valid_or_refused() {
-    let text = policy(&["cli"], TARGET).replace("This device decides on ace.", "This device decides on acme.");
-    let place = folder(&text);
-    for arguments in [&["check"][..], &["audit", "--tags", "ts_omit_serv"]] {
-        let ran = run(place.path(), &[arguments, &["--format", "sarif"]].concat());
-        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-        assert_eq!(document["version"], "2.1.0");
-    }
-    let mut refusals = Vec::new();
-    for arguments in [
-        &["build-tailscale", "--dry-run"][..],
-        &["image"],
-        &["tags"],
-        &["list"],
-        &["explain", "dns"],
-        &["docs", "--check"],
-    ] {
-        let ran = run(place.path(), &[arguments, &["--format", "sarif"]].concat());
-        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}: {}", ran.stderr);
-        refusals.push(ran.stderr);
-    }
-    insta::assert_snapshot!(refusals[0]);
-}

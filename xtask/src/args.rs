@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use tailscale_featureset::cli::{Destination, parse_destination};
 use tailscale_featureset::shard::Shard;
 
-use crate::ci::PARTS;
+use crate::ci::parts::PARTS;
 
 /// The commands that only this repository has.
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! `ci`: the checks of CI as one program: if it passes locally, it passes remotely.
 
+pub(crate) mod parts;
 mod record;
 
 use diagnostics::{Code, Diagnostic};
@@ -10,101 +11,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use xshell::{Cmd, Shell};
 
+use self::parts::{GATE, PARTS, Part};
 use self::record::Record;
 use crate::args::Ci;
 use tailscale_featureset::commands::{Outcome, registry};
 use tailscale_featureset::test_variables::{FULL, REQUIRE_ALL};
 use tailscale_featureset::tools::debian::is_debian;
 use tailscale_featureset::{outln, process, progress};
-
-/// A command and the name under which messages report it. A line that begins with `xtask` runs this program.
-type Step = (&'static str, &'static str);
-
-/// A part of `ci --full` that can run by itself.
-#[derive(Debug)]
-pub(crate) struct Part {
-    /// The name that `--part` takes.
-    pub(crate) name: &'static str,
-    /// The planned duration on two cores, in minutes.
-    pub(crate) minutes: u32,
-    /// The steps, in order. Every part builds what it needs: a build that is up to date takes a second.
-    pub(crate) steps: &'static [Step],
-}
-
-/// The name of the part that `ci` without `--full` runs.
-pub(crate) const GATE: &str = "gate";
-
-const BUILD: Step = ("build", "xtask build-tailscale --target amd64");
-
-/// The parts of `ci --full`. A part that outgrows 40 minutes is split; new long checks are new parts or new steps.
-pub(crate) const PARTS: &[Part] = &[
-    Part {
-        name: GATE,
-        minutes: 15,
-        steps: &[
-            ("format", "cargo fmt --all --check"),
-            ("clippy", "cargo clippy --locked --workspace --all-targets -- -D warnings"),
-            ("test", "cargo test --locked --workspace"),
-            ("docs", "xtask docs --check"),
-            ("policy", "xtask check --deny warnings"),
-            // A real build with the real packer, executed, and its image, linted before it takes its place.
-            BUILD,
-            ("image", "xtask image --target amd64"),
-            // The same order each time, so that a failure repeats; the part `fuzz` searches in another order each time.
-            ("fuzz", "xtask fuzz --seconds 120 --seed 1"),
-        ],
-    },
-    Part { name: "long-tests", minutes: 25, steps: &[("long tests", LONG_TESTS)] },
-    // Nobody who edits featureset.yaml breaks the tests.
-    Part { name: "other-policy", minutes: 30, steps: &[("tests", OTHER_POLICY)] },
-    Part {
-        name: "targets",
-        minutes: 15,
-        steps: &[
-            // The checked-in loaders of packed files, and the entrypoint's helper, are built from their sources.
-            ("loaders", "xtask execpack loaders --check"),
-            ("helper", "xtask image helper --check"),
-            ("build all", "xtask build-tailscale"),
-            ("image all", "xtask image"),
-            ("login on arm64", "xtask verify --target arm64 --check login --require-all"),
-            ("login on armv5", "xtask verify --target armv5 --check login --require-all"),
-        ],
-    },
-    // Packed programs on whole machines, with kernels of Debian.
-    Part { name: "emulated", minutes: 25, steps: &[("machines", EMULATED)] },
-    // Every claim on the running daemon, and every check on a binary that must fail it.
-    Part {
-        name: "verify",
-        minutes: 25,
-        steps: &[BUILD, ("verify", "xtask verify --target amd64 --mutants --require-all")],
-    },
-    Part {
-        name: "hazards",
-        minutes: 35,
-        steps: &[BUILD, ("hazards", "xtask verify --target amd64 --hazards --require-all")],
-    },
-    // Fails if the shipped binary is certainly slower; a machine too busy to tell is not a failure.
-    Part {
-        name: "bench",
-        minutes: 15,
-        steps: &[
-            BUILD,
-            ("bench", "xtask bench --target amd64"),
-            ("speed", "cargo bench --locked --package tailscale-featureset --bench startup"),
-        ],
-    },
-    Part { name: "fuzz", minutes: 25, steps: &[("fuzz", "xtask fuzz --seconds 1200")] },
-];
-
-/// The tests that skip themselves unless [`FULL`] is set.
-const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: go_packages:: \
-    image_real:: installed:: measure:: provided_tools:: real_builds:: several_devices:: verify::";
-
-/// The tests that boot emulated machines.
-const EMULATED: &str = "cargo test --locked --package tailscale-featureset --test it -- emulated::";
-
-/// The tests of the workspace in a copy of the repository with another featureset.yaml.
-const OTHER_POLICY: &str = "cargo test --locked --package tailscale-featureset --test it -- other_policy::";
 
 /// Runs the steps of the chosen parts and stops at the first that fails. The output of each step is passed through.
 ///
@@ -218,7 +131,9 @@ mod tests {
         for file in std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path()) {
             let is_long = std::fs::read_to_string(&file).is_ok_and(|text| text.contains("!full()"));
             let name = file.file_stem().unwrap().to_str().unwrap();
-            let is_run = [LONG_TESTS, EMULATED, OTHER_POLICY].iter().any(|line| line.contains(&format!(" {name}::")));
+            let is_run = [parts::LONG_TESTS, parts::EMULATED, parts::OTHER_POLICY]
+                .iter()
+                .any(|line| line.contains(&format!(" {name}::")));
             assert!(!is_long || is_run, "{name} has tests that no part runs");
         }
     }

@@ -96,7 +96,7 @@ fn build(root: &Path) -> Result<PathBuf> {
     Ok(folder.join(host).join("fuzz/fuzz"))
 }
 
-/// A small Go program as linked, for the targets that work on a real function table.
+/// A small Go program as linked; some targets need a real function table.
 fn program(root: &Path) -> Result<PathBuf> {
     let go = go::find_or_provide(&Cache::of_user())?;
     let output = root.join("target/fuzz/program");

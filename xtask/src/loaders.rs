@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use execpack::Loader;
-use xshell::{Shell, cmd};
+use xshell::cmd;
 
 use crate::args::Built;
-use crate::zig;
+use crate::zig::{self, CheckedIn};
 use diagnostics::Code;
 use diagnostics::Diagnostic;
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::commands::{Outcome, registry};
-use tailscale_featureset::{files, process, progress};
+use tailscale_featureset::{files, progress};
 
 /// Where the sources are in this repository, and the results.
 const SOURCES: &str = "crates/execpack/loader";
@@ -51,6 +51,14 @@ const FLAGS: &[&str] = &[
 /// No loader is longer: it is a part of every packed file.
 const LONGEST: usize = 10_000;
 
+/// The loaders as checked-in files.
+const FILES: CheckedIn = CheckedIn {
+    noun: "loader",
+    differs: Code::LoadersDiffer,
+    why: "a packed file would run code that nobody can read",
+    command: "execpack loaders",
+};
+
 /// Runs the command. Nothing is written before every loader is built.
 ///
 /// # Errors
@@ -61,13 +69,12 @@ pub(crate) fn run(policy: Option<&Path>, flags: &Built) -> Result<Outcome> {
     let work = files::private_folder("loaders-")?;
     let mut built = Vec::new();
     for loader in Loader::ALL {
-        let step = progress::step("Building", format!("the loader for {}", loader.name));
-        let bytes = build(&zig, &root.join(SOURCES), work.path(), loader)?;
-        step.done("Built", &format!("{} bytes", bytes.len()));
+        let bytes = FILES.build(loader.name, || build(&zig, &root.join(SOURCES), work.path(), loader))?;
         built.push((loader, bytes));
     }
     if flags.check {
-        return compare(&built);
+        let differing = built.iter().filter(|(loader, bytes)| loader.bytes != bytes);
+        return FILES.compare(differing.map(|(loader, _)| loader.name));
     }
     let mut digests = String::new();
     for (loader, bytes) in &built {
@@ -79,36 +86,19 @@ pub(crate) fn run(policy: Option<&Path>, flags: &Built) -> Result<Outcome> {
     Ok(Outcome::Clean)
 }
 
-fn compare(built: &[(&Loader, Vec<u8>)]) -> Result<Outcome> {
-    let other: Vec<&str> =
-        built.iter().filter(|(loader, bytes)| loader.bytes != bytes).map(|(loader, _)| loader.name).collect();
-    if other.is_empty() {
-        progress::line("Compared", "the checked-in loaders are what the sources build to");
-        return Ok(Outcome::Clean);
-    }
-    let message = format!("the loaders for {} are not what their sources build to", other.join(", "));
-    let why = "a packed file would run code that nobody can read";
-    let next = "Run `cargo xtask execpack loaders` and commit the result.";
-    Err(Diagnostic::failure(Code::LoadersDiffer, message, why, next).into())
-}
-
 /// Builds a loader. One that runs at any address is linked for two, and has to be the same.
 fn build(zig: &Path, sources: &Path, work: &Path, loader: &Loader) -> Result<Vec<u8>> {
     let name = loader.name;
     let row = TARGETS.iter().find(|(row, ..)| *row == name);
     let (_, target, flags) = *row.with_context(|| format!("the loader `{name}` has no compiler target"))?;
-    let shell = Shell::new()?;
-    shell.change_dir(sources);
-    // The compiler's cache goes with the folder.
-    shell.set_var("ZIG_GLOBAL_CACHE_DIR", work.join("cache"));
-    shell.set_var("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
+    let shell = zig::shell(sources, work)?;
     let object = work.join(format!("{name}.o"));
-    run_quietly(cmd!(shell, "{zig} cc -target {target} {flags...} {FLAGS...} -c loader.c -o {object}"))?;
+    zig::run(cmd!(shell, "{zig} cc -target {target} {flags...} {FLAGS...} -c loader.c -o {object}"))?;
     let link = |address: u32| -> Result<Vec<u8>> {
         let base = format!("--defsym=BASE={:#x}", u64::from(address) + u64::from(loader.offset()));
         let (linked, bytes): (PathBuf, PathBuf) = (work.join(format!("{name}.elf")), work.join(format!("{name}.bin")));
-        run_quietly(cmd!(shell, "{zig} ld.lld -static {base} -T loader.ld {object} -o {linked}"))?;
-        run_quietly(cmd!(shell, "{zig} objcopy -O binary -j .text {linked} {bytes}"))?;
+        zig::run(cmd!(shell, "{zig} ld.lld -static {base} -T loader.ld {object} -o {linked}"))?;
+        zig::run(cmd!(shell, "{zig} objcopy -O binary -j .text {linked} {bytes}"))?;
         files::read_bytes(&bytes)
     };
     let bytes = link(loader.address.unwrap_or(0x1_0000))?;
@@ -131,8 +121,4 @@ fn build(zig: &Path, sources: &Path, work: &Path, loader: &Loader) -> Result<Vec
         );
     }
     Ok(bytes)
-}
-
-fn run_quietly(command: xshell::Cmd<'_>) -> Result<()> {
-    process::stdout(command.into(), "Correct what the compiler reports and run it again.").map(drop)
 }

@@ -353,13 +353,13 @@ pub struct Bump {
     #[arg(value_name = "VERSION", value_parser = parse_destination, required_unless_present = "check")]
     pub to: Option<Destination>,
     /// Change nothing; fail if upstream has a newer stable release than the pinned one.
-    #[arg(long, conflicts_with_all = ["to", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["to", "dry_run"], required_if_eq("format", "sarif"))]
     pub check: bool,
     /// Report the consequences without changing anything.
     #[arg(long)]
     pub dry_run: bool,
     /// The format of findings and results; `sarif` only with `--check`.
-    #[arg(long, value_enum, default_value = "human", requires_if("sarif", "check"))]
+    #[arg(long, value_enum, default_value = "human")]
     pub format: FindingsFormat,
 }
 

@@ -33,6 +33,15 @@ pub fn exit(status: u8) -> ExitCode {
     }
 }
 
+/// Returns the diagnostic of an error; one that has none is a fault of the program.
+fn diagnostic(error: &anyhow::Error) -> Diagnostic {
+    let unforeseen = || {
+        let next = "Please report this with the command that you ran.";
+        Diagnostic::failure(Code::InternalError, error.to_string(), chain(error), next)
+    };
+    error.downcast_ref::<Diagnostic>().cloned().unwrap_or_else(unforeseen)
+}
+
 /// Shows why a command could not run, and returns its exit status.
 #[must_use]
 pub fn status(result: anyhow::Result<Outcome>, format: FindingsFormat) -> u8 {
@@ -44,15 +53,7 @@ pub fn status(result: anyhow::Result<Outcome>, format: FindingsFormat) -> u8 {
             130
         }
         Err(error) => {
-            let unforeseen = || {
-                Diagnostic::failure(
-                    Code::InternalError,
-                    error.to_string(),
-                    chain(&error),
-                    "Please report this with the command that you ran.",
-                )
-            };
-            render::failure(&error.downcast_ref::<Diagnostic>().cloned().unwrap_or_else(unforeseen), format);
+            render::failure(&diagnostic(&error), format);
             2
         }
     }
@@ -76,4 +77,20 @@ pub fn usage(shown: &clap::Error) -> u8 {
 /// The causes of an error, innermost last.
 fn chain(error: &anyhow::Error) -> String {
     error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn error_without_a_diagnostic_is_an_internal_error_with_its_causes() {
+        let found = diagnostic(&anyhow!("the inner cause").context("the outer error"));
+        assert_eq!(
+            (found.code, found.message.as_str(), &*found.why),
+            (Code::InternalError, "the outer error", "the inner cause")
+        );
+    }
 }

@@ -61,7 +61,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// A [`Diagnostic`] that names the path.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
-    let Ok(named) = std::fs::symlink_metadata(path) else { return make(path, bytes, true).map(drop) };
+    let Ok(named) = std::fs::symlink_metadata(path) else { return make(path, bytes, Existing::Replaced).map(drop) };
     let (real, old) = regular(path, &named)?;
     if old.len() == bytes.len() as u64 && holds(&real, bytes) {
         return Ok(());
@@ -85,17 +85,26 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// A [`Diagnostic`] that names the path.
 pub fn create(path: &Path, text: &str) -> Result<bool> {
-    make(path, text.as_bytes(), false)
+    make(path, text.as_bytes(), Existing::Kept)
 }
 
-fn make(path: &Path, bytes: &[u8], replaces: bool) -> Result<bool> {
+/// The treatment of a file that exists already.
+enum Existing {
+    Replaced,
+    Kept,
+}
+
+fn make(path: &Path, bytes: &[u8], existing: Existing) -> Result<bool> {
     make_folder(folder_of(path))?;
     let write = || -> std::io::Result<()> {
         // The umask applies.
         let mut file = partial(path, 0o666)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        let persisted = if replaces { file.persist(path) } else { file.persist_noclobber(path) };
+        let persisted = match existing {
+            Existing::Replaced => file.persist(path),
+            Existing::Kept => file.persist_noclobber(path),
+        };
         persisted.map(drop).map_err(|error| error.error)
     };
     match write() {

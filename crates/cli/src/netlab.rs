@@ -26,7 +26,7 @@ use node::Node;
 
 pub use address::{CONTROL, DOMAIN, OUTSIDE, login_server};
 pub use host::wait_until_reachable;
-pub use poll::{until, wait_for_result};
+pub use poll::{until, until_ready};
 pub use programs::{FaultInjection, Programs};
 
 /// The hosts of one check.

@@ -1,7 +1,7 @@
 //! A policy with its pinned release.
 
-use anyhow::Result;
-use diagnostics::{Code, Diagnostic, NextStep};
+use anyhow::{Context, Result};
+use diagnostics::{Code, Diagnostic};
 use featureset::name::nearest;
 use featureset::policy::{EffectivePolicy, Policy};
 use featureset::recipe::Recipe;
@@ -43,13 +43,10 @@ impl<'a> Pinned<'a> {
     /// Returns the recipe of a target, with the commit of the release if it is known.
     ///
     /// # Errors
-    /// A [`Diagnostic`] if the policy does not have the target or does not pin a toolchain.
+    /// A [`Diagnostic`] if the policy does not have the target.
     pub fn recipe(self, target: &str, commit: Option<&str>) -> Result<Recipe> {
-        Recipe::new(self.for_target(target)?, &self.selection(target)?, commit).ok_or_else(|| {
-            let why = "the policy does not state `go` as a version";
-            Diagnostic::failure(Code::NoRecipe, format!("`{target}` can't be planned"), why, NextStep::run("check"))
-                .into()
-        })
+        let recipe = Recipe::new(self.for_target(target)?, &self.selection(target)?, commit);
+        recipe.context("the policy does not state `go` as a version")
     }
 }
 

@@ -83,13 +83,13 @@ impl Repository {
     /// Returns the text of the policy at a revision; `None` if the revision has none.
     ///
     /// # Errors
-    /// A [`Diagnostic`] if there is no such revision, or Git can't read it.
+    /// A [`Diagnostic`] if the revision does not exist, or Git can't read it.
     pub(crate) fn policy_at(&self, revision: &str) -> Result<Option<String>> {
         let name = format!("{revision}^{{commit}}");
         let options = ["rev-parse", "--verify", "--quiet", "--end-of-options", &name];
         let commit = self.run(&options.map(OsStr::new))?;
         if !commit.status.success() {
-            // Git prints nothing for an unknown name.
+            // For an unknown name, Git prints an empty text.
             let unknown = commit.stderr.trim().is_empty();
             return Err(if unknown { self.unknown(revision)? } else { unreadable(revision, &commit) }.into());
         }

@@ -225,10 +225,9 @@ impl Upstream {
     /// A [`Diagnostic`] if it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
-        let built = self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags")?;
-        built.map_err(|output| {
+        self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags", |output| {
             let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
-            Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Check the network.").into()
+            Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Check the network.")
         })
     }
 
@@ -254,22 +253,29 @@ impl Upstream {
     pub fn build_program(&self, go: &Go, program: &Program) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
         self.write_program(program)?;
-        let built = self.build(go, program.name, &format!("{}.program", program.name), ".")?;
-        built.map_err(|output| self.not_built(program, &output).into())
+        let name = format!("{}.program", program.name);
+        self.build(go, program.name, &name, ".", |output| self.not_built(program, output))
     }
 
     /// Builds a program while the module is locked. The old one is replaced atomically, because another run may start it.
-    fn build(&self, go: &Go, folder: &str, program: &str, package: &str) -> Result<Result<PathBuf, Output>> {
+    fn build(
+        &self,
+        go: &Go,
+        folder: &str,
+        program: &str,
+        package: &str,
+        not_built: impl FnOnce(&Output) -> Diagnostic,
+    ) -> Result<PathBuf> {
         let output = format!("../.partial-{program}");
         let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
         command.current_dir(self.module.join(folder));
         let output = process::output(command)?;
         if !output.status.success() {
-            return Ok(Err(output));
+            return Err(not_built(&output).into());
         }
         let built = self.module.join(program);
         files::rename(&self.module.join(format!(".partial-{program}")), &built)?;
-        Ok(Ok(built))
+        Ok(built)
     }
 
     /// Returns the problem of one of our programs that does not build.

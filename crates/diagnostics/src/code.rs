@@ -444,9 +444,6 @@ codes! {
         DamagedArchive "damaged-archive" Error
             "An archive is damaged."
             "The rest cannot be judged."
-        DamagedArtifact "damaged-artifact" Error
-            "An artifact's bytes are not those of the recorded build."
-            "Only verified bytes are shipped or executed."
         DiskFull "disk-full" Error
             "The disk is full."
             "A file would be incomplete."
@@ -501,9 +498,6 @@ codes! {
         NoNativeTarget "no-native-target" Error
             "No target runs natively on this machine."
             "The command runs the binary."
-        NoRecipe "no-recipe" Error
-            "A target cannot be planned."
-            "The policy has errors."
         NoRegistry "no-registry" Error
             "The release has no registry of features."
             "Upstream declares its features since 1.90."
@@ -645,9 +639,6 @@ codes! {
         Truncated "truncated" Error
             "A file ends before its stated length."
             "The rest cannot be judged."
-        UnfitImage "unfit-image" Error
-            "The finished image has lint errors."
-            "It would not run on a router."
         UnknownCheck "unknown-check" Error
             "No check has this name."
             "`verify --list` shows every check."

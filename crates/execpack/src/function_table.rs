@@ -47,7 +47,8 @@ struct Parameters {
 const PARAMETERS: usize = 11;
 
 impl Parameters {
-    fn to_words(self) -> [u32; PARAMETERS] {
+    /// Every number, in the order of the stream.
+    fn numbers(&mut self) -> [&mut u32; PARAMETERS] {
         let Self { count, quantum, alignment, tables, buckets, names, code, code_length, .. } = self;
         let Self { table_count, object_count, record_alignment, .. } = self;
         [
@@ -65,33 +66,8 @@ impl Parameters {
         ]
     }
 
-    fn from_words(words: [u32; PARAMETERS]) -> Self {
-        let [
-            count,
-            quantum,
-            alignment,
-            tables,
-            buckets,
-            names,
-            code,
-            code_length,
-            table_count,
-            object_count,
-            record_alignment,
-        ] = words;
-        Self {
-            count,
-            quantum,
-            alignment,
-            tables,
-            buckets,
-            names,
-            code,
-            code_length,
-            table_count,
-            object_count,
-            record_alignment,
-        }
+    fn to_words(mut self) -> [u32; PARAMETERS] {
+        self.numbers().map(|number| *number)
     }
 
     /// How many tables by program counter and objects of function data there are.
@@ -101,11 +77,11 @@ impl Parameters {
 
     /// Reads the parameters from the front of the first stream.
     fn take(stream: &mut &[u8]) -> Option<Self> {
-        let mut words = [0; PARAMETERS];
-        for word in &mut words {
-            *word = take(stream)?;
+        let mut parameters = Self::default();
+        for number in parameters.numbers() {
+            *number = take(stream)?;
         }
-        Some(Self::from_words(words))
+        Some(parameters)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::change::Side;
 use crate::cost::Cost;
 use crate::cost::estimate::{IN_EVERY_OLDER_BINARY, SizeModel};
 use crate::group::{Group, grouped};
-use crate::hazard::{Atom, BuildFacts, Condition, Effect, Hazard, Packed, Range, Versions};
+use crate::hazard::{Atom, BuildFacts, Condition, Effect, Hazard, Packed, Range, Reasons, Versions};
 use crate::name::FeatureName;
 use crate::platform::{OS, Platform};
 use crate::policy::device::{PROFILES, VOCABULARY, Values, Vocabulary};
@@ -269,7 +269,7 @@ fn hazard(hazard: &Hazard) -> HazardData<'_> {
         id: &hazard.id,
         title: &record.title,
         effect: record.effect,
-        severity: [true, false].map(|certain| hazard.severity(certain, true).word()),
+        severity: [true, false].map(|certain| hazard.severity(certain, Reasons::Given).word()),
         can_be_accepted: record.effect.can_be_accepted(),
         releases: record.releases.iter().map(range).collect(),
         when: clause(&record.when),

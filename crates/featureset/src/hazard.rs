@@ -91,6 +91,15 @@ pub struct Range {
     pub checked: Option<Release>,
 }
 
+/// Whether the decisions in a hazard's condition have reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reasons {
+    /// They have, as in a policy.
+    Given,
+    /// They have not, as in a tag list.
+    Missing,
+}
+
 /// A decision to flip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -378,15 +387,12 @@ impl Hazard {
         self.record.effect.is_mild() && self.record.when.rests_on_one_omission()
     }
 
-    /// Returns the severity where the hazard applies.
-    ///
-    /// `is_certain`: every fact in its condition is known. `has_reasons`: its decisions have reasons, as in a policy and
-    /// unlike in a list of tags.
+    /// Returns the severity if the hazard applies; `is_certain` if every fact in its condition is known.
     #[must_use]
-    pub fn severity(&self, is_certain: bool, has_reasons: bool) -> Severity {
+    pub fn severity(&self, is_certain: bool, reasons: Reasons) -> Severity {
         match self.record.effect {
             Effect::NoEffect => Severity::Note,
-            _ if has_reasons && self.is_note() => Severity::Note,
+            _ if reasons == Reasons::Given && self.is_note() => Severity::Note,
             effect if effect.is_mild() => Severity::Warning,
             _ if !is_certain || self.record.supposes.is_some() => Severity::Warning,
             _ => Severity::Error,

@@ -229,7 +229,7 @@ mod tests {
     use crate::audit::{Asked, List, audit};
     use crate::policy::read;
     use crate::recipe::tag_line;
-    use crate::rules::{holds_back_tags, judge};
+    use crate::rules::{TagOutput, holds_back_tags, judge};
     use crate::selection::Selection;
     use diagnostics::Severity;
     use proptest::prelude::*;
@@ -299,7 +299,7 @@ mod tests {
             let reading = read(&import.text);
             prop_assert!(reading.findings.is_empty(), "{:?}", reading.findings);
             let findings = judge(&import.text, &reading, UpstreamData::embedded());
-            prop_assert!(!findings.iter().any(holds_back_tags(&reading.places, true)));
+            prop_assert!(!findings.iter().any(holds_back_tags(&reading.places, TagOutput::OfTarget)));
         }
 
         #[test]

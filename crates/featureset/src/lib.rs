@@ -1,7 +1,7 @@
 //! Judges an allowlist of Tailscale features.
 //!
 //! Tailscale can be built without most of its features: each has a Go build tag `ts_omit_NAME`. A
-//! *policy* (featureset.yaml) decides each of them and gives the reason; this crate holds facts about upstream
+//! *policy* (featureset.yaml) decides each of them and states the reason; this crate holds facts about upstream
 //! and judges the policy by them. It is pure: its input is strings, its output values. Files, processes, the
 //! network and the clock belong to `crates/cli`; tests/it/tidy.rs enforces that.
 //!

@@ -102,11 +102,18 @@ fn decides_tags(code: &Code) -> bool {
     )
 }
 
-/// Returns the predicate of the findings that prevent printing the tag line, because the line could contain a decision that
-/// nobody made.
-///
-/// With `whole`, it is true for those that prevent printing a whole build line, which needs every part of the policy.
-pub fn holds_back_tags(places: &SourceMap, whole: bool) -> impl Fn(&Diagnostic) -> bool {
+/// The output of `tags`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagOutput {
+    /// The tag line.
+    TagLine,
+    /// A target's tag line or its whole build command, which needs every part of the policy.
+    OfTarget,
+}
+
+/// Returns the predicate of the findings that prevent printing an output, because it could contain a decision that nobody
+/// made.
+pub fn holds_back_tags(places: &SourceMap, output: TagOutput) -> impl Fn(&Diagnostic) -> bool {
     // A target with its own decisions or tags can differ from the others, so it must be readable.
     let differs = |target: &String| {
         let own: [&[&str]; 2] = [&["features"], &["build", "extra_tags"]];
@@ -117,7 +124,8 @@ pub fn holds_back_tags(places: &SourceMap, whole: bool) -> impl Fn(&Diagnostic) 
     sections.extend(targets.map(|target| places.value(&["targets", &target])));
     move |finding| {
         let start = finding.span().start;
-        let decides = whole || sections.iter().any(|section| (section.start..section.end).contains(&start));
+        let decides = output == TagOutput::OfTarget
+            || sections.iter().any(|section| (section.start..section.end).contains(&start));
         let unreadable = finding.code.area() == Area::Format && finding.code != Code::InvalidReference;
         decides_tags(&finding.code) || (unreadable && decides)
     }

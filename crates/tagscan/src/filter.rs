@@ -5,7 +5,7 @@
 mod awk;
 mod sed;
 
-use crate::regular::{compile, posix};
+use crate::regular::{Case, Syntax, compile, posix};
 use crate::value::Value;
 
 pub(crate) use sed::sed;
@@ -135,12 +135,13 @@ pub(crate) fn grep(name: &str, arguments: &[&str], input: &Value) -> Option<(Val
     let (patterns, flags) = grep_arguments(arguments)?;
     let has = |flag: char| flags.contains(flag);
     let fixed = has('F') || name == "fgrep";
-    let extended = has('E') || name == "egrep";
+    let syntax = if has('E') || name == "egrep" { Syntax::Extended } else { Syntax::Basic };
+    let case = if has('i') { Case::Insensitive } else { Case::Sensitive };
     let expressions = patterns
         .iter()
         .map(|pattern| match fixed {
             true => compile(&format!("{}{}", if has('i') { "(?i)" } else { "" }, regex::escape(pattern))),
-            false => posix(pattern, extended, has('i')),
+            false => posix(pattern, syntax, case),
         })
         .collect::<Option<Vec<_>>>()?;
     let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');

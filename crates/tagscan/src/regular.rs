@@ -103,9 +103,26 @@ pub(crate) fn compile(expression: &str) -> Option<Regex> {
     RegexBuilder::new(expression).dot_matches_new_line(true).size_limit(LARGEST).build().ok()
 }
 
-/// A basic or extended regular expression as one of the crate `regex`; `None` for one that is not understood.
-pub(crate) fn posix(pattern: &str, extended: bool, ignores_case: bool) -> Option<Regex> {
-    let mut translated = String::from(if ignores_case { "(?i)" } else { "" });
+/// The syntax of a regular expression of POSIX.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// That of `grep` and `sed`.
+    Basic,
+    /// That of `grep -E`, `sed -E`, awk and `[[ =~ ]]`.
+    Extended,
+}
+
+/// Whether a regular expression distinguishes upper and lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    Sensitive,
+    Insensitive,
+}
+
+/// Returns an expression of POSIX as one of the crate `regex`; `None` for one that is not understood.
+pub(crate) fn posix(pattern: &str, syntax: Syntax, case: Case) -> Option<Regex> {
+    let extended = syntax == Syntax::Extended;
+    let mut translated = String::from(if case == Case::Insensitive { "(?i)" } else { "" });
     let mut characters = pattern.chars().peekable();
     let mut at_start = true;
     while let Some(c) = characters.next() {
@@ -152,7 +169,7 @@ pub(crate) fn posix(pattern: &str, extended: bool, ignores_case: bool) -> Option
             '^' | '$' | '.' | '*' | ')' | '{' | '}' | '+' | '?' => translated.push(c),
             c => translated += &regex::escape(&c.to_string()),
         }
-        at_start = c == '^' && before == usize::from(ignores_case) * 4;
+        at_start = c == '^' && before == usize::from(case == Case::Insensitive) * 4;
     }
     compile(&longest_first(&translated))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod browser;
 pub(crate) mod container;
+pub(crate) mod fake_go;
 pub(crate) mod git;
 mod pins;
 pub(crate) mod planted;

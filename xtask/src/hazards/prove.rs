@@ -10,7 +10,7 @@ use featureset::proof::{Established, Observation};
 use featureset::release::Release;
 use featureset::upstream_data::UpstreamData;
 
-use super::{Said, built, judged};
+use super::compile::{CompilerVerdict, built, judged};
 use tailscale_featureset::cache::Cache;
 use tailscale_featureset::commands::{Outcome, registry};
 use tailscale_featureset::hazard_proofs::record;
@@ -93,17 +93,19 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
     let answers = with.checker.check(&[offending.clone(), remedied])?;
     let (first, second) = (judged(&answers[0].complaints)?, judged(&answers[1].complaints)?);
     let (mut how, mut said) = (Established::TypeChecked, first);
-    if matches!(said, Said::Fails(_)) || (with.build && said == Said::Passes) {
+    if matches!(said, CompilerVerdict::Fails(_)) || (with.build && said == CompilerVerdict::Passes) {
         step.update(&format!("{} on {}, by a real build", hazard.id, upstream.release));
         match built(with.go, upstream, &offending)? {
-            Said::Nothing(why) => progress::warn(&format!("not built: {}", why.lines().last().unwrap_or_default())),
+            CompilerVerdict::Nothing(why) => {
+                progress::warn(&format!("not built: {}", why.lines().last().unwrap_or_default()))
+            }
             seen => (how, said) = (Established::Built, seen),
         }
     }
     let (failed, complaint) = match said {
-        Said::Passes => (false, None),
-        Said::Fails(complaint) => (true, Some(complaint)),
-        Said::Nothing(why) => {
+        CompilerVerdict::Passes => (false, None),
+        CompilerVerdict::Fails(complaint) => (true, Some(complaint)),
+        CompilerVerdict::Nothing(why) => {
             drop(step);
             progress::warn(&format!("{} on {} could not be judged: {why}", hazard.id, upstream.release));
             return Ok(None);
@@ -111,9 +113,9 @@ fn observe(hazard: &Hazard, upstream: &Upstream, with: &Compilers<'_>) -> Result
     };
     let remedied = match second {
         _ if !failed => None,
-        Said::Nothing(_) => None,
-        Said::Passes => Some(true),
-        Said::Fails(_) => Some(false),
+        CompilerVerdict::Nothing(_) => None,
+        CompilerVerdict::Passes => Some(true),
+        CompilerVerdict::Fails(_) => Some(false),
     };
     step.done("Proved", if failed { "fails" } else { "passes" });
     Ok(Some(Observation {

@@ -17,7 +17,7 @@ use featureset::release::{GoVersion, Release};
 use featureset::upstream_data::UpstreamData;
 use serde::{Deserialize, Serialize};
 
-use super::{Said, built, judged};
+use super::compile::{CompilerVerdict, built, judged};
 use tailscale_featureset::commands::{Outcome, registry};
 use tailscale_featureset::project::Project;
 use tailscale_featureset::shard::Shard;
@@ -181,9 +181,9 @@ impl Sweep<'_> {
             let mut answers = Vec::new();
             for answer in checker.check(chunk)? {
                 let complaint = match judged(&answer.complaints)? {
-                    Said::Passes => None,
-                    Said::Fails(complaint) => Some(complaint),
-                    Said::Nothing(why) => anyhow::bail!("{} could not be judged: {why}", answer.id),
+                    CompilerVerdict::Passes => None,
+                    CompilerVerdict::Fails(complaint) => Some(complaint),
+                    CompilerVerdict::Nothing(why) => anyhow::bail!("{} could not be judged: {why}", answer.id),
                 };
                 answers.push(Seen { id: answer.id, complaint, confirmed: None });
             }
@@ -211,9 +211,9 @@ impl Sweep<'_> {
             process::check_interrupt()?;
             let step = progress::step("Building", job.id.clone());
             let fails = match built(self.go, self.upstream, job)? {
-                Said::Passes => false,
-                Said::Fails(_) => true,
-                Said::Nothing(why) => anyhow::bail!("{} could not be built: {why}", job.id),
+                CompilerVerdict::Passes => false,
+                CompilerVerdict::Fails(_) => true,
+                CompilerVerdict::Nothing(why) => anyhow::bail!("{} could not be built: {why}", job.id),
             };
             let Some(old) = seen.get(&job.id) else { continue };
             self.remember(&[Seen { confirmed: Some(fails == old.complaint.is_some()), ..old.clone() }])?;

@@ -22,7 +22,7 @@ const MEMORY: u64 = 400 << 20;
 /// A [`Diagnostic`] if UPX is missing, or can't unpack the program.
 pub(super) fn unpack(place: &str, bytes: &[u8], cache: &Cache) -> Result<(Vec<u8>, String)> {
     let Some(upx) = upx::find(cache)? else {
-        let why = "its build information is readable only after unpacking, and there is no UPX on the PATH";
+        let why = "its build information is readable only after unpacking, and UPX is not on the PATH";
         let next = "Install UPX (`apt-get install upx-ucl` on Ubuntu and Debian except 12, `bookworm-backports` on Debian 12, `brew install upx`, `apk add upx`) and run it again.";
         return Err(Diagnostic::failure(Code::UpxMissing, format!("{place} was packed with UPX"), why, next).into());
     };

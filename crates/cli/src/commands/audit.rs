@@ -132,7 +132,7 @@ fn audited<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Resul
     Ok(Audited { source, audits: source.lists.iter().map(one).collect::<Result<_>>()? })
 }
 
-/// As [`audited`], for the older version: the release that is asked for is that of the newer one, unless the older one states its own.
+/// As [`audited`], but of the older version: it is judged on the release of the newer one, unless it states another.
 fn audited_one<'a>(source: &'a Source, asked: &Asked, facts: &UpstreamData) -> Result<Audited<'a>> {
     let stated = source.lists.iter().any(|list| list.release.is_some());
     let asked = Asked { release: asked.release.filter(|_| !stated), ..asked.clone() };

@@ -18,7 +18,7 @@ use featureset::recipe::Recipe;
 pub use inside::run as run_inside;
 pub use paired_stats::{Ratio, Verdict};
 
-use super::build_tailscale::{self, Maker, Unmade};
+use super::build_tailscale::{self, Builder, Steps};
 use super::verify;
 use crate::cli::{Bench, Load};
 use crate::format::Format;
@@ -56,41 +56,41 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Bench) -> Result<Outco
         project.show(&findings, format)?;
         return Ok(Outcome::Findings);
     }
-    let maker = Maker::gather(&project, pinned, &[target])?;
+    let builder = Builder::gather(&project, pinned, &[target])?;
     let mut loads = flags.loads.clone();
     if loads.is_empty() {
         loads.extend(Load::value_variants());
     }
     let plan = Plan {
-        lab: std::path::absolute(verify::lab(&maker)?)?,
+        lab: std::path::absolute(verify::lab(&builder)?)?,
         platform: platform.name.to_owned(),
-        binaries: binaries(&project, pinned, target, &maker)?,
+        binaries: binaries(&project, pinned, target, &builder)?,
         loads,
         pairs: flags.pairs,
     };
     let runs = run_plan(&plan)?;
-    let summary = report::Summary::new(&runs, flags.limit).context("there are no results")?;
+    let summary = report::Summary::new(&runs, flags.limit).context("the runs have no results")?;
     summary.print(&runs, (pinned.release, target), format);
     Ok(if summary.is_fine(flags.require_all) { Outcome::Clean } else { Outcome::Findings })
 }
 
 /// Builds the binaries to compare with, from the same commit and features as the shipped one.
-fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, maker: &Maker) -> Result<Vec<(Side, PathBuf)>> {
+fn binaries(project: &Project, pinned: Pinned<'_>, target: &str, builder: &Builder) -> Result<Vec<(Side, PathBuf)>> {
     let folder = project.target().join("tailscale");
     let _lock = files::lock(&folder, || progress::line("Waiting", "for another build in this folder"))?;
-    let shipped = pinned.recipe(target, maker.upstream.commit.as_deref())?;
+    let shipped = pinned.recipe(target, builder.upstream.commit.as_deref())?;
     let made = |side: Side, change: &dyn Fn(&mut Recipe)| -> Result<PathBuf> {
         let mut recipe = shipped.clone();
         change(&mut recipe);
         let name = serde_json::to_value(side)?.as_str().unwrap_or_default().to_owned();
         let own = folder.join(".bench").join(target).join(name);
         let step = progress::step("Building", format!("{target} to compare with ({})", side.description()));
-        if let Err(Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = maker.make(&recipe, &own)? {
+        builder.build(&recipe, &own, Steps::Silent)?.or_diagnostic(|failure| {
             let next = NextStep::new("Run ")
                 .command("build-tailscale")
                 .text(": it reports the decision that breaks the build.");
-            return Err(Diagnostic::failure(Code::NotComparable, "the reference can't be built", why, next).into());
-        }
+            Diagnostic::failure(Code::NotComparable, "the reference can't be built", failure.output(), next)
+        })?;
         step.done("Built", "");
         Ok(std::path::absolute(own.join(build_tailscale::PACKED))?)
     };
@@ -131,11 +131,27 @@ fn run_plan(plan: &Plan) -> Result<Vec<Run>> {
     })?;
     drop(step);
     if let Some(why) = failed {
-        let next = NextStep::new("Run ")
-            .command("verify --check load")
-            .text(" to test whether the binary carries traffic at all.");
-        return Err(Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next).into());
+        return Err(not_ended(why).into());
     }
     anyhow::ensure!(status.success(), "the process of the test network ended ({status}) after {} runs", runs.len());
     Ok(runs)
+}
+
+/// Returns the diagnostic of a run that did not end.
+fn not_ended(why: String) -> Diagnostic {
+    let next = NextStep::new("Run ")
+        .command("verify --check load")
+        .text(" to test whether the binary carries traffic at all.");
+    Diagnostic::failure(Code::BenchFailed, "a run did not end", why, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_that_did_not_end_reports_bench_failed() {
+        let failure = not_ended("the stream was cut off".to_owned());
+        assert_eq!((failure.code, &*failure.why), (Code::BenchFailed, "the stream was cut off"));
+    }
 }

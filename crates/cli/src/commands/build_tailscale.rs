@@ -1,47 +1,42 @@
 //! `build-tailscale`: builds with Go, compares the binary's build information with the recipe, packs, runs the packed binary,
 //! and only then replaces the artifacts.
 
+mod artifacts;
 mod compile_errors;
 mod execute;
-mod make;
+mod go_command;
+mod job;
 mod manifest;
 mod pack;
+mod pipeline;
 mod plan;
 mod shrink;
+mod steps;
 mod verify;
 
 use crate::errln;
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label};
-use featureset::policy::{Policy, Symbols, format_size};
-use featureset::recipe::Recipe;
-use std::path::{Path, PathBuf};
+use featureset::policy::{Policy, format_size};
+use std::path::Path;
 
-pub use make::{Made, Maker, Unmade};
-pub use manifest::{Artefact, Manifest};
-pub use plan::{command_line, document};
+pub use artifacts::{Artifact, PACKED, UNPACKED, folder};
+pub use go_command::command_line;
+pub use manifest::Manifest;
+pub use pipeline::{Binary, BuildFailure, BuildOutcome, Builder};
+pub use plan::document;
 pub use shrink::unstripped_path;
+pub use steps::Steps;
+
+use artifacts::{LINK, recipe_digest};
+use job::Job;
 
 use crate::cli::BuildTailscale;
 use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::pinned::unknown_target;
 use crate::project::{Pinned, Project};
-use crate::{escape, files, output, process, progress};
-
-/// The packed daemon. Called through the link `tailscale`, it is the command-line client.
-pub const PACKED: &str = "tailscaled";
-const LINK: &str = "tailscale";
-/// The binary before packing, which removes the build information.
-pub const UNPACKED: &str = "tailscaled.unpacked";
-
-/// The inputs of one target's build.
-struct Job<'a> {
-    project: &'a Project,
-    pinned: Pinned<'a>,
-    target: &'a str,
-    maker: &'a Maker,
-}
+use crate::{escape, files, output, progress};
 
 /// Runs the command.
 ///
@@ -138,12 +133,6 @@ pub fn chosen_targets<'a>(policy: &'a Policy, named: &[String]) -> Result<Vec<&'
     Ok(known.iter().copied().filter(|name| named.is_empty() || named.iter().any(|wanted| wanted == name)).collect())
 }
 
-/// Returns the folder of a target's artifacts.
-#[must_use]
-pub fn folder(project: &Project, target: &str) -> PathBuf {
-    project.target().join("tailscale").join(target)
-}
-
 /// Whether a target's artifacts are used as they are.
 enum State {
     /// This program built them from this recipe.
@@ -163,7 +152,7 @@ fn state(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<State> {
     let recipe = pinned.recipe(target, manifest.module.commit.as_deref());
     let whole = manifest.binary.is_in(&folder.join(PACKED)) && manifest.unpacked.is_in(&folder.join(UNPACKED));
     let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
-    let fits = whole && linked && recipe.is_ok_and(|recipe| manifest.recipe == manifest::digest(&recipe));
+    let fits = whole && linked && recipe.is_ok_and(|recipe| manifest.recipe == recipe_digest(&recipe));
     Ok(match (fits, is_ours) {
         (true, true) => State::Fresh,
         (true, false) => State::NotRecorded,
@@ -180,7 +169,7 @@ fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<(
     }
     let recipe = pinned.recipe(target, manifest.module.commit.as_deref())?;
     // Without an emulator, this repeats the warning.
-    let executed = execute::both_names(&folder, &recipe)?;
+    let executed = execute::both_names(&folder, &recipe, Steps::Shown(target))?;
     if executed == manifest.executed {
         return Ok(());
     }
@@ -190,15 +179,15 @@ fn execute_late(project: &Project, pinned: Pinned<'_>, target: &str) -> Result<(
 /// Builds targets one after another and returns findings. If a target does not compile, those with the same tags are skipped:
 /// they would not compile either.
 fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Vec<Diagnostic>> {
-    let maker = Maker::gather(project, pinned, targets)?;
+    let builder = Builder::gather(project, pinned, targets)?;
     let (mut findings, mut failing): (Vec<Diagnostic>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
     for target in targets {
         let tags = pinned.recipe(target, None)?.tags;
         if failing.contains(&tags) {
             continue;
         }
-        let job = Job { project, pinned, target, maker: &maker };
-        if let Err(failure) = build(&job)? {
+        let job = Job { project, pinned, target, builder: &builder };
+        if let Some(failure) = build(&job)? {
             errln!("{}\n", escape::lines(&failure.compiler));
             let same = |other: &&&str| pinned.recipe(other, None).is_ok_and(|recipe| recipe.tags == tags);
             let names: Vec<String> = targets.iter().filter(same).map(|name| (*name).to_owned()).collect();
@@ -210,64 +199,32 @@ fn build_all(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<
     Ok(findings)
 }
 
-/// Builds one target. The inner error is a finding about code that does not compile.
-fn build(job: &Job<'_>) -> Result<Result<(), compile_errors::Failure>> {
-    let recipe = job.pinned.recipe(job.target, job.maker.upstream.commit.as_deref())?;
+/// Builds one target and replaces its artifacts. Returns the reason if its code does not compile.
+fn build(job: &Job<'_>) -> Result<Option<compile_errors::Failure>> {
+    let recipe = job.pinned.recipe(job.target, job.builder.upstream.commit.as_deref())?;
     let folder = folder(job.project, job.target);
     let work = folder.join(".work");
-    files::empty_folder(&work)?;
-    let unpacked = work.join(UNPACKED);
-    let step = progress::step("Building", format!("{} ({})", job.target, recipe.platform));
-    let output = process::output(plan::go_command(&job.maker.go, &job.maker.upstream, &recipe, &unpacked))?;
-    if !output.status.success() {
-        drop(step);
-        return compile_errors::explain(job, &recipe, &output.stderr).map(Err);
+    let binary = match job.builder.build(&recipe, &work, Steps::Shown(job.target))? {
+        BuildOutcome::Built(binary) => binary,
+        BuildOutcome::Failed(BuildFailure::DoesNotCompile(output)) => {
+            return compile_errors::explain(job, &recipe, &output).map(Some);
+        }
+        BuildOutcome::Failed(BuildFailure::DoesNotStart(failure)) => return Err((*failure).into()),
+    };
+    if let Some(linked) = &binary.linked {
+        shrink::save_unstripped(&job.project.target(), linked, &job.builder.cache)?;
     }
-    let linked = files::read_bytes(&unpacked)?;
-    verify::check_recipe(&linked, &recipe, &job.maker.upstream)?;
-    step.done("Built", &format_size(linked.len() as u64));
-    let unpacked_artefact = shrink(job, &recipe, &linked, &unpacked)?;
-    let packed = work.join(PACKED);
-    pack(job, &recipe, &unpacked, &packed)?;
-    files::link(PACKED, &work.join(LINK))?;
-    let executed = execute::both_names(&work, &recipe)?;
-    let binary = Artefact::from_bytes(&files::read_bytes(&packed)?);
-    let manifest = Manifest::new(job, &recipe, unpacked_artefact, binary, executed)?;
+    let kept = job.pinned.selection(job.target)?.kept;
+    let manifest = Manifest::new(job.builder, &recipe, kept, binary);
     // The manifest comes last: until it is there, the folder counts as not built.
     for name in [UNPACKED, PACKED] {
         files::rename(&work.join(name), &folder.join(name))?;
     }
     files::link(PACKED, &folder.join(LINK))?;
-    manifest.write(&folder, &job.maker.cache)?;
+    Manifest { draft: job.project.is_draft(job.target), ..manifest }.write(&folder, &job.builder.cache)?;
     let _ = std::fs::remove_dir_all(&work);
     progress::line("Wrote", &folder.join(PACKED).display().to_string());
-    Ok(Ok(()))
-}
-
-/// Rewrites the function table in the file if the recipe requires it; returns the binary to pack.
-fn shrink(job: &Job<'_>, recipe: &Recipe, linked: &[u8], unpacked: &Path) -> Result<Artefact> {
-    if recipe.build.symbols == Symbols::All {
-        return Ok(Artefact::from_bytes(linked));
-    }
-    let step = progress::step("Shrinking", format!("{}: symbols {}", job.target, recipe.build.symbols));
-    let Some(shrunk) = shrink::shrunk(linked, recipe)? else { return Ok(Artefact::from_bytes(linked)) };
-    verify::check_recipe(&shrunk, recipe, &job.maker.upstream)?;
-    shrink::save_unstripped(&job.project.target(), linked, &job.maker.cache)?;
-    files::write_executable(unpacked, &shrunk)?;
-    step.done("Shrunk", &format_size(shrunk.len() as u64));
-    Ok(Artefact::from_bytes(&shrunk))
-}
-
-fn pack(job: &Job<'_>, recipe: &Recipe, unpacked: &Path, packed: &Path) -> Result<()> {
-    let upx = job.maker.upx.as_ref();
-    let Some(packer) = pack::packer(recipe.build.pack, upx) else {
-        return files::write_executable(packed, &files::read_bytes(unpacked)?);
-    };
-    let step = progress::step("Packing", format!("{} with {packer}", job.target));
-    pack::pack(recipe, upx, unpacked, packed)?;
-    let size = std::fs::metadata(packed).map_or(0, |data| data.len());
-    step.done("Packed", &format_size(size));
-    Ok(())
+    Ok(None)
 }
 
 /// Compares every chosen target's binary with its budget.
@@ -285,3 +242,6 @@ fn over_budget(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Vec<D
     };
     targets.iter().filter_map(over).collect()
 }
+
+#[cfg(test)]
+mod tests;

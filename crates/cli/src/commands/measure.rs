@@ -13,7 +13,7 @@ use featureset::policy::Pack;
 use featureset::selection::Selection;
 use gobinary::pclntab::REVISION;
 
-use super::build_tailscale::{Maker, chosen_targets};
+use super::build_tailscale::{Builder, chosen_targets};
 use super::verify::MemoryProbe;
 use crate::cli::{Measure, MeasureWhat};
 use crate::format::Format;
@@ -43,19 +43,19 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     let _lock = files::lock(&target_folder.join("tailscale"), || {
         progress::line("Waiting", "for another build in this folder")
     })?;
-    let maker = Maker::gather(&project, pinned, &targets)?;
+    let builder = Builder::gather(&project, pinned, &targets)?;
     for target in targets {
         let policy = pinned.for_target(target)?;
         let selection = Selection::new(policy, pinned.registry);
         let packer = match policy.build().pack {
-            Pack::Upx => maker.upx.as_ref().map(|upx| upx.version.clone()),
+            Pack::Upx => builder.upx.as_ref().map(|upx| upx.version.clone()),
             Pack::Execpack => Some(format!("execpack {}", execpack::REVISION)),
             Pack::None => None,
         };
         let Some(basis) = Basis::new(policy, &selection, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
-        let memory_probe = if flags.memory { memory_probe(&maker, pinned, target)? } else { None };
-        let sweep = jobs::Sweep { pinned, policy, target, selection, maker: &maker, state: &state, memory_probe };
+        let memory_probe = if flags.memory { memory_probe(&builder, pinned, target)? } else { None };
+        let sweep = jobs::Sweep { pinned, policy, target, selection, builder: &builder, state: &state, memory_probe };
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own, &whole, flags.resume)?;
         let wanted = pinned.registry.features.keys().cloned().collect();
@@ -65,10 +65,13 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
 }
 
 /// Returns the probe for the memory of a target's daemons; warns if this machine can't measure it.
-fn memory_probe(maker: &Maker, pinned: Pinned<'_>, target: &str) -> Result<Option<MemoryProbe>> {
+fn memory_probe(builder: &Builder, pinned: Pinned<'_>, target: &str) -> Result<Option<MemoryProbe>> {
     let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform) else { return Ok(None) };
-    let found = MemoryProbe::new(maker, platform)?;
-    Ok(found.map_err(|why| progress::warn(&format!("the memory of {target} is not measured: {why}"))).ok())
+    if let Some(why) = MemoryProbe::missing_requirement(platform) {
+        progress::warn(&format!("the memory of {target} is not measured: {why}"));
+        return Ok(None);
+    }
+    MemoryProbe::new(builder).map(Some)
 }
 
 /// Returns the named features, or all.

@@ -22,7 +22,7 @@ use crate::{outln, output, progress, render};
 /// Runs the command. It exits with 0 for every change, because `check` reports findings.
 ///
 /// # Errors
-/// A [`diagnostics::Diagnostic`] if there is no such revision, the policy is not in a repository, or Git can't read it.
+/// A [`diagnostics::Diagnostic`] if the revision does not exist, the policy is not in a repository, or Git can't read it.
 pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Review) -> Result<Outcome> {
     let project = Project::open(policy)?;
     if project.reading.policy.is_none() {

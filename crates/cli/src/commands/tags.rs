@@ -4,7 +4,7 @@ use crate::{outln, output};
 use anyhow::Result;
 use diagnostics::{Code, Diagnostic};
 use featureset::recipe::{Recipe, tag_line};
-use featureset::rules::holds_back_tags;
+use featureset::rules::{TagOutput, holds_back_tags};
 use featureset::selection::Selection;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,8 +22,8 @@ use crate::project::Project;
 pub fn run(policy: Option<&Path>, format: Format, flags: &Tags) -> Result<Outcome> {
     let project = Project::open(policy)?;
     // A target or a build command also needs these sections.
-    let whole = flags.go_build || flags.target.is_some();
-    let Some(pinned) = project.unless(format, holds_back_tags(&project.reading.places, whole))? else {
+    let output = if flags.go_build || flags.target.is_some() { TagOutput::OfTarget } else { TagOutput::TagLine };
+    let Some(pinned) = project.unless(format, holds_back_tags(&project.reading.places, output))? else {
         return Ok(Outcome::Findings);
     };
     let named: Vec<String> = flags.target.iter().cloned().collect();

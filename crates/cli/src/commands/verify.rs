@@ -18,7 +18,7 @@ use featureset::policy::Policy;
 
 pub(super) use env::{lab, missing_requirement};
 pub use inside::run as run_inside;
-pub(super) use memory::MemoryProbe;
+pub(super) use memory::{IdleMemory, MemoryProbe};
 pub use report::{Outcome as CheckOutcome, Report};
 
 use self::checks::{CHECKS, Check};

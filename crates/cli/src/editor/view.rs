@@ -4,70 +4,26 @@ mod details;
 mod list;
 mod popup;
 mod text;
+mod theme;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::model::{Filter, Mode, Model};
 use crate::escape;
 use featureset::policy::{Verdict, format_size};
-use text::{count, input_line};
+use text::{count, input_line, size_text};
+
+pub(crate) use theme::Theme;
 
 /// The smallest terminal.
 const SMALLEST: (u16, u16) = (60, 16);
 
 /// The width from which the details are next to the list.
 const WIDE: u16 = 110;
-
-/// The colors. Every difference has a word or a sign too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Theme {
-    has_colors: bool,
-}
-
-impl Theme {
-    /// Returns the colors of the terminal; none if `NO_COLOR` is set.
-    pub(crate) fn of_environment() -> Self {
-        Self { has_colors: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
-    }
-
-    /// Returns a theme without colors.
-    #[cfg(test)]
-    pub(crate) fn plain() -> Self {
-        Self { has_colors: false }
-    }
-
-    fn color(self, color: Color) -> Style {
-        if self.has_colors { Style::new().fg(color) } else { Style::new() }
-    }
-
-    fn good(self) -> Style {
-        self.color(Color::Green)
-    }
-
-    fn bad(self) -> Style {
-        self.color(Color::Red)
-    }
-
-    fn caution(self) -> Style {
-        self.color(Color::Yellow)
-    }
-
-    fn title(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    fn muted(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    fn marked(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
-    }
-}
 
 /// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
@@ -176,22 +132,6 @@ fn bar(size: Option<u64>, budget: Option<u64>, width: usize) -> String {
         _ => '░',
     };
     (0..width).map(cell).collect()
-}
-
-/// Describes a size against a budget, and returns whether it is over.
-fn size_text(size: Option<u64>, budget: Option<u64>) -> (String, bool) {
-    match (size, budget) {
-        (None, _) => ("size not known".to_owned(), false),
-        (Some(size), None) => (format!("about {}, no budget", format_size(size)), false),
-        (Some(size), Some(budget)) if size > budget => (
-            format!("about {} of {}, {} OVER", format_size(size), format_size(budget), format_size(size - budget)),
-            true,
-        ),
-        (Some(size), Some(budget)) => (
-            format!("about {} of {}, {} left", format_size(size), format_size(budget), format_size(budget - size)),
-            false,
-        ),
-    }
 }
 
 /// Returns the last line: a question, a message, or the keys.

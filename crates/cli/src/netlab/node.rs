@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::address::login_server;
 use super::external_control::{ExternalControl, KEY_INSIDE};
 use super::host::{Host, NOBODY, PATIENCE, ended, failure_output};
-use super::poll::{until, wait_for_result};
+use super::poll::{Poll, until, until_ready};
 use super::programs::Programs;
 use crate::files;
 use crate::process::{self, Output, Server, output_within};
@@ -117,9 +117,22 @@ impl Node {
         command.args(planned.get_args()).env_clear();
         command.envs(planned.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.daemon = Some(process::start(command, &log)?);
-        wait_for_result(PATIENCE, "the daemon to answer `tailscale status`", || {
+        until_ready(PATIENCE, "the daemon to answer `tailscale status`", || {
             self.alive()?;
-            Ok(self.try_status()?.map(drop))
+            self.try_status()
+        })
+        .map(drop)
+    }
+
+    /// Waits for a direct path to a peer's address. Returns the line of `tailscale ping` that names the path.
+    ///
+    /// # Errors
+    /// The output of the last ping, if no direct path is found in time.
+    pub fn wait_for_direct_path(&self, address: &str) -> Result<String> {
+        until_ready(PATIENCE, "a direct path", || {
+            let printed = self.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", address])?.stdout;
+            let pong = printed.lines().find(|line| line.starts_with("pong") && !line.contains("via DERP"));
+            Ok(pong.map(str::to_owned).ok_or(printed).into())
         })
     }
 
@@ -212,10 +225,10 @@ impl Node {
         Ok(output.stdout)
     }
 
-    /// Runs `tailscale status --json`; the inner error is its output if that is not JSON.
-    fn try_status(&self) -> Result<Result<serde_json::Value, String>> {
+    /// Runs `tailscale status --json`.
+    fn try_status(&self) -> Result<Poll<serde_json::Value>> {
         let output = self.cli(&["status", "--json"])?;
-        Ok(serde_json::from_str(&output.stdout).map_err(|_| failure_output(&output)))
+        Ok(serde_json::from_str(&output.stdout).map_err(|_| failure_output(&output)).into())
     }
 
     /// Returns the status of the daemon and its peers.
@@ -223,7 +236,10 @@ impl Node {
     /// # Errors
     /// The output of `tailscale status --json`, if it is not JSON.
     pub fn status(&self) -> Result<serde_json::Value> {
-        self.try_status()?.map_err(|said| anyhow::anyhow!("`tailscale status --json`: {said}"))
+        match self.try_status()? {
+            Poll::Ready(status) => Ok(status),
+            Poll::Pending(output) => Err(anyhow::anyhow!("`tailscale status --json`: {output}")),
+        }
     }
 
     /// Returns the daemon's state, such as `NeedsLogin` or `Running`.

@@ -6,29 +6,39 @@ use anyhow::{Result, bail};
 
 use crate::process::check_interrupt;
 
+/// One look at a condition.
+pub enum Poll<T> {
+    /// The value that was waited for.
+    Ready(T),
+    /// The current observation instead.
+    Pending(String),
+}
+
+impl<T> From<Result<T, String>> for Poll<T> {
+    fn from(observed: Result<T, String>) -> Self {
+        observed.map_or_else(Self::Pending, Self::Ready)
+    }
+}
+
 /// Polls until `look` returns a value. `what` names the value in the error.
 ///
 /// # Errors
 /// On a timeout, if `look` fails, or if the run is interrupted.
 pub fn until<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    wait_for_result(patience, what, || Ok(look()?.ok_or_else(String::new)))
+    until_ready(patience, what, || Ok(look()?.ok_or_else(String::new).into()))
 }
 
-/// As [`until`]. `look` returns the current observation as the inner error; the timeout error contains the last one.
+/// As [`until`]. The timeout error contains the last observation.
 ///
 /// # Errors
 /// As [`until`].
-pub fn wait_for_result<T>(
-    patience: Duration,
-    what: &str,
-    mut look: impl FnMut() -> Result<Result<T, String>>,
-) -> Result<T> {
+pub fn until_ready<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<Poll<T>>) -> Result<T> {
     let begun = Instant::now();
     loop {
         check_interrupt()?;
         let instead = match look()? {
-            Ok(found) => return Ok(found),
-            Err(instead) => instead,
+            Poll::Ready(value) => return Ok(value),
+            Poll::Pending(instead) => instead,
         };
         if begun.elapsed() > patience {
             let seen =

@@ -114,7 +114,7 @@ impl Apt {
     /// Returns the available version of a package.
     ///
     /// # Errors
-    /// If there is no such package.
+    /// If Debian does not have the package.
     pub fn version(&self, package: &str) -> Result<String> {
         let shown = self.show(package)?;
         let version = shown.lines().find_map(|line| line.strip_prefix("Version: "));
@@ -124,7 +124,7 @@ impl Apt {
     /// Returns the packages that a package depends on, without versions and alternatives.
     ///
     /// # Errors
-    /// If there is no such package.
+    /// If Debian does not have the package.
     pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
         let shown = self.show(package)?;
         let list = shown.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
@@ -163,7 +163,7 @@ impl Apt {
     }
 }
 
-/// Returns the package sources: the machine's mirror of its own release with Debian's backports, or of another Debian release.
+/// Returns the package sources: the machine's mirror of the installed release with Debian's backports, or of another Debian release.
 fn sources(shell: &Shell, programs: &Programs, suite: Option<&str>) -> Result<String> {
     let apt_get = &programs.apt_get;
     let release = files::read(Path::new("/etc/os-release"))?;

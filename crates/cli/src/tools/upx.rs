@@ -196,7 +196,9 @@ mod tests {
     fn outcome(version: &str, size: u32, goarch: &str) -> Option<String> {
         let upx = Upx { program: PathBuf::new(), version: version.to_owned() };
         let error = upx.check(&program(size), goarch).err()?;
-        Some(error.downcast_ref::<Diagnostic>().unwrap().why.to_string())
+        let failure = error.downcast::<Diagnostic>().unwrap();
+        assert_eq!(failure.code, Code::PackedWouldCrash);
+        Some(failure.why.into_owned())
     }
 
     #[test]

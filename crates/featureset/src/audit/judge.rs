@@ -8,7 +8,7 @@ use super::asked::Asked;
 use super::list::{Evaluated, List};
 use super::tag::{Meaning, meaning, near};
 use crate::hazard::applying::{Applying, applying};
-use crate::hazard::{Atom, BuildFacts, Circumstances, Effect, Hazard, Packed};
+use crate::hazard::{Atom, BuildFacts, Circumstances, Effect, Hazard, Packed, Reasons};
 use crate::limits::SUGGESTIONS;
 use crate::name::{FeatureName, INCLUDE_CLI};
 use crate::platform::{PLATFORMS, Platform};
@@ -202,7 +202,8 @@ impl Subject<'_> {
         let severity = if accepted {
             Severity::Note
         } else {
-            one.hazard.severity(!somewhere && self.is_certain(one.hazard), self.is_reasoned(one.hazard))
+            let reasons = if self.is_reasoned(one.hazard) { Reasons::Given } else { Reasons::Missing };
+            one.hazard.severity(!somewhere && self.is_certain(one.hazard), reasons)
         };
         let facts: Vec<String> = one.unstated.iter().map(|fact| format!("`{fact}`")).collect();
         let facts = facts.join(" and ");

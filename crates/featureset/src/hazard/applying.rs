@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diagnostics::Severity;
 
-use super::{Answer, Circumstances, Hazard, Remedy};
+use super::{Answer, Circumstances, Hazard, Reasons, Remedy};
 
 /// A hazard that applies to some of the judged targets, or may apply.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Applying<'_> {
     /// Returns the severity in a policy.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        self.hazard.severity(self.is_certain(), true)
+        self.hazard.severity(self.is_certain(), Reasons::Given)
     }
 
     /// Returns the targets that it applies to or may apply to.

@@ -28,16 +28,19 @@ use Values::{Settings, Size, Words};
 
 use super::size::parse_size;
 
+/// The values of a fact about something that a device has or has not.
+const PRESENCE: Values = Words(&["absent", "present"]);
+
 /// Every fact, sorted by name.
 pub static VOCABULARY: &[Vocabulary] = &[
     Vocabulary {
         fact: "ca_certificates",
-        values: Words(&["absent", "present"]),
+        values: PRESENCE,
         meaning: "whether a bundle of CA certificates is installed",
     },
     Vocabulary {
         fact: "dns_server",
-        values: Words(&["absent", "present"]),
+        values: PRESENCE,
         meaning: "whether the device resolves names for its network with the servers in /etc/resolv.conf",
     },
     Vocabulary {
@@ -45,16 +48,12 @@ pub static VOCABULARY: &[Vocabulary] = &[
         values: Words(&["iptables", "nftables", "none"]),
         meaning: "which firewall the daemon can use: one that the kernel offers and, for iptables, whose program is there",
     },
-    Vocabulary {
-        fact: "fpu",
-        values: Words(&["absent", "present"]),
-        meaning: "whether the processor has a floating-point unit; for MIPS",
-    },
+    Vocabulary { fact: "fpu", values: PRESENCE, meaning: "whether the processor has a floating-point unit; for MIPS" },
     Vocabulary { fact: "init", values: Words(&["none", "systemd"]), meaning: "what starts the daemon" },
     Vocabulary { fact: "memory", values: Size, meaning: "the memory of the device" },
     Vocabulary {
         fact: "policy_file",
-        values: Words(&["absent", "present"]),
+        values: PRESENCE,
         meaning: "whether an administrator installs a policy file (/etc/tailscale/syspolicy.json)",
     },
     Vocabulary {
@@ -79,7 +78,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
     },
     Vocabulary {
         fact: "tpm",
-        values: Words(&["absent", "present"]),
+        values: PRESENCE,
         meaning: "whether the device has a TPM, with which a state file can be sealed",
     },
     Vocabulary {
@@ -87,11 +86,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
         values: Words(&["kernel", "userspace"]),
         meaning: "where packets enter: the kernel's TUN device or netstack",
     },
-    Vocabulary {
-        fact: "users",
-        values: Words(&["absent", "present"]),
-        meaning: "whether the device has users with a login shell",
-    },
+    Vocabulary { fact: "users", values: PRESENCE, meaning: "whether the device has users with a login shell" },
 ];
 
 /// A profile is nothing but its facts. A fact that differs between devices of the profile is not stated.

@@ -165,12 +165,12 @@ fn an_unreadable_decision_is_not_also_undecided() {
 #[test]
 fn only_what_decides_the_tags_holds_them_back() {
     let clean = clean_policy();
-    let held = |from: &str, to: &str, whole: bool| {
+    let held = |from: &str, to: &str, output: TagOutput| {
         assert!(clean.contains(from), "{from}");
         let text = clean.replacen(from, to, 1);
         let reading = read(&text);
         let findings = judge(&text, &reading, UpstreamData::embedded());
-        findings.iter().any(holds_back_tags(&reading.places, whole))
+        findings.iter().any(holds_back_tags(&reading.places, output))
     };
     for (from, to) in [
         ("keep: Only the decision on dns.", "keep: true"),
@@ -179,14 +179,14 @@ fn only_what_decides_the_tags_holds_them_back() {
         ("symbols: all", "symbols: all\n  extra_tags: { 'a b': Two words. }"),
         ("features:\n", "features: [dns]\nmore:\n"),
     ] {
-        assert!(held(from, to, false), "{to}");
+        assert!(held(from, to, TagOutput::TagLine), "{to}");
     }
     for (from, to) in
         [("budget: 9 MB", "budget: big"), ("inlining: none", "inlining: some"), ("linux/amd64", "linux/arm/v9")]
     {
-        assert!(!held(from, to, false) && held(from, to, true), "{to}");
+        assert!(!held(from, to, TagOutput::TagLine) && held(from, to, TagOutput::OfTarget), "{to}");
     }
-    assert!(!held("refs: [tailscale/tailscale#17873]", "refs: [nowhere]", true));
+    assert!(!held("refs: [tailscale/tailscale#17873]", "refs: [nowhere]", TagOutput::OfTarget));
 }
 
 #[test]
@@ -342,7 +342,9 @@ fn an_unreadable_target_with_its_own_decisions_holds_back_the_tags() {
         let text = clean_policy()
             .replace("budget: 9 MB }", &format!("budget: 9 MB }}\n  second: {{ platform: linux/mipsel, {own} }}"));
         let reading = read(&text);
-        judge(&text, &reading, UpstreamData::embedded()).iter().any(holds_back_tags(&reading.places, false))
+        judge(&text, &reading, UpstreamData::embedded())
+            .iter()
+            .any(holds_back_tags(&reading.places, TagOutput::TagLine))
     };
     assert!(!held("budget: 3 MB"));
     assert!(held("features: { ssh: { keep: People log in here. } }"));

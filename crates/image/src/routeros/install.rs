@@ -175,7 +175,7 @@ fn network(values: &Values<'_>) -> String {
     text
 }
 
-/// Returns a rule of the filter in front of the first rule that drops input; behind it, it would have no effect.
+/// Returns a rule of the filter before the first rule that drops input; after it, it would have no effect.
 fn input_rule(menu: &str, comment: &str, rule: &str) -> String {
     let comment = format!("comment=\"{comment}\"");
     let rule = format!("chain=input action=accept {rule} {comment}");

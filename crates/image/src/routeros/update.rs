@@ -196,7 +196,7 @@ fn back(step: Back, values: &Values<'_>, old: Slot) -> String {
         ),
         Back::StartOld => {
             let stopped = present("/container", &format!("{old_find} and {STOPPED}"));
-            // It may have been told to stop and not have done so yet; or the command may not have reached it.
+            // Its stop may have been requested and not yet have happened; or the command may not have reached it.
             let settle = format!(
                 ":set waited 0\n:while ($waited < {STOP} and !({stopped})) do={{ :delay 2s; :set waited ($waited + 2) }}\n"
             );

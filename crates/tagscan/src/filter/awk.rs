@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-use crate::regular::posix;
+use crate::regular::{Case, Syntax, posix};
 use crate::value::Value;
 
 /// When the action of a rule runs.
@@ -105,7 +105,7 @@ fn rules(program: &str) -> Option<Vec<(When, Vec<Statement>)>> {
 }
 
 fn when(condition: &str) -> Option<When> {
-    let expression = |text: &str| posix(text.strip_prefix('/')?.strip_suffix('/')?, true, false);
+    let expression = |text: &str| posix(text.strip_prefix('/')?.strip_suffix('/')?, Syntax::Extended, Case::Sensitive);
     Some(match condition {
         "" => When::Always,
         "BEGIN" => When::Begin,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use crate::regular::posix;
+use crate::regular::{Case, Syntax, posix};
 use crate::value::Value;
 
 /// A command of a script.
@@ -90,17 +90,19 @@ pub(crate) fn sed(arguments: &[&str], input: &Value) -> Option<Value> {
 
 /// The commands of a call, and whether lines are printed only on command.
 fn commands(arguments: &[&str]) -> Option<(Vec<Command>, bool)> {
-    let (mut extended, mut quiet) = (false, false);
+    let (mut syntax, mut quiet) = (Syntax::Basic, false);
     let mut scripts = Vec::new();
     let mut rest = arguments.iter();
     while let Some(text) = rest.next() {
         match *text {
-            "-E" | "-r" | "--regexp-extended" => extended = true,
+            "-E" | "-r" | "--regexp-extended" => syntax = Syntax::Extended,
             "-n" | "--quiet" | "--silent" => quiet = true,
             "-e" | "--expression" => scripts.push(*rest.next()?),
             "-ne" | "-Ee" | "-re" => {
                 quiet |= *text == "-ne";
-                extended |= *text != "-ne";
+                if *text != "-ne" {
+                    syntax = Syntax::Extended;
+                }
                 scripts.push(*rest.next()?);
             }
             text if text.starts_with("--expression=") => scripts.push(text.split_once('=')?.1),
@@ -109,7 +111,7 @@ fn commands(arguments: &[&str]) -> Option<(Vec<Command>, bool)> {
             _ => return None,
         }
     }
-    Some((script(&scripts.join("\n"), extended)?, quiet))
+    Some((script(&scripts.join("\n"), syntax)?, quiet))
 }
 
 fn selected(address: Option<&Address>, line: &Value, index: usize, count: usize) -> Option<bool> {
@@ -149,17 +151,17 @@ fn substituted(line: &Value, find: &Regex, with: &[Replacement], all: bool, numb
     Some(line.replaced(&edits))
 }
 
-fn script(text: &str, extended: bool) -> Option<Vec<Command>> {
+fn script(text: &str, syntax: Syntax) -> Option<Vec<Command>> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace() && *c != ';').collect();
     if compact.starts_with(":aN$!ba") {
         let rest = text.split_once("ba")?.1.trim_start_matches([';', '\n', ' ']);
-        return Some(std::iter::once(Command::JoinLines).chain(script(rest, extended)?).collect());
+        return Some(std::iter::once(Command::JoinLines).chain(script(rest, syntax)?).collect());
     }
     let mut commands = Vec::new();
     let mut rest = text.trim_start_matches([' ', ';', '\n', '\t']);
     while !rest.is_empty() {
         let address;
-        (address, rest) = read_address(rest, extended)?;
+        (address, rest) = read_address(rest, syntax)?;
         rest = rest.trim_start();
         let command = rest.chars().next()?;
         rest = &rest[command.len_utf8()..];
@@ -174,10 +176,11 @@ fn script(text: &str, extended: bool) -> Option<Vec<Command>> {
                 if flags.chars().any(|c| !"gIip0123456789".contains(c)) {
                     return None;
                 }
+                let case = if flags.contains(['i', 'I']) { Case::Insensitive } else { Case::Sensitive };
                 let digits: String = flags.chars().filter(char::is_ascii_digit).collect();
                 commands.push(Command::Substitute {
                     on: address,
-                    find: posix(&find, extended, flags.contains(['i', 'I']))?,
+                    find: posix(&find, syntax, case)?,
                     with: replacement(&with)?,
                     all: flags.contains('g'),
                     number: if digits.is_empty() { 1 } else { digits.parse().ok().filter(|number| *number > 0)? },
@@ -197,12 +200,12 @@ fn script(text: &str, extended: bool) -> Option<Vec<Command>> {
     Some(commands)
 }
 
-fn read_address(text: &str, extended: bool) -> Option<(Option<Address>, &str)> {
+fn read_address(text: &str, syntax: Syntax) -> Option<(Option<Address>, &str)> {
     let (lines, rest) = match text.chars().next()? {
         '$' => (Lines::Last, &text[1..]),
         '/' => {
             let (pattern, rest) = until(&text[1..], '/')?;
-            (Lines::Matching(posix(&pattern, extended, false)?), rest)
+            (Lines::Matching(posix(&pattern, syntax, Case::Sensitive)?), rest)
         }
         c if c.is_ascii_digit() => {
             let length = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

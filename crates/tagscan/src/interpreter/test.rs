@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Interpreter, State, Status};
 use crate::ir::Word;
-use crate::regular::{Glob, posix};
+use crate::regular::{Case, Glob, Syntax, posix};
 use crate::value::{Value, hole};
 
 /// A word of a condition: its value, and its pattern on the right of `==`.
@@ -159,7 +159,7 @@ impl Condition<'_, '_> {
         match operator {
             "=" | "==" => self.interpreter.glob(left, &right.pattern),
             "!=" => self.interpreter.glob(left, &right.pattern).map(|found| !found),
-            "=~" => Some(posix(right.value.known()?, true, false)?.is_match(left.known()?)),
+            "=~" => Some(posix(right.value.known()?, Syntax::Extended, Case::Sensitive)?.is_match(left.known()?)),
             "<" => Some(left.known()? < right.value.known()?),
             ">" => Some(left.known()? > right.value.known()?),
             _ => {

@@ -12,7 +12,7 @@ use crate::files;
 use crate::interrupted::Interrupted;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::Node;
-use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox, until, wait_for_result};
+use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox, until};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::process::{Server, check_interrupt};
@@ -161,12 +161,7 @@ impl NodePair {
 
     /// Waits for the direct path, because the relay uses other code.
     fn find_path(&self) -> Result<()> {
-        wait_for_result(PATIENCE, "a direct path", || {
-            let ping = ["ping", "--c=1", "--timeout=3s", "--until-direct=false", &self.address];
-            let printed = self.client.cli(&ping)?.stdout;
-            let direct = printed.lines().any(|line| line.starts_with("pong") && !line.contains("via DERP"));
-            Ok(if direct { Ok(()) } else { Err(printed) })
-        })
+        self.client.wait_for_direct_path(&self.address).map(drop)
     }
 
     fn stream(&self, bytes: &str, connections: &str) -> Result<String> {

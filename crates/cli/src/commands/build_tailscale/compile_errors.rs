@@ -15,7 +15,7 @@ use featureset::recipe::{MODULE, PACKAGE, Recipe};
 use featureset::selection::Selection;
 use regex::Regex;
 
-use super::Job;
+use super::job::Job;
 use crate::{files, process, progress};
 
 /// Code that does not compile.
@@ -61,7 +61,7 @@ pub(super) fn explain(job: &Job<'_>, recipe: &Recipe, stderr: &str) -> Result<Fa
     let more = (more > 0).then(|| format!("… and {more} more"));
     let compiler = shown.chain(more).collect::<Vec<_>>().join("\n");
     let step = progress::step("Finding", "the decisions that cause it");
-    let source = job.maker.upstream.source(&job.maker.go)?;
+    let source = job.builder.upstream.source(&job.builder.go)?;
     let policy = job.pinned.for_target(job.target)?;
     let omitted = declared_by_omitted(policy, &source, &complaints)?;
     let kept = brought_in_by_kept(job, recipe, &source, &complaints)?;
@@ -160,7 +160,7 @@ fn brought_in_by_kept(
 /// Lists every package of a tag list. Nothing is compiled.
 fn listed_packages(job: &Job<'_>, recipe: &Recipe, tags: &[String]) -> Result<BTreeSet<String>> {
     let tags = format!("-tags={}", tags.join(","));
-    let command = job.maker.upstream.go(&job.maker.go, &["list", "-deps", &tags, PACKAGE], &recipe.environment());
+    let command = job.builder.upstream.go(&job.builder.go, &["list", "-deps", &tags, PACKAGE], &recipe.environment());
     let listed = process::stdout(command, "Report this: the build failed, and so did listing its packages.")?;
     Ok(listed.lines().map(str::to_owned).collect())
 }

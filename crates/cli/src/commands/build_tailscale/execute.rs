@@ -7,7 +7,8 @@ use featureset::name::INCLUDE_CLI;
 use featureset::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
-use super::{LINK, PACKED};
+use super::artifacts::{LINK, PACKED};
+use super::steps::Steps;
 use crate::tools::qemu::{Runner, runner};
 use crate::{process, progress};
 use diagnostics::{Code, Diagnostic};
@@ -24,23 +25,19 @@ pub struct Executed {
 }
 
 /// Runs `tailscaled --version` and, through the link, `tailscale version`; both must report the recipe's version.
-pub(super) fn both_names(folder: &Path, recipe: &Recipe) -> Result<Executed> {
+pub(super) fn both_names(folder: &Path, recipe: &Recipe, steps: Steps<'_>) -> Result<Executed> {
     let runner = runner(recipe.platform);
     if let Runner::Unavailable(why) = &runner {
-        progress::warn(&format!("the binary for {} was not executed: {why}", recipe.platform));
+        if let Steps::Shown(_) = steps {
+            progress::warn(&format!("the binary for {} was not executed: {why}", recipe.platform));
+        }
         return Ok(Executed { how: runner.describe(), tailscaled: None, tailscale: None });
     }
-    let step = progress::step("Running", format!("{} {}", recipe.platform, runner.describe()));
-    let executed = run(folder, recipe, &runner)?;
-    step.done("Ran", &format!("reports {}", executed.tailscaled.clone().unwrap_or_default()));
-    Ok(executed)
-}
-
-/// As [`both_names`], with a known runner and without output.
-pub(super) fn run(folder: &Path, recipe: &Recipe, runner: &Runner) -> Result<Executed> {
-    let tailscaled = version(runner, &folder.join(PACKED), "--version", recipe)?;
+    let step = steps.begin("Running", &format!(" {}", runner.describe()));
+    let tailscaled = version(&runner, &folder.join(PACKED), "--version", recipe)?;
     let has_cli = recipe.tags.iter().any(|tag| tag == INCLUDE_CLI);
-    let tailscale = if has_cli { version(runner, &folder.join(LINK), "version", recipe)? } else { None };
+    let tailscale = if has_cli { version(&runner, &folder.join(LINK), "version", recipe)? } else { None };
+    step.done_with("Ran", &format!("reports {}", tailscaled.clone().unwrap_or_default()));
     Ok(Executed { how: runner.describe(), tailscaled, tailscale })
 }
 

@@ -1,19 +1,20 @@
 //! `manifest.json`: a target's binary, how it was built, and the result of running it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
-use featureset::policy::{Pack, Symbols};
+use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
-use super::Job;
+use super::artifacts::{Artifact, recipe_digest};
 use super::execute::Executed;
+use super::pipeline::{Binary, Builder};
 use crate::cache::Cache;
 use crate::files;
-use crate::tools::upx;
 
 const FILE: &str = "manifest.json";
 
@@ -44,9 +45,9 @@ pub struct Manifest {
     /// The level of detail in tracebacks.
     pub symbols: String,
     /// The binary before packing: as Go linked it, or with a rewritten function table.
-    pub unpacked: Artefact,
+    pub unpacked: Artifact,
     /// The shipped binary.
-    pub binary: Artefact,
+    pub binary: Artifact,
     /// The result of running the shipped binary.
     pub executed: Executed,
     /// Whether reasons were missing in the policy when it was built.
@@ -65,72 +66,28 @@ pub struct Module {
     pub commit: Option<String>,
 }
 
-/// A file: its size in bytes and its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Artefact {
-    /// Its size.
-    pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
-    pub sha256: String,
-}
-
-impl Artefact {
-    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: files::sha256(bytes) }
-    }
-
-    /// Whether a file has this size and digest.
-    pub(super) fn is_in(&self, path: &Path) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| files::sha256(&bytes) == self.sha256)
-    }
-}
-
-/// Returns the digest of a recipe and of the revision of the function table's rewriting.
-pub(super) fn digest(recipe: &Recipe) -> String {
-    let parts = [
-        format!("{:?}", recipe.environment()),
-        format!("{:?}", recipe.arguments("")),
-        match recipe.build.pack {
-            Pack::Execpack => format!("{} {}", Pack::Execpack, execpack::REVISION),
-            Pack::Upx => upx::arguments(recipe.platform.goarch).join(" "),
-            Pack::None => Pack::None.to_string(),
-        },
-        match recipe.build.symbols {
-            Symbols::All => Symbols::All.to_string(),
-            symbols => format!("{symbols} {}", gobinary::pclntab::REVISION),
-        },
-    ];
-    files::sha256(parts.join("\n").as_bytes())
-}
-
 impl Manifest {
-    pub(super) fn new(
-        job: &Job<'_>,
-        recipe: &Recipe,
-        unpacked: Artefact,
-        binary: Artefact,
-        executed: Executed,
-    ) -> Result<Self> {
-        let selection = job.pinned.selection(job.target)?;
+    /// Creates the manifest of a binary with these kept features.
+    pub(super) fn new(builder: &Builder, recipe: &Recipe, kept: BTreeSet<FeatureName>, binary: Binary) -> Self {
         let is_packed_by = |packer: Pack| recipe.build.pack == packer;
-        Ok(Self {
+        Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
-            upx: job.maker.upx.as_ref().filter(|_| is_packed_by(Pack::Upx)).map(|upx| upx.version.clone()),
+            upx: builder.upx.as_ref().filter(|_| is_packed_by(Pack::Upx)).map(|upx| upx.version.clone()),
             execpack: is_packed_by(Pack::Execpack).then_some(execpack::REVISION),
             platform: recipe.platform.to_string(),
-            module: Module { sum: job.maker.upstream.sum.clone(), commit: job.maker.upstream.commit.clone() },
-            kept: selection.kept.into_iter().collect(),
+            module: Module { sum: builder.upstream.sum.clone(), commit: builder.upstream.commit.clone() },
+            kept: kept.into_iter().collect(),
             tags: recipe.tags.clone(),
             inlining: recipe.build.inlining.to_string(),
             symbols: recipe.build.symbols.to_string(),
-            unpacked,
-            binary,
-            executed,
-            draft: job.project.is_draft(job.target),
-            recipe: digest(recipe),
-        })
+            unpacked: binary.unpacked,
+            binary: binary.packed,
+            executed: binary.executed,
+            draft: false,
+            recipe: recipe_digest(recipe),
+        }
     }
 
     /// Reads a target's manifest, if this program wrote it for this user, because anyone can put a file there.

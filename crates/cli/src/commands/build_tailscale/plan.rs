@@ -1,4 +1,4 @@
-//! The Go command as a value and as a shell line, and the dry run.
+//! The dry run: the commands of a build, printed.
 
 use crate::format::Format;
 use crate::{outln, output};
@@ -7,36 +7,13 @@ use featureset::recipe::{MODULE, Recipe};
 use std::path::Path;
 use std::process::Command;
 
-use super::{LINK, Manifest, PACKED, UNPACKED, folder};
+use super::artifacts::{LINK, PACKED, UNPACKED, folder};
+use super::go_command::{command_line, quoted};
+use super::manifest::Manifest;
 use crate::project::{Pinned, Project};
-use crate::tools::go::Go;
 use crate::tools::qemu::runner;
 use crate::tools::upx;
-use crate::upstream::{self, Upstream};
-
-/// Builds the Go command of a recipe, in the generated module.
-pub(super) fn go_command(go: &Go, upstream: &Upstream, recipe: &Recipe, output: &Path) -> Command {
-    let arguments = recipe.arguments(&output.to_string_lossy());
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    upstream.go(go, &arguments, &recipe.environment())
-}
-
-/// Formats the Go command as a shell line.
-#[must_use]
-pub fn command_line(recipe: &Recipe, go: &str, output: &str) -> String {
-    let variables = recipe.environment().into_iter().map(|(name, value)| format!("{name}={}", quoted(&value)));
-    let arguments = recipe.arguments(output);
-    let arguments = arguments.iter().map(|argument| quoted(argument));
-    variables.chain([quoted(go)]).chain(arguments).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@".contains(c);
-    if text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
-}
+use crate::upstream;
 
 /// Prints the commands for each target without running them.
 ///

@@ -61,18 +61,8 @@ fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::recipe;
     use super::*;
-    use featureset::policy::read;
-    use featureset::selection::Selection;
-    use featureset::upstream_data::UpstreamData;
-
-    fn recipe() -> Recipe {
-        let text = "tailscale: 1.102.5\ngo: 1.26.8\nbuild: { inlining: none }\ntargets: { a: { platform: linux/arm/v5 } }\nfeatures: { cli: { keep: x } }";
-        let policy = read(text).policy.unwrap();
-        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
-        let target = policy.for_target("a").unwrap();
-        Recipe::new(target, &Selection::new(target, registry), None).unwrap()
-    }
 
     fn info(recipe: &Recipe) -> BuildInfo {
         let module = |path: &str, version: &str, sum: &str| gobinary::Module {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use featureset::policy::{Policy, format_size};
 use gobinary::BuildInfo;
 use image::archive::{self, Archive, BINARY_LABEL, Image as Parts};
@@ -170,22 +170,12 @@ impl Job<'_> {
         let manifest = Manifest::read(&folder, &self.project.cache)?;
         let (program, unpacked) =
             (files::read_bytes(&folder.join(PACKED))?, files::read_bytes(&folder.join(UNPACKED))?);
-        let damaged = |what: &str| {
-            let next = format!("Delete {} and run it again.", folder.display());
-            Diagnostic::failure(
-                Code::DamagedArtifact,
-                format!("{what} of `{}` is not what its manifest says", self.target),
-                "",
-                next,
-            )
-        };
-        for (bytes, artefact, what) in [(&program, &manifest.binary, PACKED), (&unpacked, &manifest.unpacked, UNPACKED)]
-        {
-            if files::sha256(bytes) != artefact.sha256 {
-                return Err(damaged(what).into());
-            }
+        // The build has just compared them.
+        for (bytes, artifact) in [(&program, &manifest.binary), (&unpacked, &manifest.unpacked)] {
+            let is_same = files::sha256(bytes) == artifact.sha256;
+            anyhow::ensure!(is_same, "the artifacts in {} changed during this run", folder.display());
         }
-        let info = gobinary::build_info(&unpacked).map_err(|_| damaged(UNPACKED))?;
+        let info = gobinary::build_info(&unpacked)?;
         Ok((manifest, program, info))
     }
 
@@ -198,15 +188,8 @@ impl Job<'_> {
             progress::warn("without a shell nothing turns forwarding on, and `/container/shell` has nothing to run");
         }
         if let Some(finding) = verdict.findings.first() {
-            let why = format!("{}: {}", finding.code, finding.message);
-            let next = "Nothing was replaced. Report this.";
-            return Err(Diagnostic::failure(
-                Code::UnfitImage,
-                format!("the image of `{}` is not fit", self.target),
-                why,
-                next,
-            )
-            .into());
+            let target = self.target;
+            bail!("the image of `{target}` has a lint and was not written: {}: {}", finding.code, finding.message);
         }
         Ok(verdict)
     }

@@ -100,22 +100,23 @@ fn pinned(cache: &Cache, table: &Table, pin: &Pin) -> Result<PathBuf> {
     }
     let step = progress::step("Fetching", format!("{} for {}", pin.package, pin.architecture));
     let bytes = fetch(cache, &table.suite, pin)?.0;
-    if files::sha256(&bytes) != pin.sha256 {
-        let why = format!("{} has the digest {}, not {}", pin.file, files::sha256(&bytes), pin.sha256);
-        let next = NextStep::new("If Debian has a new version, review its changes and run ")
-            .command("image pin")
-            .text("; else do not use it.");
-        return Err(Diagnostic::failure(
-            Code::ShellChanged,
-            format!("{} is not the pinned one", pin.package),
-            why,
-            next,
-        )
-        .into());
-    }
+    check_digest(pin, &bytes)?;
     files::write_bytes(&place, &bytes)?;
     step.done("Fetched", &format_size(pin.bytes));
     Ok(place)
+}
+
+/// Checks that a program is the pinned one.
+fn check_digest(pin: &Pin, bytes: &[u8]) -> Result<()> {
+    let digest = files::sha256(bytes);
+    if digest == pin.sha256 {
+        return Ok(());
+    }
+    let why = format!("{} has the digest {digest}, not {}", pin.file, pin.sha256);
+    let next = NextStep::new("If Debian has a new version, review its changes and run ")
+        .command("image pin")
+        .text("; else do not use it.");
+    Err(Diagnostic::failure(Code::ShellChanged, format!("{} is not the pinned one", pin.package), why, next).into())
 }
 
 /// Returns the program of a Debian package and the package's version.
@@ -179,4 +180,27 @@ fn check_output(printed: &str, runner: &Runner) -> Result<()> {
         "Set `build: { pack: none }` for this target.",
     )
     .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code<T>(result: Result<T>) -> Code {
+        result.err().unwrap().downcast::<Diagnostic>().unwrap().code
+    }
+
+    #[test]
+    fn shells_that_do_not_fit_are_refused() {
+        assert_eq!(code(check(b"#!/bin/sh", Platform::Amd64, "a script")), Code::ShellUnfit);
+        assert_eq!(code(check_output("", &Runner::Native)), Code::ShellUnfit);
+        let table = read_table().unwrap();
+        let pin = table.find(Kind::Mksh, Platform::Amd64).unwrap();
+        assert_eq!(code(check_digest(pin, b"another program")), Code::ShellChanged);
+        // A file in the place of the folder for shells.
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path().join("cache"));
+        std::fs::write(cache.folder().unwrap().join("shells"), "").unwrap();
+        assert_eq!(code(fetch(&cache, &table.suite, pin)), Code::ShellMissing);
+    }
 }

@@ -1,13 +1,13 @@
 //! The builds of a sweep: type-checks all jobs first, then builds two at a time and saves each result.
 
-use diagnostics::{Code, NextStep};
+use diagnostics::{Code, Diagnostic, NextStep};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use featureset::cost::{Cost, Memory, format_difference};
+use featureset::cost::{Cost, format_difference};
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::policy::{EffectivePolicy, format_size};
@@ -16,8 +16,8 @@ use featureset::rules;
 use featureset::selection::Selection;
 
 use super::state::{State, Whole};
-use crate::commands::build_tailscale::{Made, Maker, PACKED, Unmade};
-use crate::commands::verify::MemoryProbe;
+use crate::commands::build_tailscale::{BuildFailure, BuildOutcome, Builder, PACKED, Steps};
+use crate::commands::verify::{IdleMemory, MemoryProbe};
 use crate::project::Pinned;
 use crate::typecheck::{Job, TypeChecker};
 use crate::{process, progress};
@@ -35,7 +35,7 @@ pub(super) struct Sweep<'a> {
     pub(super) policy: EffectivePolicy<'a>,
     pub(super) target: &'a str,
     pub(super) selection: Selection<'a>,
-    pub(super) maker: &'a Maker,
+    pub(super) builder: &'a Builder,
     pub(super) state: &'a State,
     /// Measures the memory of daemons, if requested and possible.
     pub(super) memory_probe: Option<MemoryProbe>,
@@ -45,7 +45,7 @@ impl Sweep<'_> {
     /// Returns the policy's own binary. It is built unless a resumed run has it.
     ///
     /// # Errors
-    /// A [`diagnostics::Diagnostic`] if it can't be built.
+    /// A [`Diagnostic`] if it can't be built.
     pub(super) fn whole(&self, resume: bool) -> Result<Whole> {
         let known =
             self.state.whole().filter(|whole| resume && (whole.memory.is_some() || self.memory_probe.is_none()));
@@ -54,20 +54,22 @@ impl Sweep<'_> {
         }
         let step = progress::step("Building", format!("{} as the policy has it", self.target));
         let recipe = self.recipe(&self.selection)?;
-        let made = self.make(&recipe, "whole")?;
-        let made = made.map_err(|unmade| {
-            let why = match unmade {
-                Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said,
-            };
+        let binary = self.build(&recipe, "whole")?.or_diagnostic(|failure| {
             let next =
                 NextStep::new("Run ").command("build-tailscale").text(": it reports which decision is at fault.");
-            diagnostics::Diagnostic::failure(Code::NotMeasurable, format!("`{}` can't be made", self.target), why, next)
+            let message = format!("`{}` can't be built", self.target);
+            Diagnostic::failure(Code::NotMeasurable, message, failure.output(), next)
         })?;
-        let memory = self.memory(&recipe, "whole")?.transpose().map_err(|why| {
-            let next = NextStep::new("Run ").command("verify --check login").text(": it reports why.");
-            diagnostics::Diagnostic::failure(Code::NotMeasurable, format!("`{}` can't log in", self.target), why, next)
-        })?;
-        let whole = Whole::new(&made, memory, self.packages(&recipe)?);
+        let memory = match self.memory(&recipe, "whole")? {
+            Some(IdleMemory::NoLogin(why)) => {
+                let next = NextStep::new("Run ").command("verify --check login").text(": it reports why.");
+                let message = format!("`{}` can't log in", self.target);
+                return Err(Diagnostic::failure(Code::NotMeasurable, message, why, next).into());
+            }
+            Some(IdleMemory::Measured(memory)) => Some(memory),
+            None => None,
+        };
+        let whole = Whole::new(&binary, memory, self.packages(&recipe)?);
         self.state.keep_whole(&whole)?;
         step.done("Built", &format_size(whole.weight.packed));
         Ok(whole)
@@ -110,7 +112,7 @@ impl Sweep<'_> {
 
     /// Records the features that do not compile; returns those to build.
     fn type_check<'n>(&self, features: &[&'n FeatureName]) -> Result<Vec<&'n FeatureName>> {
-        let checker = TypeChecker::new(&self.maker.go, &self.maker.upstream)?;
+        let checker = TypeChecker::new(&self.builder.go, &self.builder.upstream)?;
         let step = progress::step("Checking", format!("the types of each flip for {}", self.target));
         let mut compiling = Vec::new();
         for chunk in features.chunks(CHECKED_AT_ONCE) {
@@ -134,16 +136,16 @@ impl Sweep<'_> {
     }
 
     fn recipe(&self, selection: &Selection<'_>) -> Result<Recipe> {
-        let commit = self.maker.upstream.commit.as_deref();
+        let commit = self.builder.upstream.commit.as_deref();
         Recipe::new(self.policy, selection, commit).context("the target can't be planned")
     }
 
-    fn make(&self, recipe: &Recipe, folder: &str) -> Result<Result<Made, Unmade>> {
-        self.maker.make(recipe, &self.work(folder))
+    fn build(&self, recipe: &Recipe, folder: &str) -> Result<BuildOutcome> {
+        self.builder.build(recipe, &self.work(folder), Steps::Silent)
     }
 
-    /// Measures the memory of the daemon in a folder; the inner error is the reason why it can't log in.
-    fn memory(&self, recipe: &Recipe, folder: &str) -> Result<Option<Result<Memory, String>>> {
+    /// Measures the memory of the daemon in a folder, if requested and possible.
+    fn memory(&self, recipe: &Recipe, folder: &str) -> Result<Option<IdleMemory>> {
         let daemon = self.work(folder).join(PACKED);
         self.memory_probe.as_ref().map(|memory_probe| memory_probe.idle(&daemon, recipe.platform)).transpose()
     }
@@ -154,16 +156,21 @@ impl Sweep<'_> {
 
     fn measure(&self, name: &FeatureName, whole: &Whole, worker: usize) -> Result<Cost> {
         let recipe = self.recipe(&self.selection.flipped(name))?;
-        let made = match self.make(&recipe, &worker.to_string())? {
-            Ok(made) => made,
-            Err(Unmade::DoesNotCompile(said)) => return Ok(self.does_not_compile(name, &first_error(&said))),
-            Err(Unmade::DoesNotStart(said)) => return Ok(Cost::DoesNotStart { said }),
+        let binary = match self.build(&recipe, &worker.to_string())? {
+            BuildOutcome::Built(binary) => binary,
+            BuildOutcome::Failed(BuildFailure::DoesNotCompile(output)) => {
+                return Ok(self.does_not_compile(name, &first_error(&output)));
+            }
+            BuildOutcome::Failed(BuildFailure::DoesNotStart(failure)) => {
+                return Ok(Cost::DoesNotStart { said: failure.why.into_owned() });
+            }
         };
         let (memory, without_memory) = match self.memory(&recipe, &worker.to_string())? {
-            Some(Err(why)) => (None, Some(why)),
-            seen => (seen.and_then(Result::ok), None),
+            Some(IdleMemory::Measured(memory)) => (Some(memory), None),
+            Some(IdleMemory::NoLogin(why)) => (None, Some(why)),
+            None => (None, None),
         };
-        let flipped = Whole::new(&made, memory, self.packages(&recipe)?);
+        let flipped = Whole::new(&binary, memory, self.packages(&recipe)?);
         let (with, without) = if self.selection.kept.contains(name) { (whole, &flipped) } else { (&flipped, whole) };
         let less = |with: u64, without: u64| i64::try_from(with).unwrap_or(0) - i64::try_from(without).unwrap_or(0);
         Ok(Cost::Measured {
@@ -181,7 +188,7 @@ impl Sweep<'_> {
     fn packages(&self, recipe: &Recipe) -> Result<BTreeSet<String>> {
         let tags = format!("-tags={}", recipe.tags.join(","));
         let arguments = ["list", "-deps", &tags, PACKAGE];
-        let command: Command = self.maker.upstream.go(&self.maker.go, &arguments, &recipe.environment());
+        let command: Command = self.builder.upstream.go(&self.builder.go, &arguments, &recipe.environment());
         let listed = process::stdout(command, "Check the network: every module of the selection is needed.")?;
         Ok(listed.lines().map(str::to_owned).collect())
     }

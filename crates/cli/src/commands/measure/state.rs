@@ -8,7 +8,7 @@ use anyhow::Result;
 use featureset::cost::{Basis, BinarySize, Cost, Costs, Memory};
 use featureset::name::FeatureName;
 
-use crate::commands::build_tailscale::Made;
+use crate::commands::build_tailscale::Binary;
 use crate::invocation::generated_by;
 use crate::{costs, files, progress, registries};
 
@@ -41,9 +41,9 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    pub(super) fn new(made: &Made, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
-        let weight = BinarySize { raw: made.raw, packed: made.packed };
-        Self { weight, memory, packages, modules: made.modules.iter().cloned().collect() }
+    pub(super) fn new(binary: &Binary, memory: Option<Memory>, packages: BTreeSet<String>) -> Self {
+        let weight = BinarySize { raw: binary.unpacked.bytes, packed: binary.packed.bytes };
+        Self { weight, memory, packages, modules: binary.modules.iter().cloned().collect() }
     }
 }
 

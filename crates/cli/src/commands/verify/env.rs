@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::Check;
 use super::report::{Event, Report};
-use crate::commands::build_tailscale::{self, Maker, Unmade};
+use crate::commands::build_tailscale::{self, BuildOutcome, Builder};
 use crate::netlab::external_control::ExternalControl;
 use crate::netlab::{FaultInjection, sandbox};
 use crate::project::{Pinned, Project};
@@ -71,7 +71,7 @@ pub(super) struct TestEnv<'a> {
     pub(super) pinned: Pinned<'a>,
     pub(super) target: &'a str,
     /// Builds mutants. They are not packed, because packing does not change their behaviour.
-    pub(super) maker: Maker,
+    pub(super) builder: Builder,
     pub(super) lab: PathBuf,
     /// The root of the repository with the data of hazards, if the policy is in it.
     pub(super) repository: Option<PathBuf>,
@@ -82,10 +82,10 @@ impl<'a> TestEnv<'a> {
     /// Builds the program of the test network in the generated module of the pinned release.
     pub(super) fn new(project: &Project, pinned: Pinned<'a>, target: &'a str) -> Result<Self> {
         let folder = project.target();
-        let maker = Maker::gather(project, pinned, &[])?;
-        let lab = lab(&maker)?;
+        let builder = Builder::gather(project, pinned, &[])?;
+        let lab = lab(&builder)?;
         let repository = Some(project.root()).filter(|root| registries::is_built_in(root));
-        Ok(Self { folder, pinned, target, maker, lab, repository, external: None })
+        Ok(Self { folder, pinned, target, builder, lab, repository, external: None })
     }
 
     /// Runs the checks that apply to the policy, and reports each as it ends.
@@ -118,30 +118,30 @@ impl<'a> TestEnv<'a> {
     /// Builds a binary of a selection, unless it exists, and returns its path.
     pub(super) fn binary(
         &self,
-        maker: &Maker,
+        builder: &Builder,
         policy: &Policy,
         selection: &Selection<'_>,
         what: &str,
-    ) -> Result<Result<PathBuf, Unmade>> {
-        let commit = maker.upstream.commit.as_deref();
+    ) -> Result<BuildOutcome<PathBuf>> {
+        let commit = builder.upstream.commit.as_deref();
         let target = policy.for_target(self.target).context("the target")?;
         let recipe = Recipe::new(target, selection, commit).context("the target's recipe")?;
         let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
         let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
         let step = progress::step("Building", format!("a binary for {what}"));
-        let made = maker.make_once(&recipe, &folder)?;
-        if made.is_ok() {
+        let outcome = builder.build_once(&recipe, &folder)?;
+        if let BuildOutcome::Built(()) = outcome {
             step.done("Built", "");
         }
-        Ok(made.map(|()| folder.join(build_tailscale::PACKED)))
+        Ok(outcome.map(|()| folder.join(build_tailscale::PACKED)))
     }
 }
 
 /// Builds the program of the test network in the generated module of a release.
-pub(in crate::commands) fn lab(maker: &Maker) -> Result<PathBuf> {
+pub(in crate::commands) fn lab(builder: &Builder) -> Result<PathBuf> {
     let step = progress::step("Building", "the control server");
-    let lab = maker.upstream.build_program(&maker.go, &programs::CONTROL)?;
-    step.done("Built", &format!("of {}", maker.upstream.release));
+    let lab = builder.upstream.build_program(&builder.go, &programs::CONTROL)?;
+    step.done("Built", &format!("of {}", builder.upstream.release));
     std::path::absolute(lab).context("the current folder")
 }
 

@@ -15,7 +15,7 @@ use super::env::{Plan, TestEnv, run_plan};
 use super::logs;
 use super::report::{Outcome, Report, ScenarioResult};
 use super::scenarios::{HazardScenario, SCENARIOS, WITHOUT_SCENARIO};
-use crate::commands::build_tailscale::{Maker, Unmade};
+use crate::commands::build_tailscale::{BuildOutcome, Builder};
 use crate::hazard_proofs;
 use crate::shard::Shard;
 use crate::{progress, upstream};
@@ -41,10 +41,10 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
 
 /// Runs the shard's scenarios, and records the observations if the policy is in this repository.
 pub(super) fn run(env: &TestEnv<'_>, scenarios: &[&HazardScenario], shard: Shard) -> Result<Vec<ScenarioResult>> {
-    let mut makers = Vec::new();
+    let mut builders = Vec::new();
     let mut found = Vec::new();
     for scenario in shard.select(scenarios) {
-        let (staged, seen) = run_scenario(env, scenario, &mut makers)?;
+        let (staged, seen) = run_scenario(env, scenario, &mut builders)?;
         staged.tell();
         if let (Some(root), Some(seen)) = (&env.repository, seen) {
             hazard_proofs::record(root, scenario.hazard, "cargo xtask verify --hazards", vec![seen])?;
@@ -82,7 +82,7 @@ struct Trial<'a> {
 fn run_scenario(
     env: &TestEnv<'_>,
     scenario: &HazardScenario,
-    makers: &mut Vec<Maker>,
+    builders: &mut Vec<Builder>,
 ) -> Result<(ScenarioResult, Option<Observation>)> {
     let facts = env.pinned.facts;
     let hazard = facts.hazard(scenario.hazard).context("every scenario names a known hazard")?;
@@ -96,12 +96,14 @@ fn run_scenario(
     let Some(sides) = trial::beside(hazard, registry, &trial.start(env)?) else {
         return skipped("no selection of the release has it");
     };
-    let (maker, go) = maker(env, release, makers)?;
-    let build = |kept: &BTreeSet<FeatureName>| trial.build(env, (maker, go), kept);
+    let (builder, go) = builder(env, release, builders)?;
+    let build = |kept: &BTreeSet<FeatureName>| trial.build(env, builder, go, kept);
     let (offending, remedied) = (build(&sides.offending)?, build(&sides.remedied)?);
     let (offending, remedied) = match (offending, remedied) {
-        (Ok(offending), Ok(remedied)) => (offending, remedied),
-        (Err(why), _) | (_, Err(why)) => return skipped(&format!("it can't be built: {why}")),
+        (BuildOutcome::Built(offending), BuildOutcome::Built(remedied)) => (offending, remedied),
+        (BuildOutcome::Failed(failure), _) | (_, BuildOutcome::Failed(failure)) => {
+            return skipped(&format!("it can't be built: {}", failure.output().trim()));
+        }
     };
     let bad = trial.run(env, &offending, Some(&remedied))?;
     let symptom = trial.symptom(&bad);
@@ -144,20 +146,18 @@ impl Trial<'_> {
         Ok(wanted.filter(|name| !gone.contains(name)).collect())
     }
 
-    /// Builds a selection of this release; the inner error is the reason why it can't be built.
+    /// Builds a selection of this release.
     fn build(
         &self,
         env: &TestEnv<'_>,
-        (maker, go): (&Maker, GoVersion),
+        builder: &Builder,
+        go: GoVersion,
         kept: &BTreeSet<FeatureName>,
-    ) -> Result<Result<PathBuf, String>> {
+    ) -> Result<BuildOutcome<PathBuf>> {
         let mut policy = env.pinned.policy.clone();
         (policy.tailscale, policy.go) = (Some(self.release), Some(go));
         let selection = Selection::keeping(kept, self.registry);
-        let built = env.binary(maker, &policy, &selection, self.scenario.hazard)?;
-        Ok(built.map_err(|unmade| match unmade {
-            Unmade::DoesNotCompile(said) | Unmade::DoesNotStart(said) => said.trim().to_owned(),
-        }))
+        env.binary(builder, &policy, &selection, self.scenario.hazard)
     }
 
     fn run(&self, env: &TestEnv<'_>, daemon: &Path, partner: Option<&Path>) -> Result<Report> {
@@ -195,18 +195,23 @@ fn clean(line: &str, shows: &str) -> String {
 }
 
 /// Returns the tools and the toolchain for a release; each release is fetched once.
-fn maker<'m>(env: &'m TestEnv<'_>, release: Release, makers: &'m mut Vec<Maker>) -> Result<(&'m Maker, GoVersion)> {
+fn builder<'m>(
+    env: &'m TestEnv<'_>,
+    release: Release,
+    builders: &'m mut Vec<Builder>,
+) -> Result<(&'m Builder, GoVersion)> {
     if release == env.pinned.release {
         let go = env.pinned.policy.go.context("the policy names its Go")?;
-        return Ok((&env.maker, go));
+        return Ok((&env.builder, go));
     }
-    if !makers.iter().any(|maker| maker.upstream.release == release) {
+    if !builders.iter().any(|builder| builder.upstream.release == release) {
         let step = progress::step("Fetching", format!("Tailscale {release}"));
-        let go = env.maker.go.clone();
-        let upstream = upstream::fetch(&go, &env.maker.cache, release, None)?;
+        let go = env.builder.go.clone();
+        let upstream = upstream::fetch(&go, &env.builder.cache, release, None)?;
         step.done("Fetched", "");
-        makers.push(Maker { cache: env.maker.cache.clone(), go, upx: None, upstream });
+        builders.push(Builder { cache: env.builder.cache.clone(), go, upx: None, upstream });
     }
-    let maker = makers.iter().find(|maker| maker.upstream.release == release).context("the release was fetched")?;
-    Ok((maker, maker.upstream.go_version(&maker.go)?))
+    let builder =
+        builders.iter().find(|builder| builder.upstream.release == release).context("the release was fetched")?;
+    Ok((builder, builder.upstream.go_version(&builder.go)?))
 }

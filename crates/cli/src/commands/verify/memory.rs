@@ -8,12 +8,20 @@ use featureset::platform::Platform;
 
 use super::env::{Plan, events, lab};
 use super::report::Event;
-use crate::commands::build_tailscale::Maker;
+use crate::commands::build_tailscale::Builder;
 use crate::netlab::sandbox;
 use crate::tools::qemu::{Runner, runner};
 
 /// The number of starts of a daemon, because the time of a garbage collection is random.
 const STARTS: usize = 3;
+
+/// The result of measuring the memory of an idle daemon.
+pub(in crate::commands) enum IdleMemory {
+    /// Its memory after the login.
+    Measured(Memory),
+    /// The reason why the daemon could not log in.
+    NoLogin(String),
+}
 
 /// Starts daemons to measure their memory.
 pub(in crate::commands) struct MemoryProbe {
@@ -21,24 +29,27 @@ pub(in crate::commands) struct MemoryProbe {
 }
 
 impl MemoryProbe {
-    /// Builds the program of the test network. The inner error is the reason why this machine can't measure the platform: an
-    /// emulator uses memory too.
-    ///
-    /// # Errors
-    /// A [`diagnostics::Diagnostic`] if the program can't be built.
-    pub(in crate::commands) fn new(maker: &Maker, platform: &Platform) -> Result<Result<Self, String>> {
-        match (runner(platform), sandbox::missing_requirement()) {
-            (Runner::Native, None) => Ok(Ok(Self { lab: lab(maker)? })),
-            (Runner::Native, Some(why)) => Ok(Err(why)),
-            _ => Ok(Err(format!("{platform} is not this machine's processor"))),
+    /// Returns the reason why this machine can't measure daemons of a platform: an emulator, for example, uses memory too.
+    pub(in crate::commands) fn missing_requirement(platform: &Platform) -> Option<String> {
+        match runner(platform) {
+            Runner::Native => sandbox::missing_requirement(),
+            _ => Some(format!("{platform} is not this machine's processor")),
         }
     }
 
-    /// Measures an idle daemon after its login. The inner error is the reason why the daemon did not get there.
+    /// Builds the program of the test network.
+    ///
+    /// # Errors
+    /// A [`diagnostics::Diagnostic`] if the program can't be built.
+    pub(in crate::commands) fn new(builder: &Builder) -> Result<Self> {
+        Ok(Self { lab: lab(builder)? })
+    }
+
+    /// Measures an idle daemon after its login.
     ///
     /// # Errors
     /// If the test network can't be created.
-    pub(in crate::commands) fn idle(&self, daemon: &Path, platform: &Platform) -> Result<Result<Memory, String>> {
+    pub(in crate::commands) fn idle(&self, daemon: &Path, platform: &Platform) -> Result<IdleMemory> {
         let plan = Plan { starts: STARTS, ..Plan::new(&self.lab, daemon, platform)? };
         let (mut seen, mut failed) = (Vec::new(), None);
         let status = events(&plan, |event| {
@@ -48,6 +59,7 @@ impl MemoryProbe {
             }
         })?;
         anyhow::ensure!(status.success(), "the process of the test network ended ({status})");
-        Ok(Memory::from_samples(seen).ok_or_else(|| failed.unwrap_or_default()))
+        let measured = Memory::from_samples(seen).map(IdleMemory::Measured);
+        Ok(measured.unwrap_or_else(|| IdleMemory::NoLogin(failed.unwrap_or_default())))
     }
 }

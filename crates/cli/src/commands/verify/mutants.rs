@@ -1,5 +1,5 @@
 //! Mutation test of the checks: each check runs on a binary with one of its decisions inverted, or on a daemon with an
-//! injected fault, and must fail. A check that can't fail proves nothing when it passes.
+//! injected fault, and must fail. If a check can't fail, its success is not a proof.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use featureset::policy::Verdict;
 use super::checks::{Check, Claim, Fault};
 use super::env::{Plan, TestEnv, run_plan};
 use super::report::{Mutant, Outcome};
-use crate::commands::build_tailscale::Unmade;
+use crate::commands::build_tailscale::BuildFailure;
 use crate::netlab::FaultInjection;
 use crate::progress;
 use crate::shard::Shard;
@@ -50,13 +50,8 @@ fn built(env: &TestEnv<'_>, check: &Check, claim: Claim) -> Result<(PathBuf, Str
     let verdict = if claim.verdict == Verdict::Keep { Verdict::Omit } else { Verdict::Keep };
     let with = Claim { verdict, ..claim }.to_string();
     let what = format!("{}: {with}", check.name);
-    let built = env.binary(&env.maker, env.pinned.policy, &selection.flipped(&name), &what)?;
-    let binary = built.map_err(|unmade| {
-        let (Unmade::DoesNotCompile(why) | Unmade::DoesNotStart(why)) = unmade;
-        let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
-        Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), why, next)
-    })?;
-    Ok((binary, with, along))
+    let outcome = env.binary(&env.builder, env.pinned.policy, &selection.flipped(&name), &what)?;
+    Ok((outcome.or_diagnostic(|failure| not_built(&with, failure))?, with, along))
 }
 
 /// Runs a check, which must fail.
@@ -79,4 +74,24 @@ fn observed(
         progress::warn(&format!("NOT CAUGHT by {line}"))
     }
     Ok(mutant)
+}
+
+/// Returns the diagnostic of a mutant that can't be built.
+fn not_built(with: &str, failure: &BuildFailure) -> Diagnostic {
+    let next = "Check the selection: docs/hazards.md lists the pairs that don't compile.";
+    Diagnostic::failure(Code::MutantNotBuilt, format!("the mutant `{with}` can't be built"), failure.output(), next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::build_tailscale::BuildOutcome;
+
+    #[test]
+    fn mutant_that_does_not_compile_reports_mutant_not_built() {
+        let outcome = BuildOutcome::<()>::Failed(BuildFailure::DoesNotCompile("local.go:1:1: undefined: x".to_owned()));
+        let error = outcome.or_diagnostic(|failure| not_built("omit dns", failure)).unwrap_err();
+        let failure = error.downcast::<Diagnostic>().unwrap();
+        assert_eq!((failure.code, &*failure.why), (Code::MutantNotBuilt, "local.go:1:1: undefined: x"));
+    }
 }

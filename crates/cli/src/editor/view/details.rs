@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 
 use super::super::judgement::{HazardState, effective};
 use super::super::model::Model;
-use super::Theme;
 use super::list::rank_style;
 use super::text::{hanging, wrapped};
+use super::theme::Theme;
 use crate::escape;
 use diagnostics::Severity;
 use featureset::cost::{estimate, format_difference};

@@ -8,8 +8,8 @@ use ratatui::widgets::Paragraph;
 
 use super::super::judgement::{Rank, Row};
 use super::super::model::Model;
-use super::Theme;
 use super::text::{fitted, padded};
+use super::theme::Theme;
 use featureset::cost::format_difference;
 use featureset::group::Group;
 use featureset::name::FeatureName;

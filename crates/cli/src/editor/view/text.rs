@@ -3,6 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use featureset::policy::format_size;
+
 use super::super::input::TextInput;
 use crate::escape;
 
@@ -103,4 +105,20 @@ fn spans_of(characters: &[String], range: std::ops::Range<usize>, cursor: usize,
         Span::styled(text(cursor..cursor + 1), style),
         Span::raw(text(cursor + 1..range.end)),
     ]
+}
+
+/// Describes a size against a budget, and returns whether it is over.
+pub(super) fn size_text(size: Option<u64>, budget: Option<u64>) -> (String, bool) {
+    match (size, budget) {
+        (None, _) => ("size not known".to_owned(), false),
+        (Some(size), None) => (format!("about {}, no budget", format_size(size)), false),
+        (Some(size), Some(budget)) if size > budget => (
+            format!("about {} of {}, {} OVER", format_size(size), format_size(budget), format_size(size - budget)),
+            true,
+        ),
+        (Some(size), Some(budget)) => (
+            format!("about {} of {}, {} left", format_size(size), format_size(budget), format_size(budget - size)),
+            false,
+        ),
+    }
 }

@@ -5,9 +5,9 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use super::check::{Check, Fault};
-use crate::netlab::host::{Host, PATIENCE};
+use crate::netlab::host::Host;
 use crate::netlab::node::Node;
-use crate::netlab::{Netlab, Programs, wait_for_result};
+use crate::netlab::{Netlab, Programs};
 
 pub(super) const CHECK: Check = Check {
     name: "direct",
@@ -79,11 +79,7 @@ pub(super) fn behind_nat(
 pub(super) fn path(one: &Node, two: &Node) -> Result<String> {
     let (v4, _) = two.addresses()?;
     let begun = Instant::now();
-    let found = wait_for_result(PATIENCE, "a direct path", || {
-        let printed = one.cli(&["ping", "--c=1", "--timeout=3s", "--until-direct=false", &v4])?.stdout;
-        let pong = printed.lines().find(|line| line.starts_with("pong") && !line.contains("via DERP"));
-        Ok(pong.map(str::to_owned).ok_or(printed))
-    })?;
+    let found = one.wait_for_direct_path(&v4)?;
     let seconds = begun.elapsed().as_secs_f64();
     ensure!(seconds <= SECONDS, "the direct path took {seconds:.1} s");
     let via = found.split_whitespace().skip_while(|word| *word != "via").nth(1).unwrap_or_default();

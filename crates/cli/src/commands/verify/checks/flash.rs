@@ -64,7 +64,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ensure!(changed.is_empty(), "written for {PEERS} new peers: {}", changed.join(", "));
     node.alive()?;
     Ok(format!(
-        "{first} files and folders after the login; nothing written in {} s, nothing for {PEERS} new peers",
+        "{first} files and folders after the login; no writes in {} s and none for {PEERS} new peers",
         IDLE.as_secs()
     ))
 }

@@ -7,11 +7,11 @@ use super::direct::{Nat, behind_nat, path};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::silent_except;
-use crate::netlab::{Netlab, Programs, until, wait_for_result};
+use crate::netlab::{Netlab, Programs, until, until_ready};
 
 pub(super) const CHECK: Check = Check {
     name: "portmap",
-    claim: "Behind a router with NAT-PMP the node maps a port, announces it to its peers, and is reached directly there; without the mapping there is no direct path.",
+    claim: "Behind a router with NAT-PMP the node maps a port, announces it to its peers, and is reached directly there; without the mapping every path goes through a relay.",
     proves: &[keep("portmapper")],
     fault: None,
     needs: &["cli", "ipnbus", "osrouter", "unixsocketidentity"],
@@ -34,12 +34,13 @@ fn run(programs: &Programs) -> Result<String> {
             .next_back()
             .map(|(outside, rest)| (outside.to_owned(), rest.split(' ').next().unwrap_or("").to_owned())))
     })?;
-    wait_for_result(PATIENCE, &format!("{outside} in the node's endpoints"), || {
+    until_ready(PATIENCE, &format!("{outside} in the node's endpoints"), || {
         let announced = endpoints(&netlab, "mapped")?;
-        Ok(if announced.contains(&outside) { Ok(()) } else { Err(announced.join(", ")) })
+        let is_announced = announced.contains(&outside);
+        Ok(is_announced.then_some(()).ok_or_else(|| announced.join(", ")).into())
     })?;
 
-    // The peer is behind a second such router, whose ports are unpredictable.
+    // The peer is on the network of a second such router, which has unpredictable ports.
     peer.join(&[])?;
     let found = path(&peer, &mapped)?;
     ensure!(found.contains(&format!("via {outside} ")), "{outside} is mapped, but the path is {found}");

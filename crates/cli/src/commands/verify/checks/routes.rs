@@ -8,7 +8,7 @@ use super::check::{Check, keep};
 use crate::files;
 use crate::netlab::host::{Host, PATIENCE, failure_output};
 use crate::netlab::node::Node;
-use crate::netlab::{Netlab, Programs, login_server, wait_for_result};
+use crate::netlab::{Netlab, Programs, login_server, until_ready};
 use crate::process::output_within;
 
 pub(super) const CHECK: Check = Check {
@@ -58,8 +58,8 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     ensure!(echo_through(&client.host, BEHIND[0]).is_err(), "the network is reached before its routes are approved");
     netlab.control(&format!("/lab/routes?node=router&routes={LAN}"))?;
     for address in BEHIND {
-        wait_for_result(PATIENCE, &format!("an answer of {address} through the router"), || {
-            Ok(echo_through(&client.host, address).map_err(|error| format!("{error:#}")))
+        until_ready(PATIENCE, &format!("an answer of {address} through the router"), || {
+            Ok(echo_through(&client.host, address).map_err(|error| format!("{error:#}")).into())
         })?;
         client.host.lab(&["ping", address])?;
     }
