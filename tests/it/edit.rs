@@ -148,6 +148,8 @@ fn edit_opens_an_imported_list_with_all_its_findings() {
     terminal.press(&["!"]);
     terminal.wait_for("Esc closes");
     terminal.press(&["Escape"]);
+    // A terminal sends Alt as Escape before the key, so the next key must come later.
+    terminal.wait_for("space:invert");
     terminal.type_text("/ace");
     terminal.press(&["Enter"]);
     terminal.wait_for("ace is omitted");

@@ -18,7 +18,7 @@
 //! - [`registry`], [`hazard`], [`proof`], [`facts`]: what upstream declares, what goes wrong, and what showed it
 //! - [`policy`]: what the owner decides, read from the text with the place of everything
 //! - [`rules`]: the rules about a policy
-//! - [`fix`], [`draft`]: the edits of `check --fix`, and decisions that the file does not have yet
+//! - [`fix`], [`unsaved`]: the edits of `check --fix`, and decisions that the file does not have yet
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
@@ -30,7 +30,6 @@
 pub mod audit;
 pub mod change;
 pub mod cost;
-pub mod draft;
 pub mod explain;
 pub mod explore;
 pub mod fix;
@@ -50,5 +49,6 @@ pub mod rules;
 pub mod run_time;
 pub mod schema;
 pub mod selection;
+pub mod unsaved;
 pub mod upgrade;
 pub mod upstream_data;

@@ -1,4 +1,4 @@
-//! The consequences of the decisions of a draft: sizes, hazards, forced decisions, findings.
+//! The consequences of decisions: sizes, hazards, forced decisions, findings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

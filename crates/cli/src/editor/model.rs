@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use featureset::draft::{Draft, NewDecision};
 use featureset::group::Group;
 use featureset::name::FeatureName;
 use featureset::policy::{Decision, Immovable, Policy, Verdict, parse_size};
 use featureset::selection::Selection;
+use featureset::unsaved::{NewDecision, UnsavedPolicy};
 
 use super::input::{Key, TextInput};
 use super::judgement::{HazardState, Judgement, Rank, Row, Sources, TargetSize, effective};
@@ -19,7 +19,7 @@ const PAGE: usize = 10;
 pub(crate) struct Model {
     sources: Sources,
     /// The policy with the changes; `None` if the text is not a policy.
-    draft: Option<Draft>,
+    edited: Option<UnsavedPolicy>,
     judgement: Judgement,
     rows: BTreeMap<FeatureName, Row>,
     /// The displayed target; `None` for the common decisions.
@@ -54,7 +54,7 @@ pub(crate) enum Mode {
     Browse,
     /// Displays what a decision forces, and waits for a confirmation.
     Confirm(Inversion),
-    /// Edits a reason: of a decision that is not applied yet, or of one in the draft.
+    /// Edits a reason: of a decision that is not applied yet, or of one that is.
     Reason(TextInput, Option<Inversion>),
     /// Edits the text to search for. The second is the filter's text before.
     Search(TextInput, String),
@@ -113,7 +113,7 @@ impl Model {
     /// Returns the editor of a policy's text.
     pub(crate) fn new(text: &str, sources: Sources) -> Self {
         let mut model = Self {
-            draft: Draft::new(text),
+            edited: UnsavedPolicy::new(text),
             judgement: Judgement::new(text, &sources),
             rows: BTreeMap::new(),
             target: None,
@@ -125,7 +125,7 @@ impl Model {
         };
         model.refresh();
         let findings = model.judgement.findings.len();
-        if model.draft.is_none() {
+        if model.edited.is_none() {
             model.mode = Mode::Findings(0);
         } else if findings > 0 {
             let noun = if findings == 1 { "finding" } else { "findings" };
@@ -143,12 +143,12 @@ impl Model {
 
     /// Returns the policy with the changes.
     pub(crate) fn policy(&self) -> Option<&Policy> {
-        self.draft.as_ref().map(Draft::policy)
+        self.edited.as_ref().map(UnsavedPolicy::policy)
     }
 
-    /// Returns the draft.
-    pub(crate) fn draft(&self) -> Option<&Draft> {
-        self.draft.as_ref()
+    /// Returns the policy with the decisions that are not saved.
+    pub(crate) fn edited(&self) -> Option<&UnsavedPolicy> {
+        self.edited.as_ref()
     }
 
     /// Returns the consequences of the decisions.
@@ -188,7 +188,7 @@ impl Model {
 
     /// Returns the number of decisions that are not saved.
     pub(crate) fn unsaved(&self) -> usize {
-        self.draft.as_ref().map_or(0, |draft| draft.changes().len())
+        self.edited.as_ref().map_or(0, |edited| edited.changes().len())
     }
 
     /// Returns the sizes of the targets: with the decision that waits for its confirmation or its reason.
@@ -206,8 +206,8 @@ impl Model {
 
     /// Returns whether the decision of the displayed section differs from the file.
     pub(crate) fn is_unsaved(&self, name: &FeatureName) -> bool {
-        let Some(draft) = &self.draft else { return false };
-        draft
+        let Some(edited) = &self.edited else { return false };
+        edited
             .changes()
             .iter()
             .any(|change| change.name == name && (change.target.is_none() || change.target == self.target()))
@@ -260,9 +260,9 @@ impl Model {
             Mode::Findings(line) => {
                 let last = self.judgement.findings.len().saturating_sub(1);
                 // A text that is not a policy has nothing else to display.
-                let closed = if self.draft.is_some() { Mode::Browse } else { Mode::Findings(line) };
+                let closed = if self.edited.is_some() { Mode::Browse } else { Mode::Findings(line) };
                 self.mode = scrolled(line, key).map_or(closed, |line| Mode::Findings(line.min(last)));
-                if self.draft.is_none() && matches!(key, Key::Char('q') | Key::Ctrl('c')) {
+                if self.edited.is_none() && matches!(key, Key::Char('q') | Key::Ctrl('c')) {
                     return Some(Request::Leave);
                 }
             }
@@ -492,7 +492,7 @@ impl Model {
 
     /// Returns the reason of the file for a decision, if the file decides the same.
     fn filed_reason(&self, name: &FeatureName, verdict: Verdict) -> Option<String> {
-        let filed = self.draft.as_ref()?.filed(self.target(), name)?;
+        let filed = self.edited.as_ref()?.filed(self.target(), name)?;
         (filed.verdict == verdict && !filed.reason.is_empty()).then(|| filed.reason.clone())
     }
 
@@ -533,8 +533,8 @@ impl Model {
     }
 
     fn change(&mut self, decisions: &[NewDecision], target: Option<&str>, done: String) {
-        let Some(draft) = &mut self.draft else { return };
-        match draft.decide(target, decisions) {
+        let Some(edited) = &mut self.edited else { return };
+        match edited.decide(target, decisions) {
             Ok(()) => self.say(done),
             Err(Immovable(why)) => self.fail(format!("the entry can't be written: {why}; edit the file by hand")),
         }
@@ -542,7 +542,7 @@ impl Model {
     }
 
     fn undo(&mut self) {
-        match self.draft.as_mut().map(Draft::undo) {
+        match self.edited.as_mut().map(UnsavedPolicy::undo) {
             Some(true) => {
                 self.judge();
                 self.say("undone".to_owned());
@@ -558,15 +558,15 @@ impl Model {
     /// # Errors
     /// [`Immovable`] if the changes can't be written without changing anything else.
     pub(crate) fn to_save(&self) -> Result<(&str, String), Immovable> {
-        let draft = self.draft.as_ref().ok_or_else(|| Immovable("the policy can't be read".to_owned()))?;
-        Ok((draft.saved_text(), draft.to_save()?))
+        let edited = self.edited.as_ref().ok_or_else(|| Immovable("the policy can't be read".to_owned()))?;
+        Ok((edited.saved_text(), edited.to_save()?))
     }
 
     /// Records that the file has this text now.
     pub(crate) fn saved(&mut self, text: String) {
         let changed = self.unsaved();
-        if let Some(draft) = &mut self.draft {
-            draft.saved(text);
+        if let Some(edited) = &mut self.edited {
+            edited.saved(text);
         }
         self.judge();
         let noun = if changed == 1 { "decision" } else { "decisions" };
@@ -587,15 +587,15 @@ impl Model {
     }
 
     fn judge(&mut self) {
-        if let Some(draft) = &self.draft {
-            self.judgement = Judgement::new(draft.text(), &self.sources);
+        if let Some(edited) = &self.edited {
+            self.judgement = Judgement::new(edited.text(), &self.sources);
         }
         self.refresh();
     }
 
     /// Makes the rows again, and moves the cursor to a visible feature.
     fn refresh(&mut self) {
-        if let Some(policy) = self.draft.as_ref().map(Draft::policy) {
+        if let Some(policy) = self.edited.as_ref().map(UnsavedPolicy::policy) {
             self.rows = self.judgement.rows(policy, self.target.as_deref(), &self.sources);
         }
         let visible: Vec<FeatureName> = self.visible().into_iter().flat_map(|group| group.features).collect();

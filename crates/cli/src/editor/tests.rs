@@ -105,15 +105,15 @@ fn an_inversion_displays_what_it_forces_before_it_is_applied() {
     press(&mut model, "People log in: here.");
     assert_screen!("reason", &model, 80, 24);
     press(&mut model, "^");
-    let draft = model.draft().unwrap();
-    let changes: Vec<_> = draft.changes().iter().map(|one| (one.name.as_str(), one.after.reason.as_str())).collect();
+    let edited = model.edited().unwrap();
+    let changes: Vec<_> = edited.changes().iter().map(|one| (one.name.as_str(), one.after.reason.as_str())).collect();
     assert_eq!(changes, [("dbus", "Needed by ssh."), ("ssh", "People log in: here.")]);
     // The opposite decision restores the file's reason without a question.
     press(&mut model, " ^");
-    let changes: Vec<_> = model.draft().unwrap().changes().iter().map(|one| one.name.to_string()).collect();
+    let changes: Vec<_> = model.edited().unwrap().changes().iter().map(|one| one.name.to_string()).collect();
     assert_eq!(changes, ["dbus"]);
     press(&mut model, "uu");
-    assert_eq!((model.unsaved(), model.draft().unwrap().text()), (0, policy().as_str()));
+    assert_eq!((model.unsaved(), model.edited().unwrap().text()), (0, policy().as_str()));
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn a_reason_is_edited_in_the_entry_that_decides() {
     model.press(&Key::Ctrl('u'));
     press(&mut model, "Files are copied.^");
     let change = |model: &Model| {
-        let draft = model.draft().unwrap();
-        let changes = draft.changes();
+        let edited = model.edited().unwrap();
+        let changes = edited.changes();
         (changes[0].target.map(str::to_owned), changes[0].name.to_string(), changes.len())
     };
     assert_eq!(change(&model), (Some("mipsle".to_owned()), "drive".to_owned(), 1));
@@ -320,22 +320,22 @@ proptest! {
             }
         }
         screen(&model, width, height);
-        let draft = model.draft().unwrap();
-        prop_assert_eq!(&read(draft.text()).policy.unwrap(), draft.policy());
-        for change in draft.changes() {
+        let edited = model.edited().unwrap();
+        prop_assert_eq!(&read(edited.text()).policy.unwrap(), edited.policy());
+        for change in edited.changes() {
             prop_assert!(!change.after.reason.trim().is_empty(), "{change:?}");
         }
-        let saved = draft.to_save().unwrap();
-        prop_assert_eq!(&read(&saved).policy.unwrap(), draft.policy());
+        let saved = edited.to_save().unwrap();
+        prop_assert_eq!(&read(&saved).policy.unwrap(), edited.policy());
         // From any state, Esc leads back to the list, and undo to the file.
         for _ in 0..3 {
             model.press(&Key::Esc);
         }
         prop_assert_eq!(model.mode(), &Mode::Browse);
-        while model.draft().unwrap().steps() > 0 {
+        while model.edited().unwrap().steps() > 0 {
             model.press(&Key::Char('u'));
         }
-        prop_assert_eq!(model.draft().unwrap().text(), text);
+        prop_assert_eq!(model.edited().unwrap().text(), text);
         prop_assert_eq!(model.unsaved(), 0);
     }
 }

@@ -157,7 +157,7 @@ fn bottom(model: &Model, theme: Theme, width: u16) -> Line<'static> {
             format!("filter: h hazard  u undecided  c {changed}  ! finding  l larger than  a all")
         }
         Mode::Details(_) | Mode::Help(_) => "arrows scroll  Esc closes".to_owned(),
-        Mode::Findings(_) if model.draft().is_none() => "arrows scroll  q leaves: mend the file by hand".to_owned(),
+        Mode::Findings(_) if model.edited().is_none() => "arrows scroll  q leaves: mend the file by hand".to_owned(),
         Mode::Findings(_) => "arrows scroll  Esc closes".to_owned(),
         Mode::Leave => "s saves and leaves  d discards the changes  Esc stays".to_owned(),
     };

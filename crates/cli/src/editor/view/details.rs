@@ -45,7 +45,7 @@ pub(super) fn lines(model: &Model, theme: Theme, width: usize) -> Vec<Line<'stat
 fn decision(model: &Model, name: &FeatureName, theme: Theme, width: usize) -> Vec<Line<'static>> {
     let decision = model.decision(name);
     let word = decision.map_or("undecided", |decision| decision.verdict.participle());
-    let filed = model.draft().and_then(|draft| draft.filed(model.target(), name));
+    let filed = model.edited().and_then(|edited| edited.filed(model.target(), name));
     let change = match filed {
         _ if !model.is_unsaved(name) => String::new(),
         Some(filed) => format!(", {} in the file", filed.verdict.participle()),

@@ -47,7 +47,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Them
     }
     if rows.is_empty() {
         let text =
-            if model.draft().is_some() { " No feature passes the filter." } else { " The policy can't be read." };
+            if model.edited().is_some() { " No feature passes the filter." } else { " The policy can't be read." };
         rows.push(Line::raw(text));
     }
     let first = cursor.saturating_sub(height / 2).min(rows.len().saturating_sub(height));

@@ -1,7 +1,7 @@
-//! A draft: a policy with decisions that its file does not have yet.
+//! A policy with decisions that its file does not have yet.
 //!
-//! Each step is a splice of the text ([`decide`]), so that a layout that can't be edited is reported at once, and the findings of
-//! the draft have their positions. The text that is saved is made again from the file's text and the differences, so that
+//! Each step is a splice of the text ([`decide`]), so that a layout that can't be edited is reported at once, and the findings
+//! have their positions. The text that is saved is made again from the file's text and the differences, so that
 //! a decision that was changed and changed back leaves its entry as it is.
 
 use crate::name::FeatureName;
@@ -9,7 +9,7 @@ use crate::policy::{Decision, Immovable, Policy, Verdict, decide, read};
 
 /// A policy with decisions that its file does not have yet.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct UnsavedPolicy {
     saved: Version,
     current: Version,
     past: Vec<Version>,
@@ -42,12 +42,12 @@ pub struct ChangedDecision<'a> {
     pub name: &'a FeatureName,
     /// The decision of the file; `None` if it has none.
     pub before: Option<&'a Decision>,
-    /// The decision of the draft.
+    /// The new decision.
     pub after: &'a Decision,
 }
 
-impl Draft {
-    /// Returns the draft of a file without changes; `None` if the text is not a policy.
+impl UnsavedPolicy {
+    /// Returns the policy of a file without changes; `None` if the text is not a policy.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let saved = Version { text: text.to_owned(), policy: read(text).policy? };
@@ -78,10 +78,10 @@ impl Draft {
         stated(&self.saved.policy, target, name)
     }
 
-    /// Writes decisions, as one step. A decision that the draft has already, with this reason, is not a change.
+    /// Writes decisions, as one step. A decision that is the same already, with this reason, is not a change.
     ///
     /// # Errors
-    /// [`Immovable`] if an entry can't be written without changing anything else; the draft is then as before.
+    /// [`Immovable`] if an entry can't be written without changing anything else; nothing is changed then.
     pub fn decide(&mut self, target: Option<&str>, decisions: &[NewDecision]) -> Result<(), Immovable> {
         let mut text = self.current.text.clone();
         for NewDecision { name, verdict, reason } in decisions {
@@ -98,7 +98,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Reverts the last step. Returns `false` if there is none since the draft was made or saved.
+    /// Reverts the last step. Returns `false` if there is none since the file was read or saved.
     pub fn undo(&mut self) -> bool {
         let last = self.past.pop();
         let is_undone = last.is_some();
@@ -126,7 +126,7 @@ impl Draft {
     /// Returns the text to save: that of the file with the changed entries.
     ///
     /// # Errors
-    /// [`Immovable`] if the result would not be exactly the policy of the draft.
+    /// [`Immovable`] if the result would not be exactly the policy with the changes.
     pub fn to_save(&self) -> Result<String, Immovable> {
         let mut text = self.saved.text.clone();
         for ChangedDecision { target, name, after, .. } in self.changes() {
@@ -138,7 +138,7 @@ impl Draft {
         Err(Immovable("the file would differ in more than the changed entries".to_owned()))
     }
 
-    /// Records that the file has this text now, which [`Draft::to_save`] returned. The steps before can't be undone.
+    /// Records that the file has this text now, which [`UnsavedPolicy::to_save`] returned. The steps before can't be undone.
     pub fn saved(&mut self, text: String) {
         self.saved = Version { text, policy: self.current.policy.clone() };
         self.current = self.saved.clone();
@@ -171,33 +171,33 @@ mod tests {
     #[test]
     fn a_decision_that_is_changed_back_leaves_the_file_as_it_is() {
         let text = clean_policy().replace("  doctor:\n", "  # about doctors\n  doctor: # none\n");
-        let mut draft = Draft::new(&text).unwrap();
-        draft.decide(None, &[keep("doctor", "People ask.")]).unwrap();
-        assert_eq!(draft.changes().len(), 1);
-        let filed = draft.filed(None, &name("doctor")).unwrap().clone();
+        let mut edited = UnsavedPolicy::new(&text).unwrap();
+        edited.decide(None, &[keep("doctor", "People ask.")]).unwrap();
+        assert_eq!(edited.changes().len(), 1);
+        let filed = edited.filed(None, &name("doctor")).unwrap().clone();
         let back = NewDecision { name: name("doctor"), verdict: filed.verdict, reason: filed.reason };
-        draft.decide(None, &[back]).unwrap();
-        assert_ne!(draft.text(), text);
-        assert_eq!((draft.changes().len(), draft.to_save().unwrap()), (0, text));
+        edited.decide(None, &[back]).unwrap();
+        assert_ne!(edited.text(), text);
+        assert_eq!((edited.changes().len(), edited.to_save().unwrap()), (0, text));
     }
 
     #[test]
     fn several_decisions_are_one_step() {
-        let mut draft = Draft::new(&clean_policy()).unwrap();
-        draft.decide(None, &[keep("doctor", "People ask."), keep("bird", "It speaks BGP.")]).unwrap();
-        assert_eq!((draft.steps(), draft.changes().len()), (1, 2));
-        assert!(draft.undo() && !draft.undo());
-        assert_eq!((draft.text(), draft.changes().len()), (clean_policy().as_str(), 0));
+        let mut edited = UnsavedPolicy::new(&clean_policy()).unwrap();
+        edited.decide(None, &[keep("doctor", "People ask."), keep("bird", "It speaks BGP.")]).unwrap();
+        assert_eq!((edited.steps(), edited.changes().len()), (1, 2));
+        assert!(edited.undo() && !edited.undo());
+        assert_eq!((edited.text(), edited.changes().len()), (clean_policy().as_str(), 0));
     }
 
     #[test]
     fn a_draft_that_cannot_be_edited_stays_as_it_is() {
         let text = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\nfeatures:\n  ace: &a { omit: x }\n";
-        assert!(Draft::new(text).is_none());
+        assert!(UnsavedPolicy::new(text).is_none());
         let flow = "tailscale: 1.102.5\ngo: 1.26.8\ntargets: { a: { platform: linux/arm64 } }\nfeatures: { ace: { omit: x } }\n";
-        let mut draft = Draft::new(flow).unwrap();
-        assert!(draft.decide(None, &[keep("ace", "Yes."), keep("bird", "It speaks BGP.")]).is_err());
-        assert_eq!((draft.text(), draft.steps()), (flow, 0));
+        let mut edited = UnsavedPolicy::new(flow).unwrap();
+        assert!(edited.decide(None, &[keep("ace", "Yes."), keep("bird", "It speaks BGP.")]).is_err());
+        assert_eq!((edited.text(), edited.steps()), (flow, 0));
     }
 
     const NAMES: [&str; 4] = ["ace", "bird", "doctor", "netstack"];
@@ -210,23 +210,23 @@ mod tests {
             steps in prop::collection::vec((0..4usize, any::<bool>(), any::<bool>(), "[A-Z][a-z:#\"' ]{0,20}\\."), 1..6),
         ) {
             let text = clean_policy();
-            let mut draft = Draft::new(&text).unwrap();
+            let mut edited = UnsavedPolicy::new(&text).unwrap();
             let mut expected = Vec::new();
             for (feature, kept, own, reason) in steps {
-                expected.push(draft.text().to_owned());
+                expected.push(edited.text().to_owned());
                 let verdict = if kept { Verdict::Keep } else { Verdict::Omit };
                 let target = own.then_some("amd64");
-                let before = draft.steps();
-                draft.decide(target, &[NewDecision { name: name(NAMES[feature]), verdict, reason }]).unwrap();
-                if draft.steps() == before {
+                let before = edited.steps();
+                edited.decide(target, &[NewDecision { name: name(NAMES[feature]), verdict, reason }]).unwrap();
+                if edited.steps() == before {
                     expected.pop();
                 }
-                prop_assert_eq!(&read(draft.text()).policy, &Some(draft.policy().clone()));
+                prop_assert_eq!(&read(edited.text()).policy, &Some(edited.policy().clone()));
             }
-            let saved = draft.to_save().unwrap();
+            let saved = edited.to_save().unwrap();
             let reading = read(&saved);
-            prop_assert_eq!(reading.policy.as_ref(), Some(draft.policy()));
-            let changed: Vec<FeatureName> = draft.changes().iter().map(|change| change.name.clone()).collect();
+            prop_assert_eq!(reading.policy.as_ref(), Some(edited.policy()));
+            let changed: Vec<FeatureName> = edited.changes().iter().map(|change| change.name.clone()).collect();
             let entries = |text: &str| {
                 let reading = read(text);
                 let names = reading.places.children(&["features"]).into_iter();
@@ -239,10 +239,10 @@ mod tests {
                 prop_assert!(*old == new || changed.contains(&name(&old.0)), "{old:?} {new:?}");
             }
             while let Some(text) = expected.pop() {
-                prop_assert!(draft.undo());
-                prop_assert_eq!(draft.text(), text);
+                prop_assert!(edited.undo());
+                prop_assert_eq!(edited.text(), text);
             }
-            prop_assert!(!draft.undo() && draft.changes().is_empty());
+            prop_assert!(!edited.undo() && edited.changes().is_empty());
         }
     }
 }
