@@ -132,7 +132,7 @@ fn image_lint_of_arm_v7_binary_in_v5_image_fails() {
         made(name);
         let unpacked = router().join("target/tailscale").join(name).join("tailscaled.unpacked");
         let shell =
-            Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
+            Some(Shell { bytes: b"\x7fnot a program".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
         let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
         std::fs::write(place.path().join("image.tar"), archive::write(&parts).unwrap().bytes).unwrap();
