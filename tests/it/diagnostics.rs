@@ -7,49 +7,6 @@ use diagnostics::{Area, Code};
 use crate::common::binary::{binary, daemon};
 use crate::common::{root, run};
 
-<<<<<<< HEAD
-/// Codes that no test names yet: most need a broken machine, a broken upstream or a long run. Shorten the list.
-const UNTESTED: &[Code] = &[
-    Code::StaleCosts,
-    Code::AnalysisLimit,
-    Code::BenchFailed,
-    Code::BinaryDoesNotRun,
-    Code::DamagedArtifact,
-    Code::InputTooLarge,
-    Code::InternalError,
-    Code::MutantNotBuilt,
-    Code::NoNativeTarget,
-    Code::NoRecipe,
-    Code::NoRegistry,
-    Code::NoRouterosPlatform,
-    Code::NoScenario,
-    Code::NoTailscaleFound,
-    Code::NotMeasurable,
-    Code::NotMeasured,
-    Code::NotTheRepository,
-    Code::OutputError,
-    Code::PackedTwice,
-    Code::PackedWouldCrash,
-    Code::PinNotEditable,
-    Code::ProgramNotBuilt,
-    Code::ProgramOutdated,
-    Code::RegistryChanged,
-    Code::RegistryContradicts,
-    Code::RegistryDamaged,
-    Code::ReleaseUnavailable,
-    Code::ReleasesUnavailable,
-    Code::RewriteFailed,
-    Code::ShellChanged,
-    Code::ShellMissing,
-    Code::ShellUnfit,
-    Code::UnfitImage,
-    Code::UnknownList,
-    Code::UnresolvedImport,
-    Code::UnsupportedFormat,
-];
-
-=======
->>>>>>> main
 /// Returns the codes of the findings of a command, without repetitions.
 fn codes(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let ran = run(folder, &[arguments, &["--format", "json"]].concat());

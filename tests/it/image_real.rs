@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,7 +20,7 @@ use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::{Contents, Shell};
 use image::shells::Kind;
-use tailscale_featureset::commands::build_tailscale::Maker;
+use tailscale_featureset::commands::build_tailscale::Builder;
 use tailscale_featureset::programs;
 use tailscale_featureset::project::Project;
 use tailscale_featureset::tools::debian::is_debian;
@@ -132,7 +132,7 @@ fn image_lint_of_arm_v7_binary_in_v5_image_fails() {
         made(name);
         let unpacked = router().join("target/tailscale").join(name).join("tailscaled.unpacked");
         let shell =
-            Some(Shell { bytes: b"#!/bin/nothing".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
+            Some(Shell { bytes: b"\x7fnot a program".to_vec(), kind: None, helper: for_platform(Platform::ArmV5) });
         let contents = Contents { program: std::fs::read(unpacked).unwrap(), shell };
         let parts = Image { platform: Platform::ArmV5, tag: "x:y".to_owned(), contents, labels: BTreeMap::new() };
         std::fs::write(place.path().join("image.tar"), archive::write(&parts).unwrap().bytes).unwrap();
@@ -287,6 +287,8 @@ fn image_pin_writes_the_same_table() {
 struct Tailnet {
     name: String,
     server: Child,
+    /// The server ends when nobody reads its output any more.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Tailnet {
@@ -296,8 +298,8 @@ impl Tailnet {
     fn start(key: &str) -> Self {
         let mut project = Project::open(Some(&router().join("featureset.yaml"))).unwrap();
         project.cache = cache();
-        let maker = Maker::gather(&project, project.pinned().unwrap(), &[]).unwrap();
-        let program = maker.upstream.build_program(&maker.go, &programs::CONTROL).unwrap();
+        let builder = Builder::gather(&project, project.pinned().unwrap(), &[]).unwrap();
+        let program = builder.upstream.build_program(&builder.go, &programs::CONTROL).unwrap();
         let name = format!("featureset-{}", std::process::id());
         let ip = |words: &str| stdout(Command::new("ip").args(words.split(' ')));
         ip(&format!("netns add {name}"));
@@ -316,9 +318,10 @@ impl Tailnet {
         server.args(["control", Self::ADDRESS, "9911", "tailnet.example"]).env("TS_AUTHKEY", key);
         let mut server = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut output = BufReader::new(server.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
-        Self { name, server }
+        Self { name, server, _output: output }
     }
 
     /// Stops the control server from answering, or lets it go on.

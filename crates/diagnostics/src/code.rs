@@ -441,15 +441,9 @@ codes! {
         DamagedArchive "damaged-archive" Error
             "An archive is damaged."
             "The rest cannot be judged."
-<<<<<<< HEAD
-        DamagedArtifact "damaged-artifact" Error
-            "An artifact's bytes are not those of the recorded build."
-            "Only verified bytes are shipped or executed."
         DirtyTree "dirty-tree" Error
             "Files that are to be published differ from the commit."
             "A published image must be traceable to a commit."
-=======
->>>>>>> main
         DiskFull "disk-full" Error
             "The disk is full."
             "A file would be incomplete."

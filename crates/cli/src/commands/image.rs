@@ -8,7 +8,7 @@ mod script;
 pub mod shell;
 
 pub(super) use index::{check as check_index, write as write_index};
-pub(super) use make::{make, planned};
+pub(super) use make::{entries, make, planned};
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::Result;
 use image::reference::{Reference, is_tag};
 
-use super::image::{check_index, make, planned, write_index};
+use super::image::{check_index, entries, make, planned, write_index};
 use crate::cli::Publish;
 use crate::commands::build_tailscale::{self, Manifest};
 use crate::format::Format;
@@ -49,7 +49,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Publish) -> Result<Out
     for (target, _) in &targets {
         refuse_unverified(&project, target)?;
     }
-    let layout = write_index(&folder, &made)?;
+    let layout = write_index(&folder, &entries(&made))?;
     let is_new = match skopeo.digest(&reference)? {
         Some(digest) if digest == layout.digest => false,
         Some(digest) => return Err(tag_exists(&reference, &digest, pinned).into()),

@@ -49,11 +49,7 @@ pub(super) enum Back {
     RemoveNew,
     /// The old container starts on boot again.
     BootOld,
-<<<<<<< HEAD
-    /// Waits until the old container is stopped, if a stop was requested, and starts it.
-=======
     /// Waits until the old container is stopped, if its stop was requested, and starts it.
->>>>>>> main
     StartOld,
 }
 
@@ -200,11 +196,7 @@ mod tests {
             let is_any_running = [&router.old, &router.new].into_iter().flatten().any(|container| container.is_running);
             // Between the two settings, neither starts on boot: two daemons would be worse than none.
             assert_eq!(is_any_running, UPDATE[..count].last() != Some(&Step::UnbootOld), "{count}");
-<<<<<<< HEAD
-            // The next run of the script finds the old container, with or without the new one, and starts over.
-=======
             // The next run of the script finds the old container and any remains of the new one, and starts over.
->>>>>>> main
             if count < UPDATE.len() {
                 BACK.iter().for_each(|step| router.go_back(*step));
                 router.check();

@@ -204,11 +204,7 @@ fn back(step: Back, values: &Values<'_>, old: Slot) -> String {
         ),
         Back::StartOld => {
             let stopped = present("/container", &format!("{old_find} and {STOPPED}"));
-<<<<<<< HEAD
-            // It may still be stopping; or the command may not have reached it.
-=======
             // Its stop may have been requested and not yet have happened; or the command may not have reached it.
->>>>>>> main
             let settle = format!(
                 ":set waited 0\n:while ($waited < {STOP} and !({stopped})) do={{ :delay 2s; :set waited ($waited + 2) }}\n"
             );

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use featureset::policy::format_size;
 use image::index::{self, Entry};
+use image::platform::Platform;
 
-use super::make::{Made, Planned};
 use crate::{files, progress};
 use diagnostics::{Code, Diagnostic};
 
@@ -40,7 +40,7 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// A [`Diagnostic`] for two targets of one platform, and for a folder with other files.
-pub(crate) fn check(folder: &Path, targets: &[Planned<'_>]) -> Result<()> {
+pub(crate) fn check(folder: &Path, targets: &[(&str, Platform)]) -> Result<()> {
     for (index, (target, platform)) in targets.iter().enumerate() {
         if let Some((other, _)) = targets[..index].iter().find(|(_, other)| other == platform) {
             let message = format!("`{other}` and `{target}` are both for {platform}");
@@ -63,13 +63,11 @@ pub(crate) fn check(folder: &Path, targets: &[Planned<'_>]) -> Result<()> {
 ///
 /// # Errors
 /// A [`Diagnostic`] if the folder can't be written.
-pub(crate) fn write(folder: &Path, made: &[Made]) -> Result<Written> {
-    let step = progress::step("Indexing", format!("{} images", made.len()));
-    let entries: Vec<Entry> =
-        made.iter().map(|made| Entry { image: made.image.clone(), components: made.components.clone() }).collect();
-    let annotations = annotations(&entries);
+pub(crate) fn write(folder: &Path, entries: &[Entry]) -> Result<Written> {
+    let step = progress::step("Indexing", format!("{} images", entries.len()));
+    let annotations = annotations(entries);
     let name = annotations.get(VERSION).cloned().unwrap_or_else(|| "latest".to_owned());
-    let layout = index::write(&entries, &name, &annotations)?;
+    let layout = index::write(entries, &name, &annotations)?;
     files::write_folder(folder, &layout.files)?;
     let bytes: usize = layout.files.values().map(Vec::len).sum();
     step.done("Indexed", &format!("{} in {}", format_size(bytes as u64), folder.display()));

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use featureset::policy::{Policy, format_size};
 use gobinary::BuildInfo;
 use image::archive::{self, Archive, BINARY_LABEL, Image as Parts};
+use image::index::Entry;
 use image::lint::{Expected, Verdict, judge};
 use image::platform::Platform;
 use image::root::Contents;
@@ -52,7 +53,7 @@ pub(super) fn run(policy: Option<&Path>, format: Format, flags: &Image) -> Resul
     let Some(made) = make(&project, pinned, &targets, flags.shell_file.as_deref(), format)? else {
         return Ok(Outcome::Findings);
     };
-    let layout = flags.index.as_deref().map(|folder| index::write(folder, &made)).transpose()?;
+    let layout = flags.index.as_deref().map(|folder| index::write(folder, &entries(&made))).transpose()?;
     report(&made, layout.as_ref(), format);
     Ok(Outcome::Clean)
 }
@@ -139,6 +140,11 @@ fn platform(pinned: Pinned<'_>, target: &str) -> Result<Platform> {
     })
 }
 
+/// Returns the parts and the lists of components of images, for an index.
+pub(crate) fn entries(made: &[Made]) -> Vec<Entry> {
+    made.iter().map(|made| made.entry.clone()).collect()
+}
+
 /// The inputs of one target's image.
 struct Job<'a> {
     project: &'a Project,
@@ -154,10 +160,8 @@ pub(crate) struct Made {
     path: PathBuf,
     digest: String,
     verdict: Verdict,
-    /// Its parts.
-    pub(super) image: Parts,
-    /// Its list of components.
-    pub(super) components: Value,
+    /// Its parts and its list of components.
+    entry: Entry,
 }
 
 impl Job<'_> {
@@ -197,7 +201,13 @@ impl Job<'_> {
         let path = self.write(&archive, &list, &manifest)?;
         step.done("Assembled", &format!("{} on flash", format_size(verdict.on_flash())));
         let digest = files::sha256(&archive.bytes);
-        Ok(Made { target: self.target.to_owned(), path, digest, verdict, image: parts, components: list })
+        Ok(Made {
+            target: self.target.to_owned(),
+            path,
+            digest,
+            verdict,
+            entry: Entry { image: parts, components: list },
+        })
     }
 
     /// The shipped binary, and the build information of the unpacked one, because packing removes it.
