@@ -246,6 +246,9 @@ fn what_we_ship_is_what_the_policy_says_packed_and_as_an_image() {
         assert_eq!(listed.join(","), tags.trim());
         assert!(audit["what"].as_str().unwrap().contains("unpacked by UPX"), "{}", audit["what"]);
         assert_eq!((&audit["release"], &audit["release_stated"]), (&"1.102.5".into(), &true.into()));
+        let clean =
+            run(root(), &["--policy", "featureset.yaml", "audit", file, "--target", "amd64", "--deny", "warnings"]);
+        assert_eq!(clean.status, 0, "{}", clean.transcript());
     }
 }
 
@@ -313,4 +316,69 @@ fn no_text_makes_more_work_than_a_fixed_amount() {
             assert!(work <= 8_000_000, "{name}: {work} for {:?}", text.chars().take(40).collect::<String>());
         }
     }
+}
+
+/// Writes a folder of files, audits it, and returns a line for each list: place, program, release, and number of omissions.
+fn project(files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let ran = run(folder.path(), &["audit", ".", "--format", "json"]);
+    let document: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+    let mut lines = String::new();
+    for source in document["sources"].as_array().unwrap() {
+        for list in source["lists"].as_array().unwrap() {
+            let omitted = list["omitted"].as_array().unwrap().len();
+            let stated = if list["release_stated"] == true { "" } else { ", assumed" };
+            let complete = if list["complete"] == true { "" } else { ", incomplete" };
+            let (source, release) = (source["source"].as_str().unwrap(), list["release"].as_str().unwrap());
+            lines += &format!(
+                "{source}: {}: {release}{stated}, {omitted} omitted{complete}\n",
+                list["what"].as_str().unwrap()
+            );
+        }
+    }
+    lines
+}
+
+#[test]
+fn audit_of_a_folder_follows_a_workflow_through_a_dockerfile_to_a_script() {
+    let workflow = "on: push\nenv: { TS_VERSION: v1.102.5 }\njobs:\n  image:\n    runs-on: ubuntu-latest\n    strategy: { matrix: { arch: [arm64, arm] } }\n    steps:\n      - run: docker build --build-arg TS_VERSION=${TS_VERSION} --build-arg GOARCH=${{ matrix.arch }} -t router .\n";
+    let dockerfile = "FROM golang:1.26 AS build\nARG TS_VERSION\nARG GOARCH\nRUN git clone --depth 1 --branch ${TS_VERSION} https://github.com/tailscale/tailscale /src\nWORKDIR /src\nCOPY features.env scripts/build.sh ./\nRUN GOARCH=${GOARCH} ./build.sh /tailscaled\nFROM scratch\nCOPY --from=build /tailscaled /tailscaled\n";
+    let script = "#!/bin/sh\nset -eu\n. ./features.env\nTAGS=$(go run ./cmd/featuretags --min --add=\"$(echo \"$FEATURES\" | tr ' ' ',')\")\ngo build -tags \"ts_include_cli,$TAGS\" -o \"$1\" ./cmd/tailscaled\n";
+    let lines = project(&[
+        (".github/workflows/release.yml", workflow),
+        ("Dockerfile", dockerfile),
+        ("features.env", "FEATURES=\"osrouter dns netstack ipnbus unixsocketidentity\"\n"),
+        ("scripts/build.sh", script),
+        ("README.md", "Once this used ts_omit_aws and v1.90.1.\n"),
+        ("old.snap", "-tags ts_omit_aws\n"),
+    ]);
+    insta::assert_snapshot!(lines, @"./.github/workflows/release.yml: `go build` of tailscaled: 1.102.5, 73 omitted");
+}
+
+#[test]
+fn audit_of_a_feed_follows_an_included_makefile() {
+    let makefile = "include $(TOPDIR)/rules.mk\ninclude tags.mk\nPKG_NAME:=tailscale\nPKG_VERSION:=1.98.5\nPKG_SOURCE_URL:=https://codeload.github.com/tailscale/tailscale/tar.gz/v$(PKG_VERSION)?\nGO_PKG:=tailscale.com/cmd/tailscaled\nGO_PKG_TAGS:=$(TAILSCALE_TAGS)\n";
+    let tags = "comma:=,\nspace:=$(subst ,, )\nOMIT:=aws bird kube tap\nTAILSCALE_TAGS:=ts_include_cli$(comma)$(subst $(space),$(comma),$(OMIT:%=ts_omit_%))\n";
+    let lines = project(&[("net/tailscale/Makefile", makefile), ("net/tailscale/tags.mk", tags)]);
+    insta::assert_snapshot!(lines, @"./net/tailscale/Makefile: the variable `GO_PKG_TAGS`: 1.98.5, 4 omitted");
+}
+
+#[test]
+fn a_recipe_with_the_tags_of_a_policy_audits_clean_with_that_policy() {
+    let folder = folder(&policy(&[], "{ platform: linux/amd64 }"));
+    let tags = run(folder.path(), &["tags"]).stdout;
+    let script = format!(
+        "git clone --branch v1.102.5 https://github.com/tailscale/tailscale\ngo build -tags {} -ldflags \"-X tailscale.com/version.shortStamp=1.102.5\" ./cmd/tailscaled\n",
+        tags.trim()
+    );
+    std::fs::write(folder.path().join("build.sh"), script).unwrap();
+    let ran = run(folder.path(), &["--policy", "featureset.yaml", "audit", ".", "--deny", "warnings"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stderr.contains("Audited 1 list: no findings"), "{}", ran.transcript());
 }

@@ -41,7 +41,7 @@ fn decide(folder: &Path, word: &str) {
     assert!(ran.stderr.contains("Fixed") || ran.stderr.contains("Unchanged"), "{}", ran.stderr);
     let mut text = String::new();
     for line in read(folder).lines() {
-        match line.strip_prefix("    # keep: or omit:") {
+        match line.strip_prefix("    #: keep: or omit:") {
             Some(_) => text += &format!("    {word}: Decided at line {}.\n", text.lines().count()),
             None => text += &format!("{line}\n"),
         }

@@ -107,7 +107,7 @@ fn check_fix_sorts_and_inserts_stubs_once() {
     let first = run(folder.path(), &["check", "--fix"]);
     let fixed = std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap();
     assert_eq!(first.status, 1, "a stub decides nothing");
-    assert_eq!(fixed, clean.replace("    omit: This device decides on doctor.\n", "    # keep: or omit:, and why.\n"));
+    assert_eq!(fixed, clean.replace("    omit: This device decides on doctor.\n", "    #: keep: or omit:, and why.\n"));
     let second = run(folder.path(), &["check", "--fix"]);
     assert!(second.stderr.contains("`--fix` has nothing to change"), "{}", second.stderr);
     assert_eq!(std::fs::read_to_string(folder.path().join("featureset.yaml")).unwrap(), fixed);

@@ -243,9 +243,6 @@ codes! {
         FeaturetagsFails "featuretags-fails" Error
             "Upstream's `featuretags` fails and prints no tags."
             "Unlike `--add`, `--remove` checks its names and refuses to remove what another feature needs."
-        HardfloatMips "hardfloat-mips" Warning
-            "A program for MIPS is built for a floating-point unit."
-            "Most routers have none: the program ends with an illegal instruction."
         IgnoredArgument "ignored-argument" Warning
             "A program ignores one of its arguments."
             "Go's flags end at the first word that is not a flag, and the last one of a repeated flag wins."
@@ -519,6 +516,9 @@ codes! {
         NoTemporaryFolder "no-temporary-folder" Error
             "No temporary file can be created."
             "Files are written completely before they replace others."
+        NoTerminal "no-terminal" Error
+            "A command that draws on a terminal has none."
+            "Its keys and its screen would go to a file or to another program."
         NotAControlServer "not-a-control-server" Error
             "The URL is not a control server."
             "It does not answer as one."
@@ -528,9 +528,6 @@ codes! {
         NotComparable "not-comparable" Error
             "Two versions cannot be compared."
             "Both sides need one tag list."
-        NoTerminal "no-terminal" Error
-            "A command that draws on a terminal has none."
-            "Its keys and its screen would go to a file or to another program."
         NotGenerated "not-generated" Error
             "A file to be written was not generated."
             "Text that somebody wrote would be lost."

@@ -17,7 +17,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use asked::Asked;
 pub use compare::Comparison;
@@ -30,7 +30,7 @@ pub use tag::{Meaning, meaning};
 pub use tagscan::{File, Program, Word};
 
 use crate::upstream_data::UpstreamData;
-use diagnostics::{Code, Diagnostic, Label};
+use diagnostics::{Code, Diagnostic, Label, Severity};
 
 /// Audits a list.
 ///
@@ -69,6 +69,7 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
     findings.extend(subject.build());
     diagnostics::sort(&mut findings);
     findings.dedup();
+    findings.sort_by_key(|finding| section(finding, &depends_on, facts));
     Ok(Audit {
         what: list.what.clone(),
         program: list.program,
@@ -89,4 +90,36 @@ pub fn audit(list: &List, asked: &Asked, facts: &UpstreamData) -> Result<Audit, 
         findings,
         newest: step,
     })
+}
+
+/// The part of a report that a finding belongs to, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    /// It will go wrong.
+    Certain,
+    /// It depends on a fact that is not known, or a part of the list is not known.
+    Unknown,
+    /// Everything else.
+    Rest,
+}
+
+/// Returns the part of a finding. `depends_on` lists the hazards that depend on facts of the device.
+fn section(finding: &Diagnostic, depends_on: &BTreeMap<String, BTreeSet<String>>, facts: &UpstreamData) -> Section {
+    let hazard = match &finding.code {
+        Code::Hazard(id) => facts.hazard(id),
+        _ => None,
+    };
+    let is_conditional = hazard.is_some_and(|hazard| {
+        hazard.record.supposes.is_some() || depends_on.values().any(|hazards| hazards.contains(&hazard.id))
+    });
+    match (finding.severity, &finding.code) {
+        (Severity::Error, _) => Section::Certain,
+        (Severity::Note, _) => Section::Rest,
+        (_, Code::UnresolvedList | Code::IncompleteAnalysis | Code::ReleaseAssumed | Code::UnknownRelease) => {
+            Section::Unknown
+        }
+        _ if is_conditional => Section::Unknown,
+        _ if hazard.is_some() || finding.code == Code::OpenDependency => Section::Certain,
+        _ => Section::Rest,
+    }
 }

@@ -7,6 +7,7 @@ use crate::name::{FeatureName, nearest};
 use crate::policy::{Device, EffectivePolicy};
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
+use crate::run_time::{self, Disabled};
 use crate::selection::Selection;
 use crate::upstream_data::UpstreamData;
 
@@ -29,6 +30,9 @@ pub struct Explanation {
     pub reason: Option<String>,
     /// The policy's references.
     pub refs: Vec<String>,
+    /// The effect of `TS_DISABLE_FEATURE` in the device's start command on it, if it is kept and named there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
     /// The decisions of targets that replace the common one. Empty if one target is explained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
@@ -166,6 +170,7 @@ pub fn explain(
         decision: decision.map(|decision| decision.verdict.word()),
         reason: decision.map(|decision| decision.reason.clone()),
         refs: decision.map(|decision| decision.refs.clone()).unwrap_or_default(),
+        disabled: run_time::disabled(policy, release, &feature),
         overrides: overrides(policy, &feature),
         since,
         removed_in: facts.removed_in(&feature),

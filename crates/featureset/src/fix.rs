@@ -1,11 +1,11 @@
-//! `check --fix`: stubs for undecided features, the order of the entries, and acceptances without effect; the rest of the
-//! text does not change.
+//! `check --fix`: inserts stubs for undecided features, sorts the entries, and deletes idle acceptances and the notes of
+//! decisions that have a reason. The rest of the text does not change.
 
 use diagnostics::{Code, Diagnostic, Edit};
 
-use crate::policy::edit::sort;
+use crate::policy::edit::{Section, sort, without_notes};
 use crate::policy::{ParsedPolicy, read};
-use crate::rules::judge;
+use crate::rules::{is_empty_reason, judge};
 use crate::upstream_data::UpstreamData;
 
 /// The result of `check --fix`.
@@ -17,11 +17,14 @@ pub struct Fixed {
     pub stubs: usize,
     /// The deleted acceptances.
     pub acceptances: Vec<String>,
+    /// The number of deleted notes: comments of stubs whose reason is written.
+    pub notes: usize,
     /// Whether entries were moved.
     pub sorted: bool,
 }
 
-/// Inserts a stub for every undecided feature, sorts the entries and deletes the acceptances that have no effect.
+/// Inserts a stub for every undecided feature, sorts the entries, and deletes idle acceptances and the
+/// notes of decisions that have a reason.
 ///
 /// Returns `None` if there is nothing to do, or if the layout of the section is not understood.
 #[must_use]
@@ -34,12 +37,20 @@ pub fn fix(text: &str, facts: &UpstreamData) -> Option<Fixed> {
     }
     let idle: Vec<&Diagnostic> = found.iter().filter(|finding| is_idle(finding) && !finding.edits.is_empty()).collect();
     let stubs: Vec<&Diagnostic> = found.iter().filter(|finding| finding.code == Code::UndecidedFeature).collect();
-    let edited = apply(text, idle.iter().chain(&stubs).flat_map(|finding| &finding.edits));
-    let sorted = sort(&edited)?;
     let mut expected = before;
     let kept = |id: &String| !idle.iter().any(|finding| acceptance(finding, &reading) == Some(id));
     let acceptances: Vec<String> = expected.accepted.keys().filter(|id| !kept(id)).cloned().collect();
     expected.accepted.retain(|id, _| kept(id));
+    let section = Section::find(text, &reading.places, &["accepted"]).filter(|_| expected.accepted.is_empty());
+    let emptied = section.filter(|_| !acceptances.is_empty()).map(|section| Edit {
+        title: String::new(),
+        span: section.whole(&reading.places, "accepted"),
+        replacement: String::new(),
+    });
+    let deletions = idle.iter().filter(|_| emptied.is_none()).flat_map(|finding| &finding.edits).chain(&emptied);
+    let edited = apply(text, deletions.chain(stubs.iter().flat_map(|finding| &finding.edits)));
+    let (edited, notes) = without_settled_notes(&edited);
+    let sorted = sort(&edited)?;
     // Otherwise nothing is changed: every line is still there, no decision and no finding is new, and nothing is left to do.
     let after = read(&sorted);
     let left = judge(&sorted, &after, facts);
@@ -52,8 +63,23 @@ pub fn fix(text: &str, facts: &UpstreamData) -> Option<Fixed> {
     (intact && sorted != text).then(|| Fixed {
         stubs: stubs.iter().filter(|finding| !finding.edits.is_empty()).count(),
         acceptances,
+        notes,
         sorted: sorted != edited,
         text: sorted,
+    })
+}
+
+/// Returns the text without the notes of decisions that have a reason, and the number of these notes.
+fn without_settled_notes(text: &str) -> (String, usize) {
+    let reading = read(text);
+    let stated = reading.policy.iter().flat_map(|policy| policy.stated_decisions());
+    let settled = stated.filter(|stated| !is_empty_reason(&stated.decision.reason));
+    let mut keys: Vec<usize> = settled.map(|stated| reading.places.key(&stated.entry_path()).start).collect();
+    // From the end, so that earlier positions stay valid.
+    keys.sort_unstable();
+    keys.iter().rev().fold((text.to_owned(), 0), |(text, notes), key| {
+        let (text, deleted) = without_notes(&text, *key);
+        (text, notes + deleted)
     })
 }
 
@@ -107,12 +133,33 @@ mod tests {
             + "  acme:\n    omit: Only the decision on acme.\n";
         let fixed = fix(&text, UpstreamData::embedded()).unwrap().text;
         assert!(
-            fixed.contains("features:\n  ace:\n    # keep: or omit:, and why.\n  acme:\n    omit: Only"),
+            fixed.contains("features:\n  ace:\n    #: keep: or omit:, and why.\n  acme:\n    omit: Only"),
             "{fixed}"
         );
-        assert!(fixed.contains("  doctor:\n    # keep: or omit:, and why.\n  drive:"), "{fixed}");
+        assert!(fixed.contains("  doctor:\n    #: keep: or omit:, and why.\n  drive:"), "{fixed}");
         assert!(fixed.contains("  # above webclient\n  webclient: # same line\n"), "{fixed}");
         assert_eq!(fix(&fixed, UpstreamData::embedded()), None, "a second run has nothing to do");
+    }
+
+    #[test]
+    fn notes_are_deleted_once_the_reason_is_written() {
+        let stub = "  doctor:\n    #: Needs c2n.\n    # mine\n    omit:\n";
+        let text = clean_policy().replace("  doctor:\n    omit: Only the decision on doctor.\n", stub);
+        assert_eq!(fix(&text, UpstreamData::embedded()), None, "the reason is open");
+        let text = text.replace("    omit:\n", "    omit: >-\n      Nobody asks.\n      #: Part of the reason.\n");
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap();
+        assert_eq!((fixed.notes, fixed.text), (1, text.replace("    #: Needs c2n.\n", "")));
+    }
+
+    #[test]
+    fn a_section_of_acceptances_without_effect_is_deleted_whole() {
+        let clean = clean_policy();
+        let (head, rest) = clean.split_once("accepted:\n").unwrap();
+        let rest = &rest[rest.find("features:").unwrap()..];
+        let text = format!("{head}\naccepted:\n  ipnbus-tsnet: No.\n  wakeonlan-transport: No.\n\n{rest}");
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap();
+        assert_eq!(fixed.acceptances, ["ipnbus-tsnet", "wakeonlan-transport"]);
+        assert_eq!(fixed.text, format!("{head}\n{rest}"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::hazard::{Answer, BuildFacts, Circumstances};
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
 use crate::policy::device::PROFILES;
+use crate::policy::edit::NOTE;
 use crate::policy::{Policy, Verdict};
 use crate::registry::Registry;
 use crate::rules::refusal;
@@ -60,8 +61,10 @@ pub fn import(
     let (extra, dropped) = others(audit, registry, facts);
     let mut text = format!(
         "# yaml-language-server: $schema=docs/featureset.schema.json\n\
-         # Made by `import` from {}. Each decision is what that comes to; no reason came with it.\n\
-         # Write one behind every `keep:` and `omit:`: what it changes on this device. `check` shows what is open.\n\
+         # Made by `import` from {}. The tags are those of the source, which does not state reasons.\n\
+         # Write a reason after every `keep:` and `omit:`: what the decision changes on this device. `check` lists the\n\
+         # decisions without one. Lines that begin with `#:` are notes of the program; `decide` and `check --fix` delete\n\
+         # them once the reason is written.\n\
          tailscale: {}\ngo: {go}\n\n",
         settings.source, audit.release
     );
@@ -101,7 +104,7 @@ pub fn import(
         }
         let known = [needs(registry, name), hazards(audit, facts, name), prices(name)].concat();
         let comments: String =
-            known.iter().flat_map(|sentence| wrapped(sentence)).map(|line| format!("    # {line}\n")).collect();
+            known.iter().flat_map(|sentence| wrapped(sentence)).map(|line| format!("    {NOTE} {line}\n")).collect();
         text += &format!("  {name}:\n{comments}    {word}:\n");
     }
     let lacks = |name: &FeatureName| {
@@ -279,7 +282,7 @@ mod tests {
         };
         let settings = Settings { source: "a line", goarch: Some("arm64"), ..Settings::default() };
         let text = import(&audit, &settings, UpstreamData::embedded(), price).unwrap().text;
-        assert!(text.contains("    # Measured on arm64: +1 kB.\n    keep:\n"), "{text}");
+        assert!(text.contains("    #: Measured on arm64: +1 kB.\n    keep:\n"), "{text}");
         assert!(text.contains("  arm64: { platform: linux/arm64 }\n"), "{text}");
     }
 

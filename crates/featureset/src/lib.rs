@@ -46,6 +46,7 @@ pub mod recipe;
 pub mod registry;
 pub mod release;
 pub mod rules;
+pub mod run_time;
 pub mod schema;
 pub mod selection;
 pub mod unsaved;

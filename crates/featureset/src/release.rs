@@ -94,6 +94,11 @@ version! {
 }
 
 impl Release {
+    /// Creates a release of its three numbers.
+    pub(crate) const fn new(numbers: [u32; 3]) -> Self {
+        Self(numbers)
+    }
+
     /// The line that the release belongs to.
     #[must_use]
     pub fn line(self) -> ReleaseLine {

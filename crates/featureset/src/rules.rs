@@ -27,6 +27,7 @@ mod unsorted_features;
 mod unused_implementation_detail;
 
 pub use context::Subject;
+pub(crate) use empty_reason::is_empty as is_empty_reason;
 pub use hazard::{acceptance, selection_hazards};
 pub(crate) use reserved_tag::refusal;
 

@@ -129,6 +129,14 @@ impl Reader<'_, '_> {
                     let at = self.build.place.unwrap_or(self.at.wrapping_add(copy.dest.span.start));
                     self.interpreter.replace_build_dist(at, &mut self.stage.state);
                 }
+                // A file that another stage built does not come from the project.
+                let is_of_stage = copy.options.iter().any(|option| &*option.name.value == "from");
+                let paths = copy.src.iter().filter(|_| !is_of_stage).filter_map(|source| match source {
+                    Source::Path(path) => Some(path.value.to_string()),
+                    _ => None,
+                });
+                let paths: Vec<String> = paths.collect();
+                self.interpreter.copy_into_image(&paths, &copy.dest.value, &mut self.stage.state);
                 for source in &copy.src {
                     if let Source::HereDoc(body) = source {
                         let path = self.literal(&copy.dest);

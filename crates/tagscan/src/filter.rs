@@ -204,18 +204,38 @@ fn grep_arguments<'a>(arguments: &[&'a str]) -> Option<(Vec<&'a str>, String)> {
 }
 
 fn sort(arguments: &[&str], input: &Value) -> Option<Value> {
-    if arguments.iter().any(|text| !["-u", "-r", "-f", "--unique", "-ur", "-ru"].contains(text)) {
+    let long = [("--unique", "-u"), ("--reverse", "-r"), ("--version-sort", "-V")];
+    let short = |text: &&str| {
+        long.iter().find(|(long, _)| long == text).map_or_else(|| (*text).to_owned(), |(_, short)| (*short).to_owned())
+    };
+    let flags: Vec<String> = arguments.iter().map(short).collect();
+    if flags.iter().any(|text| !text.starts_with('-') || text[1..].chars().any(|flag| !"urfV".contains(flag))) {
         return None;
     }
+    let has = |flag: char| flags.iter().any(|text| text.contains(flag));
     let mut lines = input.lines();
-    lines.sort_by(|a, b| a.text().cmp(b.text()));
-    if arguments.iter().any(|text| text.contains('u')) {
+    if has('V') {
+        let mut versions =
+            lines.into_iter().map(|line| Some((numbers(line.text())?, line))).collect::<Option<Vec<_>>>()?;
+        versions.sort_by(|(a, _), (b, _)| a.cmp(b));
+        lines = versions.into_iter().map(|(_, line)| line).collect();
+    } else {
+        lines.sort_by(|a, b| a.text().cmp(b.text()));
+    }
+    if has('u') {
         lines = deduplicated(&lines);
     }
-    if arguments.iter().any(|text| text.starts_with('-') && text.contains('r')) {
+    if has('r') {
         lines.reverse();
     }
     Some(from_lines(&lines))
+}
+
+/// The numbers of a version; `None` for any other text, which `sort -V` orders by more rules.
+fn numbers(version: &str) -> Option<(bool, Vec<u64>)> {
+    let plain = version.strip_prefix('v');
+    let numbers = plain.unwrap_or(version).split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    Some((plain.is_some(), numbers))
 }
 
 fn paste(arguments: &[&str], input: &Value) -> Option<Value> {

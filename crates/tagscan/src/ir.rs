@@ -25,7 +25,7 @@ pub(crate) enum Node {
     /// Conditions with their branches, and the branch of `else`.
     If(Vec<(Node, Node)>, Option<Box<Node>>),
     /// A subject, and branches with their patterns.
-    Case(Word, Vec<(Vec<Word>, Node)>),
+    Case(Word, Vec<Arm>),
     /// A loop over words; over the arguments if there are none.
     For(String, Option<Vec<Word>>, Rc<Node>),
     /// A loop with a condition; `until` inverts it.
@@ -40,6 +40,25 @@ pub(crate) enum Node {
     Arithmetic(Word),
     /// A compound command with redirections.
     Redirected(Box<Node>, Vec<Redirect>),
+}
+
+/// An arm of `case`.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    pub(crate) patterns: Vec<Word>,
+    pub(crate) body: Node,
+    pub(crate) end: ArmEnd,
+}
+
+/// The end of an arm of `case`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArmEnd {
+    /// `;;`: the command ends.
+    Stop,
+    /// `;&`: the next body runs without a test of its patterns.
+    NextBody,
+    /// `;;&`: the next patterns are tried too.
+    NextPattern,
 }
 
 /// The condition on which a command of a list runs.
@@ -192,7 +211,7 @@ impl Node {
                 }
                 otherwise.iter().for_each(|node| node.assigned_names(found));
             }
-            Self::Case(_, arms) => arms.iter().for_each(|(_, node)| node.assigned_names(found)),
+            Self::Case(_, arms) => arms.iter().for_each(|arm| arm.body.assigned_names(found)),
             Self::For(name, _, body) => {
                 found(name);
                 body.assigned_names(found);

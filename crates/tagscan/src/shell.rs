@@ -54,6 +54,7 @@ impl<'a> Parser<'a> {
             } else if [";", "&"]
                 .iter()
                 .any(|one| self.rest().starts_with(one) && !self.rest().starts_with(&one.repeat(2)))
+                && !self.rest().starts_with(";&")
             {
                 self.at += 1;
             } else {
@@ -81,7 +82,12 @@ impl<'a> Parser<'a> {
         loop {
             self.separators();
             let rest = self.rest();
-            if rest.is_empty() || rest.starts_with(')') || rest.starts_with(";;") || ends.contains(&self.reserved()) {
+            if rest.is_empty()
+                || rest.starts_with(')')
+                || rest.starts_with(";;")
+                || rest.starts_with(";&")
+                || ends.contains(&self.reserved())
+            {
                 return nodes;
             }
             let before = self.at;

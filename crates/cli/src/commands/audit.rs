@@ -4,7 +4,7 @@ mod project;
 mod source;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
@@ -243,14 +243,14 @@ fn as_json(problem: &Diagnostic) -> serde_json::Value {
 }
 
 impl Audited<'_> {
-    /// The findings of the source, each once even if several lists have it.
+    /// The findings of the source, list by list, each once even if several lists have it.
     fn findings(&self) -> Vec<Diagnostic> {
-        let mut once: BTreeMap<(usize, String, String), Diagnostic> = BTreeMap::new();
-        for finding in self.audits.iter().flat_map(|(_, audit)| &audit.findings) {
-            let key = (finding.span().start, finding.code.to_string(), finding.message.clone());
-            once.entry(key).or_insert_with(|| finding.clone());
-        }
-        once.into_values().collect()
+        let mut known = BTreeSet::new();
+        let mut findings: Vec<Diagnostic> =
+            self.audits.iter().flat_map(|(_, audit)| &audit.findings).cloned().collect();
+        findings
+            .retain(|finding| known.insert((finding.span().start, finding.code.to_string(), finding.message.clone())));
+        findings
     }
 }
 

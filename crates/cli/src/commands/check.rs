@@ -26,7 +26,8 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
                 let sorted = fixed.sorted.then(|| "features sorted".to_owned());
                 let deleted = (!fixed.acceptances.is_empty())
                     .then(|| format!("acceptances deleted: {}", fixed.acceptances.join(", ")));
-                let done: Vec<String> = [sorted, stubs, deleted].into_iter().flatten().collect();
+                let notes = (fixed.notes > 0).then(|| format!("notes of stubs deleted: {}", fixed.notes));
+                let done: Vec<String> = [sorted, stubs, deleted, notes].into_iter().flatten().collect();
                 progress::line("Fixed", &format!("{}: {}", project.path.display(), done.join(", ")));
                 project = Project::open(Some(&project.path))?;
             }

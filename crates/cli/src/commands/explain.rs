@@ -6,6 +6,7 @@ use anyhow::Result;
 use featureset::cost::{estimate, format_difference};
 use featureset::explain::{Danger, Explanation, Relation, Undeclared, UnknownName, explain};
 use featureset::name::{FeatureName, OMIT_PREFIX};
+use featureset::run_time::Disabled;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -125,6 +126,8 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         None if !explanation.in_release => "not".to_owned(),
         None => format!("\u{1b}[33mundecided{plain}"),
     };
+    let is_off = explanation.disabled == Some(Disabled::Off);
+    let decision = if is_off { format!("{decision}, \u{1b}[33moff at run time{plain},") } else { decision };
     let stray = if explanation.in_release || explanation.decision.is_none() { "" } else { ", which does not have it" };
     let mut text =
         format!("{bold}{}{plain}  {decision} in Tailscale {}{stray}\n", explanation.feature, explanation.release);
@@ -136,6 +139,7 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         }
         text.push('\n');
     }
+    text += &effect_at_run_time(explanation);
     for own in &explanation.overrides {
         let decision = if own.decision == "keep" { "kept" } else { "omitted" };
         text += &format!("{bold}on {}{plain}  {decision}\n", escape::line(&own.target));
@@ -162,6 +166,21 @@ fn describe(explanation: &Explanation, words: Result<&str, &str>, prices: &[Stri
         text += &format!("{bold}changing it to {}{plain}\n{}\n", explanation.opposite.to, flipping(explanation));
     }
     text.trim_end().to_owned() + "\n"
+}
+
+/// Describes the effect of `TS_DISABLE_FEATURE` in the start command; empty if that does not name the feature.
+fn effect_at_run_time(explanation: &Explanation) -> String {
+    let effect = match explanation.disabled {
+        Some(Disabled::Off) => {
+            "The start command of the device turns it off with TS_DISABLE_FEATURE: it is in the binary and behaves as if \
+             it were omitted."
+        }
+        Some(Disabled::Ignored) => {
+            "TS_DISABLE_FEATURE in the start command of the device names it without effect: it stays on."
+        }
+        None => return String::new(),
+    };
+    format!("{}\n\n", wrapped(effect, "  "))
 }
 
 fn facts_line(explanation: &Explanation) -> String {
@@ -243,6 +262,21 @@ features:
       Without it the packet filter drops what peers send to that network.
     refs: [tailscale/tailscale#17873]
 ";
+
+    #[test]
+    fn a_feature_that_is_off_at_run_time() {
+        let text = POLICY
+            .replace("tailscale: 1.102.5", "tailscale: 1.104.5")
+            .replace("targets:", "device: { start: [\"TS_DISABLE_FEATURE=c2n,advertiseroutes\"] }\ntargets:");
+        let policy = read(&text).policy.unwrap();
+        let head = |name: &str| {
+            let release = policy.tailscale.unwrap();
+            let explanation = explain(name, policy.common(), release, UpstreamData::embedded()).unwrap();
+            let text = describe(&explanation, Ok("…"), &[], &[]);
+            anstream::adapter::strip_str(&text).to_string().split("upstream's").next().unwrap().to_owned()
+        };
+        insta::assert_snapshot!(format!("{}{}", head("c2n"), head("advertiseroutes")));
+    }
 
     #[test]
     fn explanation_as_text() {

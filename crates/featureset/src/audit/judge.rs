@@ -289,10 +289,6 @@ impl Subject<'_> {
         if let Some(systems) = self.other_systems() {
             let message = format!("this list is built for {systems}; the hazards are known for Linux only");
             say(Code::OtherSystem, message, "not for Linux", "Try what it is to do there.".into());
-        } else if self.lacks_softfloat() {
-            let message = "GOARCH is mips or mipsle, and GOMIPS is not set: the program needs a floating-point unit";
-            let next = "Set `GOMIPS=softfloat`, unless every device has one. `docs/platforms.md` lists the variants.";
-            say(Code::HardfloatMips, message.to_owned(), "GOMIPS is not set", next.into());
         }
         let other = match self.list.program {
             Program::Daemon => None,
@@ -310,7 +306,8 @@ impl Subject<'_> {
 
     /// Whether a hazard is about what the list builds.
     ///
-    /// A defect of a release or a toolchain is reported only if the text states everything that it depends on.
+    /// A defect of a release or a toolchain is reported only if the text states everything that it depends on. A defect of a
+    /// platform may also depend on the device.
     pub(super) fn concerns(&self, applying: &Applying<'_>) -> bool {
         let when = &applying.hazard.record.when;
         let atoms = when.atoms();
@@ -318,7 +315,8 @@ impl Subject<'_> {
         let is_built = atoms.iter().any(|atom| matches!(atom, Atom::Go(_) | Atom::Upx(_)));
         let is_known = self.list.program == Program::Daemon || names_program || is_built;
         let is_stated = when.is_about_decisions()
-            || (applying.is_certain() && self.is_release_stated() && (when.is_always() || self.is_platform_stated()));
+            || (applying.is_certain() && self.is_release_stated() && (when.is_always() || self.is_platform_stated()))
+            || (!is_built && self.is_platform_stated() && atoms.iter().any(|atom| matches!(atom, Atom::Platform(_))));
         (is_known && is_stated && self.other_systems().is_none())
             || applying.hazard.record.effect == Effect::DoesNotCompile
     }
@@ -356,11 +354,6 @@ impl Subject<'_> {
         others.then(|| systems.into_iter().collect::<Vec<_>>().join(", "))
     }
 
-    fn lacks_softfloat(&self) -> bool {
-        let mips = self.list.facts(Fact::Goarch).any(|word| matches!(word.text.as_str(), "mips" | "mipsle"));
-        mips && self.list.facts(Fact::Gomips).next().is_none()
-    }
-
     /// The platforms that the list may be built for.
     pub(super) fn platforms(&self) -> Vec<&'static Platform> {
         let stated: BTreeSet<&str> = match &self.list.goarch {
@@ -369,7 +362,17 @@ impl Subject<'_> {
         };
         let known = |name: &&str| PLATFORMS.iter().any(|platform| platform.goarch == *name);
         let is_open = stated.is_empty() || !stated.iter().all(known);
-        PLATFORMS.iter().filter(|platform| is_open || stated.contains(platform.goarch)).collect()
+        PLATFORMS
+            .iter()
+            .filter(|platform| is_open || (stated.contains(platform.goarch) && self.has_float_variant(platform)))
+            .collect()
+    }
+
+    /// Whether the list may be built for the variant of a MIPS platform. Without GOMIPS, Go builds for `hardfloat`.
+    fn has_float_variant(&self, platform: &Platform) -> bool {
+        let Some(("GOMIPS", variant)) = platform.level else { return true };
+        let mut stated = self.list.facts(Fact::Gomips).map(|word| word.text.as_str()).peekable();
+        if stated.peek().is_none() { variant == "hardfloat" } else { stated.any(|stated| stated == variant) }
     }
 
     /// Where a feature is omitted: its tag, or the whole list.

@@ -45,7 +45,7 @@ pub struct Audit {
     pub other_tags: BTreeSet<String>,
     /// Facts of the device that findings depend on, and which findings.
     pub depends_on: BTreeMap<String, BTreeSet<String>>,
-    /// Everything that is to be said, by severity and effect.
+    /// The findings: those that will go wrong by severity and effect, then those about unknown facts, then the rest.
     #[serde(skip)]
     pub findings: Vec<Diagnostic>,
     /// Changes that moving to the newest known release makes without anyone's decision.

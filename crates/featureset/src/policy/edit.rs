@@ -7,8 +7,11 @@ use super::source_map::SourceMap;
 use crate::name::FeatureName;
 use crate::registry::Registry;
 
+/// The start of a comment that the program writes in an entry without a reason. It is deleted when the reason is written.
+pub(crate) const NOTE: &str = "#:";
+
 /// The comment in the entry of a feature that nobody has decided.
-pub(super) const STUB: &str = "# keep: or omit:, and why.";
+const STUB: &str = "#: keep: or omit:, and why.";
 
 /// The lines of a section in block style, one entry below the other.
 pub(crate) struct Section<'a> {
@@ -107,11 +110,42 @@ impl<'a> Section<'a> {
     /// Returns the span of an entry with the comments above it; of the whole section if it is the only one.
     pub(crate) fn entry(&self, places: &SourceMap, section: &str, name: &str) -> Option<Span> {
         let index = self.entries.iter().position(|(other, _)| other == name)?;
+        if self.entries.len() == 1 {
+            return Some(self.whole(places, section));
+        }
         let end = self.entries.get(index + 1).map_or(self.end, |(_, start)| *start);
-        let start = self.entries[index].1;
-        let start = if self.entries.len() == 1 { line_start(self.text, places.key(&[section]).start) } else { start };
-        Some(Span { start, end })
+        Some(Span { start: self.entries[index].1, end })
     }
+
+    /// Returns the span of a top-level section, with an empty line after it if one precedes it too.
+    pub(crate) fn whole(&self, places: &SourceMap, section: &str) -> Span {
+        let start = line_start(self.text, places.key(&[section]).start);
+        let (above, below) = (self.text[..start].lines().next_back(), self.text[self.end..].lines().next());
+        let is_empty = |line: Option<&str>| line.is_some_and(|line| line.trim().is_empty());
+        let gap = match is_empty(above) && is_empty(below) {
+            true => self.text[self.end..].find('\n').map_or(0, |at| at + 1),
+            false => 0,
+        };
+        Span { start, end: self.end + gap }
+    }
+}
+
+/// Returns the text without the notes of one entry, and their number. `key` is the position of the entry's key.
+pub(crate) fn without_notes(text: &str, key: usize) -> (String, usize) {
+    let body = text[key..].find('\n').map_or(text.len(), |line| key + line + 1);
+    let (mut kept, mut end, mut notes) = (text[..body].to_owned(), body, 0);
+    // The notes precede the decision, so no line of a reason is mistaken for one.
+    for line in text[body..].split_inclusive('\n').take_while(|line| {
+        let line = line.trim_start();
+        line.is_empty() || line.starts_with('#')
+    }) {
+        end += line.len();
+        match line.trim_start().starts_with(NOTE) {
+            true => notes += 1,
+            false => kept += line,
+        }
+    }
+    (kept + &text[end..], notes)
 }
 
 pub(super) fn line_start(text: &str, at: usize) -> usize {

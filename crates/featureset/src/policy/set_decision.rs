@@ -2,7 +2,7 @@
 
 use diagnostics::Span;
 
-use super::edit::{STUB, Section, line_start, newline};
+use super::edit::{Section, line_start, newline, without_notes};
 use super::model::{Decision, Policy, Target, Verdict};
 use super::parse::read;
 use super::set_version::Immovable;
@@ -12,7 +12,7 @@ use crate::name::FeatureName;
 /// Returns the text with another decision on a feature, or another reason for the same one: in the common section, or in that
 /// of a target.
 ///
-/// References stay with the feature. The feature may be undecided.
+/// References stay with the feature. The feature may be undecided. The notes of a stub are deleted.
 ///
 /// # Errors
 /// [`Immovable`] if the text is not a policy, does not have the target, its layout is not understood, or the result would
@@ -43,8 +43,10 @@ pub fn decide(
         }
         None => {
             if reading.places.has(&entry) {
-                let edited =
-                    complete_stub(text, reading.places.key(&entry), reading.places.value(&entry), verdict, &reason)?;
+                // The notes are before the decision, and the stub has nothing else.
+                let key = reading.places.key(&entry);
+                let (text, _) = without_notes(text, key.start);
+                let edited = complete_stub(&text, key, reading.places.value(&entry), verdict, &reason)?;
                 return verified(edited, &expected);
             }
             let block = |indent: usize| {
@@ -54,6 +56,11 @@ pub fn decide(
             let flow = format!("{{ {}: {} }}", verdict.word(), quoted(&reason));
             insert_entry(text, &reading.places, &section, name.as_str(), block, &flow)?
         }
+    };
+    // The edits come after the key, so its position is the same.
+    let edited = match reading.places.has(&entry) {
+        true => without_notes(&edited, reading.places.key(&entry).start).0,
+        false => edited,
     };
     verified(edited, &expected)
 }
@@ -185,7 +192,7 @@ fn complete_entry(text: &str, key: Span, word: &str, reason: &str) -> Result<Str
     Ok(splice(text, Span { start: key.start, end }, &format!("{head}{rest}{lines}")))
 }
 
-/// Writes the decision of an entry that has nothing but comments. The comment that `check --fix` writes into it goes.
+/// Writes the decision of an entry that has nothing but comments.
 fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
     let start = line_start(text, key.start);
     if value.start != value.end || text[start..key.start].chars().any(|c| c != ' ') {
@@ -193,11 +200,8 @@ fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &
     }
     let (indent, newline) = (key.start - start + 2, newline(text));
     let end = line_end(text, after_colon(text, key)?);
-    let next = text[end..].strip_prefix(newline).map_or(end, |_| end + newline.len());
-    let stub = text[next..].trim_start_matches(' ').starts_with(STUB);
-    let until = if stub { line_end(text, next) } else { end };
     let entry = block(verdict.word(), reason, indent, newline);
-    Ok(splice(text, Span { start: end, end: until }, &format!("{newline}{}{entry}", " ".repeat(indent))))
+    Ok(splice(text, Span { start: end, end }, &format!("{newline}{}{entry}", " ".repeat(indent))))
 }
 
 /// The position after the colon that follows a key.
@@ -263,6 +267,7 @@ mod tests {
     use super::*;
     use crate::rules::tests::clean_policy;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn name(text: &str) -> FeatureName {
         FeatureName::new(text).unwrap()
@@ -283,6 +288,26 @@ mod tests {
         assert_eq!(edited, expected);
         let back = decided(&edited, "doctor", Verdict::Omit, "Only the decision on doctor.").unwrap();
         assert_eq!(read(&back).policy, read(&text).policy);
+    }
+
+    #[test]
+    fn a_stub_is_completed_and_its_notes_are_deleted() {
+        let decided_entry = "  doctor:\n    omit: Only the decision on doctor.\n";
+        let written = clean_policy().replace(decided_entry, "  doctor:\n    # mine\n    keep: >-\n      People ask.\n");
+        for stub in [
+            "  doctor:\n    #: keep: or omit:, and why.\n    # mine\n",
+            "  doctor:\n    #: Needs c2n.\n    # mine\n    #: Measured on arm64.\n    omit:\n",
+            "  doctor:\n    # mine\n    #: Needs c2n.\n    keep: \n",
+        ] {
+            let text = clean_policy().replace(decided_entry, stub);
+            let edited = decided(&text, "doctor", Verdict::Keep, "People ask.").unwrap();
+            let (edited, expected) = (edited.replace("keep: >-", "keep:"), written.replace("keep: >-", "keep:"));
+            let sorted = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<BTreeSet<_>>();
+            assert_eq!(sorted(&edited), sorted(&expected), "{stub}");
+        }
+        let text = clean_policy().replace(decided_entry, "  doctor: # mine\n    #: keep: or omit:, and why.\n");
+        let edited = decided(&text, "doctor", Verdict::Omit, "Not here.").unwrap();
+        assert!(edited.contains("  doctor: # mine\n    omit: >-\n      Not here.\n  drive:"), "{edited}");
     }
 
     #[test]
@@ -320,7 +345,7 @@ mod tests {
             ("    omit: # write why\n", "    keep: >- # write why\n      People ask.\n"),
             ("    # Needs nothing.\n    omit:\n", "    # Needs nothing.\n    keep: >-\n      People ask.\n"),
             ("    omit:\n    refs: [a/b#1]\n", "    keep: >-\n      People ask.\n    refs: [a/b#1]\n"),
-            ("    # keep: or omit:, and why. Needs c2n.\n", "    keep: >-\n      People ask.\n"),
+            ("    #: keep: or omit:, and why. Needs c2n.\n", "    keep: >-\n      People ask.\n"),
             ("    # a note\n", "    keep: >-\n      People ask.\n    # a note\n"),
             ("", "    keep: >-\n      People ask.\n"),
         ] {

@@ -4,7 +4,7 @@ use super::context::Subject;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 /// Returns whether a text is not a reason: it has no letters, or only a placeholder such as TODO.
-pub(super) fn is_empty(reason: &str) -> bool {
+pub(crate) fn is_empty(reason: &str) -> bool {
     let words: Vec<String> =
         reason.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     words.is_empty() || (words.len() < 3 && ["todo", "fixme", "tbd", "xxx", "none"].contains(&words[0].as_str()))

@@ -210,9 +210,10 @@ impl Interpreter<'_> {
     /// A program that is not modelled, or a script of the project.
     fn other(&mut self, name: &str, arguments: &[Value], span: Span, mut state: State) -> Vec<State> {
         let path = super::files::located(name, &state.folder);
+        let is_script = name.contains('/') || name.ends_with(".sh");
         let script = match state.files.get(&path) {
             Some(text) => Some(text.clone()),
-            None if name.contains('/') || name.ends_with(".sh") => self.project_file(&path),
+            None if is_script => self.known_file(&path, &state),
             None => None,
         };
         if let Some(script) = script.filter(|script| !script.text().contains('\0')) {
@@ -315,7 +316,7 @@ impl Interpreter<'_> {
                     return self.build_dist(rest, span, state);
                 }
                 let path = path.known().map(|path| super::files::located(path, &state.folder)).unwrap_or_default();
-                let text = state.files.get(&path).cloned().or_else(|| self.project_file(&path));
+                let text = self.known_file(&path, &state);
                 match text {
                     Some(text) => (text, rest),
                     None => {

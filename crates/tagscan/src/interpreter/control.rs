@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{DEEPEST, Interpreter, Jump, State, Status};
-use crate::ir::{Condition, Node, Word};
+use crate::ir::{Arm, ArmEnd, Condition, Node, Word};
 use crate::value::Value;
 
 impl Interpreter<'_> {
@@ -57,6 +57,7 @@ impl Interpreter<'_> {
             for state in &mut states {
                 self.settle(state);
                 state.pending.clear();
+                state.excused = false;
             }
             states = self.run(node, states);
             if states.iter().all(|state| state.jump.is_some()) {
@@ -73,7 +74,7 @@ impl Interpreter<'_> {
     fn settle(&mut self, state: &mut State) {
         if state.errexit && state.guarded == 0 && state.jump.is_none() {
             Self::check(state);
-            if state.status == Status::Failure {
+            if state.status == Status::Failure && !state.excused {
                 state.jump = Some(Jump::Exit);
             }
         }
@@ -114,16 +115,22 @@ impl Interpreter<'_> {
     }
 
     fn chained(&mut self, condition: Condition, node: &Node, is_last: bool, mut state: State) -> Vec<State> {
-        let go = |this: &mut Self, state: State| match is_last {
-            true => this.run(node, vec![state]),
-            false => this.guarded(node, state),
+        let go = |this: &mut Self, mut state: State| {
+            state.excused = false;
+            match is_last {
+                true => this.run(node, vec![state]),
+                false => this.guarded(node, state),
+            }
         };
         match (condition, state.status) {
             (Condition::Success, Status::Success | Status::Assumed) => {
                 Self::check(&mut state);
                 go(self, state)
             }
-            (Condition::Success, Status::Failure) => vec![state],
+            (Condition::Success, Status::Failure) => {
+                state.excused = true;
+                vec![state]
+            }
             (Condition::Success, Status::Unknown) => {
                 let mut skipped = state.clone();
                 skipped.status = Status::Assumed;
@@ -161,6 +168,7 @@ impl Interpreter<'_> {
                 Status::Failure => Status::Success,
                 Status::Assumed | Status::Unknown => Status::Unknown,
             };
+            state.excused = true;
         }
         states
     }
@@ -219,12 +227,16 @@ impl Interpreter<'_> {
         }
     }
 
-    fn case(&mut self, subject: &Word, arms: &[(Vec<Word>, Node)], mut state: State) -> Vec<State> {
+    fn case(&mut self, subject: &Word, arms: &[Arm], mut state: State) -> Vec<State> {
         let subject = self.single(subject, &mut state);
+        // The status if no pattern matches.
+        state.status = Status::Success;
         let mut after = Vec::new();
         let mut open = vec![state];
-        for (patterns, body) in arms {
+        let mut falling = Vec::new();
+        for Arm { patterns, body, end } in arms {
             let mut next = Vec::new();
+            let mut ended = self.run(body, std::mem::take(&mut falling));
             for mut state in open {
                 let mut answer = Some(false);
                 for pattern in patterns {
@@ -236,14 +248,14 @@ impl Interpreter<'_> {
                     }
                 }
                 match answer {
-                    Some(true) => after.extend(self.run(body, vec![state])),
+                    Some(true) => ended.extend(self.run(body, vec![state])),
                     Some(false) => next.push(state),
                     None => {
                         let key = format!("case {} {:p}", subject.text(), body);
                         if state.decided.get(&key) != Some(&false) {
                             let mut taken = state.clone();
                             Rc::make_mut(&mut taken.decided).insert(key.clone(), true);
-                            after.extend(self.run(body, vec![taken]));
+                            ended.extend(self.run(body, vec![taken]));
                         }
                         if state.decided.get(&key) != Some(&true) {
                             Rc::make_mut(&mut state.decided).insert(key, false);
@@ -253,7 +265,18 @@ impl Interpreter<'_> {
                 }
             }
             open = next;
+            match end {
+                ArmEnd::Stop => after.extend(ended),
+                ArmEnd::NextBody => falling = ended,
+                ArmEnd::NextPattern => {
+                    let (jumped, going): (Vec<State>, Vec<State>) =
+                        ended.into_iter().partition(|state| state.jump.is_some());
+                    after.extend(jumped);
+                    open.extend(going);
+                }
+            }
         }
+        after.extend(falling);
         after.extend(open);
         self.merged(after)
     }
@@ -266,6 +289,8 @@ impl Interpreter<'_> {
         state.take_effects(&after);
         state.output = after.output;
         state.status = after.status;
+        // The copy is a command that failed by itself.
+        state.excused = false;
         state.pending = after.pending;
         state.checked = after.checked;
         state
@@ -326,6 +351,7 @@ impl Interpreter<'_> {
         let after = self.join_states(ended);
         state.take_effects(&after);
         state.status = after.status;
+        state.excused = false;
         state.pending = after.pending;
         state.checked = after.checked.clone();
         let output = after.output.without_final_newlines();
@@ -344,6 +370,7 @@ impl Interpreter<'_> {
                 state.restore(&name, value);
             }
             (state.arguments, state.knows_arguments, state.locals) = outer.clone();
+            state.excused = false;
             if state.jump == Some(Jump::Return) {
                 state.jump = None;
             }

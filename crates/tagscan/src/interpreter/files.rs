@@ -42,16 +42,50 @@ impl Interpreter<'_> {
             return self.unknown("a file whose name is not known", span);
         };
         let path = located(known, &state.folder);
-        if let Some(text) = state.files.get(&path) {
-            return text.clone();
-        }
         if path == "/dev/null" {
             return Value::default();
         }
-        match self.project_file(&path) {
+        match self.known_file(&path, state) {
             Some(text) => text,
             None => self.unknown(format!("the file `{known}` is not here"), span),
         }
+    }
+
+    /// The text of a file that was written, copied from the project, or is in it.
+    pub(crate) fn known_file(&mut self, path: &str, state: &State) -> Option<Value> {
+        if let Some(text) = state.files.get(path) {
+            return Some(text.clone());
+        }
+        self.pay(state.copied.len());
+        for (copy, source) in state.copied.iter().rev() {
+            let rest = path.strip_prefix(copy.as_str());
+            let is_below =
+                |rest: &&str| rest.is_empty() || rest.starts_with('/') || copy.is_empty() || copy.ends_with('/');
+            let Some(rest) = rest.filter(is_below) else { continue };
+            let text = self.project_file(&located(rest.trim_start_matches('/'), source));
+            if text.is_some() {
+                return text;
+            }
+        }
+        self.project_file(path)
+    }
+
+    /// Copies files of the project, as a Dockerfile does: of several sources, each goes into the folder.
+    pub(crate) fn copy_into_image(&mut self, sources: &[String], to: &str, state: &mut State) {
+        let folder = located(to, &state.folder);
+        let mut copied = (*state.copied).clone();
+        self.pay(copied.len());
+        for source in sources {
+            let source = located(source.trim_start_matches('/'), "");
+            let name = source.rsplit('/').next().unwrap_or_default();
+            let is_file =
+                self.others.iter().any(|file| file.name == source || file.name.ends_with(&format!("/{source}")));
+            let is_folder =
+                to.ends_with('/') || matches!(to, "." | "..") || sources.len() > 1 || folder == state.folder;
+            let path = if is_file && is_folder { located(name, &folder) } else { folder.clone() };
+            copied.push((path, source));
+        }
+        state.copied = Rc::new(copied);
     }
 
     /// A file of the project, by its path from the root, from the file that is read, or by the end of its path.

@@ -103,6 +103,7 @@ impl Interpreter<'_> {
         joined.releases = Rc::new(a.releases.union(&b.releases).cloned().collect());
         joined.facts = Rc::new(a.facts.intersection(&b.facts).cloned().collect());
         joined.has_upstream |= b.has_upstream;
+        joined.excused &= b.excused;
         joined.folder = if a.folder == b.folder { a.folder.clone() } else { String::new() };
         joined
     }

@@ -79,6 +79,8 @@ pub(crate) struct State {
     pub(crate) called: Rc<BTreeSet<String>>,
     /// Files that were written, by path.
     pub(crate) files: Rc<BTreeMap<String, Value>>,
+    /// Paths that hold files of the project: the path, and its source from the root of the project.
+    pub(crate) copied: Rc<Vec<(String, String)>>,
     pub(crate) arguments: Rc<Vec<Value>>,
     /// Whether the arguments are known: those of a function are, those of the script are not.
     pub(crate) knows_arguments: bool,
@@ -90,6 +92,9 @@ pub(crate) struct State {
     pub(crate) input: Option<Value>,
     pub(crate) output: Value,
     pub(crate) status: Status,
+    /// Whether the status is a failure that does not end the shell under `set -e`: of a command in the middle of `&&` and
+    /// `||`, or after `!`.
+    pub(crate) excused: bool,
     /// Risks that decide the status of the last command.
     pub(crate) pending: BTreeSet<u32>,
     /// Risks whose failure would have ended the shell before this point.
@@ -179,6 +184,7 @@ impl State {
         Self {
             variables: Rc::new(exported.map(|(name, variable)| (name.clone(), variable.clone())).collect()),
             files: self.files.clone(),
+            copied: self.copied.clone(),
             folder: self.folder.clone(),
             input: self.input.clone(),
             checked: self.checked.clone(),
@@ -208,6 +214,7 @@ impl State {
             && self.releases == other.releases
             && self.errexit == other.errexit
             && self.folder == other.folder
+            && self.excused == other.excused
             && self.functions.len() == other.functions.len()
             && status_class(self.status) == status_class(other.status)
     }

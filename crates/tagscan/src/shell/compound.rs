@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::parser::Parser;
-use crate::ir::{Node, Word};
+use crate::ir::{Arm, ArmEnd, Node, Word};
 
 /// The result of looking for a compound command.
 pub(super) enum Compound {
@@ -173,8 +173,13 @@ impl Parser<'_> {
             }
             self.eat(")");
             let body = self.sequence(&["esac"]);
-            arms.push((patterns, body));
-            let _ = self.eat(";;&") || self.eat(";;") || self.eat(";&");
+            let end = match () {
+                () if self.eat(";;&") => ArmEnd::NextPattern,
+                () if self.eat(";;") => ArmEnd::Stop,
+                () if self.eat(";&") => ArmEnd::NextBody,
+                () => ArmEnd::Stop,
+            };
+            arms.push(Arm { patterns, body, end });
             if self.at == before {
                 break;
             }

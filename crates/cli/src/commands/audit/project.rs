@@ -27,11 +27,20 @@ const MOST_TEXT: usize = 16 << 20;
 const SKIPPED: [&str; 6] = [".git", "node_modules", "target", "vendor", "testdata", "third_party"];
 
 /// Ends of names of files that are documentation or code, and no recipes.
-const OTHERS: [&str; 12] =
-    [".md", ".go", ".rs", ".txt", ".patch", ".lock", ".sum", ".svg", ".html", ".css", ".ts", ".c"];
+const OTHERS: [&str; 13] =
+    [".md", ".go", ".rs", ".txt", ".patch", ".lock", ".snap", ".sum", ".svg", ".html", ".css", ".ts", ".c"];
 
 /// Words without which no file has a list.
 const MARKS: [&str; 5] = ["ts_omit_", "ts_include_cli", "featuretags", "build_dist.sh", "cmd/tailscale"];
+
+/// The most files between a list and the file that builds it.
+const MOST_STEPS: usize = 4;
+
+/// Kinds of files, by a part of their names, and the commands that build one without naming it.
+const BUILT_BY: [(&str, &[&str]); 2] = [
+    ("Dockerfile", &["docker build", "buildx build", "build-push-action", "podman build", "buildah build"]),
+    ("akefile", &["make "]),
+];
 
 /// Opens files and folders as one project.
 ///
@@ -59,13 +68,14 @@ pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, f
         .filter(|(_, file)| !file.text.is_empty())
         .map(|((_, path), file)| (path, file, Recipe::new(&file.name, &file.text, project.clone())))
         .collect();
-    let is_marked = |file: &File| MARKS.iter().any(|mark| file.text.contains(mark));
-    let marked: Vec<_> = read.iter().filter(|(_, file, _)| is_marked(file)).collect();
-    let used: BTreeSet<String> = marked.iter().flat_map(|(.., recipe)| recipe.used(facts)).collect();
-    for (path, file, recipe) in marked {
-        let lists = recipe.lists(release, facts);
+    let marked = marked(&read.iter().map(|(_, file, _)| *file).collect::<Vec<_>>());
+    let found = read.iter().filter(|(_, file, _)| marked.contains(file.name.as_str()));
+    let found = found.map(|(path, file, recipe)| (path, file, recipe, recipe.lists(release, facts)));
+    let found: Vec<_> = found.filter(|(.., lists)| !lists.is_empty()).collect();
+    let used: BTreeSet<String> = found.iter().flat_map(|(_, _, recipe, _)| recipe.used(facts)).collect();
+    for (path, file, _, lists) in found {
         // A file that another includes is read there, with what that sets.
-        if lists.is_empty() || used.contains(&file.name) {
+        if used.contains(&file.name) {
             continue;
         }
         let name = path.to_string_lossy().into_owned();
@@ -76,6 +86,30 @@ pub(super) fn open(paths: &[PathBuf], cache: &Cache, release: Option<Release>, f
     }
     join_releases(&mut sources, &read, facts);
     Ok(Opened { sources, not_judged })
+}
+
+/// Returns the names of the files that may have a list: those with a mark, and those that name one of these, such as a
+/// workflow that builds a Dockerfile.
+fn marked<'a>(files: &[&'a File]) -> BTreeSet<&'a str> {
+    let is_marked = |file: &&&File| MARKS.iter().any(|mark| file.text.contains(mark));
+    let mut marked: BTreeSet<&str> = files.iter().filter(is_marked).map(|file| file.name.as_str()).collect();
+    let mut new: Vec<&str> = marked.iter().copied().collect();
+    for _ in 0..MOST_STEPS {
+        let mut words: BTreeSet<&str> = new.iter().map(|name| name.rsplit('/').next().unwrap_or(name)).collect();
+        for (end, commands) in BUILT_BY {
+            if words.iter().any(|name| name.contains(end)) {
+                words.extend(commands);
+            }
+        }
+        let names =
+            |file: &&&File| !marked.contains(file.name.as_str()) && words.iter().any(|word| file.text.contains(word));
+        new = files.iter().filter(names).map(|file| file.name.as_str()).collect();
+        if new.is_empty() {
+            break;
+        }
+        marked.extend(&new);
+    }
+    marked
 }
 
 /// Sets the release of lists that state none, if the other files of the project state exactly one.

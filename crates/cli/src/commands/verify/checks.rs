@@ -10,7 +10,7 @@ mod load;
 pub(super) mod login;
 mod memory;
 mod phone_home;
-mod portmap;
+pub(super) mod portmap;
 mod raw_disco;
 mod restart;
 pub(super) mod routes;
@@ -83,6 +83,11 @@ mod tests {
         };
         let login = find("login").unwrap();
         assert_eq!(login.unclaimed_by(policy("keep").common()), None);
+        let text = "tailscale: 1.104.5\ndevice: { start: [TS_DISABLE_FEATURE=portmapper] }\n\
+            features: { portmapper: { keep: x } }\n";
+        let off = featureset::policy::read(text).policy.unwrap();
+        let why = "`portmapper` is off at run time: `device.start` sets TS_DISABLE_FEATURE";
+        assert_eq!(find("portmap").unwrap().unclaimed_by(off.common()).as_deref(), Some(why));
         assert_eq!(login.unclaimed_by(policy("omit").common()).as_deref(), Some("the policy has `ipnbus` omitted"));
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use featureset::platform::Platform;
 use featureset::policy::Policy;
 use featureset::recipe::Recipe;
+use featureset::run_time;
 use featureset::selection::Selection;
 use serde::{Deserialize, Serialize};
 
@@ -111,8 +112,12 @@ impl<'a> TestEnv<'a> {
 
     pub(super) fn plan(&self, daemon: &Path, checks: Vec<String>) -> Result<Plan> {
         let plan = Plan::new(&self.lab, daemon, self.platform()?)?;
+        // The daemon runs as on the device, so the checks see which features are off.
+        let off = self.pinned.for_target(self.target).ok().and_then(run_time::value);
+        let variables = off.map(|names| (run_time::VARIABLE.to_owned(), names.to_owned())).into_iter().collect();
+        let fault = FaultInjection { variables, ..FaultInjection::default() };
         let unpacked = Some(plan.daemon.with_file_name(build_tailscale::UNPACKED)).filter(|path| path.is_file());
-        Ok(Plan { checks, unpacked, external: self.external.clone(), ..plan })
+        Ok(Plan { checks, unpacked, fault, external: self.external.clone(), ..plan })
     }
 
     /// Builds a binary of a selection, unless it exists, and returns its path.

@@ -162,11 +162,14 @@ impl Trial<'_> {
 
     fn run(&self, env: &TestEnv<'_>, daemon: &Path, partner: Option<&Path>) -> Result<Report> {
         let step = progress::step("Provoking", format!("{} on {}", self.scenario.hazard, self.release));
-        let plan = Plan {
+        let mut plan = Plan {
             scenarios: vec![self.scenario.hazard.to_owned()],
             partner: partner.map(Path::to_owned),
             ..env.plan(daemon, Vec::new())?
         };
+        // Only the run of the offending binary has a partner.
+        let variables = self.scenario.variables.iter().filter(|_| partner.is_some());
+        plan.fault.variables.extend(variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let report = run_plan(&plan, |_| ())?.pop().context("the scenario sent no report")?;
         drop(step);
         Ok(report)

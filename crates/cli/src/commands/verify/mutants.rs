@@ -8,7 +8,7 @@ use featureset::name::FeatureName;
 use featureset::policy::Verdict;
 
 use super::checks::{Check, Claim, Fault};
-use super::env::{Plan, TestEnv, run_plan};
+use super::env::{TestEnv, run_plan};
 use super::report::{Mutant, Outcome};
 use crate::commands::build_tailscale::BuildFailure;
 use crate::netlab::FaultInjection;
@@ -62,7 +62,9 @@ fn observed(
     fault: FaultInjection,
     (with, along): (String, Vec<String>),
 ) -> Result<Mutant> {
-    let plan = Plan { fault, ..env.plan(binary, vec![check.name.to_owned()])? };
+    let mut plan = env.plan(binary, vec![check.name.to_owned()])?;
+    plan.fault.variables.extend(fault.variables);
+    plan.fault.arguments.extend(fault.arguments);
     let report = run_plan(&plan, |_| ())?.pop().context("the check sent no report")?;
     let caught = matches!(report.outcome, Outcome::Failed { .. });
     let seen = report.summary().1.to_owned();

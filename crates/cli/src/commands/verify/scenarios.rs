@@ -6,8 +6,9 @@ mod starting;
 
 use anyhow::Result;
 use featureset::release::Release;
+use featureset::run_time;
 
-use super::checks::{direct, dns, exit_node, flash, login, routes};
+use super::checks::{direct, dns, exit_node, flash, login, portmap, routes};
 use crate::netlab::Programs;
 
 /// One hazard scenario. Its check must pass on a binary without the hazard and fail on one with it.
@@ -20,6 +21,8 @@ pub(super) struct HazardScenario {
     pub(super) with: &'static [&'static str],
     /// Features that both binaries omit, with everything that needs them.
     pub(super) without: &'static [&'static str],
+    /// Environment variables of the offending daemon, for a hazard of the command that starts it.
+    pub(super) variables: &'static [(&'static str, &'static str)],
     /// The text to look for, if it differs from the hazard's symptom.
     pub(super) shows: Option<&'static str>,
     /// Runs the check. The other nodes of the test network have the remedied binary.
@@ -28,7 +31,7 @@ pub(super) struct HazardScenario {
 
 /// A scenario on the pinned release, recognized by the hazard's own symptom.
 const fn scenario(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
-    HazardScenario { hazard, release: None, with: &[], without: &[], shows: None, run }
+    HazardScenario { hazard, release: None, with: &[], without: &[], variables: &[], shows: None, run }
 }
 
 /// The same, recognized by another text.
@@ -48,7 +51,7 @@ const fn on_1_104(
     run: fn(&Programs) -> Result<String>,
 ) -> HazardScenario {
     let (release, with) = (Some("1.104.5"), &["nattraversal", "udptransport"]);
-    HazardScenario { hazard, release, with, without: &["netstack"], shows, run }
+    HazardScenario { release, with, without: &["netstack"], shows, ..scenario(hazard, run) }
 }
 
 impl HazardScenario {
@@ -69,6 +72,11 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
     scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
     scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit_node::run),
+    HazardScenario {
+        with: &["nattraversal", "portmapper", "udptransport"],
+        variables: &[(run_time::VARIABLE, "portmapper")],
+        ..on_1_104("feature-off-at-run-time", Some("port mapping"), portmap::run)
+    },
     scenario("flags-vanish", starting::with_debug),
     HazardScenario { with: &["clientmetrics"], ..scenario("flags-vanish-newer", starting::with_syslog) },
     scenario("invertgso-netstack", packets::pinged_by_tsmp),
@@ -101,12 +109,11 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("conn25-peerapiclient", "1.104 with netstack, and a control server that sends its configuration"),
     ("connreject-debug", "access to the counters of the daemon of 1.104"),
     ("debug-serve-bus", "a control server and a policy of the line 1.96"),
-    ("dnsresolvecache-flash", "a control server whose addresses change"),
+    ("dnsresolvecache-flash", "a control server with a valid certificate whose addresses change"),
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
-    ("exit-node-route-stays", "a state directory with an exit node that is unreachable"),
-    ("feature-off-at-run-time", "a feature whose absence the test network shows; 1.104"),
+    ("exit-node-route-stays", "an exit node that leaves the network map while the setting stays"),
     ("funnel-peerapiserver", "the relays of Funnel, which are Tailscale's own"),
     ("go-32bit-heap", "days on a 32-bit processor"),
     ("go-mips-futex", "a MIPS kernel older than 5.1"),

@@ -260,8 +260,10 @@ fn audit_facts_of_the_text_decide_about_hazards() {
     for (go, old) in [("1.24.1", true), ("1.24", true), ("1.26", false), ("1.26.8-alpine", false)] {
         let audit = docker(go, "GOOS=linux GOARCH=mipsle");
         assert_eq!(severity(&audit, "go-too-old").is_some(), old, "{go}: {audit:#?}");
-        assert!(severity(&audit, "hardfloat-mips").is_some());
-        assert!(severity(&docker(go, "GOARCH=mipsle GOMIPS=softfloat"), "hardfloat-mips").is_none());
+        assert_eq!(severity(&audit, "mips-hardfloat"), Some(Severity::Warning));
+        for other in ["GOARCH=mipsle GOMIPS=softfloat", "GOARCH=arm64", "GOOS=linux"] {
+            assert_eq!(severity(&docker(go, other), "mips-hardfloat"), None, "{other}");
+        }
     }
 }
 

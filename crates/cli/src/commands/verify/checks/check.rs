@@ -5,6 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use featureset::name::FeatureName;
 use featureset::policy::{EffectivePolicy, Verdict};
+use featureset::run_time::{Disabled, VARIABLE, disabled};
 
 use crate::netlab::{FaultInjection, Programs};
 
@@ -70,10 +71,19 @@ impl fmt::Display for Claim {
 }
 
 impl Check {
-    /// Returns the decision of a policy that makes the check pointless, or `None` if the check applies.
+    /// Returns the decision of a policy, or the setting of its device, that makes the check pointless; `None` if the check
+    /// applies.
     #[must_use]
     pub fn unclaimed_by(&self, policy: EffectivePolicy<'_>) -> Option<String> {
         let kept = |feature: &str| FeatureName::new(feature).is_ok_and(|name| policy.keeps(&name));
+        let is_off = |feature: &&&str| {
+            let (name, release) = (FeatureName::new(feature).ok(), policy.policy().tailscale);
+            name.zip(release).and_then(|(name, release)| disabled(policy, release, &name)) == Some(Disabled::Off)
+        };
+        let named = self.proves.iter().map(|claim| &claim.feature).chain(self.needs);
+        if let Some(feature) = named.filter(is_off).copied().next() {
+            return Some(format!("`{feature}` is off at run time: `device.start` sets {VARIABLE}"));
+        }
         let needed = self.needs.iter().map(|feature| Claim { feature, verdict: Verdict::Keep });
         let other = self.proves.iter().copied().chain(needed);
         let mut other = other.filter(|claim| kept(claim.feature) != (claim.verdict == Verdict::Keep));

@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(programs: &Programs) -> Result<String> {
+pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
     let netlab = Netlab::new(programs)?;
     let (left, mut mapped) = behind_nat(&netlab, "left", "mapped", (1, Nat::Hard))?;
     let _natpmp = left.serve("natpmp", &["natpmp", "eth0"])?;
