@@ -105,7 +105,11 @@ fn is_absent(stderr: &str) -> bool {
 fn reason(stderr: &str) -> String {
     let line = stderr.trim().lines().last().unwrap_or_default();
     match line.split_once("msg=") {
-        Some((_, message)) => message.trim_matches('"').replace("\\\"", "\""),
+        Some((_, message)) => {
+            // One quote at each end: the message itself may end with an escaped one.
+            let quoted = message.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            quoted.unwrap_or(message).replace("\\\"", "\"")
+        }
         None => line.to_owned(),
     }
 }
