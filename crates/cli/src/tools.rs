@@ -10,6 +10,12 @@ use diagnostics::{Code, Diagnostic};
 
 use crate::interrupted::Interrupted;
 
+/// Returns a value of an `os-release` file, such as `debian` of `ID`; `None` if the file does not have the name.
+fn os_release_value<'a>(os_release: &'a str, name: &str) -> Option<&'a str> {
+    let value = os_release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.map(|value| value.trim_matches('"'))
+}
+
 /// Returns the numbers of a version in a tool's output: `[1, 26, 8]` for `go1.26.8`, `[4, 2, 2]` for `upx 4.2.2`. A suffix
 /// such as `rc1` is ignored; missing numbers are zero.
 #[must_use]

@@ -247,13 +247,13 @@ fn targets(request: &Request, settings: &str) -> String {
         .iter()
         .map(|(platform, budget)| {
             let budget = budget.map(|budget| format!(", budget: {}", exact_size(budget))).unwrap_or_default();
-            let instead = match pack {
-                Pack::Execpack if platform.has_run_execpack() => None,
-                Pack::Upx | Pack::Execpack if platform.upx != Upx::Packs => Some(Pack::None),
-                Pack::Execpack => Some(Pack::Upx),
-                Pack::Upx | Pack::None => None,
+            let is_fit = |packer: &Pack| match packer {
+                Pack::Execpack => platform.has_run_execpack(),
+                Pack::Upx => platform.upx == Upx::Packs,
+                Pack::None => true,
             };
-            let pack = instead.map(|pack| format!(", build: {{ pack: {} }}", pack.word())).unwrap_or_default();
+            let own = [pack, Pack::Upx, Pack::None].into_iter().find(is_fit).filter(|own| *own != pack);
+            let pack = own.map(|own| format!(", build: {{ pack: {} }}", own.word())).unwrap_or_default();
             let name = target_name(platform);
             let line = format!("  {name}: {{ platform: {platform}{budget}{pack} }}\n");
             (name, line)

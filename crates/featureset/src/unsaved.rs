@@ -78,6 +78,12 @@ impl UnsavedPolicy {
         stated(&self.saved.policy, target, name)
     }
 
+    /// Whether the decision of a section on a feature differs from the file.
+    #[must_use]
+    pub fn is_changed(&self, target: Option<&str>, name: &FeatureName) -> bool {
+        stated(&self.current.policy, target, name) != self.filed(target, name)
+    }
+
     /// Writes decisions, as one step. A decision that is the same already, with this reason, is not a change.
     ///
     /// # Errors

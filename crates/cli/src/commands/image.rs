@@ -2,6 +2,7 @@
 //! and prints the commands that install one. `--index` also writes all of them as one OCI layout.
 
 mod index;
+mod labels;
 mod lint;
 mod make;
 mod script;

@@ -207,10 +207,7 @@ impl Model {
     /// Returns whether the decision of the displayed section differs from the file.
     pub(crate) fn is_unsaved(&self, name: &FeatureName) -> bool {
         let Some(edited) = &self.edited else { return false };
-        edited
-            .changes()
-            .iter()
-            .any(|change| change.name == name && (change.target.is_none() || change.target == self.target()))
+        [None, self.target()].into_iter().any(|target| edited.is_changed(target, name))
     }
 
     /// Returns the groups with the features that pass the filter; groups without any are left out.
@@ -220,6 +217,11 @@ impl Model {
             ..group.clone()
         });
         filtered.filter(|group| !group.features.is_empty()).collect()
+    }
+
+    /// Returns the features that pass the filter, in the order of the list.
+    pub(crate) fn visible_features(&self) -> Vec<FeatureName> {
+        self.visible().into_iter().flat_map(|group| group.features).collect()
     }
 
     fn passes(&self, name: &FeatureName) -> bool {
@@ -375,7 +377,7 @@ impl Model {
     /// Moves the cursor to the feature whose name fits the search best: equal, else the first that begins with it or contains
     /// it, else the first.
     fn select_best(&mut self) {
-        let visible: Vec<FeatureName> = self.visible().into_iter().flat_map(|group| group.features).collect();
+        let visible = self.visible_features();
         let text = self.filter.text.to_lowercase();
         let distance = |name: &&FeatureName| match name.as_str().find(&text) {
             Some(at) => (at > 0, name.as_str().len()),
@@ -421,7 +423,7 @@ impl Model {
 
     /// Moves the cursor over visible features.
     fn step(&mut self, by: isize) {
-        let visible: Vec<FeatureName> = self.visible().into_iter().flat_map(|group| group.features).collect();
+        let visible = self.visible_features();
         let at = visible.iter().position(|name| Some(name) == self.selected.as_ref()).unwrap_or_default();
         let last = visible.len().saturating_sub(1);
         self.selected = visible.into_iter().nth(at.saturating_add_signed(by).min(last));
@@ -598,7 +600,7 @@ impl Model {
         if let Some(policy) = self.edited.as_ref().map(UnsavedPolicy::policy) {
             self.rows = self.judgement.rows(policy, self.target.as_deref(), &self.sources);
         }
-        let visible: Vec<FeatureName> = self.visible().into_iter().flat_map(|group| group.features).collect();
+        let visible = self.visible_features();
         if !self.selected.as_ref().is_some_and(|name| visible.contains(name)) {
             // The next one in the list, so that a filtered list can be worked through from any position.
             let order: Vec<&FeatureName> = self.judgement.features().collect();

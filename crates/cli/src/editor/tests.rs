@@ -143,7 +143,7 @@ fn a_reason_is_edited_in_the_entry_that_decides() {
 #[test]
 fn filters_and_the_search_leave_what_they_name() {
     let mut model = model(&policy());
-    let visible = |model: &Model| model.visible().into_iter().flat_map(|group| group.features).collect::<Vec<_>>();
+    let visible = |model: &Model| model.visible_features();
     let all = visible(&model).len();
     press(&mut model, "fl300kB^");
     let large = visible(&model);
@@ -172,7 +172,7 @@ fn the_changes_since_a_revision_are_filtered() {
     sources.base = Some(("HEAD~1".to_owned(), read(&base).policy.unwrap()));
     let mut model = Model::new(&policy(), sources);
     press(&mut model, "fc");
-    let visible: Vec<_> = model.visible().into_iter().flat_map(|group| group.features).collect();
+    let visible = model.visible_features();
     assert_eq!(visible, [name("gro")]);
     assert!(screen(&model, 80, 24).contains("at HEAD~1: kept."));
 }
@@ -313,7 +313,7 @@ proptest! {
         let mut model = model(&text);
         for key in &keys {
             model.press(key);
-            let visible: Vec<FeatureName> = model.visible().into_iter().flat_map(|group| group.features).collect();
+            let visible = model.visible_features();
             match model.selected() {
                 Some(selected) => prop_assert!(visible.contains(selected)),
                 None => prop_assert!(visible.is_empty()),

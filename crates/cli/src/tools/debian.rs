@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use crate::cache::Cache;
+use crate::tools::os_release_value;
 use crate::{files, process};
 
 /// Debian's own keys, where its packages install them.
@@ -167,17 +168,13 @@ impl Apt {
 fn sources(shell: &Shell, programs: &Programs, suite: Option<&str>) -> Result<String> {
     let apt_get = &programs.apt_get;
     let release = files::read(Path::new("/etc/os-release"))?;
-    let field = |name: &str| {
-        let value = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        value.map(|value| value.trim_matches('"').to_owned())
-    };
-    let codename = field("VERSION_CODENAME").context("/etc/os-release names no release")?;
+    let codename = os_release_value(&release, "VERSION_CODENAME").context("/etc/os-release names no release")?;
     let (format, filter) = ("$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages");
     let targets = process::stdout(
         cmd!(shell, "{apt_get} indextargets --format {format} {filter}").into(),
         "Check the machine's own sources.",
     )?;
-    let own: Vec<(&str, &str)> = targets.lines().filter_map(|line| own_target(line, &codename)).collect();
+    let own: Vec<(&str, &str)> = targets.lines().filter_map(|line| own_target(line, codename)).collect();
     let (mirror, _) = own.first().context("the machine's sources do not name its own release")?;
     let mut components: Vec<&str> =
         own.iter().filter(|(uri, _)| uri == mirror).map(|(_, component)| *component).collect();
@@ -188,7 +185,7 @@ fn sources(shell: &Shell, programs: &Programs, suite: Option<&str>) -> Result<St
         Some(_) if !is_debian => bail!("this machine does not run Debian, so it has no mirror of Debian's packages"),
         Some(suite) => suite.to_owned(),
         None if is_debian => format!("{codename} {codename}-backports"),
-        None => codename,
+        None => codename.to_owned(),
     };
     let signed =
         if Path::new(KEYRING).is_file() && is_debian { format!("Signed-By: {KEYRING}\n") } else { String::new() };

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use image::reference::Reference;
 
+use crate::tools::os_release_value;
 use crate::{files, process};
 use diagnostics::{Code, Diagnostic};
 
@@ -24,12 +25,9 @@ const INSTALL: [(&[&str], &str); 5] = [
 
 /// Returns the next step for a distribution with this `os-release`.
 fn install(os_release: &str) -> String {
-    let value = |name: &str| {
-        let line = os_release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        line.unwrap_or_default().trim_matches('"').to_owned()
-    };
-    let names = format!("{} {}", value("ID"), value("ID_LIKE"));
-    let is_one = |known: &[&str]| names.split_whitespace().any(|name| known.contains(&name));
+    let names = ["ID", "ID_LIKE"].into_iter().filter_map(|name| os_release_value(os_release, name));
+    let names: Vec<&str> = names.flat_map(str::split_whitespace).collect();
+    let is_one = |known: &[&str]| names.iter().any(|name| known.contains(name));
     match INSTALL.iter().find(|(known, _)| is_one(known)) {
         Some((_, command)) => format!("Install it with `{command}`."),
         None => "Install it: its documentation lists the package of each system.".to_owned(),
@@ -67,8 +65,7 @@ impl Skopeo {
         if is_absent(&output.stderr) {
             return Ok(None);
         }
-        let message = format!("the registry can't be asked for {reference}");
-        Err(Diagnostic::failure(Code::RegistryRefused, message, reason(&output.stderr), login(reference)).into())
+        Err(refused(format!("the registry can't be asked for {reference}"), reference, &output.stderr).into())
     }
 
     /// Pushes one name of a layout with everything below it, with the same bytes.
@@ -88,8 +85,7 @@ impl Skopeo {
         if output.status.success() {
             return Ok(());
         }
-        let message = format!("{reference} can't be pushed");
-        Err(Diagnostic::failure(Code::RegistryRefused, message, reason(&output.stderr), login(reference)).into())
+        Err(refused(format!("{reference} can't be pushed"), reference, &output.stderr).into())
     }
 }
 
@@ -114,11 +110,12 @@ fn reason(stderr: &str) -> String {
     }
 }
 
-fn login(reference: &Reference) -> String {
-    format!(
+fn refused(message: String, reference: &Reference, stderr: &str) -> Diagnostic {
+    let next = format!(
         "If it asks for credentials, run `skopeo login {}`. Run the command again: what was pushed is kept.",
         reference.registry
-    )
+    );
+    Diagnostic::failure(Code::RegistryRefused, message, reason(stderr), next)
 }
 
 #[cfg(test)]

@@ -16,8 +16,6 @@ pub(super) struct Reader {
     pub(super) findings: Vec<Diagnostic>,
     /// The keys from the top to where reading is.
     pub(super) path: Vec<String>,
-    /// Whether the settings read so far name a packer.
-    pub(super) sets_pack: bool,
 }
 
 impl Reader {

@@ -42,7 +42,7 @@ pub struct ParsedPolicy {
 /// Reads a policy from the text of a featureset.yaml.
 #[must_use]
 pub fn read(text: &str) -> ParsedPolicy {
-    let mut reader = Reader { places: SourceMap::default(), findings: Vec::new(), path: Vec::new(), sets_pack: false };
+    let mut reader = Reader { places: SourceMap::default(), findings: Vec::new(), path: Vec::new() };
     let policy = match spanned_yaml::read(text) {
         Ok(Some(root)) => Some(reader.policy(&root)),
         // Nothing but comments: everything is missing.
@@ -177,10 +177,7 @@ impl Reader {
         self.entries(node, "a mapping of build settings", |reader, key, node| match key.text.as_str() {
             "inlining" => build.inlining = reader.word(node, Inlining::WORDS, Inlining::from_word).unwrap_or_default(),
             "symbols" => build.symbols = reader.word(node, Symbols::WORDS, Symbols::from_word).unwrap_or_default(),
-            "pack" => {
-                reader.sets_pack = true;
-                build.pack = reader.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default();
-            }
+            "pack" => build.pack = reader.word(node, Pack::WORDS, Pack::from_word).unwrap_or_default(),
             "extra_tags" => {
                 let node = reader.bounded(node, EXTRA_TAGS);
                 build.extra_tags = reader.reasons(&node, "a mapping of build tags to reasons");
@@ -231,7 +228,6 @@ impl Reader {
         let (mut build, mut image) = (common.build.clone(), common.image);
         let (mut accepted, mut features) = (BTreeMap::new(), BTreeMap::new());
         let mut named = false;
-        let sets_pack = self.sets_pack;
         self.entries(node, "a mapping with a platform", |reader, key, node| match key.text.as_str() {
             "platform" => {
                 named = true;
@@ -254,7 +250,7 @@ impl Reader {
             self.missing("platform", name.span);
         }
         let platform = platform?;
-        if !std::mem::replace(&mut self.sets_pack, sets_pack) {
+        if !self.places.has(&["build", "pack"]) && !self.places.has(&["targets", &name.text, "build", "pack"]) {
             build.pack = Pack::default_for(platform);
         }
         Some(Target { platform, budget, device, build, image, accepted, features })

@@ -1,6 +1,6 @@
 //! `image --index`: the images of all targets as one OCI layout, written whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,18 +8,12 @@ use featureset::policy::format_size;
 use image::index::{self, Entry};
 use image::platform::Platform;
 
+use super::labels::{LICENCES, REVISION, SOURCE, TITLE, VERSION, licences};
 use crate::{files, progress};
 use diagnostics::{Code, Diagnostic};
 
-/// The version of an image: the release.
-const VERSION: &str = "org.opencontainers.image.version";
-
-/// The licences of an image.
-const LICENCES: &str = "org.opencontainers.image.licenses";
-
 /// The labels that the index has if every image has the same value.
-const COMMON: [&str; 4] =
-    ["org.opencontainers.image.revision", "org.opencontainers.image.source", "org.opencontainers.image.title", VERSION];
+const COMMON: [&str; 4] = [REVISION, SOURCE, TITLE, VERSION];
 
 /// The file that makes a folder a layout.
 const MARK: &str = "oci-layout";
@@ -82,8 +76,7 @@ fn annotations(entries: &[Entry]) -> BTreeMap<String, String> {
     };
     let common = first.image.labels.iter().filter(|(name, value)| is_common(name, value));
     let mut annotations: BTreeMap<String, String> = common.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let licences = entries.iter().filter_map(|entry| entry.image.labels.get(LICENCES));
-    let licences: BTreeSet<&str> = licences.flat_map(|text| text.split(" AND ")).collect();
-    annotations.insert(LICENCES.to_owned(), licences.into_iter().collect::<Vec<_>>().join(" AND "));
+    let of_images = entries.iter().filter_map(|entry| entry.image.labels.get(LICENCES));
+    annotations.insert(LICENCES.to_owned(), licences(of_images.map(String::as_str)));
     annotations
 }

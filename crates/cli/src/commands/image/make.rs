@@ -1,13 +1,12 @@
 //! Making images: builds the binaries unless they are fresh, assembles the root file system, and lints the archive before
 //! it replaces an older one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use featureset::policy::{Policy, format_size};
 use gobinary::BuildInfo;
-use image::archive::{self, Archive, BINARY_LABEL, Image as Parts};
+use image::archive::{self, Archive, Image as Parts};
 use image::index::Entry;
 use image::lint::{Expected, Verdict, judge};
 use image::platform::Platform;
@@ -16,6 +15,7 @@ use image::sbom;
 use serde_json::{Value, json};
 
 use super::index::{self, Written};
+use super::labels::{labels, licences};
 use super::{lint, shell};
 use crate::cli::Image;
 use crate::commands::build_tailscale::{self, Manifest, PACKED, UNPACKED};
@@ -30,9 +30,6 @@ const NAME: &str = "tailscale-routeros";
 
 /// Tailscale's own licence.
 const LICENCE: &str = "BSD-3-Clause";
-
-/// The URL of the source.
-const SOURCE: &str = "https://github.com/tailscale/tailscale";
 
 /// Runs the command.
 ///
@@ -186,8 +183,8 @@ impl Job<'_> {
             helper: shell.as_ref().map(|provided| provided.shell.helper),
         });
         let licence = match (&pin, &shell) {
-            (Some(pin), _) => all_of(&format!("{} AND {}", pin.licence, image::helper::LICENCE)),
-            (None, Some(_)) => all_of(&format!("LicenseRef-shell AND {}", image::helper::LICENCE)),
+            (Some(pin), _) => licences([LICENCE, &pin.licence, image::helper::LICENCE]),
+            (None, Some(_)) => licences([LICENCE, "LicenseRef-shell", image::helper::LICENCE]),
             (None, None) => LICENCE.to_owned(),
         };
         let parts = Parts {
@@ -198,9 +195,9 @@ impl Job<'_> {
         };
         let archive = archive::write(&parts)?;
         let verdict = self.judged(&archive, &manifest, parts.contents.shell.is_some())?;
-        let path = self.write(&archive, &list, &manifest)?;
-        step.done("Assembled", &format!("{} on flash", format_size(verdict.on_flash())));
         let digest = files::sha256(&archive.bytes);
+        let path = self.write(&archive, &digest, &list, &manifest)?;
+        step.done("Assembled", &format!("{} on flash", format_size(verdict.on_flash())));
         Ok(Made {
             target: self.target.to_owned(),
             path,
@@ -241,13 +238,13 @@ impl Job<'_> {
     }
 
     /// Writes the archive, its list of components and, last, its digest.
-    fn write(&self, archive: &Archive, list: &Value, manifest: &Manifest) -> Result<PathBuf> {
+    fn write(&self, archive: &Archive, digest: &str, list: &Value, manifest: &Manifest) -> Result<PathBuf> {
         let folder = self.project.target().join("image").join(self.target);
         let name = format!("tailscale-{}", version(manifest, self.target));
         let path = folder.join(format!("{name}.tar"));
         files::write_bytes(&path, &archive.bytes)?;
         files::write(&folder.join(format!("{name}.cdx.json")), &format!("{list:#}\n"))?;
-        let line = format!("{}  {name}.tar\n", files::sha256(&archive.bytes));
+        let line = format!("{digest}  {name}.tar\n");
         files::write(&folder.join(format!("{name}.tar.sha256")), &line)?;
         Ok(path)
     }
@@ -262,37 +259,10 @@ fn module(found: Option<&gobinary::Module>) -> sbom::Module {
     }
 }
 
-/// Tailscale's licence and those of another part, each once.
-fn all_of(other: &str) -> String {
-    let licences: BTreeSet<&str> = other.split(" AND ").chain([LICENCE]).collect();
-    licences.into_iter().collect::<Vec<_>>().join(" AND ")
-}
-
 /// Returns the version of the image: the release, the target, and whether it is a draft.
 fn version(manifest: &Manifest, target: &str) -> String {
     let draft = if manifest.draft { "-draft" } else { "" };
     format!("{}-{target}{draft}", manifest.release)
-}
-
-/// Returns the labels of the image.
-fn labels(manifest: &Manifest, licence: &str) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
-    let mut say = |name: &str, value: String| drop(labels.insert(name.to_owned(), value));
-    say("org.opencontainers.image.title", "Tailscale for RouterOS".to_owned());
-    say("org.opencontainers.image.version", manifest.release.to_string());
-    say("org.opencontainers.image.source", SOURCE.to_owned());
-    say("org.opencontainers.image.licenses", licence.to_owned());
-    if let Some(commit) = &manifest.module.commit {
-        say("org.opencontainers.image.revision", commit.clone());
-    }
-    say("tailscale-featureset.tags", manifest.tags.join(","));
-    say("tailscale-featureset.go", manifest.go.to_string());
-    say("tailscale-featureset.unpacked.sha256", manifest.unpacked.sha256.clone());
-    if manifest.draft {
-        say("tailscale-featureset.draft", "true".to_owned());
-    }
-    say(BINARY_LABEL, manifest.binary.sha256.clone());
-    labels
 }
 
 /// Prints the finished images: for people the size of each part, for programs one document.
