@@ -133,9 +133,10 @@ fn forward(step: Step, version: Version, values: &Values<'_>, old: Slot) -> Stri
                 + &variable(version, &list, "ADOPT", &value);
             ("preparing", commands)
         }
-        Step::AddNew => {
-            ("adding the new container", format!("/container/add {}\n", settings(version, values, new, Purpose::Update)))
-        }
+        Step::AddNew => (
+            "adding the new container",
+            format!("/container/add {}\n", settings(version, values, new, Purpose::Update)),
+        ),
         Step::AwaitUnpacked => {
             ("unpacking the image", wait(&format!("{new_find} and {STOPPED}"), UNPACK, "not unpacked"))
         }
