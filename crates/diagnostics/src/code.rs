@@ -194,12 +194,12 @@ codes! {
         UnneededAcceptance "unneeded-acceptance" Warning
             "An acceptance is not needed, because its hazard does not apply."
             "If the hazard returns later, it would be accepted although nobody decided so."
-        UnpackablePlatform "unpackable-platform" Error
-            "A target is packed, but the packer does not support its platform."
-            "The build would fail at packing, or ship a binary that crashes at start."
         UnsortedFeatures "unsorted-features" Warning
             "The features are not in alphabetical order."
             "With one order entries are easy to find, and two branches that add the same feature conflict instead of both being merged."
+        UnsupportedPlatform "unsupported-platform" Error
+            "A target's packer, or what its `symbols` asks for, does not support its platform."
+            "The build would fail after compiling, or ship a binary that crashes at start."
         UnusedImplementationDetail "unused-implementation-detail" Warning
             "An implementation detail is kept, but no kept feature needs it."
             "Upstream calls it an implementation detail: without a feature that needs it, it only takes space."

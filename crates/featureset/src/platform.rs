@@ -100,14 +100,20 @@ pub static PLATFORMS: &[Platform] = {
 };
 
 impl Platform {
-    /// Whether execpack has a loader for the processor.
+    /// Whether the processor stores the most significant byte of a word first.
+    #[must_use]
+    pub fn is_big_endian(&self) -> bool {
+        matches!(self.goarch, "mips" | "mips64" | "ppc64" | "s390x")
+    }
+
+    /// Whether execpack has a loader for the processor: those of `execpack::Loader::ALL`; a test compares them.
     #[must_use]
     pub fn has_execpack_loader(&self) -> bool {
         matches!(self.goarch, "amd64" | "arm64" | "arm" | "mipsle")
     }
 
     /// Whether programs that execpack packed have run on a whole machine with a distribution's kernel
-    /// (`tests/it/emulated.rs`).
+    /// (`tests/it/emulated.rs`); only there it is the default packer.
     #[must_use]
     pub fn has_run_execpack(&self) -> bool {
         self.has_execpack_loader() && self.name != "linux/mipsle/hardfloat"

@@ -22,8 +22,8 @@ mod unknown_feature;
 mod unknown_release;
 mod unknown_release_line;
 mod unneeded_acceptance;
-mod unpackable_platform;
 mod unsorted_features;
+mod unsupported_platform;
 mod unused_implementation_detail;
 
 pub use context::Subject;
@@ -57,8 +57,8 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
         Rule::UnknownRelease => unknown_release::check,
         Rule::UnknownReleaseLine => unknown_release_line::check,
         Rule::UnneededAcceptance => unneeded_acceptance::check,
-        Rule::UnpackablePlatform => unpackable_platform::check,
         Rule::UnsortedFeatures => unsorted_features::check,
+        Rule::UnsupportedPlatform => unsupported_platform::check,
         Rule::UnusedImplementationDetail => unused_implementation_detail::check,
     };
     check(subject)

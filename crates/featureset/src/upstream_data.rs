@@ -36,7 +36,7 @@ pub enum RegistryMatch<'a> {
 impl UpstreamData {
     /// The facts that the program carries, read once.
     ///
-    /// The files are generated and a test reads every one of them; one that can't be read is left out here.
+    /// A test reads every file, so none is left out; a file that can't be read would be.
     #[must_use]
     pub fn embedded() -> &'static Self {
         static FACTS: OnceLock<UpstreamData> = OnceLock::new();

@@ -91,8 +91,8 @@ fn rule_example(rule: Rule) -> (&'static str, &'static str) {
         Rule::UnknownRelease => ("tailscale: 1.102.5", "tailscale: 1.102.99"),
         Rule::UnknownReleaseLine => ("tailscale: 1.102.5", "tailscale: 1.88.4"),
         Rule::UnneededAcceptance => ("accepted:\n", "accepted:\n  cachenetmap-flash-wear: The flash is large.\n"),
-        Rule::UnpackablePlatform => ("linux/amd64", "linux/riscv64"),
         Rule::UnsortedFeatures => ("features:\n", "features:\n  zz0:\n    omit: Out of order.\n"),
+        Rule::UnsupportedPlatform => ("linux/amd64", "linux/riscv64, build: { pack: upx }"),
         Rule::UnusedImplementationDetail => ("  dbus:\n    omit:", "  dbus:\n    keep:"),
     }
 }
@@ -369,8 +369,11 @@ fn a_target_without_a_packer_gets_the_default_of_its_platform() {
     for platform in ["linux/amd64", "linux/arm/v5", "linux/arm64", "linux/mipsle/softfloat"] {
         assert_eq!(pack("", platform), Pack::Execpack, "{platform}");
     }
-    for platform in ["linux/386", "linux/mips/softfloat", "linux/mipsle/hardfloat"] {
+    for platform in ["linux/386", "linux/mips/softfloat", "linux/ppc64le"] {
         assert_eq!(pack("", platform), Pack::Upx, "{platform}");
+    }
+    for platform in ["linux/riscv64", "linux/mipsle/hardfloat"] {
+        assert_eq!(pack("", platform), Pack::None, "{platform}");
     }
     assert_eq!(pack("build: { pack: none }\n", "linux/386"), Pack::None);
     assert_eq!(pack("build: { pack: execpack }\n", "linux/386, build: { pack: upx }"), Pack::Upx);
@@ -385,10 +388,20 @@ fn each_packer_has_its_own_platforms() {
     let found = |platform: &str, pack: &str| {
         let target = format!("platform: {platform}, build: {{ pack: {pack} }}");
         let text = clean_policy().replace("platform: linux/amd64", &target);
-        codes(&text).contains("unpackable-platform")
+        codes(&text).contains("unsupported-platform")
     };
     assert!(!found("linux/amd64", "execpack") && !found("linux/mipsle/hardfloat", "execpack"));
     assert!(found("linux/mipsle/hardfloat", "upx"));
     assert!(found("linux/386", "execpack") && !found("linux/386", "upx"));
     assert!(found("linux/riscv64", "execpack") && !found("linux/riscv64", "none"));
+}
+
+#[test]
+fn the_function_table_is_rewritten_on_little_endian_platforms_only() {
+    let found = |platform: &str, symbols: &str| {
+        let target = format!("platform: {platform}, build: {{ pack: none, symbols: {symbols} }}");
+        codes(&clean_policy().replace("platform: linux/amd64", &target)).contains("unsupported-platform")
+    };
+    assert!(found("linux/mips/softfloat", "functions") && found("linux/s390x", "none"));
+    assert!(!found("linux/mips/softfloat", "all") && !found("linux/mipsle/softfloat", "functions"));
 }

@@ -8,7 +8,7 @@ use crate::upstream::Upstream;
 use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Fails if the binary does not match the recipe.
-pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
+pub(super) fn check(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
     let unreadable = |error: gobinary::Unreadable| mismatch(vec![error.to_string()]);
     let info = build_info(bytes).map_err(unreadable)?;
     let identity = identify(bytes).map_err(unreadable)?;
