@@ -51,7 +51,7 @@ fn no_path_of_one_machine_stands_in_the_repository() {
 fn every_path_that_a_page_names_exists() {
     let path = Regex::new(r"`((?:crates|xtask|tests|fuzz|docs)/[A-Za-z0-9_./-]+)`").unwrap();
     let pages = tracked().into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
-    // What was is a record; its paths may be gone.
+    // Records name paths of their time.
     let current = pages.filter(|page| !page.starts_with("docs/decisions") && !page.ends_with("CHANGELOG.md"));
     let mut checked = 0;
     for page in current {

@@ -191,7 +191,7 @@ impl Pack {
         match (self, platform.upx) {
             (Self::Upx, Upx::Refuses(reason)) => Some(reason),
             (Self::Execpack, _) if !platform.has_execpack_loader() => {
-                Some("execpack has no loader for this architecture")
+                Some("execpack lacks a loader for this architecture")
             }
             _ => None,
         }

@@ -6,7 +6,7 @@ use super::text::{guarded, quoted};
 use super::version::Version;
 use crate::root::STATE;
 
-/// What a container is added for.
+/// The reason why a container is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The installation: it starts with the router.
