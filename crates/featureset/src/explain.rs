@@ -149,7 +149,7 @@ pub fn explain(
     release: Release,
     facts: &UpstreamData,
 ) -> Result<Explanation, UnknownName> {
-    let known = FeatureName::new(name).ok().and_then(|feature| facts.span(&feature).map(|span| (feature, span)));
+    let known = FeatureName::new(name).ok().and_then(|feature| facts.lines_with(&feature).map(|span| (feature, span)));
     let Some((feature, (since, _))) = known else {
         let features = facts.registries().flat_map(|registry| registry.features.keys()).map(FeatureName::as_str);
         let hazards = facts.hazards().map(|hazard| hazard.id.as_str());

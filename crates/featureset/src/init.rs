@@ -12,7 +12,7 @@ use diagnostics::{Code, Diagnostic, Severity};
 
 use crate::hazard::Hazard;
 use crate::name::FeatureName;
-use crate::platform::{PLATFORMS, Platform};
+use crate::platform::Platform;
 use crate::policy::{Pack, Symbols, Verdict, format_size, read};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
@@ -273,22 +273,6 @@ pub fn target_name(platform: &Platform) -> String {
         Some(variant) if variant.starts_with('v') => format!("{goarch}{variant}"),
         Some(variant) => format!("{goarch}-{variant}"),
         None => goarch.to_owned(),
-    }
-}
-
-/// Finds a platform by its name.
-///
-/// # Errors
-/// The names that are meant, or near, or all of them.
-pub fn find_platform(name: &str) -> Result<&'static Platform, Vec<&'static str>> {
-    let names = || PLATFORMS.iter().map(|platform| platform.name);
-    let variants = || names().filter(|other| other.starts_with(&format!("{name}/"))).collect::<Vec<_>>();
-    match Platform::find(name) {
-        Some(platform) => Ok(platform),
-        None if !variants().is_empty() => Err(variants()),
-        None => Err(crate::name::nearest(name, names())
-            .and_then(|near| names().find(|other| *other == near))
-            .map_or_else(|| names().collect(), |near| vec![near])),
     }
 }
 

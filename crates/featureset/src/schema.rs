@@ -180,7 +180,7 @@ fn decision(hover: &str) -> Value {
 }
 
 fn hover(facts: &UpstreamData, name: &FeatureName, prices: Vec<String>) -> String {
-    let Some((since, last)) = facts.span(name) else { return String::new() };
+    let Some((since, last)) = facts.lines_with(name) else { return String::new() };
     let mut parts = vec![format!("Since {since}.")];
     parts.extend(facts.removed_in(name).map(|removed| format!("Removed in {removed}.")));
     let registry = facts.registries().find(|registry| registry.line == last);

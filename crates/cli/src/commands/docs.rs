@@ -178,7 +178,7 @@ fn features(pinned: Pinned<'_>, costs: &MeasuredCosts) -> String {
 
 fn feature_row(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> String {
     let facts = pinned.facts;
-    let Some((since, last)) = facts.span(name) else { return String::new() };
+    let Some((since, last)) = facts.lines_with(name) else { return String::new() };
     let range = facts.removed_in(name).map_or_else(|| format!("{since} –"), |_| format!("{since} – {last}"));
     let registry = facts.registries().rev().find(|registry| registry.features.contains_key(name));
     let list = |names: Vec<String>| names.join(", ");

@@ -258,20 +258,19 @@ impl Reader {
 
     fn platform(&mut self, node: &Node) -> Option<&'static Platform> {
         let word = self.text(node, "a platform")?;
-        let found = Platform::find(&word);
-        if found.is_none() {
+        let near = match Platform::named(&word) {
+            Ok(platform) => return Some(platform),
+            Err(near) => near,
+        };
+        if near.iter().all(|name| name.starts_with(&format!("{word}/"))) {
+            let message = format!("`{word}` does not say which variant");
+            let next = format!("Take one of {}.", list(&near));
+            self.report(Code::UnknownPlatform, message, Label::new(node.span, "no variant"), next);
+        } else {
             let names: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
-            let variants: Vec<&str> =
-                names.iter().copied().filter(|name| name.starts_with(&format!("{word}/"))).collect();
-            if variants.is_empty() {
-                self.unknown_value(Code::UnknownPlatform, node, &word, &names);
-            } else {
-                let message = format!("`{word}` does not say which variant");
-                let next = format!("Take one of {}.", list(&variants));
-                self.report(Code::UnknownPlatform, message, Label::new(node.span, "no variant"), next);
-            }
+            self.unknown_value(Code::UnknownPlatform, node, &word, &names);
         }
-        found
+        None
     }
 
     fn budget(&mut self, node: &Node) -> Option<u64> {
