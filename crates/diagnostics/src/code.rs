@@ -185,6 +185,9 @@ codes! {
         UnknownFeature "unknown-feature" Error
             "A name is not a feature of the release."
             "Go ignores unknown build tags, so a decision on this name would silently have no effect."
+        UnknownGoExperiment "unknown-go-experiment" Error
+            "An experiment of the Go toolchain is not known, or not for the pinned Go."
+            "The daemon was tested only with the experiments that the program knows, each on some lines of Go."
         UnknownRelease "unknown-release" Warning
             "The release is not in the registry, but others of its line are."
             "The features of a line have never changed between patches, so the line's registry is used; the required Go version is not known."

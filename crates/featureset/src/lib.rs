@@ -35,6 +35,7 @@ pub mod cost;
 pub mod explain;
 pub mod explore;
 pub mod fix;
+pub mod go_experiment;
 pub mod group;
 pub mod hazard;
 pub mod import;

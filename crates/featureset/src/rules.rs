@@ -19,6 +19,7 @@ mod unacceptable_hazard;
 mod undecided_feature;
 mod unknown_acceptance;
 mod unknown_feature;
+mod unknown_go_experiment;
 mod unknown_release;
 mod unknown_release_line;
 mod unneeded_acceptance;
@@ -54,6 +55,7 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
         Rule::UndecidedFeature => undecided_feature::check,
         Rule::UnknownAcceptance => unknown_acceptance::check,
         Rule::UnknownFeature => unknown_feature::check,
+        Rule::UnknownGoExperiment => unknown_go_experiment::check,
         Rule::UnknownRelease => unknown_release::check,
         Rule::UnknownReleaseLine => unknown_release_line::check,
         Rule::UnneededAcceptance => unneeded_acceptance::check,

@@ -63,6 +63,8 @@ pub struct Build {
     pub pack: Pack,
     /// Build tags other than those of the features, each with its reason.
     pub extra_tags: BTreeMap<String, String>,
+    /// Experiments of the Go toolchain (`GOEXPERIMENT`), each with its reason.
+    pub go_experiments: BTreeMap<String, String>,
 }
 
 /// One binary.

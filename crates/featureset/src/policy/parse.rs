@@ -21,7 +21,7 @@ use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 /// The keys that a policy may have, in the order of the file.
 pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "image", "targets", "accepted", "features"];
 
-const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
+const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags", "go_experiments"];
 
 const TARGET_KEYS: &[&str] = &["platform", "budget", "device", "build", "image", "accepted", "features"];
 
@@ -181,6 +181,10 @@ impl Reader {
             "extra_tags" => {
                 let node = reader.bounded(node, EXTRA_TAGS);
                 build.extra_tags = reader.reasons(&node, "a mapping of build tags to reasons");
+            }
+            "go_experiments" => {
+                let node = reader.bounded(node, EXTRA_TAGS);
+                build.go_experiments = reader.reasons(&node, "a mapping of Go experiments to reasons");
             }
             _ => reader.unknown_key(key, BUILD_KEYS),
         });

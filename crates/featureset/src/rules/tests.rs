@@ -88,6 +88,9 @@ fn rule_example(rule: Rule) -> (&'static str, &'static str) {
         Rule::UndecidedFeature => ("  doctor:\n    omit: Only the decision on doctor.\n", ""),
         Rule::UnknownAcceptance => ("accepted:\n", "accepted:\n  dns-is-slow: We are patient.\n"),
         Rule::UnknownFeature => ("features:\n", "features:\n  lazywg:\n    omit: Peers are set up at once here.\n"),
+        Rule::UnknownGoExperiment => {
+            ("symbols: all", "symbols: all\n  go_experiments:\n    nojsonv2: The binary is smaller on Go 1.27.")
+        }
         Rule::UnknownRelease => ("tailscale: 1.102.5", "tailscale: 1.102.99"),
         Rule::UnknownReleaseLine => ("tailscale: 1.102.5", "tailscale: 1.88.4"),
         Rule::UnneededAcceptance => ("accepted:\n", "accepted:\n  cachenetmap-flash-wear: The flash is large.\n"),
@@ -284,6 +287,20 @@ fn a_target_with_another_device_is_not_covered_by_an_acceptance_about_the_device
 }
 
 #[test]
+fn an_image_decides_the_facts_that_it_knows_unless_the_device_states_them() {
+    let ssh =
+        clean_policy().replace("  ssh:\n    omit:", "  ssh:\n    keep:").replace("  profile: routeros-container\n", "");
+    let is_certain = |device: &str, image: &str| {
+        let text = ssh.replace("device:\n", &format!("{image}device:\n{device}"));
+        let found = findings(&text).into_iter().find(|finding| finding.code.as_str() == "ssh-no-users");
+        found.map(|finding| finding.severity == Severity::Error)
+    };
+    assert_eq!(is_certain("", ""), Some(false));
+    assert_eq!(is_certain("", "image: { shell: mksh }\n"), Some(true));
+    assert_eq!(is_certain("  users: present\n", "image: { shell: mksh }\n"), None);
+}
+
+#[test]
 fn an_acceptance_of_a_target_to_which_the_hazard_does_not_apply_is_not_needed() {
     let own = "features: { tailnetlock: { keep: The second tailnet uses it. } }, \
                accepted: { tailnetlock-unsigned-peers: No tailnet of ours uses it. }";
@@ -381,6 +398,18 @@ fn a_target_without_a_packer_gets_the_default_of_its_platform() {
     let two = "targets:\n  a: { platform: linux/386, build: { pack: none } }\n  b: { platform: linux/386 }\n";
     let policy = read(&clean_policy().replace(target, two)).policy.unwrap();
     assert_eq!((policy.targets["a"].build.pack, policy.targets["b"].build.pack), (Pack::None, Pack::Upx));
+}
+
+#[test]
+fn an_experiment_is_refused_for_a_go_that_does_not_have_it() {
+    let found = |name: &str, go: &str| {
+        let text = clean_policy().replace("symbols: all", "symbols: all\n  go_experiments: { NAME: Smaller here. }");
+        found(&text.replace("NAME", name).replace(GO, go), "unknown-go-experiment")
+    };
+    assert_eq!(found("nojsonv2", "1.27.3"), Vec::new());
+    assert!(found("nojsonv2", GO)[0].0.contains("no known effect in Go 1.26.8"));
+    assert!(found("nojsonv2", "1.28.0")[0].0.contains("no known effect in Go 1.28.0"));
+    assert!(found("nosizespecializedmalloc", "1.27.3")[0].0.contains("is not an experiment"));
 }
 
 #[test]

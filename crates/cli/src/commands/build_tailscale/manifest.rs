@@ -42,6 +42,9 @@ pub struct Manifest {
     pub tags: Vec<String>,
     /// The build settings of the policy.
     pub inlining: String,
+    /// The experiments of the Go toolchain.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub go_experiments: BTreeSet<String>,
     /// The level of detail in tracebacks.
     pub symbols: String,
     /// The binary before packing: as Go linked it, or with a rewritten function table.
@@ -81,6 +84,7 @@ impl Manifest {
             kept: kept.into_iter().collect(),
             tags: recipe.tags.clone(),
             inlining: recipe.build.inlining.to_string(),
+            go_experiments: recipe.build.go_experiments.keys().cloned().collect(),
             symbols: recipe.build.symbols.to_string(),
             unpacked: binary.unpacked,
             binary: binary.packed,
