@@ -146,22 +146,6 @@ func withLabHandlers(server *testcontrol.Server) http.Handler {
 	mux.HandleFunc("/lab/resolver", func(w http.ResponseWriter, r *http.Request) {
 		server.DNSConfig.Resolvers = []*dnstype.Resolver{{Addr: r.FormValue("address")}}
 	})
-	// Removes a peer from the network map of a node.
-	mux.HandleFunc("/lab/forget", func(w http.ResponseWriter, r *http.Request) {
-		node, ok := find(w, r)
-		if !ok {
-			return
-		}
-		for _, peer := range server.AllNodes() {
-			if peer.Hostinfo.Valid() && peer.Hostinfo.Hostname() == r.FormValue("peer") {
-				if !server.AddRawMapResponse(node, &tailcfg.MapResponse{PeersRemoved: []tailcfg.NodeID{peer.ID}}) {
-					http.Error(w, "the node is not connected", http.StatusConflict)
-				}
-				return
-			}
-		}
-		http.Error(w, "no such peer", http.StatusNotFound)
-	})
 	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public
 	// address.
 	var peers atomic.Int64

@@ -4,7 +4,6 @@ mod commands;
 mod exit_node;
 mod firewall;
 mod packets;
-mod policy_file;
 mod resolver;
 mod ssh;
 mod starting;
@@ -110,10 +109,6 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("resolved-dns", starting::with_resolved),
     scenario("ssh-no-users", ssh::without_users),
     scenario_with_symptom("ssh-port22", ssh::UNANSWERED, ssh::with_users),
-    HazardScenario {
-        with: &["clientmetrics"],
-        ..scenario_with_symptom("syspolicy-failopen", "a peer connects", policy_file::without_incoming_connections)
-    },
     on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
     scenario("unixsocketidentity-cli", login::run),
     scenario("useroutes-noop", routes::run),
@@ -155,6 +150,7 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("serve-c2n", "a control server that asks for hosted services"),
     ("serve-https-acme", "a certificate authority that accepts the control server's answers"),
     ("store-prefix", "a Kubernetes or AWS interface to keep state in"),
+    ("syspolicy-failopen", "a policy file and a setting whose effect can be seen"),
     ("tailnetlock-netmap-c2n", "1.90"),
     ("tailnetlock-unsigned-peers", "a tailnet with the lock on"),
     ("tap-gvisor", "no test network: it is about the size of the binary"),
