@@ -90,7 +90,7 @@ pub(crate) struct Header {
 
 /// The memory that processes of a program share: the segments' bytes in the file, each at an offset that has the same remainder by
 /// the largest page as its address, and zero bytes between them. It is a multiple of the largest page, so the digest covers every
-/// byte that is mapped, whatever the page.
+/// byte that is mapped with any page size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SharedCopy {
     pub(crate) length: u32,
