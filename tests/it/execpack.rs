@@ -19,7 +19,7 @@ use tailscale_featureset::tools::go::Go;
 const REFUSED: i32 = 126;
 
 /// Processors other than this machine's, and what runs their programs.
-const EMULATED: [(&str, &str); 3] =
+pub(crate) const EMULATED: [(&str, &str); 3] =
     [("arm64", "qemu-aarch64-static"), ("arm", "qemu-arm-static"), ("mipsle", "qemu-mipsel-static")];
 
 /// The cases that take little time under an emulator and are not flaky there.

@@ -15,7 +15,7 @@ use crate::common::program::{
     Program, build, build_behaviour, copy_of, go, host_goarch, process_output, run_when_not_busy,
 };
 use crate::common::{TOOLCHAIN, cache, full, router, run, skip, wait_until};
-use crate::execpack::{build_restrict, restricted};
+use crate::execpack::{EMULATED, build_restrict, restricted};
 use execpack::{pack, unpack};
 use tailscale_featureset::files;
 use tailscale_featureset::process::on_path;
@@ -128,6 +128,23 @@ fn processes_of_a_program_share_a_copy() {
     assert_eq!(copy_of(&output(Command::new(&other_name))), Some(copied));
     second.end();
     assert_ne!(copy_of(&output(plain(&program))), None);
+}
+
+#[test]
+fn processes_on_other_processors_share_a_copy_if_their_loader_can() {
+    let Some(go) = go() else { return };
+    for (goarch, emulator) in EMULATED {
+        if on_path(emulator).is_none() {
+            skip(&format!("{emulator} is missing"));
+            continue;
+        }
+        let packed = pack(&build(&go, "process", goarch, TOOLCHAIN)).unwrap().bytes;
+        // The emulator is the file of both processes.
+        let program = Program::new(&packed, Some(emulator));
+        let first = Waiting::start(plain(&program), "wait");
+        assert_eq!(copy_of(&first.output).is_some(), goarch != "mipsle", "{goarch}: {}", first.output);
+        assert_eq!(copy_of(&output(plain(&program))), copy_of(&first.output), "{goarch}");
+    }
 }
 
 #[test]
@@ -352,7 +369,6 @@ fn memory(process: u32) -> (u64, u64) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "it reports measurements")]
 fn a_second_process_takes_at_most_a_fifth_of_the_time_with_upx() {
     if !full() {
         return;
