@@ -52,8 +52,8 @@ at_most() {
     fi
 }
 
-# Lowers it to a number of bytes. mksh counts with 32 bits, so the last digits of a long number are cut off as text; `max`, or a
-# terabyte and more, does not limit.
+# Lowers it to a number of bytes. mksh counts with 32 bits, so the last digits of a long number are cut off as text;
+# `max`, or a terabyte and more, does not limit.
 at_most_bytes() {
     case $1 in
         '' | 0* | *[!0-9]* | ?????????????*) ;;

@@ -128,8 +128,8 @@ pub struct Need<'a> {
 }
 
 impl Run {
-    /// Returns whether the memory was enough: no process was killed, no connection broke off, every request of the status was
-    /// answered, and a tenth of the memory was never used, because load on a device differs from run to run.
+    /// Returns whether the memory was enough: no process was killed, no connection broke off, every request of the
+    /// status was answered, and a tenth of the memory was never used, because load differs from run to run.
     #[must_use]
     pub fn is_enough(&self) -> bool {
         self.observed.failed.is_none() && self.observed.group <= (self.setting.memory << 20) / 10 * 9
@@ -172,8 +172,8 @@ impl MemoryFigures {
     }
 }
 
-/// Returns the stated memory of a target's device in bytes, and the memory that its daemon needs under load; `None` if the policy does not
-/// state the memory, or nothing was measured.
+/// Returns the stated memory of a target's device in bytes, and the memory that its daemon needs under load; `None` if
+/// the policy does not state the memory, or nothing was measured.
 #[must_use]
 pub fn need_of(target: EffectivePolicy<'_>) -> Option<(u64, Need<'static>)> {
     let memory = parse_size(target.device().facts.get("memory")?)?;
@@ -182,8 +182,8 @@ pub fn need_of(target: EffectivePolicy<'_>) -> Option<(u64, Need<'static>)> {
 }
 
 impl Need<'_> {
-    /// Returns whether a size in bytes suffices. Devices are described in powers of ten, control groups in powers of two: 64 MB are
-    /// taken as 64 MiB.
+    /// Returns whether a size in bytes suffices. Devices are described in powers of ten, control groups in powers of
+    /// two: 64 MB are taken as 64 MiB.
     #[must_use]
     pub fn suffices(self, bytes: u64) -> bool {
         self.enough.is_some_and(|enough| bytes >= enough * 1_000_000)

@@ -33,8 +33,8 @@ const MEMORIES: [u64; 6] = [48, 64, 96, 128, 192, 256];
 /// not limit memory, so the other values are only compared without a limit and with one.
 const COLLECTORS: [(u32, &[u64]); 3] = [(100, &[0, 4, 5, 6, 7, 8, 10, 12, 16]), (50, &[0]), (25, &[0])];
 
-/// The duration of the load in each run of the sweep. With a limit, the heap reaches it within 10 seconds of load, and nothing changes
-/// afterwards; without one, the memory grows for minutes, which is what `--soak` shows.
+/// The duration of the load in each run of the sweep. A limit is reached within 10 seconds of load, and nothing changes
+/// afterwards; without one, the memory grows for minutes, which `--soak` shows.
 const SECONDS: u64 = 20;
 
 /// The memory of `--soak`, in MiB.
@@ -140,7 +140,8 @@ fn sweep(project: &Project, pinned: Pinned<'_>, target: &str, plan: Plan, resume
     Ok(Outcome::Clean)
 }
 
-/// Puts a daemon that the entrypoint starts under load, with the entrypoint's limit and without it. Fails if the limited one does.
+/// Puts a daemon that the entrypoint starts under load, with the entrypoint's limit and without it. Fails if the limited
+/// one does.
 fn soak(plan: &Plan) -> Result<Outcome> {
     let run = |limited| How::Entrypoint { memory: SOAK_MEMORY, limited };
     let mut failed = false;
