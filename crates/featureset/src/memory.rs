@@ -10,7 +10,7 @@ use crate::release::{GoVersion, Release};
 
 static FIGURES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/memory");
 
-/// The part of the memory that the image's entrypoint gives to the heap, in eighths. The script has the same number.
+/// The share of the memory to which the entrypoint of the image limits the heap, in eighths. The script has the same number.
 pub const ENTRYPOINT_EIGHTHS: u64 = 6;
 
 /// The memory in MiB below which the entrypoint sets no limit. The script has the same number.
