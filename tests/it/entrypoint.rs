@@ -102,107 +102,65 @@ const TEN_GIGABYTES: (&str, &str) = ("proc/meminfo", "MemTotal:       10485760 k
 const V1: (&str, &str) = ("proc/self/cgroup", "9:name=systemd:/a\n4:cpu,memory:/a/b\n");
 const V2: (&str, &str) = ("proc/self/cgroup", "0::/a/b\n");
 
+/// Files of the kernel, and their contents.
+type Files = &'static [(&'static str, &'static str)];
+
+const SMALL_MACHINE: (&str, &str) = ("proc/meminfo", "MemTotal:         262144 kB\n");
+const LIMIT: &str = "134217728\n";
+
+/// The kernel's files, and the entrypoint's answer.
+const CASES: [(Files, &str); 12] = [
+    // The machine, in groups of both versions without a limit.
+    (&[SMALL_MACHINE, V2], "192MiB of 256"),
+    (&[SMALL_MACHINE, V1, ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", UNLIMITED)], "192MiB of 256"),
+    // Version 1: its own group, the group above, and a container in which its own group is mounted.
+    (&[TEN_GIGABYTES, V1, ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", LIMIT)], "96MiB of 128"),
+    (
+        &[
+            TEN_GIGABYTES,
+            V1,
+            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", LIMIT),
+            ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", UNLIMITED),
+        ],
+        "96MiB of 128",
+    ),
+    (&[TEN_GIGABYTES, V1, ("sys/fs/cgroup/memory/memory.limit_in_bytes", LIMIT)], "96MiB of 128"),
+    // Version 2: its own group, the group above, a namespace, and the limit at which the kernel slows programs down.
+    (&[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", LIMIT)], "96MiB of 128"),
+    (
+        &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "max\n"), ("sys/fs/cgroup/a/memory.max", LIMIT)],
+        "96MiB of 128",
+    ),
+    (&[TEN_GIGABYTES, ("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", LIMIT)], "96MiB of 128"),
+    (
+        &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "max\n"), ("sys/fs/cgroup/a/b/memory.high", LIMIT)],
+        "96MiB of 128",
+    ),
+    // More than 31 and 32 bits, and the largest number that counts.
+    (&[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "3221225472\n")], "2303MiB of 3071"),
+    (&[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "8589934592\n")], "6143MiB of 8191"),
+    (&[V2, ("sys/fs/cgroup/a/b/memory.max", "999999999999\n")], "715255MiB of 953674"),
+];
+
+fn assert_limit(files: &[(&str, &str)], variables: &[&str], expected: &str) {
+    let (value, message) = limit(files, variables);
+    assert_eq!(value, expected.split_once(' ').unwrap().0, "{files:?}: {message}");
+    assert_eq!(message, format!("entrypoint: GOMEMLIMIT: {expected} MiB of memory"), "{files:?}");
+}
+
 #[test]
 fn heap_is_limited_by_the_smallest_size() {
     if let Some(why) = obstacle() {
         return skip(&why);
     }
-    let cases: [(&str, &[(&str, &str)], &[&str], &str); 15] = [
-        ("the machine", &[("proc/meminfo", "MemTotal:         262144 kB\n"), V2], &[], "192MiB of 256"),
-        (
-            "the machine, v1 without a limit",
-            &[
-                ("proc/meminfo", "MemTotal:         262144 kB\n"),
-                V1,
-                ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", UNLIMITED),
-            ],
-            &[],
-            "192MiB of 256",
-        ),
-        (
-            "v1",
-            &[TEN_GIGABYTES, V1, ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "134217728\n")],
-            &[],
-            "96MiB of 128",
-        ),
-        (
-            "v1, the group above",
-            &[
-                TEN_GIGABYTES,
-                V1,
-                ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "134217728\n"),
-                ("sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", UNLIMITED),
-            ],
-            &[],
-            "96MiB of 128",
-        ),
-        (
-            "v1, mounted in a container from its own group",
-            &[TEN_GIGABYTES, V1, ("sys/fs/cgroup/memory/memory.limit_in_bytes", "134217728\n")],
-            &[],
-            "96MiB of 128",
-        ),
-        ("v2", &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "134217728\n")], &[], "96MiB of 128"),
-        (
-            "v2, in a namespace",
-            &[TEN_GIGABYTES, ("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "134217728\n")],
-            &[],
-            "96MiB of 128",
-        ),
-        (
-            "v2, the limit at which the kernel slows it down",
-            &[
-                TEN_GIGABYTES,
-                V2,
-                ("sys/fs/cgroup/a/b/memory.max", "max\n"),
-                ("sys/fs/cgroup/a/b/memory.high", "134217728\n"),
-            ],
-            &[],
-            "96MiB of 128",
-        ),
-        (
-            "v2, the group above",
-            &[
-                TEN_GIGABYTES,
-                V2,
-                ("sys/fs/cgroup/a/b/memory.max", "max\n"),
-                ("sys/fs/cgroup/a/memory.max", "134217728"),
-            ],
-            &[],
-            "96MiB of 128",
-        ),
-        (
-            "more than 31 bits",
-            &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "3221225472\n")],
-            &[],
-            "2303MiB of 3071",
-        ),
-        (
-            "more than 32 bits",
-            &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "8589934592\n")],
-            &[],
-            "6143MiB of 8191",
-        ),
-        (
-            "the largest number of bytes",
-            &[V2, ("sys/fs/cgroup/a/b/memory.max", "999999999999\n")],
-            &[],
-            "715255MiB of 953674",
-        ),
-        ("the router's limit", &[TEN_GIGABYTES, V2], &["MEMORY_LIMIT=128"], "96MiB of 128"),
-        (
-            "the router's limit, more than the group's",
-            &[TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", "134217728\n")],
-            &["MEMORY_LIMIT=256"],
-            "96MiB of 128",
-        ),
-        ("exactly the floor", &[TEN_GIGABYTES, V2], &["MEMORY_LIMIT=48"], "36MiB of 48"),
-    ];
-    for (what, files, variables, expected) in cases {
-        let (value, message) = limit(files, variables);
-        assert_eq!(value, expected.split_once(' ').unwrap().0, "{what}: {message}");
-        assert_eq!(message, format!("entrypoint: GOMEMLIMIT: {expected} MiB of memory"), "{what}");
+    for (files, expected) in CASES {
+        assert_limit(files, &[], expected);
     }
+    // The size in the script for the router.
+    let group = [TEN_GIGABYTES, V2, ("sys/fs/cgroup/a/b/memory.max", LIMIT)];
+    assert_limit(&group, &["MEMORY_LIMIT=256"], "96MiB of 128");
+    assert_limit(&group, &["MEMORY_LIMIT=48"], "36MiB of 48");
+    assert_limit(&[], &["MEMORY_LIMIT=128"], "96MiB of 128");
 }
 
 #[test]
