@@ -323,7 +323,8 @@ fn a_common_acceptance_that_covers_no_concerned_target_is_not_needed() {
 #[test]
 fn every_override_that_equals_the_common_value_is_found() {
     let text = with_second_target(
-        "device: { profile: routeros-container, state: new }, build: { inlining: none, pack: none }, image: none, \
+        "device: { profile: routeros-container, heap_limit: absent, state: new }, build: { inlining: none, pack: none }, \
+         image: none, \
          features: { ssh: { omit: Only the decision on ssh. }, dns: { omit: Names are resolved elsewhere. } }, \
          accepted: { tailnetlock-unsigned-peers: This test lives with tailnetlock-unsigned-peers. }",
     );
