@@ -19,7 +19,6 @@ fn commands_on_targets_that_do_not_fit_report_why() {
     let project = Project::new();
     project.fails(&["verify"], Code::NoNativeTarget);
     project.fails(&["verify", "--target", "one", "--hazard", "allowedips-leak"], Code::NoScenario);
-    project.fails(&["measure", "frontier", "--budget", "3 MB"], Code::NotMeasured);
     let with_image = "{ platform: linux/riscv64, build: { pack: none }, image: { shell: none } }";
     Project::with_policy(&policy(&["cli"], with_image)).fails(&["image"], Code::NoRouterosPlatform);
     let error = registry::repository(Some(&project.path().join("featureset.yaml"))).unwrap_err();
