@@ -26,6 +26,18 @@ fn commands_on_targets_that_do_not_fit_report_why() {
 }
 
 #[test]
+fn module_that_can_t_be_downloaded_is_reported_as_such() {
+    let project = Project::new();
+    project.module(RELEASE);
+    project.go("main.go:12:2: gvisor.dev/gvisor@v0.0.0-20260915: reading the proxy: 404 Not Found");
+    for command in ["build-tailscale", "measure"] {
+        let ran = project.fails(&[command], Code::ModuleUnavailable);
+        assert!(ran.stderr.contains("`gvisor.dev/gvisor@v0.0.0-20260915`"), "{}", ran.transcript());
+        assert!(!ran.stderr.contains("Report"), "{}", ran.transcript());
+    }
+}
+
+#[test]
 fn script_with_a_flag_whose_feature_is_omitted_is_refused() {
     let arguments = ["image", "script", "--routeros", "7.20", "--routes", "192.168.88.0/24"];
     Project::new().fails(&arguments, Code::ScriptRefused);

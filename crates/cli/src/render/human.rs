@@ -32,8 +32,9 @@ pub(super) fn findings(found: &Found<'_>, groups: &[Vec<&Diagnostic>]) -> String
 
 /// Returns a group as one finding at the position of its first member, and the names of the members.
 fn as_one(first: &Diagnostic, members: &[&Diagnostic]) -> (Diagnostic, String) {
-    let names: Vec<&str> =
+    let mut names: Vec<&str> =
         members.iter().filter_map(|finding| Some(finding.grouping.as_ref()?.member.as_str())).collect();
+    names.sort_unstable();
     let mut one = Diagnostic { related: Vec::new(), edits: Vec::new(), ..first.clone() };
     if let Some(grouping) = one.grouping.take() {
         one.message = format!("{} {}", members.len(), grouping.message);

@@ -104,8 +104,10 @@ impl<'a> Drops<'a> {
             return text + &format!("  fits into {budget_text} as it is\n");
         }
         let names = |way: &Way| {
-            let names: Vec<String> = way.drops.iter().map(|drop| format!("`{}`", drop.feature)).collect();
-            names.join(", ")
+            let all = way.drops.iter().flat_map(|drop| [&drop.feature].into_iter().chain(&drop.along));
+            // A feature that goes with one omission can go with a later one too.
+            let all: BTreeSet<String> = all.map(|name| format!("`{name}`")).collect();
+            all.into_iter().collect::<Vec<_>>().join(", ")
         };
         for way in &found.ways {
             text += &format!("  under {budget_text}: omit {}, about {}\n", names(way), format_size(way.estimate));
