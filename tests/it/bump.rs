@@ -35,6 +35,14 @@ fn novelties(document: &Value) -> BTreeMap<String, &'static str> {
     added.iter().map(|added| (added["feature"].as_str().unwrap().to_owned(), kind(added))).collect()
 }
 
+/// Returns the lines that were inserted; fails if a line is missing or changed.
+fn inserted<'a>(old: &[&str], new: &[&'a str]) -> Vec<&'a str> {
+    let mut rest = old.iter().peekable();
+    let added = new.iter().filter(|line| rest.next_if(|old| old == line).is_none()).copied().collect();
+    assert_eq!(rest.next(), None);
+    added
+}
+
 /// Decides every feature that a stub stands for, as a person would after the step.
 fn decide(folder: &Path, word: &str) {
     let ran = run(folder, &["check", "--fix"]);
@@ -66,13 +74,16 @@ fn bump_through_every_line_lists_the_changes() {
         let ran = run(folder.path(), &["bump", release, "--format", "json"]);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         let document: Value = serde_json::from_str(&ran.stdout).unwrap();
-        let changed: Vec<(String, String)> = before
-            .lines()
-            .zip(read(folder.path()).lines())
-            .filter(|(old, new)| old != new)
-            .map(|(old, new)| (old.to_owned(), new.to_owned()))
-            .collect();
-        assert_eq!(before.lines().count(), read(folder.path()).lines().count());
+        let after = read(folder.path());
+        let pins = |text: &str| -> Vec<String> {
+            let is_pin = |line: &&str| line.starts_with("tailscale:") || line.starts_with("go:");
+            text.lines().filter(is_pin).map(str::to_owned).collect()
+        };
+        let changed: Vec<(String, String)> =
+            pins(&before).into_iter().zip(pins(&after)).filter(|(old, new)| old != new).collect();
+        let is_pinned = |line: &&str| !line.starts_with("tailscale:") && !line.starts_with("go:");
+        let rest: Vec<&str> = before.lines().filter(is_pinned).collect();
+        inserted(&rest, &after.lines().filter(is_pinned).collect::<Vec<_>>());
         let upgrade = &document["upgrade"];
         told += &format!("{} → {release}: {changed:?}\n", upgrade["from"].as_str().unwrap());
         for (name, kind) in novelties(&document) {
@@ -121,9 +132,11 @@ fn bump_to_1_104_asks_for_the_new_features() {
         assert_eq!(words.find_iter(&ran.stdout).count(), 7);
         insta::assert_snapshot!(name, words.replace_all(&ran.stdout, "upstream says: “…”"));
         let expected = text.replace(RELEASE, "1.104.5").replace(GO, "1.27.3");
-        assert_eq!(read(folder.path()), expected);
-        // Nothing is decided in silence: check insists, and says who needs what.
-        let check = run(folder.path(), &["check"]);
+        let after = read(folder.path());
+        let entries = inserted(&expected.lines().collect::<Vec<_>>(), &after.lines().collect::<Vec<_>>());
+        insta::assert_snapshot!(format!("{name}_entries"), entries.join("\n"));
+        // The report does not decide silently: check requires each decision.
+        let check = run(folder.path(), &["check", "--all"]);
         assert_eq!(check.status, 1);
         assert!(check.stderr.contains("`udptransport` is not decided"), "{}", check.stderr);
         assert_eq!(
@@ -133,6 +146,27 @@ fn bump_to_1_104_asks_for_the_new_features() {
         // The release is embedded, so no registry is written next to the policy.
         assert!(!folder.path().join("registry").exists());
     }
+}
+
+#[test]
+fn bump_of_a_policy_with_two_devices_keeps_the_sections_of_the_targets() {
+    if !online() {
+        return;
+    }
+    let folder = folder(crate::several_devices::TWO_ROUTERS);
+    let before = read(folder.path());
+    let ran = run(folder.path(), &["bump", "1.104.5"]);
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    let after = read(folder.path());
+    let targets = |text: &str| {
+        let from = text.find("\ntargets:").unwrap();
+        let features = text[from..].find("\nfeatures:").unwrap();
+        text[from..from + features].to_owned()
+    };
+    assert_eq!(targets(&after), targets(&before));
+    assert!(after.contains("  androidbin:\n    omit: >-\n      Android only:"), "{after}");
+    let open = run(folder.path(), &["check", "--format", "json"]).stdout;
+    assert_eq!(open.matches("\"undecided-feature\"").count(), 5, "{open}");
 }
 
 #[test]

@@ -19,11 +19,22 @@ fn commands_on_targets_that_do_not_fit_report_why() {
     let project = Project::new();
     project.fails(&["verify"], Code::NoNativeTarget);
     project.fails(&["verify", "--target", "one", "--hazard", "allowedips-leak"], Code::NoScenario);
-    project.fails(&["measure", "frontier", "--budget", "3 MB"], Code::NotMeasured);
     let with_image = "{ platform: linux/riscv64, build: { pack: none }, image: { shell: none } }";
     Project::with_policy(&policy(&["cli"], with_image)).fails(&["image"], Code::NoRouterosPlatform);
     let error = registry::repository(Some(&project.path().join("featureset.yaml"))).unwrap_err();
     assert_eq!(error.downcast_ref::<Diagnostic>().unwrap().code, Code::NotTheRepository);
+}
+
+#[test]
+fn module_that_can_t_be_downloaded_is_reported_as_such() {
+    let project = Project::new();
+    project.module(RELEASE);
+    project.go("main.go:12:2: gvisor.dev/gvisor@v0.0.0-20260915: reading the proxy: 404 Not Found");
+    for command in ["build-tailscale", "measure"] {
+        let ran = project.fails(&[command], Code::ModuleUnavailable);
+        assert!(ran.stderr.contains("`gvisor.dev/gvisor@v0.0.0-20260915`"), "{}", ran.transcript());
+        assert!(!ran.stderr.contains("Report"), "{}", ran.transcript());
+    }
 }
 
 #[test]

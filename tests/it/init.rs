@@ -74,7 +74,7 @@ fn hazards_list_names_what_applies() {
     let folder = tempfile::tempdir().unwrap();
     let all = run(folder.path(), &["hazards", "list"]);
     assert_eq!(all.status, 0, "{}", all.transcript());
-    assert!(all.stdout.contains(" ipnbus-up ") && all.stdout.contains(": 0 apply, 0 accepted"), "{}", all.stdout);
+    assert!(all.stdout.contains(" ipnbus-up ") && all.stdout.contains(": 0 applying, 0 accepted"), "{}", all.stdout);
     let made = run(folder.path(), &["init", "--device", "openwrt", "--for", "subnet-router", "--release", "1.102.5"]);
     assert_eq!(made.status, 0, "{}", made.transcript());
     let applying = run(folder.path(), &["hazards", "list", "--applying"]);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::{Ran, folder, full, run};
 
 /// The policy of a RouterOS and an OpenWrt router, which the documentation shows.
-const TWO_ROUTERS: &str = include_str!("../policies/two-routers.yaml");
+pub(crate) const TWO_ROUTERS: &str = include_str!("../policies/two-routers.yaml");
 
 fn run_in(policy: &str, arguments: &[&str]) -> Ran {
     run(folder(policy).path(), arguments)
@@ -161,6 +161,48 @@ fn build_of_a_policy_with_missing_reasons_offers_a_draft() {
     let ran = run_in(&broken, &["build-tailscale", "--dry-run", "--draft"]);
     assert_eq!(ran.status, 1, "{}", ran.transcript());
     assert!(ran.stderr.contains("[open-dependency]"), "{}", ran.stderr);
+}
+
+#[test]
+fn frontier_starts_from_the_selection_of_each_target() {
+    let ran = run_in(TWO_ROUTERS, &["measure", "frontier", "--budget", "1MB", "--format", "json"]);
+    assert_eq!(ran.status, 1, "{}", ran.transcript());
+    let document = document(&ran);
+    let names = |target: &str, list: &Value, key: &str| -> Vec<String> {
+        let list = list.as_array().unwrap_or_else(|| panic!("{target}: {}", ran.transcript()));
+        list.iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+    };
+    for (target, has_ssh) in [("openwrt", true), ("routeros", false)] {
+        let found = &document["targets"][target];
+        let drops = names(target, &found["lowest"]["drops"], "feature");
+        // dbus takes ssh along.
+        assert_eq!(drops.iter().any(|name| name == "dbus"), has_ssh, "{target}: {drops:?}");
+        assert!(!drops.iter().any(|name| name == "cli"), "{target}: nobody could log in");
+        let levers = names(target, &found["levers"], "setting");
+        assert_eq!(levers.iter().any(|name| name == "symbols: none"), !has_ssh, "{target}: {levers:?}");
+    }
+}
+
+#[test]
+fn import_takes_the_reasons_of_a_target() {
+    let folder = folder(TWO_ROUTERS);
+    let tags = run(folder.path(), &["tags", "--target", "openwrt"]).stdout;
+    let arguments = ["import", "--tags", tags.trim(), "--release", crate::common::RELEASE, "-o", "-"];
+    let ran = run(folder.path(), &[&arguments[..], &["--reasons-from", "featureset.yaml"]].concat());
+    assert_eq!(ran.status, 0, "{}", ran.transcript());
+    assert!(ran.stdout.contains("People log in on this router through Tailscale SSH"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("    keep:\n") && !ran.stdout.contains("    omit:\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn symbolize_asks_for_a_target_and_reads_its_binary() {
+    let folder = folder(TWO_ROUTERS);
+    std::fs::write(folder.path().join("trace"), "goroutine 1 [running]:\n").unwrap();
+    let several = run(folder.path(), &["symbolize", "trace"]);
+    assert!(several.stderr.contains("[several-targets]"), "{}", several.transcript());
+    let own = run(folder.path(), &["symbolize", "trace", "--target", "openwrt"]);
+    assert_eq!(own.status, 2, "{}", own.transcript());
+    assert!(own.stderr.contains("[not-built]") && own.stderr.contains("openwrt"), "{}", own.transcript());
 }
 
 #[test]

@@ -73,6 +73,17 @@ pub(crate) struct Built {
     pub(crate) check: bool,
 }
 
+/// Flags of `measure estimates`.
+#[derive(Debug, Args)]
+pub(crate) struct Estimates {
+    /// Write nothing; fail if a size differs from the recorded one.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) check: bool,
+    /// Another seed; can be repeated. The result is only printed.
+    #[arg(long = "seed", value_name = "NUMBER")]
+    pub(crate) seeds: Vec<u64>,
+}
+
 /// Subcommands of `hazards`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hazards {

@@ -2,6 +2,7 @@
 
 mod args;
 mod ci;
+mod estimates;
 mod fuzz;
 mod hazards;
 mod image_helper;
@@ -20,7 +21,7 @@ use tailscale_featureset::commands::{self, Outcome};
 use tailscale_featureset::entry;
 use tailscale_featureset::format::FindingsFormat;
 
-use args::{Built, Hazards, Maintenance};
+use args::{Built, Estimates, Hazards, Maintenance};
 
 fn main() -> ExitCode {
     entry::exit(match command().try_get_matches() {
@@ -36,7 +37,10 @@ fn command() -> Command {
         .about("Build the helper of the image's entrypoint with the pinned compiler");
     let loaders = Built::augment_args(Command::new("loaders"))
         .about("Build the loaders of packed executables with the pinned compiler");
+    let estimates = Estimates::augment_args(Command::new("estimates"))
+        .about("Build selections drawn from seeds and compare their sizes with the estimates");
     Maintenance::augment_subcommands(Cli::command())
+        .mut_subcommand("measure", |measure| measure.subcommand(estimates))
         .mut_subcommand("image", |image| image.subcommand(pin).subcommand(helper))
         .mut_subcommand("hazards", Hazards::augment_subcommands)
         .mut_subcommand("execpack", |execpack| execpack.subcommand(loaders))
@@ -59,6 +63,7 @@ fn maintain(matches: &ArgMatches) -> Result<Option<Outcome>> {
     let outcome = match matches.subcommand().map(|(name, below)| (name, below.subcommand())) {
         Some(("image", Some(("pin", _)))) => pin_shells::run(policy),
         Some(("execpack", Some(("loaders", flags)))) => loaders::run(policy, &Built::from_arg_matches(flags)?),
+        Some(("measure", Some(("estimates", flags)))) => estimates::run(policy, &Estimates::from_arg_matches(flags)?),
         Some(("image", Some(("helper", flags)))) => image_helper::run(policy, &Built::from_arg_matches(flags)?),
         Some(("hazards", Some((name, _)))) if Hazards::has_subcommand(name) => {
             let below = matches.subcommand_matches("hazards").unwrap_or(matches);

@@ -169,6 +169,9 @@ pub struct Check {
     /// nothing else.
     #[arg(long)]
     pub fix: bool,
+    /// Show each finding by itself, also those that differ only in the feature.
+    #[arg(long)]
+    pub all: bool,
     /// Also show notes: hazards that the reasons of the decisions cover, and hazards without effect.
     #[arg(long)]
     pub notes: bool,
@@ -490,6 +493,10 @@ pub struct Verify {
     /// The file with the auth key for `--control`; it must be reusable and should be ephemeral [default: the variable TS_AUTHKEY].
     #[arg(long, value_name = "FILE", requires = "control")]
     pub auth_key_file: Option<PathBuf>,
+    /// Write the results to docs/proof/TARGET.json; in this program's own repository with --hazards, to the proofs of the
+    /// hazards. Without it, no file outside of target/ changes.
+    #[arg(long, conflicts_with = "control")]
+    pub record: bool,
     /// Continue the traffic of `load` for this time.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_080))]
     pub soak: u64,

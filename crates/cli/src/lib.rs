@@ -49,5 +49,6 @@ pub mod splits;
 pub mod test_variables;
 pub mod tools;
 pub mod typecheck;
+pub mod unfetched;
 pub mod upstream;
 pub mod verified;

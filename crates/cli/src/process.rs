@@ -18,6 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::files::error::disk_full;
 use crate::interrupted::Interrupted;
+use crate::unfetched;
 use diagnostics::{Code, Diagnostic};
 
 /// Captured output of a finished process.
@@ -261,6 +262,9 @@ pub fn stdout(command: Command, next: &str) -> Result<String> {
     let message = format!("`{described}` failed ({})", output.status);
     if is_disk_full(printed) {
         return Err(disk_full(message, tail(printed)).into());
+    }
+    if let Some(problem) = unfetched::problem(printed) {
+        return Err(problem.into());
     }
     Err(Diagnostic::failure(Code::ToolFailed, message, tail(printed), next).into())
 }

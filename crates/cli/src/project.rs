@@ -208,12 +208,12 @@ impl Project {
         }
     }
 
-    /// Prints findings about the policy: for people on stderr, for programs on stdout.
+    /// Prints findings about the policy: for people on stderr, in groups; for programs on stdout.
     ///
     /// # Errors
     /// If they can't be written as JSON.
     pub fn show(&self, findings: &[Diagnostic], format: impl Into<FindingsFormat>) -> Result<()> {
-        render::findings(&self.path, &self.text, findings, format)
+        render::findings(&self.path, &self.text, findings, format, false)
     }
 
     /// Returns findings about the policy as a JSON document, to which a command may add.

@@ -44,7 +44,8 @@ pub fn read(root: &Path, target: &str) -> Option<Proofs> {
 }
 
 /// Merges new results into a target's record, and discards results of another release, platform or selection. `seen` has
-/// each check that ran, whether it passed, and the decisions that it covers.
+/// each check that ran, whether it passed, and the decisions that it covers. Returns the name of the file; `None` if it was not written
+/// because nothing has passed.
 ///
 /// # Errors
 /// A [`diagnostics::Diagnostic`] if the file can't be written.
@@ -53,11 +54,11 @@ pub fn record(
     pinned: Pinned<'_>,
     target: &str,
     seen: Vec<(String, bool, BTreeSet<String>)>,
-) -> Result<()> {
-    let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(()) };
+) -> Result<Option<String>> {
+    let Some(platform) = pinned.policy.targets.get(target).map(|target| target.platform.name) else { return Ok(None) };
     let kept = pinned.selection(target)?.kept;
     let mut proofs = Proofs {
-        generated_by: generated_by(registries::is_built_in(root), "verify"),
+        generated_by: generated_by(registries::is_built_in(root), "verify --record"),
         release: pinned.release,
         platform: platform.to_owned(),
         kept,
@@ -75,9 +76,10 @@ pub fn record(
         }
     }
     if proofs.passed.is_empty() && !path(root, target).exists() {
-        return Ok(());
+        return Ok(None);
     }
-    files::write(&path(root, target), &(serde_json::to_string_pretty(&proofs)? + "\n"))
+    files::write(&path(root, target), &(serde_json::to_string_pretty(&proofs)? + "\n"))?;
+    Ok(Some(format!("{FOLDER}/{target}.json")))
 }
 
 /// The verification records of a policy's targets.

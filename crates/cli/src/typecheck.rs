@@ -14,6 +14,7 @@ use crate::files;
 use crate::process;
 use crate::programs::{self, Program};
 use crate::tools::go::Go;
+use crate::unfetched;
 use crate::upstream::{self, Upstream};
 
 /// One selection to check.
@@ -63,7 +64,7 @@ impl<'a> TypeChecker<'a> {
     /// Checks selections; the answers are in the order of the jobs.
     ///
     /// # Errors
-    /// A [`diagnostics::Diagnostic`] if the packages can't be listed.
+    /// A [`diagnostics::Diagnostic`] if the packages can't be listed, or a module can't be downloaded.
     pub fn check(&self, jobs: &[Job]) -> Result<Vec<Answer>> {
         let lines: Result<Vec<String>, _> = jobs.iter().map(serde_json::to_string).collect();
         let list = files::private_file()?;
@@ -79,10 +80,12 @@ impl<'a> TypeChecker<'a> {
             answers.len(),
             jobs.len()
         );
-        Ok(answers)
+        let complaints: Vec<&str> = answers.iter().flat_map(|answer| &answer.complaints).map(String::as_str).collect();
+        // An import that was not downloaded says nothing about the code.
+        unfetched::problem(&complaints.join("\n")).map_or(Ok(answers), |problem| Err(problem.into()))
     }
     /// Checks a program of ours against the release, from source and without linking. Returns the complaints about its own
-    /// files; a module that can't be fetched is one.
+    /// files.
     ///
     /// # Errors
     /// As [`TypeChecker::check`].

@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::process::Output;
 use crate::programs::{self, Program};
 use crate::tools::go::{self, Go};
-use crate::{files, process, progress};
+use crate::{files, process, progress, unfetched};
 use diagnostics::{Code, Diagnostic};
 
 /// A release whose module is in the module cache.
@@ -227,7 +227,7 @@ impl Upstream {
         let _lock = lock(&self.module)?;
         self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags", |output| {
             let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
-            Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Check the network.")
+            Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Correct the reason above.")
         })
     }
 
@@ -271,7 +271,8 @@ impl Upstream {
         command.current_dir(self.module.join(folder));
         let output = process::output(command)?;
         if !output.status.success() {
-            return Err(not_built(&output).into());
+            let unfetched = unfetched::problem(&output.stderr);
+            return Err(unfetched.unwrap_or_else(|| not_built(&output)).into());
         }
         let built = self.module.join(program);
         files::rename(&self.module.join(format!(".partial-{program}")), &built)?;
@@ -283,7 +284,7 @@ impl Upstream {
         let complaints = program.complaints(output);
         if complaints.is_empty() {
             let message = format!("the program `{}` can't be built for Tailscale {}", program.name, self.release);
-            let next = "Check the network: every module that it uses is needed.";
+            let next = "Correct the reason above, which Go reports, and run the command again.";
             return Diagnostic::failure(Code::ProgramNotBuilt, message, output.stderr.trim(), next);
         }
         Diagnostic::failure(

@@ -495,6 +495,9 @@ codes! {
         LoadersDiffer "loaders-differ" Error
             "The checked-in loaders are not what their sources build to."
             "A packed file would run code that nobody can read."
+        ModuleUnavailable "module-unavailable" Error
+            "A module that the build needs cannot be downloaded."
+            "Modules come from the Go module proxy, or from their origin."
         MutantNotBuilt "mutant-not-built" Error
             "A mutant cannot be built."
             "The check cannot be tested without it."
@@ -552,9 +555,6 @@ codes! {
         NotMeasurable "not-measurable" Error
             "A variant cannot be measured."
             "The variant does not build or cannot log in."
-        NotMeasured "not-measured" Error
-            "No measured costs are available."
-            "Costs are read from files that `measure` writes."
         NotNative "not-native" Error
             "The target would run under an emulator."
             "Measurements under an emulator say nothing about a processor."

@@ -1,6 +1,7 @@
 //! The diagnostic.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::code::{Area, Code};
@@ -28,6 +29,17 @@ pub struct EffectLabel {
     pub word: &'static str,
 }
 
+/// The text of several findings that differ only in a name, such as that of the feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouping {
+    /// The name in which this finding differs from the others.
+    pub member: String,
+    /// The message about all of them, after their number: "features have no reason".
+    pub message: String,
+    /// The next step for all of them.
+    pub next: NextStep,
+}
+
 /// One thing that a person must read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -51,6 +63,8 @@ pub struct Diagnostic {
     pub edits: Vec<Edit>,
     /// The targets of the policy that it concerns; empty if it concerns all of them. The message names them too.
     pub targets: Vec<String>,
+    /// The text for people if there are several findings that differ only in a name.
+    pub grouping: Option<Grouping>,
 }
 
 impl Diagnostic {
@@ -68,6 +82,7 @@ impl Diagnostic {
             effect: None,
             edits: Vec::new(),
             targets: Vec::new(),
+            grouping: None,
         }
     }
 
@@ -112,12 +127,24 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the targets that it concerns, and names them in the message.
+    /// Sets the text with which it is shown together with findings that differ only in the name `member`: the message after
+    /// their number, and the next step.
+    #[must_use]
+    pub fn grouped(mut self, member: impl Into<String>, message: impl Into<String>, next: impl Into<NextStep>) -> Self {
+        self.grouping = Some(Grouping { member: member.into(), message: message.into(), next: next.into() });
+        self
+    }
+
+    /// Sets the targets that it concerns, and names them in the messages.
     #[must_use]
     pub fn for_targets(mut self, targets: Vec<String>) -> Self {
         if !targets.is_empty() {
             let noun = if targets.len() == 1 { "target" } else { "targets" };
-            self.message = format!("{} ({noun} {})", self.message, targets.join(", "));
+            let named = format!(" ({noun} {})", targets.join(", "));
+            self.message += &named;
+            if let Some(grouping) = &mut self.grouping {
+                grouping.message += &named;
+            }
         }
         self.targets = targets;
         self
@@ -144,6 +171,27 @@ pub fn sort(findings: &mut [Diagnostic]) {
     findings.sort_by(|a, b| a.order().cmp(&b.order()));
 }
 
+/// Returns the findings in groups that a person reads as one, in the order of their first members. Findings of a group have the
+/// same code, severity, effect and reason, and the same text for several.
+#[must_use]
+pub fn groups(findings: &[Diagnostic]) -> Vec<Vec<&Diagnostic>> {
+    let mut groups: Vec<Vec<&Diagnostic>> = Vec::new();
+    let mut known = BTreeMap::new();
+    for finding in findings {
+        let Some(grouping) = &finding.grouping else {
+            groups.push(vec![finding]);
+            continue;
+        };
+        let text = (&*grouping.message, grouping.next.to_string(), &*finding.why);
+        let place = *known.entry((finding.code.as_str(), finding.severity, text)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    groups
+}
+
 impl Diagnostic {
     /// Returns the sort key. An error in the format precedes the hazards because it can cause other findings.
     fn order(&self) -> (Severity, usize, usize, &str, &str) {
@@ -163,3 +211,26 @@ impl fmt::Display for Diagnostic {
 }
 
 impl std::error::Error for Diagnostic {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_that_differ_in_the_name_are_one_group() {
+        let open = |name: &str| {
+            Diagnostic::new(Code::EmptyReason, format!("`{name}` has no reason"), "Write it.").grouped(
+                name,
+                "features have no reason",
+                "Write them.",
+            )
+        };
+        let other = Diagnostic::new(Code::UnsortedFeatures, "not sorted", "Sort them.");
+        let on_one_target = open("dns").for_targets(vec!["arm64".to_owned()]);
+        let findings = [open("ace"), other, open("acme"), on_one_target];
+        let groups = groups(&findings);
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
+        let grouping = groups[2][0].grouping.as_ref().unwrap();
+        assert_eq!(grouping.message, "features have no reason (target arm64)");
+    }
+}

@@ -11,7 +11,7 @@ mod severity;
 mod span;
 
 pub use code::{Area, Code, area};
-pub use diagnostic::{Diagnostic, EffectLabel, Location, sort};
+pub use diagnostic::{Diagnostic, EffectLabel, Grouping, Location, groups, sort};
 pub use lines::Lines;
 pub use next_step::{NextStep, Part};
 pub use severity::Severity;

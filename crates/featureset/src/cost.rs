@@ -5,6 +5,7 @@
 
 pub mod estimate;
 pub mod frontier;
+pub mod sample;
 
 #[cfg(test)]
 mod tests;

@@ -381,7 +381,7 @@ fn costs(policy: Side<'_>) -> BTreeMap<String, CostData> {
     settings.into_iter().filter_map(data).collect()
 }
 
-fn cost_data(model: SizeModel, build: &Build) -> Option<CostData> {
+fn cost_data(model: SizeModel<'static>, build: &Build) -> Option<CostData> {
     let without = model.costs.features.iter().filter(|(name, _)| !model.own.contains_key(name));
     Some(CostData {
         release: model.costs.basis.release,

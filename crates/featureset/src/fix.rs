@@ -4,7 +4,7 @@
 use diagnostics::{Code, Diagnostic, Edit};
 
 use crate::policy::edit::{Section, sort, without_notes};
-use crate::policy::{ParsedPolicy, read};
+use crate::policy::{ParsedPolicy, Policy, read};
 use crate::rules::{is_empty_reason, judge};
 use crate::upstream_data::UpstreamData;
 
@@ -38,17 +38,8 @@ pub fn fix(text: &str, facts: &UpstreamData) -> Option<Fixed> {
     let idle: Vec<&Diagnostic> = found.iter().filter(|finding| is_idle(finding) && !finding.edits.is_empty()).collect();
     let stubs: Vec<&Diagnostic> = found.iter().filter(|finding| finding.code == Code::UndecidedFeature).collect();
     let mut expected = before;
-    let kept = |id: &String| !idle.iter().any(|finding| acceptance(finding, &reading) == Some(id));
-    let acceptances: Vec<String> = expected.accepted.keys().filter(|id| !kept(id)).cloned().collect();
-    expected.accepted.retain(|id, _| kept(id));
-    let section = Section::find(text, &reading.places, &["accepted"]).filter(|_| expected.accepted.is_empty());
-    let emptied = section.filter(|_| !acceptances.is_empty()).map(|section| Edit {
-        title: String::new(),
-        span: section.whole(&reading.places, "accepted"),
-        replacement: String::new(),
-    });
-    let deletions = idle.iter().filter(|_| emptied.is_none()).flat_map(|finding| &finding.edits).chain(&emptied);
-    let edited = apply(text, deletions.chain(stubs.iter().flat_map(|finding| &finding.edits)));
+    let (deletions, acceptances) = deletions(text, &reading, &mut expected, &idle);
+    let edited = apply(text, deletions.iter().chain(stubs.iter().flat_map(|finding| &finding.edits)));
     let (edited, notes) = without_settled_notes(&edited);
     let sorted = sort(&edited)?;
     // Otherwise nothing is changed: every line is still there, no decision and no finding is new, and nothing is left to do.
@@ -95,10 +86,40 @@ fn is_idle(finding: &Diagnostic) -> bool {
     matches!(finding.code, Code::UnneededAcceptance | Code::UnacceptableHazard)
 }
 
-/// Returns the id of the acceptance that a finding is about.
-fn acceptance<'a>(finding: &Diagnostic, reading: &'a ParsedPolicy) -> Option<&'a String> {
-    let mut accepted = reading.policy.iter().flat_map(|policy| policy.accepted.keys());
-    accepted.find(|id| reading.places.key(&["accepted", id]) == finding.span())
+/// Returns the edits that delete the acceptances without effect, and the names of these acceptances, and removes them from
+/// the policy. A section that would be empty is deleted whole.
+fn deletions(
+    text: &str,
+    reading: &ParsedPolicy,
+    policy: &mut Policy,
+    idle: &[&Diagnostic],
+) -> (Vec<Edit>, Vec<String>) {
+    let places = &reading.places;
+    let (mut edits, mut names) = (Vec::new(), Vec::new());
+    let own = policy.targets.iter_mut().map(|(target, own)| (Some(target.as_str()), &mut own.accepted));
+    for (target, accepted) in std::iter::once((None, &mut policy.accepted)).chain(own) {
+        let section: Vec<&str> =
+            target.map(|name| ["targets", name]).into_iter().flatten().chain(["accepted"]).collect();
+        let key = |id: &String| places.key(&[&section[..], &[id.as_str()]].concat());
+        let gone: Vec<&Diagnostic> =
+            idle.iter().filter(|finding| accepted.keys().any(|id| key(id) == finding.span())).copied().collect();
+        accepted.retain(|id, _| {
+            let is_gone = gone.iter().any(|finding| key(id) == finding.span());
+            if is_gone {
+                names.push(target.map_or_else(|| id.clone(), |target| format!("{id} of {target}")));
+            }
+            !is_gone
+        });
+        match Section::find(text, places, &section).filter(|_| accepted.is_empty() && !gone.is_empty()) {
+            Some(whole) => edits.push(Edit {
+                title: String::new(),
+                span: whole.whole(places, &section),
+                replacement: String::new(),
+            }),
+            None => edits.extend(gone.iter().flat_map(|finding| finding.edits.clone())),
+        }
+    }
+    (edits, names)
 }
 
 fn apply<'a>(text: &str, edits: impl Iterator<Item = &'a Edit>) -> String {
@@ -160,6 +181,20 @@ mod tests {
         let fixed = fix(&text, UpstreamData::embedded()).unwrap();
         assert_eq!(fixed.acceptances, ["ipnbus-tsnet", "wakeonlan-transport"]);
         assert_eq!(fixed.text, format!("{head}\n{rest}"));
+    }
+
+    #[test]
+    fn acceptances_of_targets_without_effect_are_deleted() {
+        let own = "  amd64:\n    platform: linux/amd64\n    accepted:\n      # Why.\n      ipnbus-tsnet: No.\n";
+        let more = "      wakeonlan-transport: >-\n        Never.\n    budget: 99 MB\n";
+        let clean = clean_policy();
+        let (head, rest) = clean.split_once("targets:\n").unwrap();
+        let rest = rest.split_once('\n').unwrap().1;
+        let text = format!("{head}targets:\n{own}{more}{rest}");
+        let fixed = fix(&text, UpstreamData::embedded()).unwrap();
+        assert_eq!(fixed.acceptances, ["ipnbus-tsnet of amd64", "wakeonlan-transport of amd64"]);
+        let left = "  amd64:\n    platform: linux/amd64\n    budget: 99 MB\n";
+        assert_eq!(fixed.text, format!("{head}targets:\n{left}{rest}"));
     }
 
     #[test]

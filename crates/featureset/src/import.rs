@@ -208,7 +208,7 @@ fn hazards(audit: &Audit, facts: &UpstreamData, name: &FeatureName) -> Vec<Strin
 }
 
 /// A sentence in lines that are not too long; none holds a line break.
-fn wrapped(sentence: &str) -> Vec<String> {
+pub(crate) fn wrapped(sentence: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in sentence.split_whitespace() {
         let full =

@@ -1,5 +1,6 @@
 //! The step to another release: what upstream added, removed and tied together since, and what that does to a policy.
 
+mod entries;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, HazardChange, HazardChanges, Side, Stated};
+use crate::init::reasons::standard_reason;
 use crate::name::FeatureName;
 use crate::policy::{self, NotEditable, Policy, Verdict};
 use crate::registry::Registry;
@@ -31,9 +33,9 @@ pub struct Upgrade {
     pub removed: Vec<Removed>,
     /// Features whose declared dependencies are not what they were, alphabetically.
     pub dependencies: Vec<DependencyChange>,
-    /// The effect of the step on the policy, with every added feature undecided: it counts as omitted.
+    /// The effect of the step on the policy; an undecided feature counts as omitted.
     pub change: Change,
-    /// The text of the policy with its pin moved.
+    /// The text of the policy with its pin moved, and with an entry for each added feature after [`Upgrade::add_entries`].
     #[serde(skip)]
     pub text: String,
 }
@@ -47,6 +49,9 @@ pub struct Added {
     pub symbol: String,
     /// Whether the policy decides it already.
     pub decided: bool,
+    /// The reason for omitting it on every device, if it has no effect on Linux.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standard_reason: Option<String>,
     /// Everything that it needs, directly or not.
     pub needs: BTreeSet<FeatureName>,
     /// Kept features that need it, directly or not: they ask for it to be kept.
@@ -204,10 +209,20 @@ impl Upgrade {
         self.change.hazards_gained.iter().filter(|one| !told.contains(one.hazard.as_str())).collect()
     }
 
+    /// Writes an entry for each added feature into the text: decided if the standard reason holds, else a stub with what is known.
+    /// `old` is the policy before the step.
+    pub fn add_entries(&mut self, old: Side<'_>, facts: &UpstreamData) {
+        self.text = entries::with_entries(&self.text, &self.added);
+        let reading = policy::read(&self.text);
+        self.change = Change::between(Some(old), Side { text: &self.text, reading: &reading }, facts);
+    }
+
     /// How many features must be decided.
     #[must_use]
     pub fn undecided(&self) -> usize {
-        self.added.iter().filter(|added| !added.decided && added.feature.is_omittable()).count()
+        let is_open =
+            |added: &&Added| !added.decided && added.standard_reason.is_none() && added.feature.is_omittable();
+        self.added.iter().filter(is_open).count()
     }
 }
 
@@ -260,6 +275,7 @@ impl Trial<'_> {
             feature: name.clone(),
             symbol: self.registry.features.get(name).map(|feature| feature.symbol.clone()).unwrap_or_default(),
             decided: policy.features.contains_key(name),
+            standard_reason: standard_reason(name),
             if_omitted: self.hazards(&others).without(&self.hazards(&all)),
             if_kept: self.hazards(&with).without(&self.hazards(&alone)),
             needs,

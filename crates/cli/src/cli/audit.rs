@@ -27,6 +27,9 @@ pub struct Audit {
     /// An older version, a file or a tag list: report the features that were added and removed.
     #[arg(long, value_name = "OTHER")]
     pub against: Option<String>,
+    /// Show each finding by itself, also those that differ only in the feature.
+    #[arg(long)]
+    pub all: bool,
     /// Also fail on findings of this severity.
     #[arg(long, value_name = "SEVERITY", value_enum)]
     pub deny: Option<Deny>,

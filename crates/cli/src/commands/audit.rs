@@ -65,7 +65,7 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &cli::Audit) ->
         .map(|source| audited_one(source, &asked, &facts))
         .collect::<Result<Vec<_>>>()?;
     let comparisons = compared(&older, &audited)?;
-    show(&audited, &comparisons, &not_judged, format);
+    show(&audited, &comparisons, &not_judged, format, flags.all);
     let findings: Vec<Diagnostic> = audited.iter().flat_map(Audited::findings).collect();
     if format == FindingsFormat::Human {
         let lists = audited.iter().map(|one| one.audits.len()).sum::<usize>();
@@ -178,6 +178,7 @@ fn show(
     comparisons: &[(String, String, Comparison)],
     not_judged: &[Diagnostic],
     format: FindingsFormat,
+    all: bool,
 ) {
     if format == FindingsFormat::Json {
         output::json(&document(audited, comparisons, not_judged));
@@ -193,7 +194,7 @@ fn show(
         })
         .collect();
     let found: Vec<render::Found<'_>> =
-        audited.iter().zip(&shown).map(|(one, findings)| one.source.found(findings)).collect();
+        audited.iter().zip(&shown).map(|(one, findings)| one.source.found(findings, all)).collect();
     render::found_in(&found, format);
     if format == FindingsFormat::Human {
         for one in audited {
@@ -262,13 +263,14 @@ impl Source {
         if self.is_text { format!("{}:{line}", self.name) } else { self.name.clone() }
     }
 
-    fn found<'a>(&'a self, findings: &'a [Diagnostic]) -> render::Found<'a> {
+    fn found<'a>(&'a self, findings: &'a [Diagnostic], all: bool) -> render::Found<'a> {
         render::Found {
             name: &self.name,
             file: self.file.as_deref(),
             has_places: self.is_text,
             text: &self.text,
             findings,
+            expanded_by: (!all).then_some("audit WHAT --all"),
         }
     }
 }

@@ -121,6 +121,7 @@ impl Step {
             upgrade::with_origins(&mut upgrade, origins);
             comparing.done("Compared", &format!("for {} added features", upgrade.added.len()));
         }
+        upgrade.add_entries(side, &facts);
         let descriptions = descriptions(go, &old, &new, &upgrade)?;
         Ok(Self { upgrade, descriptions, registries: read })
     }

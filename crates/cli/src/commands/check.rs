@@ -36,7 +36,7 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
         }
     }
     let shown = [project.findings.as_slice(), if flags.notes { &project.notes } else { &[] }].concat();
-    project.show(&shown, format)?;
+    render::findings(&project.path, &project.text, &shown, format, flags.all)?;
     if format == FindingsFormat::Human {
         let summary = render::summary(&project.findings);
         let notes = match (project.notes.len(), flags.notes) {

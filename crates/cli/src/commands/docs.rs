@@ -103,7 +103,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Docs) -> Result<Outcom
 fn report(file: &str, finding: Diagnostic, format: Format) {
     let findings = [finding];
     render::found_in(
-        &[Found { name: file, file: Some(file), has_places: false, text: "", findings: &findings }],
+        &[Found { name: file, file: Some(file), has_places: false, text: "", findings: &findings, expanded_by: None }],
         format,
     );
 }

@@ -53,7 +53,11 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &HazardsList) -> Result
     }
     let count = |status| rows.iter().filter(|row| row.status == status).count();
     let (applies, accepted) = (count("applies"), count("accepted"));
-    outln!("\n{} of {total} hazards of Tailscale {}: {applies} apply, {accepted} accepted", rows.len(), pinned.release);
+    outln!(
+        "\n{} of {total} hazards of Tailscale {}: {applies} applying, {accepted} accepted",
+        rows.len(),
+        pinned.release
+    );
     Ok(Outcome::Clean)
 }
 

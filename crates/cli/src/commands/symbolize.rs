@@ -90,6 +90,11 @@ fn linked_of(policy: Option<&Path>, target: Option<&str>) -> Result<Vec<u8>> {
         .into());
     };
     let shipped = build_tailscale::folder(&project, target).join(build_tailscale::UNPACKED);
+    if !shipped.is_file() {
+        let why = format!("{} does not exist", shipped.display());
+        let next = NextStep::run(format!("build-tailscale --target {target}"));
+        return Err(Diagnostic::failure(Code::NotBuilt, format!("`{target}` is not built"), why, next).into());
+    }
     let path = build_tailscale::unstripped_path(&project.target(), &files::read_bytes(&shipped)?)
         .filter(|path| path.is_file());
     let missing = || {

@@ -81,8 +81,13 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Verify) -> Result<Outc
             reports.iter().filter_map(|report| Some((report.check.as_str(), has_passed(report)?))).collect();
         let folder = build_tailscale::folder(&project, target);
         Verified::record(&folder, &project.cache, &files::sha256(&files::read_bytes(&daemon)?), &results)?;
-        proofs::record(&project.root(), pinned, target, reports.iter().filter_map(record_entry).collect())?;
-        progress::line("Recorded", &format!("{}/{target}.json", proofs::FOLDER));
+    }
+    if flags.record {
+        let recorded =
+            proofs::record(&project.root(), pinned, target, reports.iter().filter_map(record_entry).collect())?;
+        if let Some(path) = recorded {
+            progress::line("Wrote", &path);
+        }
     }
     let fine = reports.iter().all(|report| report.is_fine(flags.require_all)) && mutants.iter().all(|one| one.caught);
     Ok(if fine { Outcome::Clean } else { Outcome::Findings })
@@ -99,7 +104,7 @@ fn run_scenarios(
     let scenarios = hazards::chosen(&flags.hazard)?;
     let staged = match missing_requirement(pinned.policy, target) {
         Some(why) => hazards::skipped(&scenarios, pinned.release, &why),
-        None => hazards::run(&TestEnv::new(project, pinned, target)?, &scenarios, flags.shard)?,
+        None => hazards::run(&TestEnv::new(project, pinned, target)?, &scenarios, flags.shard, flags.record)?,
     };
     let kept = hazards::keep_logs(&project.target().join("verify").join(target), &staged)?;
     report::print_hazards(&staged, target, &kept, format);

@@ -15,4 +15,6 @@ pub struct Found<'a> {
     pub text: &'a str,
     /// The findings.
     pub findings: &'a [Diagnostic],
+    /// The arguments of the command that shows each finding of a group, such as `check --all`; `None` if each is shown here.
+    pub expanded_by: Option<&'a str>,
 }

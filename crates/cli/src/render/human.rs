@@ -15,16 +15,37 @@ use crate::escape;
 /// The number of columns before the text of a `why:` line.
 const WHY_INDENT: usize = 12;
 
-/// Renders the findings in a file, each followed by an empty line.
-pub(super) fn findings(found: &Found<'_>) -> String {
+/// Renders groups of findings in a file, each followed by an empty line. A group of one is the finding itself.
+pub(super) fn findings(found: &Found<'_>, groups: &[Vec<&Diagnostic>]) -> String {
     let lines = Lines::new(found.text);
     let name = escape::line(found.name);
-    found.findings.iter().map(|finding| renderer().render(&report(&name, &lines, finding)) + "\n\n").collect()
+    let report = |members: &Vec<&Diagnostic>| match &members[..] {
+        [] => String::new(),
+        [finding] => renderer().render(&report(&name, &lines, finding, None)) + "\n\n",
+        [first, ..] => {
+            let (one, names) = as_one(first, members);
+            renderer().render(&report(&name, &lines, &one, Some(&names))) + "\n\n"
+        }
+    };
+    groups.iter().map(report).collect()
+}
+
+/// Returns a group as one finding at the position of its first member, and the names of the members.
+fn as_one(first: &Diagnostic, members: &[&Diagnostic]) -> (Diagnostic, String) {
+    let mut names: Vec<&str> =
+        members.iter().filter_map(|finding| Some(finding.grouping.as_ref()?.member.as_str())).collect();
+    names.sort_unstable();
+    let mut one = Diagnostic { related: Vec::new(), edits: Vec::new(), ..first.clone() };
+    if let Some(grouping) = one.grouping.take() {
+        one.message = format!("{} {}", members.len(), grouping.message);
+        one.next = grouping.next;
+    }
+    (one, filled(&names.join(", ")))
 }
 
 /// Renders the failure of a command.
 pub(super) fn failure(failure: &Diagnostic) -> String {
-    renderer().render(&[group(failure, None::<Origin<'_>>)]) + "\n"
+    renderer().render(&[group(failure, None::<Origin<'_>>, None)]) + "\n"
 }
 
 fn renderer() -> Renderer {
@@ -66,11 +87,13 @@ impl<'a> Excerpt<'a> {
     }
 }
 
-fn report<'a>(name: &'a str, lines: &Lines<'a>, finding: &'a Diagnostic) -> Vec<Group<'a>> {
+fn report<'a>(name: &'a str, lines: &Lines<'a>, finding: &'a Diagnostic, members: Option<&'a str>) -> Vec<Group<'a>> {
     let mut groups = match &finding.location {
-        Location::Whole => vec![group(finding, Some(Origin::path(name)))],
-        Location::Member(path) => vec![group(finding, Some(Origin::path(format!("{name}: {}", escape::line(path)))))],
-        Location::Text(label) => vec![group(finding, Some(snippet(name, lines, label, &finding.related)))],
+        Location::Whole => vec![group(finding, Some(Origin::path(name)), members)],
+        Location::Member(path) => {
+            vec![group(finding, Some(Origin::path(format!("{name}: {}", escape::line(path)))), members)]
+        }
+        Location::Text(label) => vec![group(finding, Some(snippet(name, lines, label, &finding.related)), members)],
     };
     for edit in &finding.edits {
         let excerpt = Excerpt::new(lines, [edit.span].into_iter());
@@ -96,8 +119,12 @@ fn snippet<'a>(
     excerpt.snippet(name).annotation(annotation(AnnotationKind::Primary, label)).annotations(related)
 }
 
-/// Renders the title, the location, the reason and the next step.
-fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>>) -> Group<'a> {
+/// Renders the title, the location, the names of the members of a group, the reason and the next step.
+fn group<'a>(
+    diagnostic: &'a Diagnostic,
+    location: Option<impl Into<Element<'a>>>,
+    members: Option<&'a str>,
+) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -108,11 +135,14 @@ fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>
     if let Some(location) = location {
         group = group.element(location);
     }
+    if let Some(members) = members {
+        group = group.element(Level::NOTE.with_name("all").message(members));
+    }
     if let Some(effect) = diagnostic.effect {
         group = group.element(Level::NOTE.with_name("effect").message(effect.word));
     }
     if !diagnostic.why.trim().is_empty() {
-        group = group.element(Level::NOTE.with_name("why").message(why(&diagnostic.why)));
+        group = group.element(Level::NOTE.with_name("why").message(filled(diagnostic.why.trim())));
     }
     if !diagnostic.next.is_empty() {
         let next = escape::line(&next_step(diagnostic)).into_owned();
@@ -121,10 +151,10 @@ fn group<'a>(diagnostic: &'a Diagnostic, location: Option<impl Into<Element<'a>>
     group
 }
 
-/// Returns the reason, escaped and wrapped to the width of the terminal.
-fn why(text: &str) -> String {
+/// Returns a text of several lines, escaped and wrapped to the width of the terminal.
+fn filled(text: &str) -> String {
     let options = textwrap::Options::new(width() - WHY_INDENT).break_words(false);
-    textwrap::fill(&escape::lines(text.trim()), options)
+    textwrap::fill(&escape::lines(text), options)
 }
 
 /// A paragraph wrapped to the terminal, every line after an indentation; escaped.

@@ -184,7 +184,7 @@ fn size(change: &Change, costs: &MeasuredCosts) -> String {
     let said = if measured {
         "Each size was measured by inverting one decision; sizes don't add up, so build both to compare."
     } else {
-        "The size is not measured here: build both to compare."
+        "The sizes in the first line are estimated: build both to compare."
     };
     format!("- {said}\n")
 }

@@ -16,6 +16,11 @@ pub(super) fn more(count: usize) -> String {
     format!("and {count} more {findings}; `--format json` lists up to {WRITTEN}")
 }
 
+/// The line about findings that are shown as one.
+pub(super) fn each(command: &str) -> String {
+    format!("`{} {command}` shows each finding by itself", program())
+}
+
 /// "2 errors, 1 warning", or "no findings".
 #[must_use]
 pub fn summary(findings: &[Diagnostic]) -> String {

@@ -29,8 +29,9 @@ fn judged() -> Vec<Diagnostic> {
 fn for_people() {
     let findings = judged();
     let name = "featureset.yaml";
-    let found = Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings };
-    let text = anstream::adapter::strip_str(&human::findings(&found)).to_string();
+    let found =
+        Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings, expanded_by: None };
+    let text = anstream::adapter::strip_str(&human::findings(&found, &diagnostics::groups(&findings))).to_string();
     insta::assert_snapshot!(text);
 }
 
@@ -43,7 +44,8 @@ fn for_programs() {
 fn for_github() {
     let findings = judged();
     let name = "a,b:c.yaml";
-    let found = Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings };
+    let found =
+        Found { name, file: Some(name), has_places: true, text: POLICY, findings: &findings, expanded_by: None };
     insta::assert_snapshot!(github::findings(&found));
 }
 
@@ -53,4 +55,31 @@ fn failure_in_every_format() {
         Diagnostic::failure(Code::ToolNotStarted, "there is no Go", "looked on the PATH\nand below", "Install it.");
     let text = anstream::adapter::strip_str(&human::failure(&failure)).to_string();
     insta::assert_snapshot!([text, format!("{:#}", json::failure(&failure)), github::failure(&failure)].join("\n"));
+}
+
+#[test]
+fn findings_that_differ_in_the_feature_are_one() {
+    let policy = "\
+tailscale: 1.102.5
+go: 1.26.8
+device: { profile: container }
+targets:
+  arm64: { platform: linux/arm64 }
+features:
+  ace:
+    keep:
+  acme:
+    omit: TODO
+  aws:
+    keep: Instances of this fleet read their names.
+  dns:
+    omit:
+";
+    let findings = judge(policy, &read(policy), UpstreamData::embedded());
+    let name = "featureset.yaml";
+    let found =
+        Found { name, file: Some(name), has_places: true, text: policy, findings: &findings, expanded_by: None };
+    let text = human::findings(&found, &diagnostics::groups(&findings));
+    let text = anstream::adapter::strip_str(&text).to_string().replace(&crate::invocation::program(), "PROGRAM");
+    insta::assert_snapshot!(text);
 }

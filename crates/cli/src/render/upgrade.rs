@@ -21,7 +21,7 @@ pub fn upgrade(step: &Upgrade, words: &BTreeMap<FeatureName, String>) -> String 
     } else {
         format!("\nGo moves from {} to {}: the release needs it.\n", step.go_from, step.go_to)
     };
-    page += &section("Added: decide each", step.added.iter().map(|one| added(one, words.get(&one.feature))).collect());
+    page += &section("Added", step.added.iter().map(|one| added(one, words.get(&one.feature))).collect());
     page += &section("Removed", step.removed.iter().map(|one| removed(one, words.get(&one.feature))).collect());
     page += &section("Dependencies changed", step.dependencies.iter().map(dependency).collect());
     page += &section("Hazards that begin", hazards(step.hazards_begun()));
@@ -70,7 +70,11 @@ fn added(one: &Added, words: Option<&String>) -> String {
         Some(Novelty::SplitOutOfOmitted) => "split out of code that this policy leaves out already",
         Some(Novelty::New) | None => "new",
     };
-    let decided = if one.decided { ", decided already" } else { "" };
+    let decided = match (one.decided, &one.standard_reason) {
+        (true, _) => ", decided already",
+        (false, Some(_)) => ", omitted: it is for another system",
+        (false, None) => "",
+    };
     let mut text = format!("- **`{}`**: {kind}{decided}\n", one.feature);
     if let Some(words) = words {
         text += &format!("  - upstream says: “{}”\n", prose(words));
@@ -152,7 +156,7 @@ fn next(step: &Upgrade) -> Vec<String> {
     let (mut steps, program) = (Vec::new(), program());
     if step.undecided() > 0 {
         steps.push(format!(
-            "- `{program} check --fix` inserts a stub for each feature that must be decided; until then `{program} check` fails.\n"
+            "- Decide each stub in the policy, by hand or with `{program} decide FEATURE keep|omit --reason TEXT`; until then `{program} check` fails.\n"
         ));
     }
     if step.removed.iter().any(|one| one.decision.is_some()) {

@@ -69,21 +69,25 @@ impl Subject<'_> {
                 "read by nothing",
                 format!("Delete it; without `{INCLUDE_CLI}` the command line is not in the daemon.").into(),
             ),
-            Meaning::Absent { feature, since, removed } if since > line => found(
-                Code::AbsentTag,
-                format!("`{tag}` does nothing: `{feature}` came with {since}, this is {line}"),
-                "read by nothing",
-                removed.map_or_else(|| "Delete it until the release moves.", |_| "Delete it.").into(),
-            ),
-            Meaning::Absent { feature, removed, .. } => found(
-                Code::AbsentTag,
-                format!(
-                    "`{tag}` does nothing: `{feature}` was removed{}",
-                    removed.map(|line| format!(" in {line}")).unwrap_or_default()
-                ),
-                "read by nothing",
-                "Delete it.".into(),
-            ),
+            Meaning::Absent { feature, since, removed } => {
+                let (said, several, until) = match removed {
+                    _ if since > line => (
+                        format!("`{feature}` came with {since}, this is {line}"),
+                        format!("their features came with {since}, this is {line}"),
+                        if removed.is_none() { " until the release moves" } else { "" },
+                    ),
+                    Some(removed) => (
+                        format!("`{feature}` was removed in {removed}"),
+                        format!("their features were removed in {removed}"),
+                        "",
+                    ),
+                    None => (format!("`{feature}` was removed"), "their features were removed".to_owned(), ""),
+                };
+                let message = format!("`{tag}` does nothing: {said}");
+                found(Code::AbsentTag, message, "read by nothing", format!("Delete it{until}.").into()).map(|finding| {
+                    finding.grouped(tag, format!("tags do nothing: {several}"), format!("Delete them{until}."))
+                })
+            }
             Meaning::Unknown => {
                 let near = (*suggestions > 0).then(|| near(tag, self.registry)).flatten();
                 *suggestions = suggestions.saturating_sub(1);
@@ -146,7 +150,11 @@ impl Subject<'_> {
                 let message = format!("`{name}` is kept but needs `{need}`, which is omitted");
                 let next = format!("Keep `{need}`, or omit `{name}`.");
                 let mut finding =
-                    Diagnostic::new(Code::OpenDependency, message, next).at(self.place(&need, "omitted here"));
+                    Diagnostic::new(Code::OpenDependency, message, next).at(self.place(&need, "omitted here")).grouped(
+                        name.as_str(),
+                        format!("kept features need `{need}`, which is omitted"),
+                        format!("Keep `{need}`, or omit all of them."),
+                    );
                 // A kept feature is certain only if the whole list is known.
                 if !self.evaluated.complete {
                     finding.severity = Severity::Warning;
@@ -242,6 +250,7 @@ impl Subject<'_> {
             effect: Some(record.effect.label()),
             edits: Vec::new(),
             targets: Vec::new(),
+            grouping: None,
         }
     }
 

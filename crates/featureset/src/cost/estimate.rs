@@ -143,24 +143,24 @@ pub fn nearest(platform: &Platform) -> Option<&'static Costs> {
 
 /// The sizes from which that of any selection is added up, for a platform and its build settings: in bytes as shipped.
 #[derive(Debug, Clone)]
-pub struct SizeModel {
+pub struct SizeModel<'a> {
     /// The size with the measured features.
     pub bytes: u64,
     /// The measured features.
-    pub kept: &'static BTreeSet<FeatureName>,
+    pub kept: &'a BTreeSet<FeatureName>,
     /// The size of each feature without its dependencies.
-    pub own: BTreeMap<&'static FeatureName, i64>,
+    pub own: BTreeMap<&'a FeatureName, i64>,
     /// The platform whose binary was measured.
     pub binary: &'static str,
     /// The costs that the sizes of features are from.
-    pub costs: &'static Costs,
+    pub costs: &'a Costs,
     /// Whether the binary of this platform was measured with these settings.
     pub is_measured: bool,
     /// The settings of Go by whose effect the sizes were scaled.
     pub scaled: Vec<String>,
 }
 
-impl SizeModel {
+impl SizeModel<'static> {
     /// Returns the sizes for a platform, its build settings and the toolchain, as far as it is known; `None` if the program
     /// contains no measurement.
     #[must_use]
@@ -197,6 +197,23 @@ impl SizeModel {
                 .map(|factor| factor.experiment.clone().unwrap_or_else(|| format!("Go {}", factor.go)))
                 .collect(),
         })
+    }
+}
+
+impl<'a> SizeModel<'a> {
+    /// Returns the sizes that were measured of a policy's own target.
+    #[must_use]
+    pub fn from_costs(costs: &'a Costs) -> Self {
+        let own = costs.features.keys().filter_map(|name| Some((name, own_size(costs, name)?.packed)));
+        Self {
+            bytes: costs.whole.packed,
+            kept: &costs.basis.kept,
+            own: own.collect(),
+            binary: Platform::find(&costs.basis.platform).map_or("another platform", |platform| platform.name),
+            costs,
+            is_measured: true,
+            scaled: Vec::new(),
+        }
     }
 
     /// Estimates the size with these features.

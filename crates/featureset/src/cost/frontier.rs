@@ -1,81 +1,112 @@
-//! Features to drop so that a binary fits a budget, from measured costs.
+//! Features to omit so that a binary fits a budget, from estimated sizes, and the other settings that make it smaller.
 
 use std::collections::BTreeSet;
 
-use super::{Cost, Costs};
+use super::estimate::{Estimate, SizeModel};
 use crate::name::FeatureName;
+use crate::platform::{Platform, Upx};
+use crate::policy::{Build, Inlining, Pack, Symbols};
+use crate::release::GoVersion;
+use crate::selection::Selection;
 
-/// A way to a smaller binary: features to drop, in the order of what they save.
+/// The smaller binaries that a selection leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frontier {
+    /// The size of the selection itself.
+    pub size: Estimate,
+    /// Omissions that suffice for the budget, fewest first. Empty if the binary fits already, or if nothing suffices.
+    pub ways: Vec<Way>,
+    /// Every omission that is possible, one after the other.
+    pub lowest: Way,
+}
+
+/// A way to a smaller binary: features to omit, in the order of their sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// What is dropped.
+    /// The omissions.
     pub drops: Vec<Drop>,
-    /// The binary's size in bytes if costs added up: an estimate if more than one feature is dropped.
+    /// The estimated size without them, in bytes.
     pub estimate: u64,
 }
 
-/// One feature to drop.
+/// One feature to omit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drop {
     /// The feature.
     pub feature: FeatureName,
-    /// Features that must go with it and are not dropped already.
+    /// Kept features that need it and go with it.
     pub along: BTreeSet<FeatureName>,
     /// The saving as shipped, in bytes.
     pub saves: u64,
 }
 
-/// Ways to fit into a budget of bytes as shipped, fewest drops first: each single drop that suffices, and the fewest
-/// that suffice together, largest first. Empty if the binary fits already; `None` if dropping all of them does not suffice.
+/// A setting other than the features that makes the binary smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lever {
+    /// The setting as the policy states it under `build`, such as `symbols: none`.
+    pub setting: String,
+    /// The saving, in bytes.
+    pub saves: u64,
+}
+
+/// Finds the omissions with which a selection fits into a budget of bytes as shipped: each single one that suffices, the
+/// smallest first, or else the fewest that suffice together.
 ///
-/// `may_go` says which kept features may be dropped at all.
+/// `is_usable` returns whether the binary with these features is one that may be proposed.
 #[must_use]
-pub fn drops_within(costs: &Costs, budget: u64, may_go: impl Fn(&FeatureName) -> bool) -> Option<Vec<Way>> {
-    if costs.whole.packed <= budget {
-        return Some(Vec::new());
-    }
-    let mut drops: Vec<Drop> =
-        costs.features.keys().filter(|name| may_go(name)).filter_map(|name| drop(costs, name)).collect();
+pub fn frontier(
+    model: &SizeModel<'_>,
+    selection: &Selection<'_>,
+    budget: u64,
+    is_usable: impl Fn(&BTreeSet<FeatureName>) -> bool,
+) -> Frontier {
+    let size = model.estimate(&selection.kept);
+    let step = |from: &Selection<'_>, name: &FeatureName| {
+        let along = from.forced_by_inverting(name);
+        let kept: BTreeSet<FeatureName> =
+            from.kept.iter().filter(|other| *other != name && !along.contains(*other)).cloned().collect();
+        let saves = model.estimate(&from.kept).bytes.saturating_sub(model.estimate(&kept).bytes);
+        (saves > 0 && is_usable(&kept)).then(|| Drop { feature: name.clone(), along, saves })
+    };
+    let mut drops: Vec<Drop> = selection.kept.iter().filter_map(|name| step(selection, name)).collect();
     drops.sort_by(|a, b| b.saves.cmp(&a.saves).then_with(|| a.feature.cmp(&b.feature)));
-    let mut ways: Vec<Way> = drops
-        .iter()
-        .rev()
-        .filter(|drop| left(costs, drop.saves) <= budget)
-        .map(|drop| Way { estimate: left(costs, drop.saves), drops: vec![drop.clone()] })
-        .collect();
-    if ways.is_empty() {
-        ways.push(together(costs, budget, &drops)?);
-    }
-    Some(ways)
-}
-
-fn left(costs: &Costs, saved: u64) -> u64 {
-    costs.whole.packed.saturating_sub(saved)
-}
-
-fn drop(costs: &Costs, name: &FeatureName) -> Option<Drop> {
-    match costs.features.get(name)? {
-        Cost::Measured { along, packed, .. } if costs.basis.kept.contains(name) => Some(Drop {
-            feature: name.clone(),
-            along: along.clone(),
-            saves: u64::try_from(*packed).ok().filter(|saves| *saves > 0)?,
-        }),
-        _ => None,
-    }
-}
-
-/// The largest drops first, until it fits. A feature that an earlier drop forced is not counted again.
-fn together(costs: &Costs, budget: u64, drops: &[Drop]) -> Option<Way> {
-    let mut gone: BTreeSet<&FeatureName> = BTreeSet::new();
-    let mut way = Way { drops: Vec::new(), estimate: costs.whole.packed };
-    for drop in drops {
-        let overlaps = drop.along.iter().chain([&drop.feature]).any(|name| gone.contains(name));
-        if overlaps || way.estimate <= budget {
-            continue;
+    let is_over = size.bytes > budget;
+    let single = |drop: &Drop| Way { estimate: size.bytes - drop.saves, drops: vec![drop.clone()] };
+    let mut ways: Vec<Way> = drops.iter().rev().map(single).filter(|way| is_over && way.estimate <= budget).collect();
+    let (mut current, mut lowest) = (selection.clone(), Way { drops: Vec::new(), estimate: size.bytes });
+    for name in drops.iter().map(|drop| &drop.feature) {
+        // It may have gone with another one, and may be needed after others have gone.
+        let Some(drop) = current.kept.contains(name).then(|| step(&current, name)).flatten() else { continue };
+        current = current.flipped(name);
+        lowest.estimate -= drop.saves;
+        lowest.drops.push(drop);
+        if is_over && ways.is_empty() && lowest.estimate <= budget {
+            ways.push(lowest.clone());
         }
-        gone.extend(drop.along.iter().chain([&drop.feature]));
-        way.estimate = way.estimate.saturating_sub(drop.saves);
-        way.drops.push(drop.clone());
     }
-    (way.estimate <= budget).then_some(way)
+    Frontier { size, ways, lowest }
+}
+
+/// Returns the other settings with which the binary of a selection is estimated to be smaller, largest saving first.
+#[must_use]
+pub fn levers(platform: &Platform, build: &Build, go: Option<GoVersion>, kept: &BTreeSet<FeatureName>) -> Vec<Lever> {
+    let size = |build: &Build| Some(SizeModel::new(platform, build, go)?.estimate(kept).bytes);
+    let Some(now) = size(build) else { return Vec::new() };
+    let packs = [(Pack::Execpack, platform.has_run_execpack()), (Pack::Upx, platform.upx == Upx::Packs)];
+    let packs = packs.into_iter().filter(|(pack, is_possible)| *is_possible && *pack != build.pack);
+    let mut others: Vec<(String, Build)> =
+        packs.map(|(pack, _)| (format!("pack: {}", pack.word()), Build { pack, ..build.clone() })).collect();
+    if build.symbols != Symbols::None {
+        others.push(("symbols: none".to_owned(), Build { symbols: Symbols::None, ..build.clone() }));
+    }
+    if build.inlining == Inlining::Full {
+        others.push(("inlining: hot-paths".to_owned(), Build { inlining: Inlining::HotPaths, ..build.clone() }));
+    }
+    let lever = |(setting, build): (String, Build)| {
+        let saves = now.checked_sub(size(&build)?).filter(|saves| *saves > 0)?;
+        Some(Lever { setting, saves })
+    };
+    let mut levers: Vec<Lever> = others.into_iter().filter_map(lever).collect();
+    levers.sort_by(|a, b| b.saves.cmp(&a.saves));
+    levers
 }

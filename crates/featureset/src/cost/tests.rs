@@ -1,6 +1,7 @@
 //! Differences that make costs stale, differences that do not, and drops that fit a budget.
 
-use super::frontier::drops_within;
+use super::estimate::SizeModel;
+use super::frontier::frontier;
 use super::*;
 use crate::policy::read;
 use crate::rules::tests::clean_policy;
@@ -95,22 +96,22 @@ fn costs_survive_their_file() {
 #[test]
 fn ways_to_fit_start_with_the_least_that_suffices() {
     let costs = costs();
-    let told = |budget: u64| {
-        drops_within(&costs, budget, |name| name.as_str() != "cli").map(|ways| {
-            let one = |way: &frontier::Way| {
-                let drops: Vec<&str> = way.drops.iter().map(|drop| drop.feature.as_str()).collect();
-                (drops.join(" "), way.estimate)
-            };
-            ways.iter().map(one).collect::<Vec<_>>()
-        })
+    let registry = UpstreamData::embedded().registry("1.102.5".parse().unwrap()).unwrap();
+    let (model, selection) = (SizeModel::from_costs(&costs), Selection::keeping(&costs.basis.kept, registry));
+    let one = |way: &frontier::Way| {
+        let drops: Vec<&str> = way.drops.iter().map(|drop| drop.feature.as_str()).collect();
+        (drops.join(" "), way.estimate)
     };
-    assert_eq!(told(3_700_000), Some(Vec::new()));
+    let found = |budget: u64| frontier(&model, &selection, budget, |kept| kept.contains("cli"));
+    let told = |budget: u64| found(budget).ways.iter().map(one).collect::<Vec<_>>();
+    assert_eq!(told(3_700_000), []);
     // What is omitted can't be dropped, and what may not go is not proposed.
     let single = |name: &str, estimate| (name.to_owned(), estimate);
-    assert_eq!(told(3_600_000), Some(vec![single("dns", 3_550_000), single("netstack", 3_200_000)]));
+    assert_eq!(told(3_600_000), [single("dns", 3_550_000), single("netstack", 3_200_000)]);
     // gro goes with netstack: it is not counted twice.
-    assert_eq!(told(3_060_000), Some(vec![single("netstack dns", 3_050_000)]));
-    assert_eq!(told(3_000_000), None);
+    assert_eq!(told(3_060_000), [single("netstack dns", 3_050_000)]);
+    assert_eq!(told(3_000_000), []);
+    assert_eq!(one(&found(3_000_000).lowest), single("netstack dns", 3_050_000));
 }
 
 #[test]

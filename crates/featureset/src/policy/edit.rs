@@ -11,7 +11,7 @@ use crate::registry::Registry;
 pub(crate) const NOTE: &str = "#:";
 
 /// The comment in the entry of a feature that nobody has decided.
-const STUB: &str = "#: keep: or omit:, and why.";
+pub(crate) const STUB: &str = "#: keep: or omit:, and why.";
 
 /// The lines of a section in block style, one entry below the other.
 pub(crate) struct Section<'a> {
@@ -108,7 +108,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns the span of an entry with the comments above it; of the whole section if it is the only one.
-    pub(crate) fn entry(&self, places: &SourceMap, section: &str, name: &str) -> Option<Span> {
+    pub(crate) fn entry(&self, places: &SourceMap, section: &[&str], name: &str) -> Option<Span> {
         let index = self.entries.iter().position(|(other, _)| other == name)?;
         if self.entries.len() == 1 {
             return Some(self.whole(places, section));
@@ -117,9 +117,9 @@ impl<'a> Section<'a> {
         Some(Span { start: self.entries[index].1, end })
     }
 
-    /// Returns the span of a top-level section, with an empty line after it if one precedes it too.
-    pub(crate) fn whole(&self, places: &SourceMap, section: &str) -> Span {
-        let start = line_start(self.text, places.key(&[section]).start);
+    /// Returns the span of the whole section, with an empty line after it if one precedes it too.
+    pub(crate) fn whole(&self, places: &SourceMap, section: &[&str]) -> Span {
+        let start = line_start(self.text, places.key(section).start);
         let (above, below) = (self.text[..start].lines().next_back(), self.text[self.end..].lines().next());
         let is_empty = |line: Option<&str>| line.is_some_and(|line| line.trim().is_empty());
         let gap = match is_empty(above) && is_empty(below) {
@@ -152,7 +152,7 @@ pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-pub(super) fn newline(text: &str) -> &'static str {
+pub(crate) fn newline(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 

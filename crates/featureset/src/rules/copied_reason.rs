@@ -27,6 +27,10 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             let next = format!("Write what `{name}` itself changes on this device.");
             let mut finding =
                 Diagnostic::new(Code::CopiedReason, message, next).at(Label::new(place, "the same reason"));
+            if *other != name {
+                let message = format!("features have the same reason as `{other}`");
+                finding = finding.grouped(name.as_str(), message, "Write what each of them changes on this device.");
+            }
             finding.related.push(Label::new(*earlier, "first used here"));
             findings.push(finding);
         } else {

@@ -151,6 +151,7 @@ fn finding(subject: &Subject<'_>, applying: &Applying<'_>) -> Option<Diagnostic>
             .flatten()
             .collect(),
         targets: Vec::new(),
+        grouping: None,
     };
     Some(subject.name_targets(finding, names.iter().map(String::as_str)))
 }

@@ -27,7 +27,11 @@ fn check_target<'a>(subject: &Subject<'a>, registry: &'a Registry, policy: Effec
             };
             let kept = Label::new(subject.places.key(&policy.decision_path(name)), format!("needs `{need}`"));
             let mut finding =
-                Diagnostic::new(Code::OpenDependency, message, next).at(Label::new(omitted, "omitted here"));
+                Diagnostic::new(Code::OpenDependency, message, next).at(Label::new(omitted, "omitted here")).grouped(
+                    name.as_str(),
+                    format!("kept features need `{need}`, which is omitted"),
+                    format!("Keep `{need}` with a reason, or omit all of them."),
+                );
             finding.related.push(kept);
             let title = format!("keep `{need}`, and write why");
             let edit = Edit { title, span: omitted, replacement: "keep".to_owned() };

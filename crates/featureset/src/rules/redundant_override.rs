@@ -22,6 +22,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             let mut finding =
                 Diagnostic::new(Code::RedundantOverride, message, "Delete it: the common one holds for this target.")
                     .at(Label::new(subject.places.key(&whole), "the same again"));
+            if let [section, member] = &path[..] {
+                finding = finding.grouped(
+                    member,
+                    format!("entries of `{section}` in the target `{name}` repeat the common ones"),
+                    "Delete them: the common ones hold for this target.",
+                );
+            }
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             if subject.places.has(&path) {
                 finding.related.push(Label::new(subject.places.key(&path), "the common one"));

@@ -19,7 +19,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let message = format!("the reason of `{name}` repeats upstream's description of `{source}`");
         let next = format!("Write what `{name}` changes on this device.");
         findings.push(
-            Diagnostic::new(Code::RepeatedDescription, message, next).at(Label::new(place, "upstream's description")),
+            Diagnostic::new(Code::RepeatedDescription, message, next)
+                .at(Label::new(place, "upstream's description"))
+                .grouped(
+                    name.as_str(),
+                    "reasons repeat upstream's descriptions",
+                    "Write what each of these features changes on this device.",
+                ),
         );
     }
     findings

@@ -26,7 +26,12 @@ fn check_target<'a>(subject: &Subject<'a>, policy: EffectivePolicy<'a>) -> Vec<D
             message,
             format!("Omit `{name}`, or write another reason for keeping it."),
         )
-        .at(place);
+        .at(place)
+        .grouped(
+            name.as_str(),
+            format!("features are kept for `{user}`, which is not kept"),
+            "Omit each of them, or write another reason for keeping it.",
+        );
         let other = subject.places.key(&policy.entry_path(&user));
         finding.related.extend((other.end > 0).then(|| Label::new(other, "decided here")));
         Some(finding)

@@ -33,7 +33,9 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         let kept = listed(&mut users.iter());
         let kept = if kept.is_empty() { String::new() } else { format!("; needed by {kept}, which is kept") };
         let mut finding =
-            Diagnostic::new(Code::UndecidedFeature, format!("`{name}` is not decided{needs}{kept}"), next).at(place);
+            Diagnostic::new(Code::UndecidedFeature, format!("`{name}` is not decided{needs}{kept}"), next)
+                .at(place)
+                .grouped(name.as_str(), "features are not decided", all());
         finding.related.extend(users.iter().filter_map(|user| {
             let user = subject.places.key(&["features", user.as_str(), "keep"]);
             (user.end > 0).then(|| Label::new(user, format!("needs `{name}`")))
@@ -44,6 +46,15 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     });
     findings.extend(common);
     findings
+}
+
+/// Returns the next step of several findings.
+fn all() -> NextStep {
+    NextStep::new("Run ")
+        .command("check --fix")
+        .text(", which inserts the missing entries; then write `keep:` or `omit:` with the reason in each. ")
+        .command("explain NAME")
+        .text(" shows what is known.")
 }
 
 /// Returns the findings about entries of targets that have neither `keep` nor `omit`.

@@ -79,10 +79,11 @@ fn is_decided(subject: &Subject<'_>, policy: EffectivePolicy<'_>, hazard: &Hazar
     })
 }
 
-/// Returns the edit that deletes a common acceptance; `None` for that of a target.
+/// Returns the edit that deletes an acceptance; `None` if its section has another layout than one entry below the other.
 pub(super) fn deletion(subject: &Subject<'_>, stated: &StatedAcceptance<'_>) -> Option<Edit> {
     let id = stated.id;
-    let section = Section::find(subject.text, subject.places, &["accepted"]).filter(|_| stated.target.is_none())?;
-    let span = section.entry(subject.places, "accepted", id)?;
+    let path = stated.path();
+    let (_, section) = path.split_last()?;
+    let span = Section::find(subject.text, subject.places, section)?.entry(subject.places, section, id)?;
     Some(Edit { title: format!("delete the acceptance of `{id}`"), span, replacement: String::new() })
 }

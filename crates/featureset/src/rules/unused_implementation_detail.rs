@@ -4,7 +4,7 @@ use super::context::Subject;
 use crate::name::FeatureName;
 use crate::policy::EffectivePolicy;
 use crate::registry::Registry;
-use diagnostics::{Code, Diagnostic, Label};
+use diagnostics::{Code, Diagnostic, Label, NextStep};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let Some(registry) = subject.registry() else { return Vec::new() };
@@ -27,7 +27,15 @@ fn check_target<'a>(subject: &Subject<'a>, registry: &'a Registry, policy: Effec
             let message = format!("no kept feature needs `{name}`");
             let next = format!("Omit it, or keep one of {}.", users.join(", "));
             let place = subject.places.key(&policy.decision_path(name));
-            Diagnostic::new(Code::UnusedImplementationDetail, message, next).at(Label::new(place, "kept without need"))
+            Diagnostic::new(Code::UnusedImplementationDetail, message, next)
+                .at(Label::new(place, "kept without need"))
+                .grouped(
+                    name.as_str(),
+                    "implementation details are kept, and no kept feature needs them",
+                    NextStep::new("Omit each of them, or keep a feature that needs it; ")
+                        .command("explain NAME")
+                        .text(" lists them."),
+                )
         })
         .collect()
 }

@@ -30,7 +30,7 @@ fn a_policy_without_direct_connections_of_its_own_is_told_that_it_would_lose_the
     let expected =
         ["androidbin", "androiddns", "connreject", "dnsresolvecache", "favorites", "nattraversal", "udptransport"];
     assert_eq!(names(added), expected);
-    assert_eq!(step.undecided(), 7);
+    assert_eq!(step.undecided(), 5, "androidbin and androiddns have the standard reason");
     assert_eq!((step.go_from.to_string(), step.go_to.to_string()), ("1.26.8".into(), "1.27.3".into()));
     let find = |name: &str| step.added.iter().find(|added| added.feature.as_str() == name).unwrap();
     assert!(hazard_ids(&find("udptransport").if_omitted).contains(&"udptransport-derp-only"));
@@ -94,4 +94,22 @@ fn what_the_trees_said_is_laid_onto_the_features() {
     with_origins(&mut step, BTreeMap::from([(name("favorites"), whole), (name("udptransport"), own)]));
     let novelty: Vec<Novelty> = step.added.iter().map(|added| added.origin.as_ref().unwrap().novelty()).collect();
     assert_eq!((novelty[0], novelty[4], novelty[6]), (Novelty::New, Novelty::SplitOutOfOmitted, Novelty::SplitOut));
+}
+
+#[test]
+fn added_features_get_entries_with_what_is_known() {
+    let text = keeping(&clean_policy(), "portmapper");
+    let reading = read(&text);
+    let mut step = upgrade(&text, "1.104.5").unwrap();
+    let evidence = Evidence { path: "a.go".into(), kind: Part::File, name: String::new(), from: String::new() };
+    let own = Origin { in_this_build: vec![evidence], in_a_whole_build: Vec::new() };
+    with_origins(&mut step, BTreeMap::from([(FeatureName::new("nattraversal").unwrap(), own)]));
+    step.add_entries(Side { text: &text, reading: &reading }, UpstreamData::embedded());
+    let lines: Vec<&str> = step.text.lines().filter(|line| !text.lines().any(|old| old == *line)).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    let moved = read(&step.text);
+    let open = crate::rules::judge(&step.text, &moved, UpstreamData::embedded());
+    let open = open.iter().filter(|finding| finding.code == diagnostics::Code::UndecidedFeature).count();
+    assert_eq!((open, step.undecided()), (5, 5));
+    assert_eq!(crate::policy::edit::sort(&step.text).as_deref(), Some(step.text.as_str()));
 }

@@ -21,7 +21,7 @@ use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
 use crate::tools::packer::Packer;
 use crate::upstream::{self, Upstream};
-use crate::{files, process, progress};
+use crate::{files, process, progress, unfetched};
 
 /// The tools and the module that build binaries of a release.
 pub struct Builder {
@@ -155,6 +155,9 @@ impl Builder {
         let step = steps.begin("Building", &format!(" ({})", recipe.platform));
         let output = process::output(go_command(&self.go, &self.upstream, recipe, &unpacked))?;
         if !output.status.success() {
+            if let Some(problem) = unfetched::problem(&output.stderr) {
+                return Err(problem.into());
+            }
             return Ok(BuildOutcome::Failed(BuildFailure::DoesNotCompile(output.stderr)));
         }
         let mut bytes = files::read_bytes(&unpacked)?;

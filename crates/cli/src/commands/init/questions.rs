@@ -16,12 +16,16 @@ use featureset::upstream_data::UpstreamData;
 
 use crate::cli;
 use crate::interrupted::Interrupted;
+use crate::{progress, render};
 
 /// A feature that protects, and the question whether it is needed.
 const PROTECTIONS: &[(&str, &str)] = &[
     ("tailnetlock", "Does your tailnet use Tailnet Lock?"),
     ("syspolicy", "Does an administrator install a policy file (/etc/tailscale/syspolicy.json)?"),
 ];
+
+/// The columns of the mark before an item, and of the ellipsis after one that is cut.
+const MARK: usize = 4;
 
 /// Returns whether somebody can be asked.
 pub(super) fn is_possible() -> bool {
@@ -38,7 +42,7 @@ pub(super) fn complete(flags: &cli::Init, start: Request, facts: &UpstreamData) 
     if flags.device.is_none() {
         let devices: Vec<_> = reasons::devices().iter().collect();
         let items: Vec<String> =
-            devices.iter().map(|(name, device)| format!("{name}: {}", device.description)).collect();
+            devices.iter().map(|(name, device)| fitted(&format!("{name}: {}", device.description))).collect();
         let chosen =
             answer(Select::with_theme(&theme()).with_prompt("Device").items(&items).default(0).interact_opt())?;
         request.device.clone_from(devices[chosen].0);
@@ -64,28 +68,36 @@ fn roles(request: &Request, facts: &UpstreamData) -> Result<BTreeSet<String>> {
     let item = |role: &reasons::Role| {
         let alone = Request { roles: BTreeSet::from([role.name.clone()]), ..request.clone() };
         let made = init(&alone, facts).ok();
-        let size = made.as_ref().and_then(|made| size(&alone, &made.text, &made.kept)).unwrap_or_default();
-        let added = made.map(|made| made.kept.difference(&least).count()).unwrap_or_default();
-        format!("{}: {} ({added} features more than minimal{size})", role.name, role.description)
+        let size = made.as_ref().and_then(|made| size(&alone, &made.text, &made.kept));
+        let added = made.map(|made| made.kept.difference(&least).count()).filter(|added| *added > 0);
+        let known = [added.map(|added| format!("+{added} features")), size];
+        let known = known.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        fitted(&format!("{} ({known}): {}", role.name, role.description))
     };
     let roles = reasons::roles();
     let items: Vec<String> = roles.iter().map(item).collect();
     loop {
-        let prompt = "The node (space selects, enter ends)";
-        let chosen = answer(MultiSelect::with_theme(&theme()).with_prompt(prompt).items(&items).interact_opt())?;
+        let first = request.platforms.first().map(|(platform, _)| format!("; sizes for {platform}"));
+        let prompt = format!("Roles of the node (space selects, enter ends{})", first.unwrap_or_default());
+        let theme = theme();
+        // The chosen items can be longer than a line together.
+        let question = MultiSelect::with_theme(&theme).with_prompt(&prompt).items(&items).report(false);
+        let chosen = answer(question.interact_opt())?;
         if !chosen.is_empty() {
+            let names: Vec<&str> = chosen.iter().map(|index| roles[*index].name.as_str()).collect();
+            progress::line("Chose", &names.join(", "));
             return Ok(chosen.into_iter().map(|index| roles[index].name.clone()).collect());
         }
     }
 }
 
-/// The estimated size of a request's first target, as the end of a list in parentheses.
+/// Returns the estimated size of a request's first target: `3.18 MB`.
 fn size(request: &Request, text: &str, kept: &BTreeSet<FeatureName>) -> Option<String> {
     let (platform, _) = request.platforms.first()?;
     let policy = read(text).policy?;
     let build = &policy.targets.values().next()?.build;
     let bytes = estimate(platform, build, policy.go, kept)?.bytes;
-    Some(format!(", about {} for {platform}", format_size(bytes)))
+    Some(format_size(bytes))
 }
 
 fn platforms(request: &Request) -> Result<Vec<(&'static Platform, Option<u64>)>> {
@@ -122,6 +134,15 @@ fn protect(request: &mut Request, name: &str, question: &str, facts: &UpstreamDa
         request.without.insert(name);
     }
     Ok(())
+}
+
+/// Returns an item, cut to one line of the terminal: the question counts lines when it draws itself again.
+fn fitted(item: &str) -> String {
+    let room = render::width() - MARK;
+    match item.char_indices().nth(room) {
+        Some((cut, _)) => format!("{}…", item[..cut].trim_end_matches(|c: char| c != ' ').trim_end()),
+        None => item.to_owned(),
+    }
 }
 
 fn theme() -> ColorfulTheme {

@@ -39,15 +39,20 @@ pub(super) fn chosen(named: &[String]) -> Result<Vec<&'static HazardScenario>> {
     Ok(SCENARIOS.iter().filter(|scenario| named.is_empty() || named.iter().any(|id| id == scenario.hazard)).collect())
 }
 
-/// Runs the shard's scenarios, and records the observations if the policy is in this repository.
-pub(super) fn run(env: &TestEnv<'_>, scenarios: &[&HazardScenario], shard: Shard) -> Result<Vec<ScenarioResult>> {
+/// Runs the shard's scenarios, and records the observations if that is wanted and the policy is in this repository.
+pub(super) fn run(
+    env: &TestEnv<'_>,
+    scenarios: &[&HazardScenario],
+    shard: Shard,
+    record: bool,
+) -> Result<Vec<ScenarioResult>> {
     let mut builders = Vec::new();
     let mut found = Vec::new();
     for scenario in shard.select(scenarios) {
         let (staged, seen) = run_scenario(env, scenario, &mut builders)?;
         staged.tell();
-        if let (Some(root), Some(seen)) = (&env.repository, seen) {
-            hazard_proofs::record(root, scenario.hazard, "cargo xtask verify --hazards", vec![seen])?;
+        if let (true, Some(root), Some(seen)) = (record, &env.repository, seen) {
+            hazard_proofs::record(root, scenario.hazard, "cargo xtask verify --hazards --record", vec![seen])?;
         }
         found.push(staged);
     }
