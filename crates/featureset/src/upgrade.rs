@@ -209,14 +209,6 @@ impl Upgrade {
         self.change.hazards_gained.iter().filter(|one| !told.contains(one.hazard.as_str())).collect()
     }
 
-    /// Writes an entry for each added feature into the text: decided if the standard reason holds, else a stub with what is known.
-    /// `old` is the policy before the step.
-    pub fn add_entries(&mut self, old: Side<'_>, facts: &UpstreamData) {
-        self.text = entries::with_entries(&self.text, &self.added);
-        let reading = policy::read(&self.text);
-        self.change = Change::between(Some(old), Side { text: &self.text, reading: &reading }, facts);
-    }
-
     /// How many features must be decided.
     #[must_use]
     pub fn undecided(&self) -> usize {

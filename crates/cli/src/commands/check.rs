@@ -30,13 +30,17 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
                 let notes = (fixed.notes > 0).then(|| format!("notes of stubs deleted: {}", fixed.notes));
                 let done: Vec<String> = [sorted, stubs, deleted, notes].into_iter().flatten().collect();
                 progress::line("Fixed", &format!("{}: {}", project.path.display(), done.join(", ")));
-                project = Project::open(Some(&project.path))?;
+                let path = project.path.clone();
+                drop(project);
+                project = Project::open(Some(&path))?;
             }
             None => progress::line("Unchanged", &format!("{}: `--fix` has nothing to change", project.path.display())),
         }
     }
-    let shown = [project.findings.as_slice(), if flags.notes { &project.notes } else { &[] }].concat();
-    render::findings(&project.path, &project.text, &shown, format, flags.all)?;
+    // A copy of every finding only if notes are added: a policy can have very many.
+    let with_notes = flags.notes.then(|| [project.findings.as_slice(), &project.notes].concat());
+    let shown = with_notes.as_ref().unwrap_or(&project.findings);
+    render::findings(&project.path, &project.text, shown, format, flags.all)?;
     if format == FindingsFormat::Human {
         let summary = render::summary(&project.findings);
         let notes = match (project.notes.len(), flags.notes) {

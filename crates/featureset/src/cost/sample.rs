@@ -35,7 +35,7 @@ pub const SMALLEST_DIFFERENCE: u64 = 8;
 const SMALLEST_SUM: i64 = 12;
 
 /// The number of draws from one seed before it counts as unusable.
-const DRAWS: usize = 1000;
+const DRAWS: usize = 10_000;
 
 /// The name of the only target in the policy of a sample.
 pub const TARGET: &str = "sample";

@@ -1,16 +1,27 @@
 //! Entries of added features in a policy: decided if the standard reason holds, else stubs with what the program knows.
 
-use super::{Added, Novelty, Origin};
-use crate::change::HazardChange;
+use super::{Added, Novelty, Origin, Upgrade};
+use crate::change::{Change, HazardChange, Side};
 use crate::import::wrapped;
 use crate::init::reasons::standard_reason;
 use crate::name::FeatureName;
 use crate::policy::edit::{NOTE, STUB, Section, newline};
 use crate::policy::read;
+use crate::upstream_data::UpstreamData;
+
+impl Upgrade {
+    /// Writes an entry for each added feature into the text: decided if the standard reason holds, else a stub with the known
+    /// facts. `old` is the policy before the step.
+    pub fn add_entries(&mut self, old: Side<'_>, facts: &UpstreamData) {
+        self.text = with_entries(&self.text, &self.added);
+        let reading = read(&self.text);
+        self.change = Change::between(Some(old), Side { text: &self.text, reading: &reading }, facts);
+    }
+}
 
 /// Returns the text with an entry for each added feature that it does not decide; the same text if its section of features
 /// has another layout.
-pub(super) fn with_entries(text: &str, added: &[Added]) -> String {
+fn with_entries(text: &str, added: &[Added]) -> String {
     let before = read(text);
     let Some(section) = Section::find(text, &before.places, &["features"]) else { return text.to_owned() };
     let (pad, newline) = (" ".repeat(section.indent()), newline(text));
