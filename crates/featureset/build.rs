@@ -1,5 +1,4 @@
-//! Makes a new file among the embedded data reach the program: the macro that embeds them sees only those that were
-//! there before.
+//! Rebuilds the crate when a file is added to the embedded folders, which the macro `include_dir!` alone does not notice.
 
 fn main() {
     for folder in ["hazards", "proofs", "registry", "../../docs/costs"] {

@@ -9,7 +9,7 @@
 
 mod archive;
 mod elf;
-mod image_archive;
+mod image;
 mod policy;
 mod program;
 mod recipe;
@@ -63,7 +63,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("recipe", recipe::check),
     Target::new("elf", elf::check),
     Target::new("archive", archive::check),
-    Target::new("image", image_archive::check),
+    Target::new("image", image::check),
     Target::new("routeros", routeros::check),
     Target { needs_program: true, ..Target::new("table", table::check) },
     Target { needs_program: true, ..Target::new("traceback", traceback::check) },

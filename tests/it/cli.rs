@@ -1,5 +1,8 @@
 //! The command line: help, output in every format, exit status.
 
+use clap::CommandFactory;
+use tailscale_featureset::cli::Cli;
+
 use crate::common::{GO, RELEASE, folder, policy, root, run};
 
 /// A short policy with many errors, but for its first line.
@@ -34,29 +37,9 @@ fn without_undecided(text: &str) -> String {
 #[test]
 fn help_of_every_command() {
     insta::assert_snapshot!("help", run(root(), &["--help"]).stdout);
-    for command in [
-        "check",
-        "tags",
-        "list",
-        "explain",
-        "build-tailscale",
-        "registry",
-        "review",
-        "bump",
-        "measure",
-        "audit",
-        "import",
-        "init",
-        "decide",
-        "hazards",
-        "accept",
-        "symbolize",
-        "execpack",
-        "bench",
-        "docs",
-        "edit",
-        "explore",
-    ] {
+    let commands = Cli::command();
+    let shown = commands.get_subcommands().filter(|command| !command.is_hide_set());
+    for command in shown.map(|command| command.get_name()).filter(|name| *name != "help") {
         insta::assert_snapshot!(format!("help_{command}"), run(root(), &[command, "--help"]).stdout);
     }
 }

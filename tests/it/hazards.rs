@@ -387,13 +387,7 @@ fn check_reports_hazards_of_decisions_on_devices() {
     let device = |facts: &str| format!("{{ profile: openwrt, start: [], state: new, tpm: absent{facts} }}");
     let plain = device("");
     for (id, names, triggers, clear) in [
-        (
-            "exit-node-route-stays",
-            &[][..],
-            "{ profile: openwrt, start: [], state: moved, tpm: absent }".to_owned(),
-            plain.clone(),
-        ),
-        ("iptables-nftables-only", &["iptables"], plain.clone(), device(", firewall: iptables")),
+        ("iptables-nftables-only", &["iptables"][..], plain.clone(), device(", firewall: iptables")),
         ("magicdns-lan-resolver", &[], device(", dns_server: present"), plain.clone()),
         ("ssh-no-users", &["ssh"], device(", users: absent"), plain.clone()),
     ] {
@@ -401,6 +395,10 @@ fn check_reports_hazards_of_decisions_on_devices() {
         assert_eq!(severity(&changed(names, &clear), id), None, "{id}");
     }
     let at = |text: &str, release: &str, go: &str, id: &str| severity(&at_release(text, release, go), id);
+    let moved = changed(&[], "{ profile: openwrt, start: [], state: moved, tpm: absent }");
+    assert_eq!(at(&moved, "1.100.0", GO, "exit-node-route-stays").as_deref(), Some("warning"));
+    assert_eq!(at(&changed(&[], &plain), "1.100.0", GO, "exit-node-route-stays"), None);
+    assert_eq!(severity(&moved, "exit-node-route-stays"), None, "1.102 blocks the traffic without the feature");
     let tpm = changed(&["tpm"], "{ profile: openwrt, start: [], state: new, tpm: present }");
     assert_eq!(at(&tpm, "1.90.9", GO, "tpm-sealed-by-default").as_deref(), Some("warning"));
     assert_eq!(at(&tpm, "1.94.2", GO, "tpm-sealed-by-default"), None);

@@ -16,6 +16,7 @@ mod edit;
 mod emulated;
 mod escaping;
 mod execpack;
+mod execpack_sharing;
 mod explore;
 mod failures;
 mod foreign;

@@ -6,6 +6,8 @@ mod style;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use regex::Regex;
+
 use crate::common::root;
 
 fn tracked() -> Vec<PathBuf> {
@@ -46,6 +48,24 @@ fn no_path_of_one_machine_stands_in_the_repository() {
 }
 
 #[test]
+fn every_path_that_a_page_names_exists() {
+    let path = Regex::new(r"`((?:crates|xtask|tests|fuzz|docs)/[A-Za-z0-9_./-]+)`").unwrap();
+    let pages = tracked().into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
+    // Records name paths of their time.
+    let current = pages.filter(|page| !page.starts_with("docs/decisions") && !page.ends_with("CHANGELOG.md"));
+    let mut checked = 0;
+    for page in current {
+        // Capitals are placeholders, as in `docs/proof/TARGET.json`.
+        let names = |found: &regex::Captures<'_>| !found[1].contains(|c: char| c.is_ascii_uppercase());
+        for found in path.captures_iter(&text(&page)).filter(names) {
+            assert!(root().join(&found[1]).exists(), "{} names {}, which does not exist", page.display(), &found[1]);
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+#[test]
 fn every_dependency_is_used() {
     let manifest = text(Path::new("Cargo.toml"));
     let section = manifest.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
@@ -66,10 +86,11 @@ fn every_dependency_is_used() {
 
 /// The crates that take bytes and values and give such, and what of the world each must not name. `std::io` has the
 /// traits of compressors and of archives that are written into memory; the tests of gobinary read the binary that they are in.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("execpack", &["fs", "process", "net", "env", "time", "thread"]),
     ("featureset", &["fs", "process", "net", "env", "time", "io", "thread"]),
     ("gobinary", &["fs", "process", "net", "env", "time", "io", "thread"]),
+    ("spanned_yaml", &["fs", "process", "net", "env", "time", "io", "thread"]),
     ("tagscan", &["fs", "process", "net", "env", "time", "io", "thread"]),
     ("image", &["fs", "process", "net::Tcp", "net::Udp", "env", "time", "thread"]),
 ];
@@ -80,7 +101,7 @@ fn the_pure_crates_never_touch_the_world() {
         let folder = format!("crates/{name}/src");
         let own = |path: &PathBuf| path.starts_with(&folder) && path.extension().is_some_and(|end| end == "rs");
         let sources: Vec<PathBuf> = tracked().into_iter().filter(own).collect();
-        assert!(sources.len() > 8, "{name}");
+        assert!(!sources.is_empty(), "{name}");
         for path in sources {
             let whole = text(&path);
             let code = if name == "gobinary" { whole.split("#[cfg(test)]").next().unwrap() } else { &whole };
@@ -96,8 +117,8 @@ fn the_pure_crates_do_not_depend_on_one_another() {
     for (name, _) in PURE {
         let manifest = text(Path::new(&format!("crates/{name}/Cargo.toml")));
         let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
-        // The core judges the lists that the reader of recipes finds.
-        let is_allowed = |other: &&str| *other == name || (name, *other) == ("featureset", "tagscan");
+        let allowed = [("featureset", "tagscan"), ("featureset", "spanned_yaml"), ("tagscan", "spanned_yaml")];
+        let is_allowed = |other: &&str| *other == name || allowed.contains(&(name, *other));
         for other in PURE.map(|(other, _)| other).into_iter().chain(["xtask"]).filter(|other| !is_allowed(other)) {
             assert!(!dependencies.lines().any(|line| line.starts_with(other)), "{name} depends on {other}");
         }

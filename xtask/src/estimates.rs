@@ -89,7 +89,7 @@ fn build(project: &Project, policy: &Policy, facts: &UpstreamData, seed: u64, fo
 /// Returns a row of the table of docs/measurements/feature-sizes.md.
 fn row(sample: &Sample, policy: &Policy) -> Option<String> {
     let target = policy.for_target(TARGET)?;
-    let model = SizeModel::new(target.target()?.platform, target.build())?;
+    let model = SizeModel::new(target.target()?.platform, target.build(), policy.go)?;
     let difference = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX) - i64::try_from(model.bytes).unwrap_or(0);
     let (estimated, built) = (difference(model.estimate(&sample.kept).bytes), difference(sample.bytes));
     let decisions = sample.kept.symmetric_difference(model.kept).count();

@@ -29,12 +29,14 @@ pub const CONTROL: Program = Program {
     sources: &[
         ("dns.go", include_str!("../go/control/dns.go")),
         ("egress_proxy.go", include_str!("../go/control/egress_proxy.go")),
+        ("firewall_program.go", include_str!("../go/control/firewall_program.go")),
         ("load.go", include_str!("../go/control/load.go")),
         ("local.go", include_str!("../go/control/local.go")),
         ("main.go", include_str!("../go/control/main.go")),
         ("nat.go", include_str!("../go/control/nat.go")),
         ("network.go", include_str!("../go/control/network.go")),
         ("server.go", include_str!("../go/control/server.go")),
+        ("ssh.go", include_str!("../go/control/ssh.go")),
         ("traffic.go", include_str!("../go/control/traffic.go")),
     ],
 };

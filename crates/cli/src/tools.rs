@@ -2,6 +2,7 @@
 
 pub mod debian;
 pub mod go;
+pub mod packer;
 pub mod qemu;
 pub mod skopeo;
 pub mod upx;

@@ -185,6 +185,9 @@ codes! {
         UnknownFeature "unknown-feature" Error
             "A name is not a feature of the release."
             "Go ignores unknown build tags, so a decision on this name would silently have no effect."
+        UnknownGoExperiment "unknown-go-experiment" Error
+            "An experiment of the Go toolchain is not known, or not for the pinned Go."
+            "The daemon was tested only with the experiments that the program knows, each on some lines of Go."
         UnknownRelease "unknown-release" Warning
             "The release is not in the registry, but others of its line are."
             "The features of a line have never changed between patches, so the line's registry is used; the required Go version is not known."
@@ -194,12 +197,12 @@ codes! {
         UnneededAcceptance "unneeded-acceptance" Warning
             "An acceptance is not needed, because its hazard does not apply."
             "If the hazard returns later, it would be accepted although nobody decided so."
-        UnpackablePlatform "unpackable-platform" Error
-            "A target is packed, but the packer does not support its platform."
-            "The build would fail at packing, or ship a binary that crashes at start."
         UnsortedFeatures "unsorted-features" Warning
             "The features are not in alphabetical order."
             "With one order entries are easy to find, and two branches that add the same feature conflict instead of both being merged."
+        UnsupportedPlatform "unsupported-platform" Error
+            "A target's packer, or what its `symbols` asks for, does not support its platform."
+            "The build would fail after compiling, or ship a binary that crashes at start."
         UnusedImplementationDetail "unused-implementation-detail" Warning
             "An implementation detail is kept, but no kept feature needs it."
             "Upstream calls it an implementation detail: without a feature that needs it, it only takes space."

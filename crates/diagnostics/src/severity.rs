@@ -7,9 +7,9 @@ use std::fmt;
 pub enum Severity {
     /// Stops commands that ship a binary; exit status 1, or 2 if the command could not run.
     Error,
-    /// Shown; exit status 1 only under `--deny warnings`.
+    /// Exit status 1 only with `--deny warnings`, and always in `image lint`.
     Warning,
-    /// Shown only by commands that list everything.
+    /// Shown by `check --notes` and `hazards list`; others only count it.
     Note,
 }
 

@@ -7,9 +7,14 @@ INLINE int is_relative(u32 form) {
 }
 
 
+// The second bytes of instructions of two bytes with such an operand.
+static const u8 second_bytes[] = {
+	0x10, 0x11, 0x28, 0x29, 0x2e, 0x54, 0x57, 0x58, 0x59, 0x5c, 0x5e, 0x6f, 0x7f, 0xb1, 0xb6, 0xb7, 0xbe, 0xc1,
+};
+
 // The bytes before the operand of an instruction; 0 if it has none that was changed.
 INLINE u32 operand(const u8 *code) {
-	u32 prefix = (code[0] & 0xf8) == 0x48, opcode = code[prefix], form = code[prefix + 1];
+	u32 prefix = (code[0] & 0xf8) == 0x48, opcode = code[prefix], form = code[prefix + 1], i;
 	switch (opcode) {
 	case 0x89: case 0x8b: case 0x8d:
 		return is_relative(form) ? prefix + 2 : 0;
@@ -18,13 +23,9 @@ INLINE u32 operand(const u8 *code) {
 	case 0x80: case 0x81: case 0x83: case 0xc6: case 0xc7:
 		return form == 0x05 || form == 0x3d ? prefix + 2 : 0;
 	case 0x0f:
-		if (!is_relative(code[prefix + 2]))
-			return 0;
-		switch (form) {
-		case 0x10: case 0x11: case 0x28: case 0x29: case 0x2e: case 0x54: case 0x57: case 0x58: case 0x59:
-		case 0x5c: case 0x5e: case 0x6f: case 0x7f: case 0xb1: case 0xb6: case 0xb7: case 0xbe: case 0xc1:
-			return prefix + 3;
-		}
+		for (i = 0; i < sizeof second_bytes && is_relative(code[prefix + 2]); i++)
+			if (form == second_bytes[i])
+				return prefix + 3;
 	}
 	return 0;
 }

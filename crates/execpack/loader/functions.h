@@ -1,4 +1,5 @@
-// Go's function table: joined from columns, as `join` in src/function_table.rs, which explains it.
+// Go's function table: joined from columns, as `join` in src/function_table.rs, which explains it. That has checked every offset
+// when the program was packed.
 
 enum {
 	TABLES = 8,
@@ -30,26 +31,20 @@ struct pc_table {
 };
 
 struct walk {
-	const u8 *columns[COLUMNS], *end;
+	const u8 *columns[COLUMNS];
 	u32 quantum, shift, alignment, code_length;
 	const u8 *code, *names;
 	// The last name's, table's and object's number and one.
 	u32 next_name, seen_names, next_table, next_object, objects, last_unit;
-	u32 *name_offsets, *object_offsets, most_names, most_objects, most_tables;
+	u32 *name_offsets, *object_offsets;
 	struct pc_table *tables;
-	u8 *contents, *contents_start, *contents_end;
-	u8 *out, *out_end;
+	u8 *contents, *contents_start;
+	u8 *out;
 };
 
-__attribute__((noreturn)) SMALL void overrun(void) {
-	fail("damaged (the function table)");
-}
-
-SMALL u32 number(const u8 **at, const u8 *end) {
+SMALL u32 number(const u8 **at) {
 	u32 value = 0, shift = 0, byte;
 	do {
-		if (*at >= end || shift > 28)
-			overrun();
 		byte = *(*at)++;
 		value |= (byte & 127) << shift;
 		shift += 7;
@@ -66,7 +61,7 @@ INLINE u32 zigzag(u32 value) {
 }
 
 SMALL u32 pass(struct walk *w, u32 column) {
-	return number(&w->columns[column], w->end);
+	return number(&w->columns[column]);
 }
 
 SMALL u32 pass_signed(struct walk *w, u32 column) {
@@ -75,16 +70,12 @@ SMALL u32 pass_signed(struct walk *w, u32 column) {
 
 SMALL void append(struct walk *w, u32 value) {
 	do {
-		if (w->contents >= w->contents_end)
-			overrun();
 		*w->contents++ = value < 128 ? value : value | 128;
 		value >>= 7;
 	} while (value);
 }
 
 SMALL void put(struct walk *w, u32 word) {
-	if (w->out_end - w->out < 4)
-		overrun();
 	*(unaligned32 *)w->out = word;
 	w->out += 4;
 }
@@ -145,59 +136,36 @@ SMALL u32 stack_change(struct walk *w, u32 at, u32 *by) {
 #endif
 }
 
-INLINE int is_call(struct walk *w, u32 at) {
-#if defined(__x86_64__)
-	return w->code[at] == 0xe8 || (w->code[at] == 0xff && at + 1 < w->code_length && (w->code[at + 1] & 0x38) == 0x10);
-#else
-	u32 word = word_at(w, at);
-#if defined(__aarch64__)
-	return word >> 26 == 0x25 || (word & 0xfffffc1f) == 0xd63f0000;
-#elif defined(__arm__)
-	return word != 0xffffffff && ((word & 0x0f000000) == 0x0b000000 || (word & 0x0ffffff0) == 0x012fff30);
-#else
-	return word >> 26 == 3 || (word & 0xfc1fffff) == 0x0000f809;
-#endif
-#endif
-}
-
-INLINE int is_after_return(struct walk *w, u32 at) {
-#if defined(__x86_64__)
-	return at >= 1 && w->code[at - 1] == 0xc3;
-#elif defined(__aarch64__)
-	return word_at(w, at - 4) == 0xd65f03c0;
-#elif defined(__arm__)
-	return word_at(w, at - 4) >> 12 == 0xe49df;
-#else
-	return word_at(w, at - 8) == 0x03e00008;
-#endif
-}
-
-INLINE int is_sequence(struct walk *w, u32 at) {
-#if defined(__x86_64__)
-	(void)w;
-	(void)at;
-	return 0;
-#else
-	u32 word = word_at(w, at);
-#if defined(__aarch64__)
-	return (word & 0x9f00001f) == 0x9000001b;
-#elif defined(__arm__)
-	return (word & 0x0f7ff000) == 0x051fb000;
-#else
-	return word >> 16 == 0x3c17;
-#endif
-#endif
-}
-
+// Whether a table of a kind probably changes at a place: at a call, after a return, at a sequence that must not be interrupted.
 SMALL int is_anchor(struct walk *w, u32 slot, u32 at) {
-	u32 by;
+	u32 by, calls, returned, sequence;
+#if defined(__x86_64__)
+	calls = w->code[at] == 0xe8 || (w->code[at] == 0xff && at + 1 < w->code_length && (w->code[at + 1] & 0x38) == 0x10);
+	returned = at >= 1 && w->code[at - 1] == 0xc3;
+	sequence = 0;
+#else
+	u32 word = word_at(w, at);
+#if defined(__aarch64__)
+	calls = word >> 26 == 0x25 || (word & 0xfffffc1f) == 0xd63f0000;
+	returned = word_at(w, at - 4) == 0xd65f03c0;
+	sequence = (word & 0x9f00001f) == 0x9000001b;
+#elif defined(__arm__)
+	calls = word != 0xffffffff && ((word & 0x0f000000) == 0x0b000000 || (word & 0x0ffffff0) == 0x012fff30);
+	returned = word_at(w, at - 4) >> 12 == 0xe49df;
+	sequence = (word & 0x0f7ff000) == 0x051fb000;
+#else
+	calls = word >> 26 == 3 || (word & 0xfc1fffff) == 0x0000f809;
+	returned = word_at(w, at - 8) == 0x03e00008;
+	sequence = word >> 16 == 0x3c17;
+#endif
+#endif
 	if (slot == FRAME_SIZES)
 		return stack_change(w, at, &by) != NO_CHANGE;
 	if (slot == UNSAFE_POINTS)
-		return is_sequence(w, at);
+		return sequence;
 	if (slot == LIVE_ARGUMENTS)
-		return is_call(w, at);
-	return slot == STACK_MAPS && (is_call(w, at) || is_after_return(w, at));
+		return calls;
+	return slot == STACK_MAPS && (calls || returned);
 }
 
 INLINE int is_padding_before(struct walk *w, u32 at) {
@@ -225,8 +193,6 @@ INLINE int is_start(struct walk *w, u32 at) {
 INLINE u32 anchor_after(struct walk *w, u32 slot, u32 at, u32 skip) {
 	do {
 		at += w->quantum;
-		if (at >= w->code_length)
-			overrun();
 	} while (!is_anchor(w, slot, at) || skip--);
 	return at;
 }
@@ -254,13 +220,8 @@ INLINE u32 name(struct walk *w) {
 	const u8 *at;
 	if (back == 0)
 		return offset + pass_signed(w, NAME);
-	if (back > 1) {
-		if (back - 1 > w->seen_names)
-			overrun();
+	if (back > 1)
 		return w->name_offsets[w->seen_names - (back - 1)];
-	}
-	if (w->seen_names >= w->most_names)
-		overrun();
 	w->name_offsets[w->seen_names++] = offset;
 	for (at = w->names + offset; *at; at++) {}
 	w->next_name = at - w->names + 1;
@@ -268,20 +229,18 @@ INLINE u32 name(struct walk *w) {
 }
 
 // The number and one of what a function refers to; 0 for nothing.
-SMALL u32 reference(struct walk *w, u32 column, u32 *next, u32 most) {
+SMALL u32 reference(struct walk *w, u32 column, u32 *next) {
 	u32 coded = pass(w, column), referred;
 	if (!coded)
 		return 0;
 	referred = coded & 1 ? *next + (coded >> 1) : *next - (coded >> 1);
-	if (referred >= most)
-		overrun();
 	if (referred >= *next)
 		*next = referred + 1;
 	return referred + 1;
 }
 
 INLINE u32 object(struct walk *w, u32 slot) {
-	u32 found = reference(w, FUNCTION_DATA + slot, &w->next_object, w->most_objects);
+	u32 found = reference(w, FUNCTION_DATA + slot, &w->next_object);
 	if (!found)
 		return 0xffffffff;
 	while (w->objects < found) {
@@ -295,7 +254,7 @@ INLINE u32 object(struct walk *w, u32 slot) {
 // go to a place for now. `expected` is the length of the function in steps; a table of frame sizes says it.
 SMALL u32 table(struct walk *w, u32 slot, u32 entry, u32 expected) {
 	u32 column = slot < TABLES ? slot : TABLES - 1;
-	u32 found = reference(w, TABLE + column, &w->next_table, w->most_tables), value, skip, step, first;
+	u32 found = reference(w, TABLE + column, &w->next_table), value, skip, step, first;
 	u32 frame = -1, largest = 0;
 	struct pc_table *table;
 	if (!found)
@@ -372,10 +331,10 @@ INLINE u32 function(struct walk *w, u32 entry) {
 	return total + pass_signed(w, SIZE);
 }
 
-SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 *part, u32 part_length, struct scratch scratch) {
+SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 *part, struct scratch scratch) {
 	struct walk walk, *w = &walk;
-	u32 parameters[11], column_lengths[COLUMNS], count, i, j, entry = 0, offset, buckets, small, first = 0, at;
-	const u8 *streams[3], *stream, *end;
+	u32 parameters[11], column_lengths[COLUMNS], count, i, j, entry = 0, offset, buckets, small, first = 0, at, most_tables;
+	const u8 *streams[3], *stream;
 	u8 *index;
 	memset(w, 0, sizeof *w);
 	// Columns, in three streams; the data of functions is a fourth.
@@ -384,15 +343,12 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 		decompress(packed, compressed, to, scratch);
 		streams[i] = to;
 		packed += compressed->packed;
-		if (i == 0)
-			end = to + compressed->length;
-		w->end = to + compressed->length;
 	}
 	stream = streams[0];
 	for (i = 0; i < 11; i++)
-		parameters[i] = number(&stream, end);
+		parameters[i] = number(&stream);
 	for (i = 0; i < COLUMNS; i++)
-		column_lengths[i] = number(&stream, end);
+		column_lengths[i] = number(&stream);
 	for (i = 0, j = 0; i < COLUMNS; i++) {
 		if (i == VALUE || i == ANCHOR)
 			stream = streams[++j];
@@ -407,23 +363,17 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 	w->names = (const u8 *)(usize)parameters[5];
 	w->code = (const u8 *)(usize)parameters[6];
 	w->code_length = parameters[7];
-	w->most_names = count;
-	w->most_tables = parameters[8];
-	w->most_objects = parameters[9];
+	most_tables = parameters[8];
 	w->next_name = 1;
 	w->name_offsets = take(&scratch, count * sizeof(u32));
-	w->object_offsets = take(&scratch, w->most_objects * sizeof(u32));
-	w->tables = take(&scratch, w->most_tables * sizeof(struct pc_table));
+	w->object_offsets = take(&scratch, parameters[9] * sizeof(u32));
+	w->tables = take(&scratch, most_tables * sizeof(struct pc_table));
 	w->contents = w->contents_start = take(&scratch, parameters[3]);
-	w->contents_end = w->contents + parameters[3];
-	memset(w->tables, 0, w->most_tables * sizeof(struct pc_table));
+	memset(w->tables, 0, most_tables * sizeof(struct pc_table));
 
 	// The index of functions and their records.
 	index = part + parameters[3];
 	w->out = index + count * 8 + 4;
-	w->out_end = part + part_length;
-	if (w->out > w->out_end)
-		overrun();
 	for (i = 0; i < count; i++) {
 		// Records are aligned to 4 or 8 bytes, counted from the index.
 		if ((w->out - index) & (parameters[10] - 1))
@@ -433,17 +383,13 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 		entry += function(w, entry);
 	}
 	((unaligned32 *)index)[2 * count] = entry;
-	if (compressed->length > (usize)(w->out_end - w->out))
-		overrun();
 	decompress(packed, compressed, w->out, scratch);
 	w->out += compressed->length;
 
 	// The tables by program counter, in the order of their numbers.
 	*part = 0;
-	for (i = 0, offset = 1; i < w->most_tables; i++) {
+	for (i = 0, offset = 1; i < most_tables; i++) {
 		struct pc_table *table = w->tables + i;
-		if (offset + table->length > parameters[3])
-			overrun();
 		memcpy(part + offset, w->contents_start + table->at, table->length);
 		table->at = offset;
 		offset += table->length;
@@ -470,8 +416,6 @@ SMALL void join_functions(const u8 *packed, const struct stream *compressed, u8 
 			put(w, first);
 		}
 		at = small < buckets ? i - first : 0;
-		if (w->out >= w->out_end)
-			overrun();
 		*w->out++ = at;
 	}
 }

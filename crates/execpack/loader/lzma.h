@@ -1,4 +1,5 @@
-// The decoder of raw LZMA streams. Everything decoded so far is the dictionary.
+// The decoder of raw LZMA streams. Everything decoded so far is the dictionary. The hash of the file has shown that a stream is what
+// was packed, and the packer has decoded it.
 
 struct range {
 	const u8 *in;
@@ -126,25 +127,18 @@ INLINE u32 probabilities_of(u32 lc, u32 lp) {
 }
 
 FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct scratch scratch) {
-	u32 model = stream->model, packed = stream->packed, length = stream->length;
+	u32 model = stream->model, length = stream->length;
 	u32 pb = model / 45, lp = model % 45 / 9, lc = model % 9, state = 0, at = 0, i;
 	u32 rep0 = 0, rep1 = 0, rep2 = 0, rep3 = 0;
 	u16 *p = take(&scratch, probabilities_of(lc, lp) * sizeof(u16));
 	struct range local = {in + 5, 0xffffffff, 0}, *r = &local;
-	const u8 *end = in + packed;
-	if (packed < 5) {
-		if (length)
-			fail("damaged (a stream is too short)");
+	if (!length)
 		return;
-	}
 	for (i = 0; i < probabilities_of(lc, lp); i++)
 		p[i] = 1024;
 	for (i = 1; i < 5; i++)
 		r->code = r->code << 8 | in[i];
 	while (at < length) {
-		// Once for each symbol, which has less than 32 bytes; the checksum has shown that the stream is what was packed.
-		if (r->in > end)
-			fail("damaged (a stream is too short)");
 		u32 position = at & ((1u << pb) - 1), count;
 		if (!bit(r, p + IS_MATCH + state * POSITIONS + position)) {
 			u32 context = ((at & ((1u << lp) - 1)) << lc) + ((at ? out[at - 1] : 0) >> (8 - lc)), symbol = 1;
@@ -200,8 +194,6 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 		count = lengths ? match_length(r, lengths, position) : 1;
 		if (is_new)
 			rep0 = match_distance(r, p, count);
-		if (rep0 >= at || count > length - at)
-			fail("damaged (a stream)");
 		do {
 			out[at] = out[at - rep0 - 1];
 			at++;

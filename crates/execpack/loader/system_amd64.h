@@ -1,11 +1,26 @@
 // Linux on amd64: the entry, system calls, signals.
 
 #define SYS_WRITE 1
+#define SYS_CLOSE 3
 #define SYS_MMAP 9
 #define SYS_MPROTECT 10
 #define SYS_MUNMAP 11
 #define SYS_RT_SIGACTION 13
+#define SYS_FCNTL 72
+#define SYS_FTRUNCATE 77
+#define SYS_GETRLIMIT 97
+#define SYS_GETDENTS64 217
 #define SYS_EXIT_GROUP 231
+#define SYS_OPENAT 257
+#define SYS_FSTATAT 262
+#define SYS_MEMFD_CREATE 319
+
+// Whether processes share a decoded copy.
+#define SHARES 1
+
+// Words of `struct stat`: the user, with the group after it, and the size.
+#define STAT_USER 7
+#define STAT_SIZE 12
 
 // The kernel enters with the arguments at the stack pointer and zero in the other registers; so does this for the program.
 __asm__(".section .text.start,\"ax\"\n"
@@ -31,8 +46,8 @@ __asm__(".section .text.start,\"ax\"\n"
 	"	ret\n"
 	".text\n");
 
-SMALL usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
-	register usize r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = 0;
+INLINE usize system_call(usize a, usize b, usize c, usize d, usize e, usize f, usize number) {
+	register usize r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
 	usize result;
 	__asm__ volatile("syscall"
 		: "=a"(result)

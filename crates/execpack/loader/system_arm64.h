@@ -1,11 +1,26 @@
 // Linux on arm64: the entry, system calls, signals, caches.
 
+#define SYS_FCNTL 25
+#define SYS_FTRUNCATE 46
+#define SYS_OPENAT 56
+#define SYS_CLOSE 57
+#define SYS_GETDENTS64 61
 #define SYS_WRITE 64
+#define SYS_FSTATAT 79
+#define SYS_EXIT_GROUP 94
+#define SYS_RT_SIGACTION 134
+#define SYS_GETRLIMIT 163
+#define SYS_MUNMAP 215
 #define SYS_MMAP 222
 #define SYS_MPROTECT 226
-#define SYS_MUNMAP 215
-#define SYS_RT_SIGACTION 134
-#define SYS_EXIT_GROUP 94
+#define SYS_MEMFD_CREATE 279
+
+// Whether processes share a decoded copy.
+#define SHARES 1
+
+// Words of `struct stat`: the user, with the group after it, and the size.
+#define STAT_USER 6
+#define STAT_SIZE 12
 
 __asm__(".section .text.start,\"ax\"\n"
 	".globl _start\n"
@@ -22,9 +37,9 @@ __asm__(".section .text.start,\"ax\"\n"
 	"	br x16\n"
 	".text\n");
 
-SMALL usize system(usize number, usize a, usize b, usize c, usize d, usize e) {
+INLINE usize system_call(usize a, usize b, usize c, usize d, usize e, usize f, usize number) {
 	register usize x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
-		       x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = 0;
+		       x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
 	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
 	return x0;
 }

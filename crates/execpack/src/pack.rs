@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::Refused;
 use crate::loader::Loader;
 use crate::lzma::{Model, compress};
-use crate::payload::{CHECKSUM_AT, Header, Kind, Part};
+use crate::payload::{Header, Kind, Part, SharedCopy};
 use crate::program::{Machine, Program, Segment};
 use crate::{code, elf, function_table, lzma, payload, unpack};
 
@@ -157,11 +157,13 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
         offset: offset as u32,
         packed_length: 0,
         length: u32::try_from(file.len()).map_err(|_| too_long())?,
+        streams: payload::length(&program.segments, &parts),
         image_hash: program.segments.iter().fold(payload::HASH_OF_NOTHING, hash),
         entry: program.entry,
         headers: program.headers,
         header_count: program.header_count,
         scratch: parts.iter().map(scratch).max().unwrap_or(0).next_multiple_of(elf::PAGE as usize) as u32,
+        copy: SharedCopy::new(program.machine, &program.segments, file).ok_or(Refused::Mismatch("segments"))?,
         segments: program.segments.clone(),
         parts,
     };
@@ -177,8 +179,7 @@ fn assemble(program: &Program, file: &[u8], parts: Vec<Part>) -> Result<Packed, 
     bytes.extend_from_slice(loader.bytes);
     bytes.resize(offset, 0);
     bytes.extend(payload::write(&header));
-    let checksum = unpack::checksum(&bytes, offset + CHECKSUM_AT);
-    bytes[offset + CHECKSUM_AT..offset + CHECKSUM_AT + 4].copy_from_slice(&checksum.to_le_bytes());
+    payload::seal(&mut bytes, offset);
     let parts = header.parts.iter().map(|part| size(program, part)).collect();
     Ok(Packed { bytes, parts })
 }

@@ -215,6 +215,10 @@ fn segment<P: ProgramHeader<Endian = LittleEndian>>(
     if segment.flags & elf::PF_W.0 != 0 && segment.flags & elf::PF_X.0 != 0 {
         return Err(Refused::Kind("a segment is writable and executable"));
     }
+    // The loader maps zeroed memory readable and writable.
+    if segment.flags & elf::PF_W.0 == 0 && segment.in_file < segment.in_memory {
+        return Err(Refused::Kind("zeroed memory is not writable"));
+    }
     Ok(segment)
 }
 

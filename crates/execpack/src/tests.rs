@@ -3,7 +3,7 @@
 use object::elf;
 use proptest::prelude::*;
 
-use crate::payload::CHECKSUM_AT;
+use crate::payload;
 use crate::program::Machine;
 use crate::{Refused, Unreadable, is_packed, pack, unpack};
 
@@ -193,14 +193,10 @@ impl std::fmt::Debug for Sample {
     }
 }
 
-/// Puts the right checksum into a changed file, as somebody who wants to hurt the unpacker would.
+/// Puts the right checksums into a changed file, as somebody who wants to hurt the unpacker would.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
-    let Some(offset) = file.windows(4).position(|window| window == b"XPK\x01") else { return file };
-    let at = offset + CHECKSUM_AT;
-    let checksum = crate::unpack::checksum(&file, at);
-    if let Some(place) = file.get_mut(at..at + 4) {
-        place.copy_from_slice(&checksum.to_le_bytes());
-    }
+    let Some(offset) = file.windows(4).position(|window| window == b"XPK\x02") else { return file };
+    payload::seal(&mut file, offset);
     file
 }
 
@@ -256,9 +252,9 @@ proptest! {
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut changed = pack(&sample.file()).unwrap().bytes;
-        let table = changed.windows(4).position(|window| window == b"XPK\x01").unwrap();
+        let table = changed.windows(4).position(|window| window == b"XPK\x02").unwrap();
         for (at, byte) in changes {
-            let at = table + 8 + at.index(changed.len() - table - 8);
+            let at = table + 12 + at.index(changed.len() - table - 12);
             changed[at] = byte;
         }
         let _ = unpack(&with_checksum(changed));

@@ -2,7 +2,7 @@
 
 use crate::error::Unreadable;
 use crate::function_table::Memory;
-use crate::payload::{CHECKSUM_AT, HASH_OF_NOTHING, Header, Kind, MAGIC, Part, word};
+use crate::payload::{HASH_OF_NOTHING, Header, Kind, MAGIC, Part, word};
 use crate::program::{Machine, Segment};
 use crate::{code, elf, function_table, loader, lzma, payload};
 
@@ -18,7 +18,7 @@ pub fn is_packed(file: &[u8]) -> bool {
 /// [`Unreadable`] if the file was not packed by this crate, is cut off or was changed.
 pub fn unpack(file: &[u8]) -> Result<Vec<u8>, Unreadable> {
     let (machine, offset) = table(file).ok_or(Unreadable::NotPacked)?;
-    if word(file, offset + CHECKSUM_AT) != Some(checksum(file, offset + CHECKSUM_AT)) {
+    if !payload::is_intact(file, offset) {
         return Err(Unreadable::Checksum);
     }
     let header = payload::read(file, offset)?;
@@ -31,7 +31,13 @@ pub fn unpack(file: &[u8]) -> Result<Vec<u8>, Unreadable> {
     for segment in &header.segments {
         hash = payload::hash(hash, bytes.get(segment.range()).ok_or(Unreadable::Damaged("a segment"))?);
     }
-    if hash == header.image_hash { Ok(bytes) } else { Err(Unreadable::Damaged("the program's hash")) }
+    if hash != header.image_hash {
+        return Err(Unreadable::Damaged("the program's hash"));
+    }
+    if payload::SharedCopy::new(machine, &header.segments, &bytes) != Some(header.copy) {
+        return Err(Unreadable::Damaged("the digest of the shared copy"));
+    }
+    Ok(bytes)
 }
 
 /// The machine of a packed file, and where its table is.
@@ -43,14 +49,6 @@ fn table(file: &[u8]) -> Option<(Machine, usize)> {
     let lengths = loader::lengths(machine);
     let mut offsets = lengths.map(|length| (after + length).next_multiple_of(4));
     offsets.find(|offset| word(file, *offset) == Some(MAGIC)).map(|offset| (machine, offset))
-}
-
-/// The checksum of a file but for the word with the checksum itself.
-pub(crate) fn checksum(file: &[u8], at: usize) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(file.get(..at).unwrap_or_default());
-    hasher.update(file.get(at + 4..).unwrap_or_default());
-    hasher.finalize()
 }
 
 /// Decodes a part and puts it where it belongs in the file.

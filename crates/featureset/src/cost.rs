@@ -61,6 +61,9 @@ pub struct Basis {
     pub rewrite: Option<u32>,
     /// Build tags other than those of the features.
     pub extra_tags: BTreeSet<String>,
+    /// Experiments of the Go toolchain.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub go_experiments: BTreeSet<String>,
     /// The features that the policy kept.
     pub kept: BTreeSet<FeatureName>,
 }
@@ -158,7 +161,7 @@ impl Basis {
         packer: Option<String>,
     ) -> Option<Self> {
         let target = policy.target()?;
-        let Build { inlining, symbols, pack, extra_tags } = &target.build;
+        let Build { inlining, symbols, pack, extra_tags, go_experiments } = &target.build;
         Some(Self {
             release: policy.policy().tailscale?,
             go: policy.policy().go?,
@@ -169,6 +172,7 @@ impl Basis {
             symbols: symbols.word().to_owned(),
             rewrite: (*symbols != Symbols::All).then_some(rewrite),
             extra_tags: extra_tags.keys().cloned().collect(),
+            go_experiments: go_experiments.keys().cloned().collect(),
             kept: selection.kept.clone(),
         })
     }
@@ -195,8 +199,9 @@ impl Basis {
         if let (Some(then), Some(now)) = (self.rewrite, now.rewrite) {
             compare("the rewrite's revision", then.to_string(), now.to_string());
         }
-        let listed = |tags: &BTreeSet<String>| format!("`{}`", tags.iter().cloned().collect::<Vec<_>>().join(","));
+        let listed = |names: &BTreeSet<String>| format!("`{}`", names.iter().cloned().collect::<Vec<_>>().join(","));
         compare("extra tags", listed(&self.extra_tags), listed(&now.extra_tags));
+        compare("Go experiments", listed(&self.go_experiments), listed(&now.go_experiments));
         if self.pack == now.pack
             && let (Some(then), Some(now)) = (&self.packer, &now.packer)
         {

@@ -1,10 +1,12 @@
 //! Everything that is known of one feature, as a value that can be printed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::hazard::{Atom, Effect};
 use crate::name::{FeatureName, nearest};
-use crate::policy::{Device, EffectivePolicy};
+use crate::policy::EffectivePolicy;
 use crate::registry::Registry;
 use crate::release::{Release, ReleaseLine};
 use crate::run_time::{self, Disabled};
@@ -149,7 +151,7 @@ pub fn explain(
     release: Release,
     facts: &UpstreamData,
 ) -> Result<Explanation, UnknownName> {
-    let known = FeatureName::new(name).ok().and_then(|feature| facts.span(&feature).map(|span| (feature, span)));
+    let known = FeatureName::new(name).ok().and_then(|feature| facts.lines_with(&feature).map(|span| (feature, span)));
     let Some((feature, (since, _))) = known else {
         let features = facts.registries().flat_map(|registry| registry.features.keys()).map(FeatureName::as_str);
         let hazards = facts.hazards().map(|hazard| hazard.id.as_str());
@@ -180,14 +182,14 @@ pub fn explain(
         needs_undeclared: undeclared(
             facts,
             release,
-            policy.device(),
+            &policy.facts(),
             |keeps, wants| (keeps == &feature).then(|| wants.clone()),
             &selection,
         ),
         needed_by_undeclared: undeclared(
             facts,
             release,
-            policy.device(),
+            &policy.facts(),
             |keeps, wants| (wants == &feature).then(|| keeps.clone()),
             &selection,
         ),
@@ -216,7 +218,7 @@ fn overrides(policy: EffectivePolicy<'_>, name: &FeatureName) -> Vec<Override> {
 fn undeclared(
     facts: &UpstreamData,
     release: Release,
-    device: &Device,
+    device: &BTreeMap<String, String>,
     other: impl Fn(&FeatureName, &FeatureName) -> Option<FeatureName>,
     selection: &Selection<'_>,
 ) -> Vec<Undeclared> {
@@ -224,7 +226,7 @@ fn undeclared(
     for hazard in facts.hazards().filter(|hazard| hazard.in_release(release)) {
         // A hazard of another device or system is not a need on this one.
         let elsewhere = |atom: &&Atom| match atom {
-            Atom::Device(fact, value) => device.facts.get(fact).is_some_and(|stated| stated != value),
+            Atom::Device(fact, value) => device.get(fact).is_some_and(|stated| stated != value),
             Atom::Os(os) => os != "linux",
             _ => false,
         };

@@ -349,7 +349,7 @@ fn target_data(policy: EffectivePolicy<'_>, facts: &UpstreamData) -> Option<Targ
         goarch: target.platform.goarch,
         budget: target.budget,
         extra_tags: target.build.extra_tags.keys().cloned().collect(),
-        device: policy.device().facts.clone(),
+        device: policy.facts(),
         go,
         program: program_word(program),
         upx: match upx {
@@ -374,8 +374,9 @@ fn costs(policy: Side<'_>) -> BTreeMap<String, CostData> {
     if settings.is_empty() {
         settings.extend(Platform::find("linux/amd64").map(|amd64| ("amd64".to_owned(), amd64, Build::default())));
     }
+    let go = policy.reading.policy.as_ref().and_then(|policy| policy.go);
     let data = |(name, platform, build): (String, &Platform, Build)| {
-        Some((name, cost_data(SizeModel::new(platform, &build)?, &build)?))
+        Some((name, cost_data(SizeModel::new(platform, &build, go)?, &build)?))
     };
     settings.into_iter().filter_map(data).collect()
 }

@@ -381,10 +381,12 @@ impl Hazard {
         self.record.remedy.iter().filter(concerns).collect()
     }
 
-    /// Whether the decision's own reason is its acceptance: it rests on one omission and at worst misleads.
+    /// Whether it needs no acceptance: it has no effect, or it at worst misleads and rests on one omission, whose reason is
+    /// its acceptance.
     #[must_use]
     pub fn is_note(&self) -> bool {
-        self.record.effect.is_mild() && self.record.when.rests_on_one_omission()
+        let effect = self.record.effect;
+        effect == Effect::NoEffect || (effect.is_mild() && self.record.when.rests_on_one_omission())
     }
 
     /// Returns the severity if the hazard applies; `is_certain` if every fact in its condition is known.

@@ -12,8 +12,8 @@ use diagnostics::{Code, Diagnostic, Severity};
 
 use crate::hazard::Hazard;
 use crate::name::FeatureName;
-use crate::platform::{PLATFORMS, Platform, Upx};
-use crate::policy::{Pack, Verdict, format_size, read};
+use crate::platform::Platform;
+use crate::policy::{Pack, Symbols, Verdict, format_size, read};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::rules::judge;
@@ -241,21 +241,22 @@ fn head(request: &Request, device: &reasons::Device) -> String {
 
 /// One line per platform.
 fn targets(request: &Request, settings: &str) -> String {
-    let pack = read(settings).policy.map(|policy| policy.build.pack).unwrap_or_default();
+    let build = read(settings).policy.map(|policy| policy.build).unwrap_or_default();
     let lines: BTreeMap<String, String> = request
         .platforms
         .iter()
         .map(|(platform, budget)| {
             let budget = budget.map(|budget| format!(", budget: {}", exact_size(budget))).unwrap_or_default();
-            let is_fit = |packer: &Pack| match packer {
-                Pack::Execpack => platform.has_run_execpack(),
-                Pack::Upx => platform.upx == Upx::Packs,
-                Pack::None => true,
+            let own = if build.pack == Pack::None { Pack::None } else { Pack::default_for(platform) };
+            let pack = (own != build.pack).then(|| format!("pack: {own}"));
+            let symbols = build.symbols.refusal(platform).map(|_| format!("symbols: {}", Symbols::All));
+            let settings: Vec<String> = pack.into_iter().chain(symbols).collect();
+            let own = match settings.as_slice() {
+                [] => String::new(),
+                settings => format!(", build: {{ {} }}", settings.join(", ")),
             };
-            let own = [pack, Pack::Upx, Pack::None].into_iter().find(is_fit).filter(|own| *own != pack);
-            let pack = own.map(|own| format!(", build: {{ pack: {} }}", own.word())).unwrap_or_default();
             let name = target_name(platform);
-            let line = format!("  {name}: {{ platform: {platform}{budget}{pack} }}\n");
+            let line = format!("  {name}: {{ platform: {platform}{budget}{own} }}\n");
             (name, line)
         })
         .collect();
@@ -272,22 +273,6 @@ pub fn target_name(platform: &Platform) -> String {
         Some(variant) if variant.starts_with('v') => format!("{goarch}{variant}"),
         Some(variant) => format!("{goarch}-{variant}"),
         None => goarch.to_owned(),
-    }
-}
-
-/// Finds a platform by its name.
-///
-/// # Errors
-/// The names that are meant, or near, or all of them.
-pub fn find_platform(name: &str) -> Result<&'static Platform, Vec<&'static str>> {
-    let names = || PLATFORMS.iter().map(|platform| platform.name);
-    let variants = || names().filter(|other| other.starts_with(&format!("{name}/"))).collect::<Vec<_>>();
-    match Platform::find(name) {
-        Some(platform) => Ok(platform),
-        None if !variants().is_empty() => Err(variants()),
-        None => Err(crate::name::nearest(name, names())
-            .and_then(|near| names().find(|other| *other == near))
-            .map_or_else(|| names().collect(), |near| vec![near])),
     }
 }
 

@@ -15,11 +15,13 @@
 //! The modules in reading order:
 //!
 //! - [`name`], [`release`], [`platform`]: what things are called
-//! - [`registry`], [`hazard`], [`proof`], [`facts`]: what upstream declares, what goes wrong, and what showed it
+//! - [`registry`], [`hazard`], [`proof`], [`upstream_data`]: what upstream declares, what goes wrong, and what showed it
 //! - [`policy`]: what the owner decides, read from the text with the place of everything
 //! - [`rules`]: the rules about a policy
 //! - [`fix`], [`unsaved`]: the edits of `check --fix`, and decisions that the file does not have yet
 //! - [`selection`], [`recipe`]: what follows from it: tags, and the whole build
+//! - [`init`]: a policy for a device and its roles
+//! - [`run_time`]: features that the environment of the daemon turns off
 //! - [`explain`]: everything that is known of one feature
 //! - [`change`]: what a reviewer must know of the step from one policy to another
 //! - [`group`], [`explore`]: the order for people, and the data of the page of `explore`
@@ -33,6 +35,7 @@ pub mod cost;
 pub mod explain;
 pub mod explore;
 pub mod fix;
+pub mod go_experiment;
 pub mod group;
 pub mod hazard;
 pub mod import;

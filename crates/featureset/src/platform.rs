@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::name::nearest;
+
 /// The operating system of every platform, as Go names it.
 pub const OS: &str = "linux";
 
@@ -100,17 +102,39 @@ pub static PLATFORMS: &[Platform] = {
 };
 
 impl Platform {
-    /// Whether execpack has a loader for the processor.
+    /// Whether the processor stores the most significant byte of a word first.
+    #[must_use]
+    pub fn is_big_endian(&self) -> bool {
+        matches!(self.goarch, "mips" | "mips64" | "ppc64" | "s390x")
+    }
+
+    /// Whether execpack has a loader for the processor: those of `execpack::Loader::ALL`; a test compares them.
     #[must_use]
     pub fn has_execpack_loader(&self) -> bool {
         matches!(self.goarch, "amd64" | "arm64" | "arm" | "mipsle")
     }
 
     /// Whether programs that execpack packed have run on a whole machine with a distribution's kernel
-    /// (`tests/it/emulated.rs`).
+    /// (`tests/it/emulated.rs`); only there it is the default packer.
     #[must_use]
     pub fn has_run_execpack(&self) -> bool {
         self.has_execpack_loader() && self.name != "linux/mipsle/hardfloat"
+    }
+
+    /// Finds a platform by its name.
+    ///
+    /// # Errors
+    /// The variants of the name, or else the nearest name, or else all names.
+    pub fn named(name: &str) -> Result<&'static Self, Vec<&'static str>> {
+        let names = || PLATFORMS.iter().map(|platform| platform.name);
+        let variants: Vec<&str> = names().filter(|other| other.starts_with(&format!("{name}/"))).collect();
+        match Self::find(name) {
+            Some(platform) => Ok(platform),
+            None if !variants.is_empty() => Err(variants),
+            None => Err(nearest(name, names())
+                .and_then(|near| names().find(|other| *other == near))
+                .map_or_else(|| names().collect(), |near| vec![near])),
+        }
     }
 
     /// The row with this name.

@@ -16,6 +16,6 @@ pub use effective::{EffectivePolicy, StatedAcceptance, StatedDecision};
 pub use model::{Build, Decision, Image, Inlining, Pack, Policy, Shell, Symbols, Target, Verdict};
 pub use parse::{ParsedPolicy, TOP_LEVEL_KEYS, read};
 pub use set_decision::{accept, decide};
-pub use set_version::{Immovable, pin};
+pub use set_version::{NotEditable, pin};
 pub use size::{format_size, parse_size};
 pub use source_map::SourceMap;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::go_experiment::goexperiment;
 use crate::platform::Platform;
 use crate::policy::{Build, EffectivePolicy, Inlining};
 use crate::release::{GoVersion, Release};
@@ -119,7 +120,7 @@ impl Recipe {
             ("CGO_ENABLED", "0".to_owned()),
             ("GOARCH", self.platform.goarch.to_owned()),
             ("GOENV", "off".to_owned()),
-            ("GOEXPERIMENT", String::new()),
+            ("GOEXPERIMENT", goexperiment(&self.build, self.go)),
             ("GOFLAGS", String::new()),
             ("GOOS", "linux".to_owned()),
             ("GOTOOLCHAIN", self.go.toolchain()),
@@ -142,6 +143,16 @@ impl Recipe {
         arguments
     }
 
+    /// The toolchain that the build information names: `go1.26.8`, or `go1.27.3-X:nojsonv2` with an experiment.
+    ///
+    /// Source: `cmd/link/internal/ld/main.go`.
+    #[must_use]
+    pub fn toolchain(&self) -> String {
+        let experiments = goexperiment(&self.build, self.go);
+        let suffix = if experiments.is_empty() { String::new() } else { format!("-X:{experiments}") };
+        self.go.toolchain() + &suffix
+    }
+
     /// The exact build information that the binary must have. Go leaves the linker's flags out under
     /// `-trimpath`; the stamps show when the binary is run.
     #[must_use]
@@ -160,6 +171,8 @@ impl Recipe {
         // Of several Go records the last. Source: `PerPackageFlag` in `cmd/go/internal/load/flag.go`.
         settings.extend(self.compiler_flags().pop().map(|flags| ("-gcflags".to_owned(), flags)));
         // Go does not record an empty list.
+        let experiments = goexperiment(&self.build, self.go);
+        settings.extend((!experiments.is_empty()).then(|| ("GOEXPERIMENT".to_owned(), experiments)));
         settings.extend((!self.tags.is_empty()).then(|| ("-tags".to_owned(), self.tags.join(","))));
         settings
     }
@@ -231,6 +244,21 @@ mod tests {
         assert_eq!((given[0].as_str(), given.len()), ("-gcflags=all=-l", 1 + HOT_PATHS.len()));
         assert!(given.contains(&"-gcflags=runtime/...=".to_owned()));
         assert_eq!(Some(format!("-gcflags={}", recorded.unwrap())), given.last().cloned());
+    }
+
+    #[test]
+    fn an_experiment_is_set_only_for_a_go_that_has_it() {
+        let experiment = "symbols: all\n  go_experiments: { nojsonv2: The binary is smaller. }";
+        let text = clean_policy().replace("symbols: all", experiment);
+        let set = |text: &str| {
+            let recipe = recipe(text, "amd64");
+            let variable = recipe.environment().into_iter().find(|(name, _)| name == "GOEXPERIMENT").unwrap().1;
+            (variable, recipe.build_settings().get("GOEXPERIMENT").cloned(), recipe.toolchain())
+        };
+        assert_eq!(set(&text), (String::new(), None, "go1.26.8".to_owned()));
+        let (variable, recorded, toolchain) = set(&text.replace("go: 1.26.8", "go: 1.27.3"));
+        assert_eq!((variable.as_str(), recorded.as_deref()), ("nojsonv2", Some("nojsonv2")));
+        assert_eq!(toolchain, "go1.27.3-X:nojsonv2");
     }
 
     #[test]

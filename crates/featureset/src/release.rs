@@ -121,6 +121,12 @@ impl Release {
 }
 
 impl GoVersion {
+    /// The line that the version belongs to, such as `1.26`.
+    #[must_use]
+    pub fn line(self) -> String {
+        format!("{}.{}", self.0[0], self.0[1])
+    }
+
     /// The name of the toolchain, as `GOTOOLCHAIN` and a binary's build information spell it: `go1.26.8`.
     #[must_use]
     pub fn toolchain(self) -> String {

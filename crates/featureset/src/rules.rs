@@ -19,11 +19,12 @@ mod unacceptable_hazard;
 mod undecided_feature;
 mod unknown_acceptance;
 mod unknown_feature;
+mod unknown_go_experiment;
 mod unknown_release;
 mod unknown_release_line;
 mod unneeded_acceptance;
-mod unpackable_platform;
 mod unsorted_features;
+mod unsupported_platform;
 mod unused_implementation_detail;
 
 pub use context::Subject;
@@ -54,11 +55,12 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
         Rule::UndecidedFeature => undecided_feature::check,
         Rule::UnknownAcceptance => unknown_acceptance::check,
         Rule::UnknownFeature => unknown_feature::check,
+        Rule::UnknownGoExperiment => unknown_go_experiment::check,
         Rule::UnknownRelease => unknown_release::check,
         Rule::UnknownReleaseLine => unknown_release_line::check,
         Rule::UnneededAcceptance => unneeded_acceptance::check,
-        Rule::UnpackablePlatform => unpackable_platform::check,
         Rule::UnsortedFeatures => unsorted_features::check,
+        Rule::UnsupportedPlatform => unsupported_platform::check,
         Rule::UnusedImplementationDetail => unused_implementation_detail::check,
     };
     check(subject)

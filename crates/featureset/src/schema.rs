@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::go_experiment::{GO_EXPERIMENTS, GoExperiment};
 use crate::hazard::Effect;
 use crate::name::FeatureName;
 use crate::platform::PLATFORMS;
@@ -108,7 +109,18 @@ fn build() -> Value {
         "symbols": { "enum": Symbols::WORDS, "description": "The symbols that a traceback of the shipped binary can name." },
         "pack": { "enum": Pack::WORDS, "description": "Whether the binary is packed: flash against memory." },
         "extra_tags": reasons("Build tags other than those of the features, each with its reason."),
+        "go_experiments": go_experiments(),
     })
+}
+
+fn go_experiments() -> Value {
+    let about = |experiment: &GoExperiment| format!("{} Go {} only.", experiment.meaning, experiment.lines.join(", "));
+    let entry = |experiment: &GoExperiment| {
+        (experiment.name.to_owned(), json!({ "type": "string", "minLength": 1, "description": about(experiment) }))
+    };
+    let properties: serde_json::Map<String, Value> = GO_EXPERIMENTS.iter().map(entry).collect();
+    let about = "Experiments of the Go toolchain (GOEXPERIMENT), each with its reason.";
+    json!({ "type": "object", "description": about, "additionalProperties": false, "properties": properties })
 }
 
 fn image() -> Value {
@@ -180,7 +192,7 @@ fn decision(hover: &str) -> Value {
 }
 
 fn hover(facts: &UpstreamData, name: &FeatureName, prices: Vec<String>) -> String {
-    let Some((since, last)) = facts.span(name) else { return String::new() };
+    let Some((since, last)) = facts.lines_with(name) else { return String::new() };
     let mut parts = vec![format!("Since {since}.")];
     parts.extend(facts.removed_in(name).map(|removed| format!("Removed in {removed}.")));
     let registry = facts.registries().find(|registry| registry.line == last);

@@ -5,7 +5,7 @@
 //! a decision that was changed and changed back leaves its entry as it is.
 
 use crate::name::FeatureName;
-use crate::policy::{Decision, Immovable, Policy, Verdict, decide, read};
+use crate::policy::{Decision, NotEditable, Policy, Verdict, decide, read};
 
 /// A policy with decisions that its file does not have yet.
 #[derive(Debug, Clone)]
@@ -87,8 +87,8 @@ impl UnsavedPolicy {
     /// Writes decisions, as one step. A decision that is the same already, with this reason, is not a change.
     ///
     /// # Errors
-    /// [`Immovable`] if an entry can't be written without changing anything else; nothing is changed then.
-    pub fn decide(&mut self, target: Option<&str>, decisions: &[NewDecision]) -> Result<(), Immovable> {
+    /// [`NotEditable`] if an entry can't be written without changing anything else; nothing is changed then.
+    pub fn decide(&mut self, target: Option<&str>, decisions: &[NewDecision]) -> Result<(), NotEditable> {
         let mut text = self.current.text.clone();
         for NewDecision { name, verdict, reason } in decisions {
             let is_same = |old: &Decision| old.verdict == *verdict && old.reason == *reason;
@@ -99,7 +99,7 @@ impl UnsavedPolicy {
         if text == self.current.text {
             return Ok(());
         }
-        let policy = read(&text).policy.ok_or_else(|| Immovable("the result can't be read".to_owned()))?;
+        let policy = read(&text).policy.ok_or_else(|| NotEditable("the result can't be read".to_owned()))?;
         self.past.push(std::mem::replace(&mut self.current, Version { text, policy }));
         Ok(())
     }
@@ -132,8 +132,8 @@ impl UnsavedPolicy {
     /// Returns the text to save: that of the file with the changed entries.
     ///
     /// # Errors
-    /// [`Immovable`] if the result would not be exactly the policy with the changes.
-    pub fn to_save(&self) -> Result<String, Immovable> {
+    /// [`NotEditable`] if the result would not be exactly the policy with the changes.
+    pub fn to_save(&self) -> Result<String, NotEditable> {
         let mut text = self.saved.text.clone();
         for ChangedDecision { target, name, after, .. } in self.changes() {
             text = decide(&text, target, name, after.verdict, &after.reason)?;
@@ -141,7 +141,7 @@ impl UnsavedPolicy {
         if text == self.saved.text || read(&text).policy.as_ref() == Some(&self.current.policy) {
             return Ok(text);
         }
-        Err(Immovable("the file would differ in more than the changed entries".to_owned()))
+        Err(NotEditable("the file would differ in more than the changed entries".to_owned()))
     }
 
     /// Records that the file has this text now, which [`UnsavedPolicy::to_save`] returned. The steps before can't be undone.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Change, HazardChange, HazardChanges, Side, Stated};
 use crate::init::reasons::standard_reason;
 use crate::name::FeatureName;
-use crate::policy::{self, Immovable, Policy, Verdict};
+use crate::policy::{self, NotEditable, Policy, Verdict};
 use crate::registry::Registry;
 use crate::release::{GoVersion, Release};
 use crate::upstream_data::UpstreamData;
@@ -156,7 +156,7 @@ pub struct DependencyChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// The policy's pin can't be moved.
-    Policy(Immovable),
+    Policy(NotEditable),
     /// The facts have no registry of this release.
     Registry(Release),
 }
@@ -168,7 +168,7 @@ impl Upgrade {
     /// # Errors
     /// [`Unknown`] where the pin can't be moved, or one of the releases is not known.
     pub fn new(old: Side<'_>, to: Release, facts: &UpstreamData) -> Result<Self, Unknown> {
-        let immovable = || Unknown::Policy(Immovable("the policy does not state `tailscale` and `go`".to_owned()));
+        let immovable = || Unknown::Policy(NotEditable("the policy does not state `tailscale` and `go`".to_owned()));
         let policy = old.reading.policy.as_ref().ok_or_else(immovable)?;
         let (from, go_from) = policy.tailscale.zip(policy.go).ok_or_else(immovable)?;
         let before = facts.registry(from).ok_or(Unknown::Registry(from))?;

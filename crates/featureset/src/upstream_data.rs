@@ -36,7 +36,7 @@ pub enum RegistryMatch<'a> {
 impl UpstreamData {
     /// The facts that the program carries, read once.
     ///
-    /// The files are generated and a test reads every one of them; one that can't be read is left out here.
+    /// A test reads every file, so none is left out; a file that can't be read would be.
     #[must_use]
     pub fn embedded() -> &'static Self {
         static FACTS: OnceLock<UpstreamData> = OnceLock::new();
@@ -109,7 +109,7 @@ impl UpstreamData {
 
     /// The first and the last known line that has a feature; `None` if none has it.
     #[must_use]
-    pub fn span(&self, name: &FeatureName) -> Option<(ReleaseLine, ReleaseLine)> {
+    pub fn lines_with(&self, name: &FeatureName) -> Option<(ReleaseLine, ReleaseLine)> {
         let mut lines = self.lines.values().filter(|registry| registry.features.contains_key(name));
         let first = lines.next()?.line;
         Some((first, lines.next_back().map_or(first, |registry| registry.line)))
@@ -118,7 +118,7 @@ impl UpstreamData {
     /// The first known line after the last one that has the feature: the line that removed it.
     #[must_use]
     pub fn removed_in(&self, name: &FeatureName) -> Option<ReleaseLine> {
-        let (_, last) = self.span(name)?;
+        let (_, last) = self.lines_with(name)?;
         self.lines.keys().copied().find(|line| *line > last)
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let facts = UpstreamData::embedded();
         assert_eq!(facts.removed_in(&name("lazywg")).unwrap().to_string(), "1.98");
         assert_eq!(facts.removed_in(&name("dns")), None);
-        assert_eq!(facts.span(&name("cachenetmap")).unwrap().0.to_string(), "1.92");
-        assert_eq!(facts.span(&name("nonsense")), None);
+        assert_eq!(facts.lines_with(&name("cachenetmap")).unwrap().0.to_string(), "1.92");
+        assert_eq!(facts.lines_with(&name("nonsense")), None);
     }
 }

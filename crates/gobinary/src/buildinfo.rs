@@ -22,7 +22,7 @@ const ALIGNMENT: usize = 16;
 /// The build information of a Go executable.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuildInfo {
-    /// The toolchain, such as `go1.26.8`.
+    /// The toolchain, such as `go1.26.8`, or `go1.27.3-X:nojsonv2` with an experiment.
     pub go: String,
     /// The import path of the main package.
     pub path: String,
@@ -45,6 +45,17 @@ pub struct Module {
     pub sum: String,
     /// Whether a `replace` directive replaced it.
     pub replaced: bool,
+}
+
+impl BuildInfo {
+    /// Returns the version of the toolchain without its experiments, such as `1.26.8`.
+    ///
+    /// Source: `cmd/link/internal/ld/main.go`, which separates them with a space or, since Go 1.26, a hyphen.
+    #[must_use]
+    pub fn go_version(&self) -> &str {
+        let version = self.go.strip_prefix("go").unwrap_or(&self.go);
+        version.split(' ').next().and_then(|version| version.split("-X:").next()).unwrap_or_default()
+    }
 }
 
 /// Reads the build information of an ELF executable.
@@ -196,6 +207,16 @@ mod tests {
     const MODULE_INFO: &str = "path\ttailscale.com/cmd/tailscaled\nmod\ttailscale.com\tv1.102.5\th1:abc=\n\
         dep\tgo4.org/mem\tv0.1.0\th1:x=\ndep\tfork.example/a\tv1.0.0\n=>\tfork.example/b\tv1.0.1\th1:y=\n\
         build\t-tags=ts_include_cli,ts_omit_ace\nbuild\t-ldflags=\"-s -w\"\nbuild\tGOARCH=arm\n";
+
+    #[test]
+    fn go_version_has_no_experiments() {
+        let version = |go: &str| BuildInfo { go: go.to_owned(), ..BuildInfo::default() }.go_version().to_owned();
+        assert_eq!(version("go1.26.8"), "1.26.8");
+        assert_eq!(version("go1.24.1 X:synctest"), "1.24.1");
+        assert_eq!(version("go1.27.3-X:nojsonv2"), "1.27.3");
+        assert_eq!(version("go1.27.3-custom X:nojsonv2"), "1.27.3-custom");
+        assert_eq!(version("devel go1.28-abc"), "devel");
+    }
 
     #[test]
     fn build_info_is_decoded() {

@@ -44,8 +44,8 @@ pub struct Archive {
 
 /// Returns the container's entrypoint and its argument.
 #[must_use]
-pub fn command(has_shell: bool) -> (String, String) {
-    let first = if has_shell { ENTRYPOINT } else { PROGRAM };
+pub fn command(has_entrypoint: bool) -> (String, String) {
+    let first = if has_entrypoint { ENTRYPOINT } else { PROGRAM };
     (format!("/{first}"), format!("--statedir=/{STATE}"))
 }
 

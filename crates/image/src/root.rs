@@ -174,6 +174,8 @@ mod tests {
         let shell = |kind| Some(Shell { bytes: vec![1; 10], kind, helper: crate::helper::ALL[0] });
         let mksh = Contents { program: program.clone(), shell: shell(Some(Kind::Mksh)) };
         insta::assert_snapshot!(listing(&mksh));
+        // Facts of every image that a policy relies on: /etc has no users and no certificates.
+        assert!(listing(&mksh).lines().all(|line| line.ends_with(" etc/") || !line.contains(" etc/")));
         let none = Contents { program: program.clone(), shell: None };
         insta::assert_snapshot!(listing(&none));
         let busybox = Contents { program, shell: shell(Some(Kind::Busybox)) };

@@ -42,7 +42,7 @@ pub fn list(inside: &Components<'_>) -> Value {
     let mut main = module("application", &inside.main);
     main["licenses"] = json!([{ "expression": "BSD-3-Clause" }]);
     main["hashes"] = json!([{ "alg": "SHA-256", "content": inside.binary }]);
-    let go = inside.go.trim_start_matches("go");
+    let go = inside.go;
     let standard = json!({
         "type": "library", "bom-ref": "std", "name": "std", "version": go,
         "purl": format!("pkg:golang/std@{go}"), "licenses": [{ "expression": "BSD-3-Clause" }],
@@ -123,7 +123,7 @@ mod tests {
                 module("github.com/BurntSushi/toml", "v2.0.0+incompatible", "h1:b="),
                 module("example.com/x", "(devel)", ""),
             ],
-            go: "go1.26.8",
+            go: "1.26.8",
             binary: &digest,
             shell: Some((table.find(Kind::Mksh, Platform::Arm64), &digest)),
             helper: Some(crate::helper::for_platform(Platform::Arm64)),

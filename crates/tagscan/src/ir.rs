@@ -115,15 +115,22 @@ pub(crate) struct Word {
     pub(crate) pieces: Vec<Piece>,
 }
 
+/// Whether a part of a word is inside quotes: then it is neither split into words nor a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    Quoted,
+    Unquoted,
+}
+
 /// A part of a word.
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Text.
-    Text { value: Value, quoted: bool },
+    Text { value: Value, quoting: Quoting },
     /// A variable.
-    Parameter { parameter: Box<Parameter>, quoted: bool },
+    Parameter { parameter: Box<Parameter>, quoting: Quoting },
     /// The output of commands.
-    Output { body: Box<Node>, quoted: bool },
+    Output { body: Box<Node>, quoting: Quoting },
     /// A file with the output of commands: `<( … )`.
     Process { body: Box<Node>, span: Span },
     /// `$(( … ))`.
@@ -154,6 +161,34 @@ pub(crate) enum Index {
     At(Word),
 }
 
+/// The end of a value that an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// `#`.
+    Start,
+    /// `%`.
+    End,
+}
+
+/// Which of several matches at an end an operation removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// One character: `#`, `%`.
+    Shortest,
+    /// Two: `##`, `%%`.
+    Longest,
+}
+
+/// The matches that `${T/pattern/with}` replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matches {
+    First,
+    /// `//`.
+    All,
+    /// `/#` and `/%`.
+    At(End),
+}
+
 /// An operation on the value of a variable.
 #[derive(Debug, Default)]
 pub(crate) enum Operation {
@@ -170,13 +205,12 @@ pub(crate) enum Operation {
         word: Word,
     },
     Trim {
-        suffix: bool,
-        longest: bool,
+        end: End,
+        extent: Extent,
         pattern: Word,
     },
     Replace {
-        all: bool,
-        anchor: Option<char>,
+        matches: Matches,
         pattern: Word,
         with: Word,
     },

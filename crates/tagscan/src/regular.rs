@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::ir::{End, Matches, Quoting};
 use crate::value::{Value, hole};
 
 /// The largest program of a pattern, in bytes.
@@ -21,12 +22,12 @@ pub(crate) struct Glob {
 
 impl Glob {
     /// Appends text; what is quoted is literal.
-    pub(crate) fn push(&mut self, text: &str, is_literal: bool) {
+    pub(crate) fn push(&mut self, text: &str, quoting: Quoting) {
         self.text += text;
         let mut characters = text.chars().peekable();
         while let Some(c) = characters.next() {
             match c {
-                _ if is_literal => self.expression += &regex::escape(&c.to_string()),
+                _ if quoting == Quoting::Quoted => self.expression += &regex::escape(&c.to_string()),
                 '*' => self.special(".*?"),
                 '?' => self.special("."),
                 '[' => {
@@ -76,7 +77,7 @@ impl Glob {
 }
 
 /// The ranges of a value that a pattern of a shell matches, as `${T/pattern/}` finds them.
-pub(crate) fn matches(pattern: &Glob, value: &Value, all: bool, anchor: Option<char>) -> Option<Vec<Range<usize>>> {
+pub(crate) fn find(pattern: &Glob, value: &Value, wanted: Matches) -> Option<Vec<Range<usize>>> {
     let text = value.text();
     if pattern.has_hole() {
         return None;
@@ -84,16 +85,16 @@ pub(crate) fn matches(pattern: &Glob, value: &Value, all: bool, anchor: Option<c
     if pattern.text.is_empty() {
         return Some(Vec::new());
     }
-    let most = if all { usize::MAX } else { 1 };
-    if let (Some(literal), None) = (&pattern.literal, anchor) {
+    let most = if wanted == Matches::All { usize::MAX } else { 1 };
+    if let (Some(literal), Matches::First | Matches::All) = (&pattern.literal, wanted) {
         return Some(text.match_indices(literal.as_str()).take(most).map(|(at, found)| at..at + found.len()).collect());
     }
     // The longest match counts.
     let greedy = pattern.expression.replace(".*?", ".*");
-    let expression = match anchor {
-        Some('#') => format!("^(?:{greedy})"),
-        Some(_) => format!("(?:{greedy})$"),
-        None => greedy,
+    let expression = match wanted {
+        Matches::At(End::Start) => format!("^(?:{greedy})"),
+        Matches::At(End::End) => format!("(?:{greedy})$"),
+        Matches::First | Matches::All => greedy,
     };
     Some(compile(&expression)?.find_iter(text).take(most).map(|found| found.range()).collect())
 }

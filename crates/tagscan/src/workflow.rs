@@ -322,7 +322,7 @@ impl Reader<'_, '_, '_> {
         }
         if let Ok(Some(root)) = spanned_yaml::read(text.text()) {
             let root = get(&root, "runs").filter(|_| get(&root, "jobs").is_none()).cloned().unwrap_or(root);
-            // SourceMap are those of the call.
+            // Spans are those of the call.
             let mut inner = Reader { text: "", interpreter: self.interpreter };
             inner.github(&root, inputs, state);
         }

@@ -5,6 +5,9 @@
 //	memfd=ERRNO   memfd_create fails with this number
 //	memory=BYTES  the address space has this size
 //	files=COUNT   there are this many file descriptors
+//	size=BYTES    files have at most this size
+//	open=NUMBER   this descriptor is open
+//	closed=NUMBER this descriptor is closed
 //	fixed-code    memory that was writable never becomes executable (Linux 6.3)
 package main
 
@@ -68,6 +71,21 @@ func limit(kind int, value string) {
 	}
 }
 
+// Opens a descriptor, which the other program inherits, or closes it.
+func setDescriptor(number int, open bool) {
+	if !open {
+		syscall.Close(number)
+		return
+	}
+	null, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err == nil {
+		err = syscall.Dup3(null, number, 0)
+	}
+	if err != nil {
+		fail(err.Error())
+	}
+}
+
 func fail(message string) {
 	fmt.Fprintln(os.Stderr, "restrict:", message)
 	os.Exit(125)
@@ -107,6 +125,12 @@ func main() {
 			limits = append(limits, func() { limit(numbers.memory, value) })
 		case "files":
 			limits = append(limits, func() { limit(numbers.files, value) })
+		case "size":
+			const fileSize = 1
+			limits = append(limits, func() { limit(fileSize, value) })
+		case "open", "closed":
+			number, _ := strconv.Atoi(value)
+			limits = append(limits, func() { setDescriptor(number, name == "open") })
 		case "fixed-code":
 			limits = append(limits, func() { prctl(setMDWE, 1, 0) })
 		default:

@@ -114,6 +114,12 @@ pub(crate) fn end_of_segments(program: &[u8]) -> u64 {
     end.unwrap().next_multiple_of(65536)
 }
 
+/// The inode of the shared copy that a process maps, from the output of the process program; `None` if it maps none.
+pub(crate) fn copy_of(text: &str) -> Option<u64> {
+    let mapping = text.lines().find(|line| line.starts_with("map ") && line.contains("/memfd:execpack"))?;
+    mapping.split_whitespace().nth(5)?.parse().ok()
+}
+
 /// Splits the output of the process program, which ran from `path`, into what the kernel gave it and its mappings below an
 /// address.
 pub(crate) fn process_output(text: &str, path: &Path, end: u64) -> (Vec<String>, Mappings) {
@@ -134,5 +140,6 @@ pub(crate) fn process_output(text: &str, path: &Path, end: u64) -> (Vec<String>,
         }
     }
     let path = path.to_str().unwrap();
-    (rest.into_iter().map(|line| line.replace(path, "PROGRAM")).collect(), mappings)
+    let rest = rest.into_iter().filter(|line| !line.starts_with("copy "));
+    (rest.map(|line| line.replace(path, "PROGRAM")).collect(), mappings)
 }

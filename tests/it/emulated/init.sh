@@ -54,14 +54,27 @@ for case in $(cat /cases); do
 done
 PROCESS='a variable' step 'linked process' /process.linked 'an argument'
 PROCESS='a variable' step 'packed process' /process.packed 'an argument'
+# Two processes of one file: the memory that each maps its program from.
+sleep 10000 | /process.packed wait >/tmp/first &
+until grep waiting /tmp/first >/tmp/found; do sleep 1; done
+shared() {
+	grep -m 1 memfd /tmp/first
+	/process.packed >/tmp/second
+	grep -m 1 memfd /tmp/second
+	true
+}
+step 'shared copy' shared
 step 'old calls' /restrict old-calls -- /packed recover
 step 'fixed code' /restrict fixed-code -- /packed recover
 step 'little memory' /restrict memory=2000000 -- /packed recover
 
 step version tailscaled --version
+step 'time of decoding' time tailscale version
+step 'time of unpacked' time /unpacked/tailscale version
 start
 step daemon answer
 step status status
+step 'time of sharing' time tailscale version
 step memory memory
 end -TERM
 for round in 1 2 3 4 5; do

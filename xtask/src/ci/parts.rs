@@ -80,8 +80,8 @@ pub(crate) const PARTS: &[Part] = &[
 ];
 
 /// The tests that skip themselves unless [`FULL`](tailscale_featureset::test_variables::FULL) is set.
-pub(super) const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: go_packages:: \
-    image_real:: installed:: measure:: provided_tools:: publish:: real_builds:: several_devices:: verify:: \
+pub(super) const LONG_TESTS: &str = "cargo test --locked --package tailscale-featureset --package xtask --test it --test skipped -- action:: audit:: bench:: execpack:: \
+    execpack_sharing:: go_packages:: image_real:: installed:: measure:: provided_tools:: publish:: real_builds:: several_devices:: verify:: \
     workflows::";
 
 /// The tests that boot emulated machines.

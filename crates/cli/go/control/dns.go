@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -125,4 +127,50 @@ func (known *zone) logOnce(line string) {
 		known.logged[line] = true
 		fmt.Println(line)
 	}
+}
+
+// forwardDNS IP serves DNS over UDP as the resolver of a network does: each query goes to the first server in
+// /etc/resolv.conf.
+func forwardDNS(args []string) error {
+	packets, err := net.ListenPacket("udp", net.JoinHostPort(args[0], "53"))
+	if err != nil {
+		return err
+	}
+	ready()
+	for {
+		query := make([]byte, 4096)
+		count, from, err := packets.ReadFrom(query)
+		if err != nil {
+			return err
+		}
+		go func() {
+			if answer, err := askConfigured(query[:count]); err == nil {
+				packets.WriteTo(answer, from)
+			} else {
+				fmt.Println(err)
+			}
+		}()
+	}
+}
+
+// askConfigured sends a query to the first server in /etc/resolv.conf and returns the answer.
+func askConfigured(query []byte) ([]byte, error) {
+	text, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		return nil, err
+	}
+	_, after, _ := strings.Cut("\n"+string(text), "\nnameserver ")
+	server, _, _ := strings.Cut(after, "\n")
+	connection, err := net.Dial("udp", net.JoinHostPort(strings.TrimSpace(server), "53"))
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	connection.SetDeadline(time.Now().Add(patience))
+	if _, err := connection.Write(query); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, 4096)
+	count, err := connection.Read(answer)
+	return answer[:count], err
 }

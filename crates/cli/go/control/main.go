@@ -9,6 +9,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sort"
 )
 
@@ -24,6 +25,7 @@ var commands = map[string]func(args []string) error{
 	"egress-dial":  dialAllowed,
 	"egress-proxy": proxy,
 	"firewall":     firewall,
+	"forward-dns":  forwardDNS,
 	"forwarding":   forwarding,
 	"hold":         hold,
 	"link":         link,
@@ -33,6 +35,7 @@ var commands = map[string]func(args []string) error{
 	"resolve":      resolve,
 	"route":        route,
 	"send":         send,
+	"ssh":          sshCommand,
 	"stream":       stream,
 	"tcp-sink":     tcpSink,
 	"udp-echo":     udpEcho,
@@ -41,6 +44,9 @@ var commands = map[string]func(args []string) error{
 }
 
 func main() {
+	if program := filepath.Base(os.Args[0]); program == "iptables" || program == "ip6tables" {
+		iptables(program, os.Args[1:])
+	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		var known []string
 		for name := range commands {

@@ -142,6 +142,10 @@ func withLabHandlers(server *testcontrol.Server) http.Handler {
 			server.SetNodeCapMap(node, capabilities)
 		}
 	})
+	// Makes an address the tailnet's resolver. Nodes that are connected learn of it with their next map.
+	mux.HandleFunc("/lab/resolver", func(w http.ResponseWriter, r *http.Request) {
+		server.DNSConfig.Resolvers = []*dnstype.Resolver{{Addr: r.FormValue("address")}}
+	})
 	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public
 	// address.
 	var peers atomic.Int64

@@ -1,7 +1,7 @@
 //! Flags of `init`.
 
 use clap::Args;
-use featureset::init::{find_platform, reasons};
+use featureset::init::reasons;
 use featureset::name::FeatureName;
 use featureset::platform::Platform;
 use featureset::release::{GoVersion, Release};
@@ -36,7 +36,7 @@ fn parse_platform(text: &str) -> Result<(&'static Platform, Option<u64>), String
         Some((name, budget)) => (name, Some(super::values::parse_size(budget)?)),
         None => (text, None),
     };
-    let platform = find_platform(name).map_err(|near| match &near[..] {
+    let platform = Platform::named(name).map_err(|near| match &near[..] {
         [near] => format!("did you mean `{near}`?"),
         several => format!("take one of {}", several.join(", ")),
     })?;

@@ -118,7 +118,7 @@ fn of_policy(path: &Path, flags: &cli::Audit, facts: &UpstreamData, asked: &mut 
         None => policy.common(),
     };
     if flags.device.is_none() {
-        asked.device = effective.device().facts.clone();
+        asked.device = effective.facts();
     }
     let accepted = facts.hazards().filter(|hazard| rules::acceptance(effective, hazard).is_some());
     asked.accepted.extend(accepted.map(|hazard| hazard.id.clone()));

@@ -2,17 +2,16 @@
 //! and only then replaces the artifacts.
 
 mod artifacts;
+mod build_info;
 mod compile_errors;
 mod execute;
 mod go_command;
 mod job;
 mod manifest;
-mod pack;
 mod pipeline;
 mod plan;
 mod shrink;
 mod steps;
-mod verify;
 
 use crate::errln;
 use anyhow::Result;

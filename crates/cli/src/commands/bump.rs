@@ -9,7 +9,7 @@ use anyhow::Result;
 use diagnostics::{Code, Diagnostic, Label, Lines, NextStep};
 use featureset::change::Side;
 use featureset::name::FeatureName;
-use featureset::policy::Immovable;
+use featureset::policy::NotEditable;
 use featureset::registry::Registry;
 use featureset::release::{Release, ReleaseLine};
 use featureset::selection::Selection;
@@ -194,7 +194,7 @@ fn descriptions(go: &Go, old: &Upstream, new: &Upstream, upgrade: &Upgrade) -> R
 
 fn immovable(project: &Project, unknown: Unknown) -> Diagnostic {
     let why = match unknown {
-        Unknown::Policy(Immovable(why)) => why,
+        Unknown::Policy(NotEditable(why)) => why,
         Unknown::Registry(release) => format!("no registry of Tailscale {release} is known"),
     };
     let message = format!("the pin of {} can't be changed", project.path.display());

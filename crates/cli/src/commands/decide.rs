@@ -9,7 +9,7 @@ use featureset::change::{Change, HazardChange, Side};
 use featureset::cost::estimate::target_sizes;
 use featureset::cost::format_difference;
 use featureset::name::{FeatureName, OMIT_PREFIX, nearest};
-use featureset::policy::{self, Immovable, Verdict, format_size};
+use featureset::policy::{self, NotEditable, Verdict, format_size};
 use featureset::selection::Selection;
 
 use crate::cli::{Accept, Decide};
@@ -107,7 +107,7 @@ fn require_reason(reason: &str) -> Result<()> {
         .into())
 }
 
-fn not_editable(why: Immovable) -> Diagnostic {
+fn not_editable(why: NotEditable) -> Diagnostic {
     let next = NextStep::new("Edit the policy by hand, then run ").command("check").text(".");
     Diagnostic::failure(Code::EntryNotEditable, "the entry can't be written", why.0, next)
 }

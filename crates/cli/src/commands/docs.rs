@@ -8,7 +8,7 @@ use featureset::explore::Sources;
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
-use featureset::policy::device::{PROFILES, VOCABULARY};
+use featureset::policy::device::{IMAGE_FACTS, PROFILES, VOCABULARY};
 use featureset::policy::format_size;
 use featureset::schema::{hazard_schema, schema};
 use featureset::upstream_data::UpstreamData;
@@ -178,7 +178,7 @@ fn features(pinned: Pinned<'_>, costs: &MeasuredCosts) -> String {
 
 fn feature_row(pinned: Pinned<'_>, costs: &MeasuredCosts, name: &FeatureName) -> String {
     let facts = pinned.facts;
-    let Some((since, last)) = facts.span(name) else { return String::new() };
+    let Some((since, last)) = facts.lines_with(name) else { return String::new() };
     let range = facts.removed_in(name).map_or_else(|| format!("{since} –"), |_| format!("{since} – {last}"));
     let registry = facts.registries().rev().find(|registry| registry.features.contains_key(name));
     let list = |names: Vec<String>| names.join(", ");
@@ -321,6 +321,11 @@ fn device() -> String {
     for entry in VOCABULARY {
         text += &format!("| `{}` | {} | {} |\n", entry.fact, entry.values, entry.meaning);
     }
+    let image: Vec<String> = IMAGE_FACTS.iter().map(|(fact, value)| format!("{fact} {value}")).collect();
+    text += &format!(
+        "\nA target with an image also has the facts of the image, unless the device states others: {}.\n",
+        image.join(", ")
+    );
     for profile in PROFILES {
         text += &format!("\n## {}\n\nFor {}.\n\n", profile.name, profile.meaning);
         for (fact, value) in profile.facts {

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::cli::Execpack;
 use crate::outcome::Outcome;
+use crate::tools::packer::not_packed;
 use crate::{files, limits, outln, progress};
 use diagnostics::Code;
 use diagnostics::Diagnostic;
@@ -60,9 +61,4 @@ fn not_unpacked(file: &Path, unreadable: execpack::Unreadable) -> Diagnostic {
     let message = format!("can't unpack {}", file.display());
     let next = "Name a file that `pack: execpack` produced; one that was changed afterwards can't be unpacked.";
     Diagnostic::failure(Code::NotUnpacked, message, unreadable.to_string(), next)
-}
-
-/// Returns the problem of an executable that can't be packed.
-pub(crate) fn not_packed(file: &Path, refused: &execpack::Refused, next: &str) -> Diagnostic {
-    Diagnostic::failure(Code::NotPacked, format!("can't pack {}", file.display()), refused.to_string(), next)
 }

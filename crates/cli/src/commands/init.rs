@@ -141,7 +141,7 @@ fn sizes(made: &Initial, request: &Request) -> Vec<(String, Estimate)> {
     let sizes = platforms.filter_map(|(platform, _)| {
         let name = target_name(platform);
         let build = &policy.targets.get(&name)?.build;
-        Some((name, estimate(platform, build, &made.kept)?))
+        Some((name, estimate(platform, build, policy.go, &made.kept)?))
     });
     sizes.collect()
 }

@@ -170,7 +170,7 @@ impl<'a> Filter<'a> {
 }
 
 fn rows<'a>(pinned: &Pinned<'a>, policy: EffectivePolicy<'a>, sizes: &Sizes<'_>) -> Vec<Row<'a>> {
-    let since = |name| pinned.facts.span(name).map(|(first, _)| first.to_string()).unwrap_or_default();
+    let since = |name| pinned.facts.lines_with(name).map(|(first, _)| first.to_string()).unwrap_or_default();
     let features = pinned.registry.features.iter();
     features
         .map(|(feature, meta)| {

@@ -9,7 +9,6 @@ use std::path::Path;
 use anyhow::Result;
 use featureset::cost::Basis;
 use featureset::name::FeatureName;
-use featureset::policy::Pack;
 use featureset::selection::Selection;
 use gobinary::pclntab::REVISION;
 
@@ -19,6 +18,7 @@ use crate::cli::{Measure, MeasureWhat};
 use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::project::{Pinned, Project};
+use crate::tools::packer::Packer;
 use crate::{files, progress};
 use diagnostics::{Code, Diagnostic, NextStep};
 use state::State;
@@ -47,11 +47,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
     for target in targets {
         let policy = pinned.for_target(target)?;
         let selection = Selection::new(policy, pinned.registry);
-        let packer = match policy.build().pack {
-            Pack::Upx => builder.upx.as_ref().map(|upx| upx.version.clone()),
-            Pack::Execpack => Some(format!("execpack {}", execpack::REVISION)),
-            Pack::None => None,
-        };
+        let packer = builder.packers.get(&policy.build().pack).map(Packer::basis);
         let Some(basis) = Basis::new(policy, &selection, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
         let memory_probe = if flags.memory { memory_probe(&builder, pinned, target)? } else { None };

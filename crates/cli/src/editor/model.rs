@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use featureset::group::Group;
 use featureset::name::FeatureName;
-use featureset::policy::{Decision, Immovable, Policy, Verdict, parse_size};
+use featureset::policy::{Decision, NotEditable, Policy, Verdict, parse_size};
 use featureset::selection::Selection;
 use featureset::unsaved::{NewDecision, UnsavedPolicy};
 
@@ -538,7 +538,7 @@ impl Model {
         let Some(edited) = &mut self.edited else { return };
         match edited.decide(target, decisions) {
             Ok(()) => self.say(done),
-            Err(Immovable(why)) => self.fail(format!("the entry can't be written: {why}; edit the file by hand")),
+            Err(NotEditable(why)) => self.fail(format!("the entry can't be written: {why}; edit the file by hand")),
         }
         self.judge();
     }
@@ -558,9 +558,9 @@ impl Model {
     /// Returns the text that the file must have, and the text to write.
     ///
     /// # Errors
-    /// [`Immovable`] if the changes can't be written without changing anything else.
-    pub(crate) fn to_save(&self) -> Result<(&str, String), Immovable> {
-        let edited = self.edited.as_ref().ok_or_else(|| Immovable("the policy can't be read".to_owned()))?;
+    /// [`NotEditable`] if the changes can't be written without changing anything else.
+    pub(crate) fn to_save(&self) -> Result<(&str, String), NotEditable> {
+        let edited = self.edited.as_ref().ok_or_else(|| NotEditable("the policy can't be read".to_owned()))?;
         Ok((edited.saved_text(), edited.to_save()?))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use diagnostics::{Code, Diagnostic, NextStep};
-use featureset::policy::Immovable;
+use featureset::policy::NotEditable;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
@@ -75,7 +75,7 @@ pub(crate) fn run(path: &Path, mut model: Model) -> Result<usize> {
 /// displays the reason.
 fn save(path: &Path, model: &mut Model) -> bool {
     let written = match model.to_save() {
-        Err(Immovable(why)) => Err(format!("nothing was written: {why}")),
+        Err(NotEditable(why)) => Err(format!("nothing was written: {why}")),
         Ok((expected, text)) => match files::read_text(path, limits::POLICY) {
             Ok(found) if found != expected => {
                 Err("nothing was written: the file has changed since it was opened".to_owned())

@@ -63,6 +63,14 @@ impl Node {
         Ok(Self { host, programs, daemon: None })
     }
 
+    /// Replaces the programs; the state stays. The daemon must not be running.
+    ///
+    /// # Errors
+    /// If they can't be mounted.
+    pub fn with_programs(self, programs: Programs) -> Result<Self> {
+        Self::new(self.host, programs)
+    }
+
     /// Returns the daemon's state folder.
     #[must_use]
     pub fn state(&self) -> PathBuf {

@@ -1,4 +1,4 @@
-//! SourceMap in machine code at which tables by program counter are likely to change, and at which functions are likely to end.
+//! Anchors: the positions in machine code at which tables by program counter are likely to change, and at which functions are likely to end.
 
 use crate::payload::word;
 use crate::program::Machine;
@@ -174,7 +174,7 @@ impl Code<'_> {
         count
     }
 
-    /// The next anchor after a place but so many; `None` if it is far away.
+    /// Returns the anchor after `from`, without the first `skip` ones; `None` if it is beyond [`FARTHEST`] bytes.
     pub(super) fn anchor_after(&self, slot: usize, from: u32, mut skip: u32) -> Option<u32> {
         let mut at = from;
         loop {

@@ -29,9 +29,10 @@ pub(super) enum Column {
     Data(usize),
     /// Values of a table by program counter, by slot.
     Value(usize),
-    /// Kinds of steps, by slot: 0 is the last, 1 is in [`Column::Step`], others go to the next anchor but so many less 2.
+    /// Kinds of steps, by slot. 0: the last step. 1: its length is in [`Column::Step`]. n from 2 on: it ends at an anchor,
+    /// after n − 2 others.
     Anchor(usize),
-    /// Steps to a place without an anchor, by slot: even numbers are twice the step, odd ones count from the function's end.
+    /// Lengths of steps that end at no anchor, by slot: even numbers are twice the step, odd ones count from the function's end.
     Step(usize),
 }
 

@@ -145,7 +145,7 @@ fn instead(name: &str, registry: &Registry, facts: &UpstreamData) -> NextStep {
         return format!("Write `{bare}`: the names are written without `{OMIT_PREFIX}`.").into();
     }
     let feature = FeatureName::new(bare).ok();
-    let span = feature.as_ref().and_then(|feature| facts.span(feature));
+    let span = feature.as_ref().and_then(|feature| facts.lines_with(feature));
     match (span, feature.as_ref().and_then(|feature| facts.removed_in(feature))) {
         (_, Some(removed)) => format!("Delete it: it was removed in {removed}.").into(),
         (Some((since, _)), None) => format!("Delete it until the release is one of {since} or later.").into(),

@@ -95,7 +95,7 @@ fn omission(name: &str, registry: &Registry, facts: &UpstreamData) -> Meaning {
     if registry.features.contains_key(&feature) {
         return Meaning::Omits(feature);
     }
-    match facts.span(&feature) {
+    match facts.lines_with(&feature) {
         Some((since, _)) => Meaning::Absent { removed: facts.removed_in(&feature), since, feature },
         None => Meaning::Unknown,
     }

@@ -49,5 +49,7 @@ fn build(build: &Build, path: &str) -> BTreeMap<String, String> {
     ];
     let words = words.into_iter().map(|(key, value)| (format!("{path}.{key}"), value));
     let tags = build.extra_tags.iter().map(|(tag, reason)| (format!("{path}.extra_tags.{tag}"), reason.clone()));
-    words.chain(tags).collect()
+    let experiments = build.go_experiments.iter();
+    let experiments = experiments.map(|(name, reason)| (format!("{path}.go_experiments.{name}"), reason.clone()));
+    words.chain(tags).chain(experiments).collect()
 }

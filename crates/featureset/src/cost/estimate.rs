@@ -3,7 +3,8 @@
 //! The model is additive: the measured binary of a platform, plus the sizes of the features that are kept in addition, minus
 //! those of the features that are not kept. A size that was measured together with dependencies is divided: the
 //! dependencies' own sizes are subtracted. On a platform without measurements of features, the sizes of the nearest measured
-//! one are scaled by the ratio of the two binaries.
+//! one are scaled by the ratio of the two binaries. Another line of Go and its experiments change the whole by a measured
+//! factor.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::name::FeatureName;
 use crate::platform::Platform;
 use crate::policy::{Build, EffectivePolicy, Inlining, Pack, Policy, Symbols};
 use crate::registry::Registry;
+use crate::release::GoVersion;
 use crate::selection::Selection;
 
 static COSTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/costs");
@@ -42,6 +44,8 @@ pub struct Basis {
     pub changed: usize,
     /// Features that are kept, were not in the measured binary and have no measured size. They count as nothing.
     pub unpriced: BTreeSet<FeatureName>,
+    /// The settings of Go by whose measured effect the size was scaled: `Go 1.27`, `nojsonv2`.
+    pub scaled: Vec<String>,
 }
 
 impl fmt::Display for Basis {
@@ -49,6 +53,9 @@ impl fmt::Display for Basis {
         write!(f, "estimated from a binary for {}", self.binary)?;
         if self.changed > 0 {
             write!(f, " and the sizes of {} features on {}", self.changed, self.features)?;
+        }
+        if !self.scaled.is_empty() {
+            write!(f, ", scaled to {}", self.scaled.join(" with "))?;
         }
         if !self.unpriced.is_empty() {
             let names: Vec<&str> = self.unpriced.iter().map(FeatureName::as_str).collect();
@@ -67,6 +74,19 @@ struct Binary {
     bytes: u64,
 }
 
+/// The size of a binary relative to that of the Go line and settings of [`Binaries::binaries`], in thousandths.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Factor {
+    /// The line of Go, such as `1.27`.
+    go: String,
+    /// The experiment, if the factor is that of an experiment within the line.
+    #[serde(default)]
+    experiment: Option<String>,
+    raw: u64,
+    packed: u64,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Binaries {
@@ -76,7 +96,19 @@ struct Binaries {
     _about_features: String,
     /// Own sizes of features that `measure` can't measure by themselves, on arm64.
     features: BTreeMap<FeatureName, OwnSize>,
+    #[serde(rename = "about_factors")]
+    _about_factors: String,
+    factors: Vec<Factor>,
     binaries: Vec<Binary>,
+}
+
+/// Returns the factors of a build with this Go.
+fn factors(build: &Build, go: Option<GoVersion>) -> Vec<&'static Factor> {
+    let Some(line) = go.map(GoVersion::line) else { return Vec::new() };
+    let is_set = |factor: &&Factor| {
+        factor.go == line && factor.experiment.as_ref().is_none_or(|name| build.go_experiments.contains_key(name))
+    };
+    binaries().factors.iter().filter(is_set).collect()
 }
 
 /// The embedded costs, by target. A test reads every file.
@@ -124,12 +156,15 @@ pub struct SizeModel<'a> {
     pub costs: &'a Costs,
     /// Whether the binary of this platform was measured with these settings.
     pub is_measured: bool,
+    /// The settings of Go by whose effect the sizes were scaled.
+    pub scaled: Vec<String>,
 }
 
 impl SizeModel<'static> {
-    /// Returns the sizes for a platform and its build settings; `None` if the program contains no measurement.
+    /// Returns the sizes for a platform, its build settings and the toolchain, as far as it is known; `None` if the program
+    /// contains no measurement.
     #[must_use]
-    pub fn new(platform: &Platform, build: &Build) -> Option<Self> {
+    pub fn new(platform: &Platform, build: &Build, go: Option<GoVersion>) -> Option<Self> {
         let (costs, measured) = (nearest(platform)?, binary(platform, build)?);
         let bytes = match build.inlining {
             // Measured for amd64: docs/measurements/sizes.md.
@@ -137,6 +172,9 @@ impl SizeModel<'static> {
             Inlining::Full | Inlining::None => measured.bytes,
         };
         let is_packed = build.pack != Pack::None;
+        let factors = factors(build, go);
+        let scale = |bytes: u64, factor: &&Factor| bytes * if is_packed { factor.packed } else { factor.raw } / 1000;
+        let bytes = factors.iter().fold(bytes, scale);
         let reference = if is_packed { costs.whole.packed } else { costs.whole.raw };
         let scaled = |size: OwnSize| {
             let size = if is_packed { size.packed } else { size.raw };
@@ -152,7 +190,12 @@ impl SizeModel<'static> {
             is_measured: measured.platform == platform.name
                 && measured.symbols == build.symbols.word()
                 && measured.pack == build.pack.word()
-                && build.inlining != Inlining::HotPaths,
+                && build.inlining != Inlining::HotPaths
+                && factors.is_empty(),
+            scaled: factors
+                .iter()
+                .map(|factor| factor.experiment.clone().unwrap_or_else(|| format!("Go {}", factor.go)))
+                .collect(),
         })
     }
 }
@@ -169,6 +212,7 @@ impl<'a> SizeModel<'a> {
             binary: Platform::find(&costs.basis.platform).map_or("another platform", |platform| platform.name),
             costs,
             is_measured: true,
+            scaled: Vec::new(),
         }
     }
 
@@ -188,7 +232,10 @@ impl<'a> SizeModel<'a> {
         }
         let bytes = u64::try_from((i128::from(self.bytes) + i128::from(difference)).max(0)).unwrap_or(u64::MAX);
         let features = self.costs.basis.platform.clone();
-        Estimate { bytes, basis: Basis { binary: self.binary, features, changed, unpriced } }
+        Estimate {
+            bytes,
+            basis: Basis { binary: self.binary, features, changed, unpriced, scaled: self.scaled.clone() },
+        }
     }
 }
 
@@ -196,8 +243,13 @@ impl<'a> SizeModel<'a> {
 ///
 /// Returns `None` if the program contains no measurement.
 #[must_use]
-pub fn estimate(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>) -> Option<Estimate> {
-    Some(SizeModel::new(platform, build)?.estimate(kept))
+pub fn estimate(
+    platform: &Platform,
+    build: &Build,
+    go: Option<GoVersion>,
+    kept: &BTreeSet<FeatureName>,
+) -> Option<Estimate> {
+    Some(SizeModel::new(platform, build, go)?.estimate(kept))
 }
 
 /// Estimates the size of every target of a policy that the program can estimate.
@@ -205,7 +257,7 @@ pub fn estimate(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>
 pub fn target_sizes(policy: &Policy, registry: &Registry) -> BTreeMap<String, Estimate> {
     let size = |effective: EffectivePolicy<'_>| {
         let selection = Selection::new(effective, registry);
-        let size = estimate(effective.target()?.platform, effective.build(), &selection.kept)?;
+        let size = estimate(effective.target()?.platform, effective.build(), policy.go, &selection.kept)?;
         Some((effective.name()?.to_owned(), size))
     };
     policy.effective().filter_map(size).collect()
@@ -328,7 +380,7 @@ mod tests {
             ("linux/mipsle/softfloat", Symbols::Functions, Pack::Upx, 3_297_308),
         ] {
             let kept = &nearest(platform(target)).unwrap().basis.kept;
-            let estimate = estimate(platform(target), &build(symbols, pack), kept).unwrap();
+            let estimate = estimate(platform(target), &build(symbols, pack), None, kept).unwrap();
             assert_eq!((estimate.bytes, estimate.basis.changed), (bytes, 0), "{target}");
             assert_eq!(estimate.basis.binary, target);
         }
@@ -340,9 +392,9 @@ mod tests {
         let costs = nearest(arm64).unwrap();
         let build = build(Symbols::Functions, Pack::Upx);
         let mut kept = costs.basis.kept.clone();
-        let base = estimate(arm64, &build, &kept).unwrap().bytes;
+        let base = estimate(arm64, &build, None, &kept).unwrap().bytes;
         kept.extend([name("ssh"), name("dbus")]);
-        let more = estimate(arm64, &build, &kept).unwrap();
+        let more = estimate(arm64, &build, None, &kept).unwrap();
         let measured = u64::try_from(costs.packed(&name("ssh")).unwrap()).unwrap();
         let scaled = measured * base / costs.whole.packed;
         assert!((more.bytes - base).abs_diff(scaled) <= 2, "{} against {scaled}", more.bytes - base);
@@ -356,7 +408,7 @@ mod tests {
         for (target, costs) in embedded() {
             let platform = platform(&costs.basis.platform);
             let build = build(Symbols::Functions, Pack::Upx);
-            let model = SizeModel::new(platform, &build).unwrap();
+            let model = SizeModel::new(platform, &build, None).unwrap();
             assert!(model.is_measured && model.estimate(model.kept).basis.changed == 0, "{target}");
             for (feature, cost) in &costs.features {
                 let Cost::Measured { along, packed, .. } = cost else { continue };
@@ -380,9 +432,29 @@ mod tests {
         let arm64 = platform("linux/arm64");
         let mut kept = nearest(arm64).unwrap().basis.kept.clone();
         kept.extend([name("acme"), name("serve")]);
-        let estimate = estimate(arm64, &build(Symbols::Functions, Pack::Upx), &kept).unwrap();
+        let estimate = estimate(arm64, &build(Symbols::Functions, Pack::Upx), None, &kept).unwrap();
         assert_eq!(estimate.basis.unpriced, BTreeSet::from([name("acme")]));
         assert!(estimate.basis.to_string().ends_with(", without acme, whose size was not measured"));
+    }
+
+    #[test]
+    fn another_line_of_go_and_its_experiments_scale_the_size() {
+        let amd64 = platform("linux/amd64");
+        let kept = &nearest(amd64).unwrap().basis.kept;
+        let mut build = build(Symbols::Functions, Pack::Execpack);
+        let size = |build: &Build, go: &str| estimate(amd64, build, Some(go.parse().unwrap()), kept).unwrap();
+        assert_eq!(size(&build, "1.26.8").bytes, 3_239_021);
+        // 1.104.5 with the same features and Go 1.27.3: 3,354,647, and 3,279,665 with the experiment.
+        let newer = size(&build, "1.27.3");
+        assert!(newer.bytes.abs_diff(3_354_647) < 20_000, "{}", newer.bytes);
+        build.go_experiments.insert("nojsonv2".to_owned(), "Smaller.".to_owned());
+        let smaller = size(&build, "1.27.3");
+        assert!(smaller.bytes.abs_diff(3_279_665) < 20_000, "{}", smaller.bytes);
+        assert_eq!(
+            smaller.basis.to_string(),
+            "estimated from a binary for linux/amd64, scaled to Go 1.27 with nojsonv2"
+        );
+        assert_eq!(size(&build, "1.26.8").bytes, 3_239_021);
     }
 
     #[test]
@@ -390,7 +462,7 @@ mod tests {
         for platform in PLATFORMS {
             let kept = &nearest(platform).unwrap().basis.kept;
             for pack in [Pack::None, Pack::Upx] {
-                let size = estimate(platform, &build(Symbols::All, pack), kept).unwrap().bytes;
+                let size = estimate(platform, &build(Symbols::All, pack), None, kept).unwrap().bytes;
                 let plausible = if pack == Pack::None { 16_000_000..20_000_000 } else { 4_000_000..6_000_000 };
                 assert!(plausible.contains(&size), "{platform} {pack}: {size}");
             }

@@ -6,6 +6,7 @@ use super::estimate::{Estimate, SizeModel};
 use crate::name::FeatureName;
 use crate::platform::{Platform, Upx};
 use crate::policy::{Build, Inlining, Pack, Symbols};
+use crate::release::GoVersion;
 use crate::selection::Selection;
 
 /// The smaller binaries that a selection leads to.
@@ -88,8 +89,8 @@ pub fn frontier(
 
 /// Returns the other settings with which the binary of a selection is estimated to be smaller, largest saving first.
 #[must_use]
-pub fn levers(platform: &Platform, build: &Build, kept: &BTreeSet<FeatureName>) -> Vec<Lever> {
-    let size = |build: &Build| Some(SizeModel::new(platform, build)?.estimate(kept).bytes);
+pub fn levers(platform: &Platform, build: &Build, go: Option<GoVersion>, kept: &BTreeSet<FeatureName>) -> Vec<Lever> {
+    let size = |build: &Build| Some(SizeModel::new(platform, build, go)?.estimate(kept).bytes);
     let Some(now) = size(build) else { return Vec::new() };
     let packs = [(Pack::Execpack, platform.has_run_execpack()), (Pack::Upx, platform.upx == Upx::Packs)];
     let packs = packs.into_iter().filter(|(pack, is_possible)| *is_possible && *pack != build.pack);

@@ -27,8 +27,8 @@ pub fn for_hazard(hazard: &Hazard, registry: &Registry) -> Option<Trial> {
     Some(Trial { offending, remedied, goos })
 }
 
-/// The trial of a hazard against a selection that people ship. If that selection has the hazard, the other is its remedy;
-/// else the offending one differs from it in as little as brings the hazard about. Nothing as in [`of`].
+/// Returns the trial of a hazard against a selection that people ship. If that selection has the hazard, the other one has
+/// its remedy; if not, the offending one differs from it only as far as the hazard requires. `None` as in [`for_hazard`].
 #[must_use]
 pub fn beside(hazard: &Hazard, registry: &Registry, kept: &BTreeSet<FeatureName>) -> Option<Trial> {
     let (offending, goos) = offending(hazard, registry, kept)?;

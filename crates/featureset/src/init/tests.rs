@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hazard::Effect;
+use crate::platform::PLATFORMS;
 use crate::policy::Policy;
 
 fn facts() -> &'static UpstreamData {
@@ -137,8 +138,8 @@ fn a_platform_that_execpack_does_not_support_is_packed_by_upx_or_not_at_all() {
 
 #[test]
 fn a_platform_is_found_or_its_name_is_corrected() {
-    assert_eq!(find_platform("linux/arm64").unwrap().goarch, "arm64");
-    assert_eq!(find_platform("linux/arm").unwrap_err(), ["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"]);
-    assert_eq!(find_platform("linux/arm46").unwrap_err(), ["linux/arm64"]);
-    assert_eq!(find_platform("plan9").unwrap_err().len(), PLATFORMS.len());
+    assert_eq!(Platform::named("linux/arm64").unwrap().goarch, "arm64");
+    assert_eq!(Platform::named("linux/arm").unwrap_err(), ["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"]);
+    assert_eq!(Platform::named("linux/arm46").unwrap_err(), ["linux/arm64"]);
+    assert_eq!(Platform::named("plan9").unwrap_err().len(), PLATFORMS.len());
 }

@@ -1,6 +1,8 @@
 //! The policy of one target: the common sections with the target's overrides in their place.
 
-use super::device::Device;
+use std::collections::BTreeMap;
+
+use super::device::{Device, IMAGE_FACTS};
 use super::model::{Build, Decision, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
@@ -100,6 +102,13 @@ impl Policy {
         }))
     }
 
+    /// Returns the path of each `build` section that the file may have, with the settings that hold there.
+    pub fn stated_builds(&self) -> impl Iterator<Item = (Vec<&str>, &Build)> {
+        let common = (path(None, &["build"]), &self.build);
+        let own = self.targets.iter().map(|(name, target)| (path(Some(name), &["build"]), &target.build));
+        [common].into_iter().chain(own)
+    }
+
     /// Returns every acceptance of the file: the common ones, then those of each target.
     pub fn stated_acceptances(&self) -> impl Iterator<Item = StatedAcceptance<'_>> {
         let common = self.accepted.iter().map(|(id, reason)| StatedAcceptance { target: None, id, reason });
@@ -164,6 +173,15 @@ impl<'a> EffectivePolicy<'a> {
     #[must_use]
     pub fn device(self) -> &'a Device {
         self.target().and_then(|target| target.device.as_ref()).unwrap_or(&self.policy.device)
+    }
+
+    /// Returns the facts of the device: those that the policy states, and those of the target's image.
+    #[must_use]
+    pub fn facts(self) -> BTreeMap<String, String> {
+        let image = self.target().map_or(self.policy.image, |target| target.image);
+        let known = image.into_iter().flat_map(|_| IMAGE_FACTS);
+        let known = known.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned()));
+        known.chain(self.device().facts.clone()).collect()
     }
 
     /// Returns the build settings.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::device::Device;
 use crate::name::FeatureName;
-use crate::platform::Platform;
+use crate::platform::{Platform, Upx};
 use crate::release::{GoVersion, Release};
 
 /// The content of a featureset.yaml.
@@ -63,6 +63,8 @@ pub struct Build {
     pub pack: Pack,
     /// Build tags other than those of the features, each with its reason.
     pub extra_tags: BTreeMap<String, String>,
+    /// Experiments of the Go toolchain (`GOEXPERIMENT`), each with its reason.
+    pub go_experiments: BTreeMap<String, String>,
 }
 
 /// One binary.
@@ -94,7 +96,7 @@ pub struct Image {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
@@ -175,10 +177,36 @@ words! {
 }
 
 impl Pack {
-    /// The packer of a target that sets none.
+    /// Returns the packer of a target that sets none: execpack where it has run, else UPX if it supports the platform.
     #[must_use]
     pub fn default_for(platform: &Platform) -> Self {
-        if platform.has_run_execpack() { Self::Execpack } else { Self::Upx }
+        match platform.upx {
+            _ if platform.has_run_execpack() => Self::Execpack,
+            Upx::Packs => Self::Upx,
+            Upx::Refuses(_) => Self::None,
+        }
+    }
+
+    /// Returns the reason why a binary for the platform can't be packed so.
+    #[must_use]
+    pub fn refusal(self, platform: &Platform) -> Option<&'static str> {
+        match (self, platform.upx) {
+            (Self::Upx, Upx::Refuses(reason)) => Some(reason),
+            (Self::Execpack, _) if !platform.has_execpack_loader() => {
+                Some("execpack lacks a loader for this architecture")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Symbols {
+    /// Returns the reason why the function table of a binary for the platform can't be rewritten so.
+    #[must_use]
+    pub fn refusal(self, platform: &Platform) -> Option<&'static str> {
+        let needs_rewrite = self != Self::All;
+        (needs_rewrite && platform.is_big_endian())
+            .then_some("the function table of a big-endian binary can't be rewritten")
     }
 }
 

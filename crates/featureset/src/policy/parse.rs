@@ -21,7 +21,7 @@ use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 /// The keys that a policy may have, in the order of the file.
 pub const TOP_LEVEL_KEYS: &[&str] = &["tailscale", "go", "device", "build", "image", "targets", "accepted", "features"];
 
-const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags"];
+const BUILD_KEYS: &[&str] = &["inlining", "symbols", "pack", "extra_tags", "go_experiments"];
 
 const TARGET_KEYS: &[&str] = &["platform", "budget", "device", "build", "image", "accepted", "features"];
 
@@ -182,6 +182,10 @@ impl Reader {
                 let node = reader.bounded(node, EXTRA_TAGS);
                 build.extra_tags = reader.reasons(&node, "a mapping of build tags to reasons");
             }
+            "go_experiments" => {
+                let node = reader.bounded(node, EXTRA_TAGS);
+                build.go_experiments = reader.reasons(&node, "a mapping of Go experiments to reasons");
+            }
             _ => reader.unknown_key(key, BUILD_KEYS),
         });
         build
@@ -258,20 +262,19 @@ impl Reader {
 
     fn platform(&mut self, node: &Node) -> Option<&'static Platform> {
         let word = self.text(node, "a platform")?;
-        let found = Platform::find(&word);
-        if found.is_none() {
+        let near = match Platform::named(&word) {
+            Ok(platform) => return Some(platform),
+            Err(near) => near,
+        };
+        if near.iter().all(|name| name.starts_with(&format!("{word}/"))) {
+            let message = format!("`{word}` does not say which variant");
+            let next = format!("Take one of {}.", list(&near));
+            self.report(Code::UnknownPlatform, message, Label::new(node.span, "no variant"), next);
+        } else {
             let names: Vec<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
-            let variants: Vec<&str> =
-                names.iter().copied().filter(|name| name.starts_with(&format!("{word}/"))).collect();
-            if variants.is_empty() {
-                self.unknown_value(Code::UnknownPlatform, node, &word, &names);
-            } else {
-                let message = format!("`{word}` does not say which variant");
-                let next = format!("Take one of {}.", list(&variants));
-                self.report(Code::UnknownPlatform, message, Label::new(node.span, "no variant"), next);
-            }
+            self.unknown_value(Code::UnknownPlatform, node, &word, &names);
         }
-        found
+        None
     }
 
     fn budget(&mut self, node: &Node) -> Option<u64> {

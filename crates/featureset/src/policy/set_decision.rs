@@ -5,7 +5,7 @@ use diagnostics::Span;
 use super::edit::{Section, line_start, newline, without_notes};
 use super::model::{Decision, Policy, Target, Verdict};
 use super::parse::read;
-use super::set_version::Immovable;
+use super::set_version::NotEditable;
 use super::source_map::SourceMap;
 use crate::name::FeatureName;
 
@@ -15,7 +15,7 @@ use crate::name::FeatureName;
 /// References stay with the feature. The feature may be undecided. The notes of a stub are deleted.
 ///
 /// # Errors
-/// [`Immovable`] if the text is not a policy, does not have the target, its layout is not understood, or the result would
+/// [`NotEditable`] if the text is not a policy, does not have the target, its layout is not understood, or the result would
 /// differ in anything else.
 pub fn decide(
     text: &str,
@@ -23,7 +23,7 @@ pub fn decide(
     name: &FeatureName,
     verdict: Verdict,
     reason: &str,
-) -> Result<String, Immovable> {
+) -> Result<String, NotEditable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
     let features = match target {
@@ -69,8 +69,8 @@ pub fn decide(
 /// target.
 ///
 /// # Errors
-/// [`Immovable`] as for [`decide`].
-pub fn accept(text: &str, target: Option<&str>, hazard: &str, reason: &str) -> Result<String, Immovable> {
+/// [`NotEditable`] as for [`decide`].
+pub fn accept(text: &str, target: Option<&str>, hazard: &str, reason: &str) -> Result<String, NotEditable> {
     let reading = read(text);
     let Some(mut expected) = reading.policy else { return Err(cannot("the policy can't be read")) };
     let reason = normalized(reason);
@@ -99,7 +99,7 @@ fn path<'a>(target: Option<&'a str>, entry: &[&'a str]) -> Vec<&'a str> {
     target.map(|name| ["targets", name]).into_iter().flatten().chain(entry.iter().copied()).collect()
 }
 
-fn own<'p>(policy: &'p mut Policy, target: &str) -> Result<&'p mut Target, Immovable> {
+fn own<'p>(policy: &'p mut Policy, target: &str) -> Result<&'p mut Target, NotEditable> {
     policy.targets.get_mut(target).ok_or_else(|| cannot("the policy does not have the target"))
 }
 
@@ -112,7 +112,7 @@ fn insert_entry(
     key: &str,
     block: impl Fn(usize) -> String,
     flow: &str,
-) -> Result<String, Immovable> {
+) -> Result<String, NotEditable> {
     let layout = || cannot(&format!("the section `{}` is not a list of one entry below the other", section.join(".")));
     if let Some(found) = Section::find(text, places, section) {
         let (at, entry) = found.insertion(key, &block(found.indent()));
@@ -145,12 +145,12 @@ fn insert_in_braces(text: &str, mapping: Span, entry: &str) -> Option<String> {
     Some(splice(text, Span { start: end, end }, &format!("{comma} {entry}")))
 }
 
-fn cannot(why: &str) -> Immovable {
-    Immovable(why.to_owned())
+fn cannot(why: &str) -> NotEditable {
+    NotEditable(why.to_owned())
 }
 
 /// Returns the edited text if it says exactly what is expected.
-fn verified(edited: String, expected: &Policy) -> Result<String, Immovable> {
+fn verified(edited: String, expected: &Policy) -> Result<String, NotEditable> {
     match read(&edited).policy {
         Some(policy) if policy == *expected => Ok(edited),
         _ => Err(cannot("the policy would differ in more than this entry")),
@@ -158,7 +158,7 @@ fn verified(edited: String, expected: &Policy) -> Result<String, Immovable> {
 }
 
 /// Replaces a key and its value by another key with a reason, in the style of the mapping around them.
-fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -> Result<String, Immovable> {
+fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -> Result<String, NotEditable> {
     if key.end == 0 || value.start < key.end {
         return Err(cannot("the entry's position in the text is not known"));
     }
@@ -179,7 +179,7 @@ fn replace_entry(text: &str, key: Span, value: Span, word: &str, reason: &str) -
 }
 
 /// Writes the reason of an entry that has none, and its word. Comments after the key stay: in block style after the `>-`.
-fn complete_entry(text: &str, key: Span, word: &str, reason: &str) -> Result<String, Immovable> {
+fn complete_entry(text: &str, key: Span, word: &str, reason: &str) -> Result<String, NotEditable> {
     let colon = after_colon(text, key)?;
     let start = line_start(text, key.start);
     if text[start..key.start].chars().any(|c| c != ' ') {
@@ -193,7 +193,7 @@ fn complete_entry(text: &str, key: Span, word: &str, reason: &str) -> Result<Str
 }
 
 /// Writes the decision of an entry that has nothing but comments.
-fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &str) -> Result<String, NotEditable> {
     let start = line_start(text, key.start);
     if value.start != value.end || text[start..key.start].chars().any(|c| c != ' ') {
         return Err(cannot("the feature has an entry without a decision; complete it by hand"));
@@ -205,7 +205,7 @@ fn complete_stub(text: &str, key: Span, value: Span, verdict: Verdict, reason: &
 }
 
 /// The position after the colon that follows a key.
-fn after_colon(text: &str, key: Span) -> Result<usize, Immovable> {
+fn after_colon(text: &str, key: Span) -> Result<usize, NotEditable> {
     let rest = text[key.end..].trim_start_matches(' ');
     rest.strip_prefix(':').map(|rest| text.len() - rest.len()).ok_or_else(|| cannot("the key has no colon after it"))
 }
@@ -273,7 +273,7 @@ mod tests {
         FeatureName::new(text).unwrap()
     }
 
-    fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, Immovable> {
+    fn decided(text: &str, feature: &str, verdict: Verdict, reason: &str) -> Result<String, NotEditable> {
         decide(text, None, &name(feature), verdict, reason)
     }
 

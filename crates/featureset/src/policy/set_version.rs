@@ -4,17 +4,17 @@ use super::model::Policy;
 use super::parse::read;
 use crate::release::{GoVersion, Release};
 
-/// Why the pin can't be moved in a text: what is in the way, in one sentence.
+/// The reason why the text of a policy can't be edited, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Immovable(pub String);
+pub struct NotEditable(pub String);
 
 /// Returns the text with another release and another toolchain; comments and layout stay.
 ///
 /// # Errors
-/// [`Immovable`] if the text is not a policy that states both, or if the new text would differ from the old one in
+/// [`NotEditable`] if the text is not a policy that states both, or if the new text would differ from the old one in
 /// anything else.
-pub fn pin(text: &str, release: Release, go: GoVersion) -> Result<String, Immovable> {
-    let cannot = |why: &str| Err(Immovable(why.to_owned()));
+pub fn pin(text: &str, release: Release, go: GoVersion) -> Result<String, NotEditable> {
+    let cannot = |why: &str| Err(NotEditable(why.to_owned()));
     let Some(mut policy) = read(text).policy else { return cannot("the policy can't be read") };
     let (Some(old_release), Some(old_go)) = (policy.tailscale.replace(release), policy.go) else {
         return cannot("the policy does not state `tailscale` and `go` as versions");
@@ -47,7 +47,7 @@ mod tests {
     use crate::rules::tests::clean_policy;
     use proptest::prelude::*;
 
-    fn moved(text: &str) -> Result<String, Immovable> {
+    fn moved(text: &str) -> Result<String, NotEditable> {
         pin(text, "1.104.5".parse().unwrap(), "1.27.3".parse().unwrap())
     }
 

@@ -1,4 +1,4 @@
-//! `empty-reason`: a decision, an extra tag or an acceptance without a reason.
+//! `empty-reason`: a decision, an extra tag, a Go experiment or an acceptance without a reason.
 
 use super::context::Subject;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
@@ -23,19 +23,18 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         .stated_decisions()
         .map(|stated| (stated.reason_path(), stated.name.as_str(), stated.decision.reason.as_str(), "decisions"));
     let accepted = policy.stated_acceptances().map(|stated| (stated.path(), stated.id, stated.reason, "acceptances"));
-    let builds = policy.targets.iter().map(|(name, target)| (vec!["targets", name.as_str(), "build"], &target.build));
-    let tags = [(vec!["build"], &policy.build)].into_iter().chain(builds).flat_map(|(path, build)| {
-        let path_of = move |tag| [path.clone(), vec!["extra_tags", tag]].concat();
-        build
-            .extra_tags
-            .iter()
-            .map(move |(tag, reason)| (path_of(tag.as_str()), tag.as_str(), reason.as_str(), "extra tags"))
+    let settings = policy.stated_builds().flat_map(|(path, build)| {
+        let sections = [("extra_tags", &build.extra_tags), ("go_experiments", &build.go_experiments)];
+        let entries = sections.into_iter().flat_map(|(key, section)| section.iter().map(move |entry| (key, entry)));
+        entries.map(move |(key, (name, reason))| {
+            ([&path[..], &[key, name]].concat(), name.as_str(), reason.as_str(), "build settings")
+        })
     });
-    // Tags that a target inherits are not in its own section.
-    let tags = tags.filter(|(path, ..)| subject.places.has(path));
+    // Settings that a target inherits are not in its own section.
+    let settings = settings.filter(|(path, ..)| subject.places.has(path));
     decisions
         .chain(accepted)
-        .chain(tags)
+        .chain(settings)
         .filter(|(_, _, reason, _)| is_empty(reason))
         .map(|(path, name, _, noun)| {
             let (key, value) = (subject.places.key(&path), subject.places.value(&path));

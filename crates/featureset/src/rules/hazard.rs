@@ -3,7 +3,7 @@
 //! The code of a hazard's finding is the hazard's id. The rules `unknown-acceptance`, `unacceptable-hazard` and
 //! `unneeded-acceptance` check the acceptances of hazards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Subject;
 use crate::hazard::applying::{Applying, applying};
@@ -23,6 +23,7 @@ struct Decided<'a> {
     policy: EffectivePolicy<'a>,
     kept: BTreeSet<FeatureName>,
     omitted: BTreeSet<FeatureName>,
+    facts: BTreeMap<String, String>,
 }
 
 impl<'a> Decided<'a> {
@@ -30,7 +31,7 @@ impl<'a> Decided<'a> {
     fn new(policy: EffectivePolicy<'a>, registry: &Registry) -> Self {
         let decided = registry.features.keys().filter(|name| policy.decision(name).is_some()).cloned();
         let (kept, omitted) = decided.partition(|name| policy.keeps(name));
-        Self { policy, kept, omitted }
+        Self { policy, kept, omitted, facts: policy.facts() }
     }
 
     fn circumstances(&self) -> Option<(&'a str, Circumstances<'_>)> {
@@ -38,7 +39,7 @@ impl<'a> Decided<'a> {
             release: self.policy.policy().tailscale?,
             kept: &self.kept,
             omitted: &self.omitted,
-            device: &self.policy.device().facts,
+            device: &self.facts,
             os: OS,
             goarch: self.policy.target()?.platform.goarch,
             build: build_facts(self.policy),
@@ -68,7 +69,8 @@ pub fn selection_hazards<'a>(
     selection: &Selection<'_>,
     facts: &'a UpstreamData,
 ) -> Vec<Applying<'a>> {
-    let decided = Decided { policy: target, kept: selection.kept.clone(), omitted: selection.omitted.clone() };
+    let (kept, omitted) = (selection.kept.clone(), selection.omitted.clone());
+    let decided = Decided { policy: target, kept, omitted, facts: target.facts() };
     applying(facts.hazards(), decided.circumstances().as_slice())
 }
 

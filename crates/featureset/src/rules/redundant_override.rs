@@ -55,6 +55,7 @@ fn settings(subject: &Subject<'_>, name: &str, target: &Target) -> Vec<Repeated>
         (vec!["build", "symbols"], own.symbols == common.symbols),
         (vec!["build", "pack"], own.pack == common.pack),
         (vec!["build", "extra_tags"], own.extra_tags == common.extra_tags),
+        (vec!["build", "go_experiments"], own.go_experiments == common.go_experiments),
         (vec!["image"], target.image.is_none() && subject.policy.image.is_none()),
         (vec!["image", "shell"], subject.policy.image.is_some() && image(target.image) == image(subject.policy.image)),
     ];

@@ -21,14 +21,8 @@ pub(crate) fn refusal(tag: &str) -> Option<&'static str> {
 }
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let policy = subject.policy;
-    let own = policy
-        .targets
-        .iter()
-        .map(|(name, target)| (vec!["targets", name.as_str(), "build", "extra_tags"], &target.build));
-    let sections = [(vec!["build", "extra_tags"], &policy.build)].into_iter().chain(own);
-    let tags = sections.flat_map(|(path, build)| {
-        build.extra_tags.keys().map(move |tag| ([path.clone(), vec![tag.as_str()]].concat(), tag))
+    let tags = subject.policy.stated_builds().flat_map(|(path, build)| {
+        build.extra_tags.keys().map(move |tag| ([&path[..], &["extra_tags", tag]].concat(), tag))
     });
     tags.filter(|(path, _)| subject.places.has(path))
         .filter_map(|(path, tag)| {

@@ -88,11 +88,14 @@ fn rule_example(rule: Rule) -> (&'static str, &'static str) {
         Rule::UndecidedFeature => ("  doctor:\n    omit: Only the decision on doctor.\n", ""),
         Rule::UnknownAcceptance => ("accepted:\n", "accepted:\n  dns-is-slow: We are patient.\n"),
         Rule::UnknownFeature => ("features:\n", "features:\n  lazywg:\n    omit: Peers are set up at once here.\n"),
+        Rule::UnknownGoExperiment => {
+            ("symbols: all", "symbols: all\n  go_experiments:\n    nojsonv2: The binary is smaller on Go 1.27.")
+        }
         Rule::UnknownRelease => ("tailscale: 1.102.5", "tailscale: 1.102.99"),
         Rule::UnknownReleaseLine => ("tailscale: 1.102.5", "tailscale: 1.88.4"),
         Rule::UnneededAcceptance => ("accepted:\n", "accepted:\n  cachenetmap-flash-wear: The flash is large.\n"),
-        Rule::UnpackablePlatform => ("linux/amd64", "linux/riscv64"),
         Rule::UnsortedFeatures => ("features:\n", "features:\n  zz0:\n    omit: Out of order.\n"),
+        Rule::UnsupportedPlatform => ("linux/amd64", "linux/riscv64, build: { pack: upx }"),
         Rule::UnusedImplementationDetail => ("  dbus:\n    omit:", "  dbus:\n    keep:"),
     }
 }
@@ -284,6 +287,20 @@ fn a_target_with_another_device_is_not_covered_by_an_acceptance_about_the_device
 }
 
 #[test]
+fn an_image_decides_the_facts_that_it_knows_unless_the_device_states_them() {
+    let ssh =
+        clean_policy().replace("  ssh:\n    omit:", "  ssh:\n    keep:").replace("  profile: routeros-container\n", "");
+    let is_certain = |device: &str, image: &str| {
+        let text = ssh.replace("device:\n", &format!("{image}device:\n{device}"));
+        let found = findings(&text).into_iter().find(|finding| finding.code.as_str() == "ssh-no-users");
+        found.map(|finding| finding.severity == Severity::Error)
+    };
+    assert_eq!(is_certain("", ""), Some(false));
+    assert_eq!(is_certain("", "image: { shell: mksh }\n"), Some(true));
+    assert_eq!(is_certain("  users: present\n", "image: { shell: mksh }\n"), None);
+}
+
+#[test]
 fn an_acceptance_of_a_target_to_which_the_hazard_does_not_apply_is_not_needed() {
     let own = "features: { tailnetlock: { keep: The second tailnet uses it. } }, \
                accepted: { tailnetlock-unsigned-peers: No tailnet of ours uses it. }";
@@ -369,8 +386,11 @@ fn a_target_without_a_packer_gets_the_default_of_its_platform() {
     for platform in ["linux/amd64", "linux/arm/v5", "linux/arm64", "linux/mipsle/softfloat"] {
         assert_eq!(pack("", platform), Pack::Execpack, "{platform}");
     }
-    for platform in ["linux/386", "linux/mips/softfloat", "linux/mipsle/hardfloat"] {
+    for platform in ["linux/386", "linux/mips/softfloat", "linux/ppc64le"] {
         assert_eq!(pack("", platform), Pack::Upx, "{platform}");
+    }
+    for platform in ["linux/riscv64", "linux/mipsle/hardfloat"] {
+        assert_eq!(pack("", platform), Pack::None, "{platform}");
     }
     assert_eq!(pack("build: { pack: none }\n", "linux/386"), Pack::None);
     assert_eq!(pack("build: { pack: execpack }\n", "linux/386, build: { pack: upx }"), Pack::Upx);
@@ -381,14 +401,36 @@ fn a_target_without_a_packer_gets_the_default_of_its_platform() {
 }
 
 #[test]
+fn an_experiment_is_refused_for_a_go_that_does_not_have_it() {
+    let found = |name: &str, go: &str| {
+        let text = clean_policy().replace("symbols: all", "symbols: all\n  go_experiments: { NAME: Smaller here. }");
+        found(&text.replace("NAME", name).replace(GO, go), "unknown-go-experiment")
+    };
+    assert_eq!(found("nojsonv2", "1.27.3"), Vec::new());
+    assert!(found("nojsonv2", GO)[0].0.contains("no known effect in Go 1.26.8"));
+    assert!(found("nojsonv2", "1.28.0")[0].0.contains("no known effect in Go 1.28.0"));
+    assert!(found("nosizespecializedmalloc", "1.27.3")[0].0.contains("is not an experiment"));
+}
+
+#[test]
 fn each_packer_has_its_own_platforms() {
     let found = |platform: &str, pack: &str| {
         let target = format!("platform: {platform}, build: {{ pack: {pack} }}");
         let text = clean_policy().replace("platform: linux/amd64", &target);
-        codes(&text).contains("unpackable-platform")
+        codes(&text).contains("unsupported-platform")
     };
     assert!(!found("linux/amd64", "execpack") && !found("linux/mipsle/hardfloat", "execpack"));
     assert!(found("linux/mipsle/hardfloat", "upx"));
     assert!(found("linux/386", "execpack") && !found("linux/386", "upx"));
     assert!(found("linux/riscv64", "execpack") && !found("linux/riscv64", "none"));
+}
+
+#[test]
+fn the_function_table_is_rewritten_on_little_endian_platforms_only() {
+    let found = |platform: &str, symbols: &str| {
+        let target = format!("platform: {platform}, build: {{ pack: none, symbols: {symbols} }}");
+        codes(&clean_policy().replace("platform: linux/amd64", &target)).contains("unsupported-platform")
+    };
+    assert!(found("linux/mips/softfloat", "functions") && found("linux/s390x", "none"));
+    assert!(!found("linux/mips/softfloat", "all") && !found("linux/mipsle/softfloat", "functions"));
 }

@@ -14,7 +14,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         .map(|(index, stated)| {
             let name = stated.name;
             let line = registry.line;
-            let (message, next, several, all) = match (subject.facts.span(name), subject.facts.removed_in(name)) {
+            let (message, next, several, all) = match (subject.facts.lines_with(name), subject.facts.removed_in(name)) {
                 (Some((first, _)), _) if first > line => (
                     format!("`{name}` came with {first}; {line} does not have it"),
                     "Delete the entry until you pin a release that has it.".into(),

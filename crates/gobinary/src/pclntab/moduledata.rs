@@ -49,8 +49,7 @@ impl Layout {
     /// number of the pclntab can't select it, because it has not changed since Go 1.20.
     pub(crate) fn from_toolchain(go: &str) -> Result<Self, Refused> {
         let version = go.strip_prefix("go").unwrap_or_default();
-        // The text after a space lists GOEXPERIMENTs; the patch number and "rc1" don't matter.
-        let version = version.split(' ').next().unwrap_or_default();
+        // The patch number, "rc1" and the list of experiments don't matter.
         let minor = version.strip_prefix("1.").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
         match minor {
             Some("25") => Ok(GO_1_25),
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn layout_from_toolchain_knows_only_supported_versions() {
-        for go in ["go1.26.0", "go1.26.8", "go1.26rc1", "go1.26.8 X:jsonv2"] {
+        for go in ["go1.26.0", "go1.26.8", "go1.26rc1", "go1.26.8 X:jsonv2", "go1.26.8-X:jsonv2"] {
             assert_eq!(Layout::from_toolchain(go), Ok(GO_1_26), "{go}");
         }
         assert_eq!(Layout::from_toolchain("go1.25.7"), Ok(GO_1_25));

@@ -6,19 +6,30 @@ use super::text::{guarded, quoted};
 use super::version::Version;
 use crate::root::STATE;
 
+/// The reason why a container is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The installation: it starts with the router.
+    Install,
+    /// An update: it reads the old state, and starts with the router only after it has proved itself.
+    Update,
+}
+
 /// Returns the parameters of `/container/add` for a slot.
-pub(super) fn settings(version: Version, values: &Values<'_>, slot: Slot, start_on_boot: bool) -> String {
+pub(super) fn settings(version: Version, values: &Values<'_>, slot: Slot, purpose: Purpose) -> String {
     let request = values.request;
     let source = match &request.remote_image {
         Some(image) => format!("remote-image={}", quoted(image)),
         None => format!("file={}", quoted(&request.archive())),
     };
     let mut mounts = quoted(&request.mounts_in(slot));
-    if !start_on_boot {
-        // An update reads the old state.
+    if purpose == Purpose::Update {
         mounts = quoted(&format!("{},{}", request.mounts_in(slot), old_state(values, slot.other())));
     }
-    let boot = if start_on_boot { "yes" } else { "no" };
+    let boot = match purpose {
+        Purpose::Install => "yes",
+        Purpose::Update => "no",
+    };
     let mut settings = format!(
         "{source} interface={} root-dir={} {}={mounts} hostname={} logging=yes start-on-boot={boot} comment={}",
         quoted(&request.interface),
@@ -31,7 +42,7 @@ pub(super) fn settings(version: Version, values: &Values<'_>, slot: Slot, start_
         settings += &format!(" name={}", quoted(&request.mounts_in(slot)));
     }
     let has_variables = !request.environment_of(version).is_empty() || request.auth_key_file.is_some();
-    if has_variables || !start_on_boot {
+    if has_variables || purpose == Purpose::Update {
         settings += &format!(" {}={}", version.envs_parameter(), quoted(&request.name));
     }
     if let Some(dns) = &request.dns {

@@ -1,9 +1,9 @@
 //! The commands of the first installation.
 
-use super::container::{mount, settings};
-use super::request::{Refusal, Request, RouterAccess, Values};
+use super::container::{Purpose, mount, settings};
+use super::request::{Link, Refusal, Request, RouterAccess, Values};
 use super::slot::Slot;
-use super::text::{RUNNING, STOPPED, address, guarded, missing, present, quoted, refuse_if, wait};
+use super::text::{RUNNING, STOPPED, guarded, missing, present, quoted, refuse_if, wait};
 use super::version::{LAST, Version};
 
 /// The commands, and warnings about them.
@@ -141,11 +141,11 @@ pub(super) fn storage(values: &Values<'_>, if_new: &str) -> String {
 fn network(values: &Values<'_>) -> String {
     let request = values.request;
     let (veth, bridge) = (quoted(&request.interface), quoted(&request.bridge));
-    let (container, router) = &values.container;
-    let (inside, outside) = (address(container), address(router));
-    let mut veth_address = format!("address={container} gateway={outside}");
-    if let Some((container6, router6)) = &values.container6 {
-        veth_address = format!("address={container},{container6} gateway={outside} gateway6={}", address(router6));
+    let Link { container, router } = &values.link4;
+    let mut veth_address = format!("address={container} gateway={}", router.addr());
+    if let Some(link) = &values.link6 {
+        veth_address =
+            format!("address={container},{} gateway={} gateway6={}", link.container, router.addr(), link.router.addr());
     }
     let mut text = String::from("# The container's own network: a cable between it and a bridge.\n");
     text += &guarded("/interface/veth", &format!("name={veth}"), &format!("name={veth} {veth_address}"));
@@ -156,16 +156,16 @@ fn network(values: &Values<'_>) -> String {
     text += "\n# What is for the tailnet goes to the container";
     text += if values.accept_routes.is_empty() { ".\n" } else { ", and so do the networks of --accept-routes.\n" };
     let route = |network: &str| {
-        let (menu, gateway) = match (network.contains(':'), &values.container6) {
-            (false, _) => ("/ip/route", inside),
-            (true, Some((container6, _))) => ("/ipv6/route", address(container6)),
+        let (menu, gateway) = match (network.contains(':'), &values.link6) {
+            (false, _) => ("/ip/route", container.addr()),
+            (true, Some(link)) => ("/ipv6/route", link.container.addr()),
             (true, None) => return format!("# {network}: not without --address6.\n"),
         };
         guarded(menu, &format!("dst-address=\"{network}\""), &format!("dst-address={network} gateway={gateway}"))
     };
-    if let Some((_, router6)) = &values.container6 {
-        let at = format!("address=\"{router6}\"");
-        text += &guarded("/ipv6/address", &at, &format!("address={router6} interface={bridge} advertise=no"));
+    if let Some(Link { router, .. }) = &values.link6 {
+        let at = format!("address=\"{router}\"");
+        text += &guarded("/ipv6/address", &at, &format!("address={router} interface={bridge} advertise=no"));
     }
     text += &route(TAILNET);
     text += &route(TAILNET6);
@@ -190,7 +190,7 @@ fn input_rule(menu: &str, comment: &str, rule: &str) -> String {
 fn firewall(values: &Values<'_>) -> String {
     let request = values.request;
     let bridge = quoted(&request.bridge);
-    let inside = address(&values.container.0);
+    let inside = values.link4.container.addr();
     let mut text = String::new();
     match request.access {
         RouterAccess::Rule => {
@@ -198,7 +198,7 @@ fn firewall(values: &Values<'_>) -> String {
                      # come this far is decided by the tailnet's access rules.\n";
             let rule = |network: &str| format!("in-interface={bridge} src-address={network}");
             text += &input_rule("/ip/firewall/filter", "tailscale to the router", &rule(TAILNET));
-            if values.container6.is_some() {
+            if values.link6.is_some() {
                 text += &input_rule("/ipv6/firewall/filter", "tailscale to the router", &rule(TAILNET6));
             }
         }
@@ -230,7 +230,7 @@ fn firewall(values: &Values<'_>) -> String {
         );
         text += &guarded("/ip/firewall/mangle", &comment, &rule);
     }
-    let network = &values.network;
+    let network = values.link4.container.trunc();
     if request.nat {
         text += "\n# The container reaches the internet, and the LAN, under the router's own addresses.\n";
         let rule = format!("chain=srcnat action=masquerade src-address={network} comment=\"tailscale container\"");
@@ -283,7 +283,7 @@ fn container(version: Version, values: &Values<'_>) -> String {
     if version.needs_command() {
         text += "# From 7.22 on the image's own command was reported not to be read: it is stated here.\n";
     }
-    text += &guarded("/container", &veth, &settings(version, values, Slot::A, true));
+    text += &guarded("/container", &veth, &settings(version, values, Slot::A, Purpose::Install));
     text += &wait(
         &format!("{veth} and ({STOPPED} or {RUNNING})"),
         UNPACK,

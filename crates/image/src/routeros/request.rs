@@ -1,7 +1,10 @@
 //! The user's settings for the commands, and their validation.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::slot::Slot;
 use super::version::{FIRST, Version};
@@ -128,12 +131,8 @@ impl std::error::Error for Refusal {}
 /// Validated values, which can't break out of the commands.
 pub(super) struct Values<'a> {
     pub(super) request: &'a Request,
-    /// The address of the container with the length of its network, and that of the router in it.
-    pub(super) container: (String, String),
-    /// The network itself.
-    pub(super) network: String,
-    /// The same for IPv6, if there is one.
-    pub(super) container6: Option<(String, String)>,
+    pub(super) link4: Link,
+    pub(super) link6: Option<Link>,
     pub(super) routes: Vec<String>,
     pub(super) accept_routes: Vec<String>,
 }
@@ -179,52 +178,25 @@ fn path(what: &'static str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Parses a network: an address, a slash, a prefix length.
-fn network(value: &str) -> Option<(IpAddr, u8)> {
-    let (address, length) = value.split_once('/')?;
-    let (address, length) = (address.parse::<IpAddr>().ok()?, length.parse::<u8>().ok()?);
-    (length <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, length))
+/// The two ends of the cable between the container and the router: addresses with the length of their network.
+pub(super) struct Link {
+    pub(super) container: IpNet,
+    pub(super) router: IpNet,
 }
 
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
-fn from_bits(bits: u128, like: IpAddr) -> IpAddr {
-    match like {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(u32::MAX))),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(bits)),
-    }
-}
-
-/// The first address of a network.
-fn first(address: IpAddr, length: u8) -> IpAddr {
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let host = width - u32::from(length);
-    let mask = u128::MAX.checked_shl(host).unwrap_or(0);
-    from_bits(bits(address) & mask, address)
-}
-
-/// The container's address and the router's in the same network, both with its length; and the network.
-fn pair(what: &'static str, value: &str, v4: bool) -> Result<((String, String), String), Refusal> {
-    let room = if v4 { 30 } else { 126 };
-    match network(value) {
-        // The whole address space is not a network for two hosts.
-        Some((address, length)) if address.is_ipv4() == v4 && (1..=room).contains(&length) => {
-            let base = first(address, length);
-            let own = bits(address) - bits(base);
-            let last = (1_u128 << ((if v4 { 32 } else { 128 }) - u32::from(length))) - 1;
-            if own == 0 || (v4 && own == last) {
-                return refuse(what, value, "is the network's own address or its broadcast, not a container's");
-            }
-            let router = from_bits(bits(base) + if own == 1 { 2 } else { 1 }, address);
-            Ok(((format!("{address}/{length}"), format!("{router}/{length}")), format!("{base}/{length}")))
-        }
-        _ if v4 => refuse(what, value, "is not an IPv4 address with a length of 1 to 30, such as 172.20.0.2/24"),
-        _ => refuse(what, value, "is not an IPv6 address with a length of 1 to 126, such as fd20::2/64"),
+/// Reads the container's end, whose family is that of `N`; the router's is the first other host of the network.
+fn link<N: FromStr + Into<IpNet>>(what: &'static str, value: &str, wanted: &str) -> Result<Link, Refusal> {
+    // The whole address space is not a network for two hosts.
+    let has_room = |network: &IpNet| (1..network.max_prefix_len() - 1).contains(&network.prefix_len());
+    let Some(container) = value.parse::<N>().ok().map(Into::into).filter(has_room) else {
+        return refuse(what, value, wanted);
+    };
+    let is_broadcast = container.addr().is_ipv4() && container.addr() == container.broadcast();
+    let is_network = |host: &IpAddr| *host == container.network();
+    let other = container.hosts().find(|host| !is_network(host) && *host != container.addr());
+    match other.and_then(|host| IpNet::new(host, container.prefix_len()).ok()) {
+        Some(router) if !is_broadcast && !is_network(&container.addr()) => Ok(Link { container, router }),
+        _ => refuse(what, value, "is the network's own address or its broadcast, not a container's"),
     }
 }
 
@@ -326,13 +298,14 @@ impl Request {
             }
         }
         self.check_environment()?;
-        let (container, subnet) = pair("--address", &self.address, true)?;
-        let container6 = self.address6.as_deref().map(|value| pair("--address6", value, false)).transpose()?;
+        let wanted = "is not an IPv4 address with a length of 1 to 30, such as 172.20.0.2/24";
+        let link4 = link::<Ipv4Net>("--address", &self.address, wanted)?;
+        let wanted = "is not an IPv6 address with a length of 1 to 126, such as fd20::2/64";
+        let link6 = self.address6.as_deref().map(|value| link::<Ipv6Net>("--address6", value, wanted)).transpose()?;
         Ok(Values {
             request: self,
-            container,
-            network: subnet,
-            container6: container6.map(|(pair, _)| pair),
+            link4,
+            link6,
             routes: checked_routes("--routes", &self.routes)?,
             accept_routes: checked_routes("--accept-routes", &self.accept_routes)?,
         })
@@ -373,12 +346,9 @@ fn checked_routes(what: &'static str, routes: &[String]) -> Result<Vec<String>, 
 
 /// Validates a route for tailscale: the first address of a network and its prefix length.
 fn checked_route(what: &'static str, route: &str) -> Result<String, Refusal> {
-    match network(route) {
-        Some((address, length)) if first(address, length) == address => Ok(format!("{address}/{length}")),
-        Some((address, length)) => {
-            let why = format!("has host bits set; did you mean `{}/{length}`?", first(address, length));
-            refuse(what, route, &why)
-        }
-        None => refuse(what, route, "is not a network such as 192.168.88.0/24"),
+    match route.parse::<IpNet>() {
+        Ok(network) if network.trunc() == network => Ok(network.to_string()),
+        Ok(network) => refuse(what, route, &format!("has host bits set; did you mean `{}`?", network.trunc())),
+        Err(_) => refuse(what, route, "is not a network such as 192.168.88.0/24"),
     }
 }

@@ -16,11 +16,6 @@ pub(super) fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// Returns an address without its prefix length.
-pub(super) fn address(with_length: &str) -> &str {
-    with_length.split('/').next().unwrap_or_default()
-}
-
 /// Returns a condition: no entry of a menu matches.
 pub(super) fn missing(menu: &str, find: &str) -> String {
     format!("[:len [{menu}/find where {find}]] = 0")

@@ -1,6 +1,6 @@
 //! The commands that replace a running container by a newer one, with a way back.
 
-use super::container::{comment, mount, mount_old, settings};
+use super::container::{Purpose, comment, mount, mount_old, settings};
 use super::install::{Script, UNPACK, storage, variable, warnings};
 use super::request::{Refusal, Request, Values};
 use super::slot::Slot;
@@ -133,9 +133,10 @@ fn forward(step: Step, version: Version, values: &Values<'_>, old: Slot) -> Stri
                 + &variable(version, &list, "ADOPT", &value);
             ("preparing", commands)
         }
-        Step::AddNew => {
-            ("adding the new container", format!("/container/add {}\n", settings(version, values, new, false)))
-        }
+        Step::AddNew => (
+            "adding the new container",
+            format!("/container/add {}\n", settings(version, values, new, Purpose::Update)),
+        ),
         Step::AwaitUnpacked => {
             ("unpacking the image", wait(&format!("{new_find} and {STOPPED}"), UNPACK, "not unpacked"))
         }

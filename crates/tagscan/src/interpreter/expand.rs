@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Interpreter, State};
-use crate::ir::{Index, Piece, Word};
+use crate::ir::{Index, Piece, Quoting, Word};
 use crate::regular::Glob;
 use crate::value::Value;
 
@@ -22,10 +22,10 @@ impl Interpreter<'_> {
     }
 
     fn piece_fields(&mut self, piece: &Piece, state: &mut State, done: &mut Vec<Value>, current: &mut Option<Value>) {
-        let (values, quoted) = match piece {
-            Piece::Parameter { parameter, quoted } => match self.elements_of(parameter, state) {
+        let (values, quoting) = match piece {
+            Piece::Parameter { parameter, quoting } => match self.elements_of(parameter, state) {
                 // `"$@"` and `"${A[@]}"`: each element is a word.
-                Some(elements) if *quoted => {
+                Some(elements) if *quoting == Quoting::Quoted => {
                     for (index, element) in elements.into_iter().enumerate() {
                         if index > 0 {
                             done.extend(current.take());
@@ -34,20 +34,20 @@ impl Interpreter<'_> {
                     }
                     return;
                 }
-                Some(elements) => (elements, false),
-                None => (vec![self.parameter(parameter, state)], *quoted),
+                Some(elements) => (elements, Quoting::Unquoted),
+                None => (vec![self.parameter(parameter, state)], *quoting),
             },
-            Piece::Output { body, quoted, .. } => (vec![self.output_of(body, state)], *quoted),
-            Piece::Text { quoted, .. } => {
+            Piece::Output { body, quoting, .. } => (vec![self.output_of(body, state)], *quoting),
+            Piece::Text { quoting, .. } => {
                 let value = self.piece(piece, state);
-                if *quoted || !value.is_empty() {
+                if *quoting == Quoting::Quoted || !value.is_empty() {
                     current.get_or_insert_default().push(&value);
                 }
                 return;
             }
-            other => (vec![self.piece(other, state)], true),
+            other => (vec![self.piece(other, state)], Quoting::Quoted),
         };
-        if quoted {
+        if quoting == Quoting::Quoted {
             values.iter().for_each(|value| current.get_or_insert_default().push(value));
             return;
         }
@@ -119,11 +119,13 @@ impl Interpreter<'_> {
         let mut glob = Glob::default();
         for piece in &word.pieces {
             let value = self.piece(piece, state);
-            let is_literal = match piece {
-                Piece::Text { quoted, .. } | Piece::Parameter { quoted, .. } | Piece::Output { quoted, .. } => *quoted,
-                _ => true,
+            let quoting = match piece {
+                Piece::Text { quoting, .. } | Piece::Parameter { quoting, .. } | Piece::Output { quoting, .. } => {
+                    *quoting
+                }
+                _ => Quoting::Quoted,
             };
-            glob.push(value.text(), is_literal);
+            glob.push(value.text(), quoting);
         }
         glob
     }

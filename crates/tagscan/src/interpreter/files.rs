@@ -5,6 +5,7 @@ use std::rc::Rc;
 use spanned_yaml::Span;
 
 use super::{Interpreter, State};
+use crate::ir::Quoting;
 use crate::value::Value;
 
 impl Interpreter<'_> {
@@ -107,7 +108,7 @@ impl Interpreter<'_> {
     pub(crate) fn paths(&mut self, word: Value, state: &State) -> Vec<Value> {
         let Some(text) = word.known().filter(|text| text.contains(['*', '?', '['])) else { return vec![word] };
         let mut pattern = crate::regular::Glob::default();
-        pattern.push(&located(text, &state.folder), false);
+        pattern.push(&located(text, &state.folder), Quoting::Unquoted);
         let depth = located(text, &state.folder).matches('/').count();
         let names = state.files.keys().chain(self.others.iter().map(|file| &file.name));
         let mut found: Vec<String> = names

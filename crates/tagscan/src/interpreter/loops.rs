@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{Interpreter, Jump, State, Status};
-use crate::ir::{Node, Piece, Word};
+use crate::ir::{Node, Piece, Quoting, Word};
 use crate::value::Value;
 
 /// The most rounds of one loop.
@@ -22,7 +22,8 @@ impl Interpreter<'_> {
             Some(words) => {
                 let mut items = Vec::new();
                 for word in words {
-                    let is_pattern = !word.pieces.iter().any(|piece| matches!(piece, Piece::Text { quoted: true, .. }));
+                    let is_pattern =
+                        !word.pieces.iter().any(|piece| matches!(piece, Piece::Text { quoting: Quoting::Quoted, .. }));
                     for item in self.fields(word, &mut state) {
                         items.extend(if is_pattern { self.paths(item, &state) } else { vec![item] });
                     }

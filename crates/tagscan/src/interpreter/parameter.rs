@@ -8,9 +8,9 @@ use spanned_yaml::Span;
 use super::arithmetic::calculate;
 use super::state::Elements;
 use super::{Interpreter, Mark, State, Status, is_tag};
-use crate::ir::{Index, Operation, Parameter, Word};
+use crate::ir::{End, Extent, Index, Operation, Parameter, Word};
 use crate::model::{Unknown, Word as Named};
-use crate::regular::{Glob, matches};
+use crate::regular::{Glob, find};
 use crate::value::{Value, hole};
 
 impl Interpreter<'_> {
@@ -233,18 +233,17 @@ impl Interpreter<'_> {
     pub(super) fn operated(&mut self, value: Value, parameter: &Parameter, state: &mut State) -> Value {
         self.pay(value.len());
         match &parameter.operation {
-            Operation::Trim { suffix, longest, pattern } => {
+            Operation::Trim { end, extent, pattern } => {
                 let pattern = self.pattern(pattern, state);
-                match self.trimmed(&value, &pattern, *suffix, *longest) {
+                match self.trimmed(&value, &pattern, *end, *extent) {
                     Some(value) => value,
                     None => self.unknown(format!("a part of `{}`", parameter.name), parameter.span),
                 }
             }
-            Operation::Replace { all, anchor, pattern, with } => {
+            Operation::Replace { matches, pattern, with } => {
                 let pattern = self.pattern(pattern, state);
                 let with = self.single(with, state);
-                let edits = matches(&pattern, &value, *all, *anchor);
-                match edits {
+                match find(&pattern, &value, *matches) {
                     Some(ranges) => {
                         self.pay(ranges.len() * with.len());
                         let edits: Vec<_> = ranges.into_iter().map(|range| (range, with.clone())).collect();
@@ -281,17 +280,18 @@ impl Interpreter<'_> {
         }
     }
 
-    fn trimmed(&mut self, value: &Value, pattern: &Glob, suffix: bool, longest: bool) -> Option<Value> {
+    fn trimmed(&mut self, value: &Value, pattern: &Glob, end: End, extent: Extent) -> Option<Value> {
         let text = value.text();
         let mut best = None;
         let boundaries = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         for at in boundaries {
-            let part = if suffix { at..text.len() } else { 0..at };
+            let part = if end == End::End { at..text.len() } else { 0..at };
             if !self.pay(part.len() / 8) {
                 return None;
             }
             if pattern.is_match(&text[part.clone()])? {
-                let keeps_last = suffix != longest;
+                // Parts of the end become shorter, those of the start longer.
+                let keeps_last = (end == End::End) == (extent == Extent::Shortest);
                 if best.is_none() || keeps_last {
                     best = Some(part);
                 }
@@ -301,7 +301,7 @@ impl Interpreter<'_> {
             }
         }
         Some(match best {
-            Some(part) if suffix => value.part(0..part.start),
+            Some(part) if end == End::End => value.part(0..part.start),
             Some(part) => value.part(part.end..text.len()),
             None => value.clone(),
         })

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Interpreter, State, Status};
-use crate::ir::Word;
+use crate::ir::{Quoting, Word};
 use crate::regular::{Case, Glob, Syntax, posix};
 use crate::value::{Value, hole};
 
@@ -26,7 +26,7 @@ impl Interpreter<'_> {
     pub(crate) fn test_command(&mut self, arguments: &[Value], state: State) -> Vec<State> {
         let words = arguments.iter().filter(|word| word.text() != "]").map(|value| {
             let mut pattern = Glob::default();
-            pattern.push(value.text(), true);
+            pattern.push(value.text(), Quoting::Quoted);
             Operand { value: value.clone(), pattern }
         });
         self.condition(&words.collect::<Vec<_>>(), state)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use spanned_yaml::Span;
 
-use crate::ir::{Piece, Word};
+use crate::ir::{Piece, Quoting, Word};
 use crate::value::Value;
 
 /// The deepest nesting that is parsed.
@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
 
     /// A range of the text as a word without expansions.
     pub(super) fn plain(&self, range: std::ops::Range<usize>) -> Word {
-        let piece = Piece::Text { value: self.source.part(range.clone()), quoted: true };
+        let piece = Piece::Text { value: self.source.part(range.clone()), quoting: Quoting::Quoted };
         Word { span: self.source.span(range), pieces: vec![piece] }
     }
 }

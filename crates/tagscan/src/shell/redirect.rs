@@ -1,7 +1,7 @@
 //! Redirections and here-documents.
 
 use super::parser::Parser;
-use crate::ir::{Piece, Redirect};
+use crate::ir::{Piece, Quoting, Redirect};
 use crate::value::Value;
 
 impl Parser<'_> {
@@ -18,7 +18,7 @@ impl Parser<'_> {
         if self.eat("<<<") {
             self.blanks();
             let mut word = self.word().unwrap_or_default();
-            word.pieces.push(Piece::Text { value: Value::made("\n", word.span.start), quoted: true });
+            word.pieces.push(Piece::Text { value: Value::made("\n", word.span.start), quoting: Quoting::Quoted });
             return Some(vec![Redirect::Text(word)]);
         }
         if self.rest().starts_with("<<") {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::parser::{DEEPEST, Parser};
-use crate::ir::{Index, Operation, Parameter, Piece, Word};
+use crate::ir::{End, Extent, Index, Matches, Operation, Parameter, Piece, Quoting, Word};
 use crate::value::Value;
 
 /// Characters that end a word.
@@ -65,23 +65,23 @@ impl Parser<'_> {
                 '\\' => {
                     self.at += 1;
                     if let Some(character) = self.advance().filter(|character| *character != '\n') {
-                        self.text_piece(&mut pieces, self.at - character.len_utf8()..self.at, true);
+                        self.text_piece(&mut pieces, self.at - character.len_utf8()..self.at, Quoting::Quoted);
                     }
                 }
                 '\'' => {
                     self.at += 1;
                     let length = self.rest().find('\'').unwrap_or(self.rest().len());
-                    self.text_piece(&mut pieces, self.at..self.at + length, true);
+                    self.text_piece(&mut pieces, self.at..self.at + length, Quoting::Quoted);
                     self.at = (self.at + length + 1).min(self.text.len());
                 }
                 '"' => {
                     self.at += 1;
                     // Even an empty quotation makes a word.
-                    self.text_piece(&mut pieces, self.at..self.at, true);
+                    self.text_piece(&mut pieces, self.at..self.at, Quoting::Quoted);
                     self.quoted(&mut pieces, Some('"'));
                 }
-                '$' => self.dollar(&mut pieces, false),
-                '`' => self.backticks(&mut pieces, false),
+                '$' => self.dollar(&mut pieces, Quoting::Unquoted),
+                '`' => self.backticks(&mut pieces, Quoting::Unquoted),
                 '{' => match self.braces() {
                     Some(alternatives) => pieces.push(Piece::Braces(alternatives)),
                     None => self.read_piece(&mut pieces, ends),
@@ -99,13 +99,13 @@ impl Parser<'_> {
         while self.peek().is_some_and(|c| !"\\'\"$`{<>".contains(c)) && !ends(self.rest()) {
             self.advance();
         }
-        self.text_piece(pieces, start..self.at, false);
+        self.text_piece(pieces, start..self.at, Quoting::Unquoted);
     }
 
-    fn text_piece(&self, pieces: &mut Vec<Piece>, range: Range<usize>, is_quoted: bool) {
+    fn text_piece(&self, pieces: &mut Vec<Piece>, range: Range<usize>, by: Quoting) {
         match pieces.last_mut() {
-            Some(Piece::Text { value, quoted }) if *quoted == is_quoted => value.push_part(self.source, range),
-            _ => pieces.push(Piece::Text { value: self.source.part(range), quoted: is_quoted }),
+            Some(Piece::Text { value, quoting }) if *quoting == by => value.push_part(self.source, range),
+            _ => pieces.push(Piece::Text { value: self.source.part(range), quoting: by }),
         }
     }
 
@@ -123,19 +123,19 @@ impl Parser<'_> {
                     match self.advance() {
                         Some('\n') => {}
                         Some(escaped) if "$`\"\\".contains(escaped) => {
-                            self.text_piece(pieces, start + 1..self.at, true);
+                            self.text_piece(pieces, start + 1..self.at, Quoting::Quoted);
                         }
-                        _ => self.text_piece(pieces, start..self.at, true),
+                        _ => self.text_piece(pieces, start..self.at, Quoting::Quoted),
                     }
                 }
-                '$' => self.dollar(pieces, true),
-                '`' => self.backticks(pieces, true),
+                '$' => self.dollar(pieces, Quoting::Quoted),
+                '`' => self.backticks(pieces, Quoting::Quoted),
                 _ => {
                     let start = self.at;
                     let rest = self.rest();
                     let special = |c: char| "\\$`".contains(c) || Some(c) == end;
                     self.at += rest.find(special).unwrap_or(rest.len());
-                    self.text_piece(pieces, start..self.at, true);
+                    self.text_piece(pieces, start..self.at, Quoting::Quoted);
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Parser<'_> {
         node
     }
 
-    fn dollar(&mut self, pieces: &mut Vec<Piece>, quoted: bool) {
+    fn dollar(&mut self, pieces: &mut Vec<Piece>, quoting: Quoting) {
         let start = self.at;
         self.at += 1;
         if self.eat("((") {
@@ -167,15 +167,15 @@ impl Parser<'_> {
             pieces.push(Piece::Arithmetic(word));
         } else if self.eat("(") {
             let body = Box::new(self.nested(")"));
-            pieces.push(Piece::Output { body, quoted });
+            pieces.push(Piece::Output { body, quoting });
         } else if self.eat("{") {
             match self.braced(start) {
-                Some(parameter) => pieces.push(Piece::Parameter { parameter: Box::new(parameter), quoted }),
-                None => self.text_piece(pieces, start..self.at, quoted),
+                Some(parameter) => pieces.push(Piece::Parameter { parameter: Box::new(parameter), quoting }),
+                None => self.text_piece(pieces, start..self.at, quoting),
             }
-        } else if !quoted && self.eat("'") {
+        } else if quoting == Quoting::Unquoted && self.eat("'") {
             self.escaped(pieces);
-        } else if !quoted && self.eat("\"") {
+        } else if quoting == Quoting::Unquoted && self.eat("\"") {
             self.quoted(pieces, Some('"'));
         } else {
             let rest = self.rest();
@@ -185,7 +185,7 @@ impl Parser<'_> {
                 false => rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len()),
             };
             if length == 0 {
-                self.text_piece(pieces, start..start + 1, quoted);
+                self.text_piece(pieces, start..start + 1, quoting);
                 return;
             }
             self.at += length;
@@ -195,7 +195,7 @@ impl Parser<'_> {
                 index: Index::None,
                 operation: Operation::None,
             };
-            pieces.push(Piece::Parameter { parameter: Box::new(parameter), quoted });
+            pieces.push(Piece::Parameter { parameter: Box::new(parameter), quoting });
         }
     }
 
@@ -214,14 +214,14 @@ impl Parser<'_> {
                         Some(other) => other.to_string(),
                         None => String::new(),
                     };
-                    pieces.push(Piece::Text { value: Value::made(text, origin), quoted: true });
+                    pieces.push(Piece::Text { value: Value::made(text, origin), quoting: Quoting::Quoted });
                 }
-                _ => self.text_piece(pieces, start..self.at, true),
+                _ => self.text_piece(pieces, start..self.at, Quoting::Quoted),
             }
         }
     }
 
-    fn backticks(&mut self, pieces: &mut Vec<Piece>, quoted: bool) {
+    fn backticks(&mut self, pieces: &mut Vec<Piece>, quoting: Quoting) {
         self.at += 1;
         let mut inner = Value::default();
         loop {
@@ -253,7 +253,7 @@ impl Parser<'_> {
             self.is_whole &= parser.is_whole;
             body
         };
-        pieces.push(Piece::Output { body: Box::new(body), quoted });
+        pieces.push(Piece::Output { body: Box::new(body), quoting });
     }
 
     /// The inside of `${ … }`.
@@ -310,17 +310,22 @@ impl Parser<'_> {
             }
             '#' | '%' => {
                 self.at += 1;
-                let longest = self.eat(&first.to_string());
-                Operation::Trim { suffix: first == '%', longest, pattern: self.word_until("}") }
+                let end = if first == '%' { End::End } else { End::Start };
+                let extent = if self.eat(&first.to_string()) { Extent::Longest } else { Extent::Shortest };
+                Operation::Trim { end, extent, pattern: self.word_until("}") }
             }
             '/' => {
                 self.at += 1;
-                let all = self.eat("/");
-                let anchor = self.peek().filter(|c| !all && "#%".contains(*c));
-                self.at += anchor.map_or(0, char::len_utf8);
+                let matches = match self.peek() {
+                    Some('/') => Matches::All,
+                    Some('#') => Matches::At(End::Start),
+                    Some('%') => Matches::At(End::End),
+                    _ => Matches::First,
+                };
+                self.at += usize::from(matches != Matches::First);
                 let pattern = self.word_until("/}");
                 let with = if self.eat("/") { self.word_until("}") } else { Word::default() };
-                Operation::Replace { all, anchor, pattern, with }
+                Operation::Replace { matches, pattern, with }
             }
             ':' => {
                 self.at += 1;
@@ -356,7 +361,7 @@ impl Parser<'_> {
             let span = self.source.span(self.at..self.at + end + 1);
             let numbers = (from..=to.min(from.saturating_add(999))).map(|number| Word {
                 span,
-                pieces: vec![Piece::Text { value: Value::made(number.to_string(), origin), quoted: true }],
+                pieces: vec![Piece::Text { value: Value::made(number.to_string(), origin), quoting: Quoting::Quoted }],
             });
             self.at += end + 1;
             return Some(numbers.collect());

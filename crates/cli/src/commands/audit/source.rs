@@ -95,7 +95,7 @@ impl Source {
         let mut list = List {
             program,
             goarch: binary.identity.goarch.map(str::to_owned),
-            go: binary.info.go.strip_prefix("go").and_then(|version| version.split(' ').next()?.parse().ok()),
+            go: binary.info.go_version().parse().ok(),
             stamp: stamp.map(|(version, _)| version.clone()),
             ..List::line(binary.tags(), &format!("the tags of {}{unpacked}", binary.info.path))
         };

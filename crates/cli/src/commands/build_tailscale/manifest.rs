@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use featureset::name::FeatureName;
-use featureset::policy::Pack;
 use featureset::recipe::Recipe;
 use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use super::execute::Executed;
 use super::pipeline::{Binary, Builder};
 use crate::cache::Cache;
 use crate::files;
+use crate::tools::packer::Packer;
 
 const FILE: &str = "manifest.json";
 
@@ -42,6 +42,9 @@ pub struct Manifest {
     pub tags: Vec<String>,
     /// The build settings of the policy.
     pub inlining: String,
+    /// The experiments of the Go toolchain.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub go_experiments: BTreeSet<String>,
     /// The level of detail in tracebacks.
     pub symbols: String,
     /// The binary before packing: as Go linked it, or with a rewritten function table.
@@ -69,18 +72,19 @@ pub struct Module {
 impl Manifest {
     /// Creates the manifest of a binary with these kept features.
     pub(super) fn new(builder: &Builder, recipe: &Recipe, kept: BTreeSet<FeatureName>, binary: Binary) -> Self {
-        let is_packed_by = |packer: Pack| recipe.build.pack == packer;
+        let packer = builder.packers.get(&recipe.build.pack);
         Self {
             schema: 1,
             release: recipe.release,
             go: recipe.go,
-            upx: builder.upx.as_ref().filter(|_| is_packed_by(Pack::Upx)).map(|upx| upx.version.clone()),
-            execpack: is_packed_by(Pack::Execpack).then_some(execpack::REVISION),
+            upx: packer.and_then(Packer::upx).map(|upx| upx.version.clone()),
+            execpack: matches!(packer, Some(Packer::Execpack)).then_some(execpack::REVISION),
             platform: recipe.platform.to_string(),
             module: Module { sum: builder.upstream.sum.clone(), commit: builder.upstream.commit.clone() },
             kept: kept.into_iter().collect(),
             tags: recipe.tags.clone(),
             inlining: recipe.build.inlining.to_string(),
+            go_experiments: recipe.build.go_experiments.keys().cloned().collect(),
             symbols: recipe.build.symbols.to_string(),
             unpacked: binary.unpacked,
             binary: binary.packed,

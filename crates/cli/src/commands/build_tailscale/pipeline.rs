@@ -3,9 +3,10 @@
 //! Go builds; the binary's build information is compared with the recipe; the function table is rewritten; the binary is
 //! packed and run. The pipeline writes into one folder and replaces no artifact.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use diagnostics::{Code, Diagnostic};
 use featureset::policy::{Pack, Symbols};
 use featureset::recipe::Recipe;
@@ -14,11 +15,11 @@ use super::artifacts::{Artifact, LINK, PACKED, UNPACKED, recipe_digest};
 use super::execute::{self, Executed};
 use super::go_command::go_command;
 use super::steps::Steps;
-use super::{pack, shrink, verify};
+use super::{build_info, shrink};
 use crate::cache::Cache;
 use crate::project::{Pinned, Project};
 use crate::tools::go::{self, Go};
-use crate::tools::upx::{self, Upx};
+use crate::tools::packer::Packer;
 use crate::upstream::{self, Upstream};
 use crate::{files, process, progress, unfetched};
 
@@ -28,8 +29,8 @@ pub struct Builder {
     pub cache: Cache,
     /// Go.
     pub go: Go,
-    /// The packer, if a target needs it.
-    pub upx: Option<Upx>,
+    /// The packers that its targets need.
+    pub packers: BTreeMap<Pack, Packer>,
     /// The release's module.
     pub upstream: Upstream,
 }
@@ -106,12 +107,17 @@ impl Builder {
     pub fn gather(project: &Project, pinned: Pinned<'_>, targets: &[&str]) -> Result<Self> {
         let cache = project.cache.clone();
         let go = go::find_or_provide(&cache)?;
-        let target = |name: &&str| pinned.policy.targets.get(*name);
-        let packs = targets.iter().filter_map(target).any(|target| target.build.pack == Pack::Upx);
-        let upx = if packs { Some(upx::find_or_provide(&cache)?) } else { None };
+        let mut packers = BTreeMap::new();
+        for pack in targets.iter().filter_map(|name| pinned.policy.targets.get(*name)).map(|target| target.build.pack) {
+            if !packers.contains_key(&pack)
+                && let Some(packer) = Packer::find_or_provide(pack, &cache)?
+            {
+                packers.insert(pack, packer);
+            }
+        }
         let _step = progress::step("Fetching", format!("Tailscale {}", pinned.release));
         let upstream = upstream::fetch(&go, &cache, pinned.release, pinned.policy.go)?;
-        Ok(Self { cache, go, upx, upstream })
+        Ok(Self { cache, go, packers, upstream })
     }
 
     /// As [`Builder::build`], silently, unless the folder already has the binary. Waits for other runs.
@@ -135,7 +141,7 @@ impl Builder {
     fn has_built(&self, recipe: &Recipe, folder: &Path) -> Result<bool> {
         let linked = std::fs::read_link(folder.join(LINK)).is_ok_and(|link| link == Path::new(PACKED));
         let Some(digest) = digest(recipe, folder).filter(|_| linked) else { return Ok(false) };
-        let holds = |bytes: &[u8]| verify::check_recipe(bytes, recipe, &self.upstream).is_ok();
+        let holds = |bytes: &[u8]| build_info::check(bytes, recipe, &self.upstream).is_ok();
         Ok(self.cache.has_made(&digest)? && std::fs::read(folder.join(UNPACKED)).is_ok_and(|bytes| holds(&bytes)))
     }
 
@@ -155,7 +161,7 @@ impl Builder {
             return Ok(BuildOutcome::Failed(BuildFailure::DoesNotCompile(output.stderr)));
         }
         let mut bytes = files::read_bytes(&unpacked)?;
-        verify::check_recipe(&bytes, recipe, &self.upstream)?;
+        build_info::check(&bytes, recipe, &self.upstream)?;
         step.done("Built", bytes.len() as u64);
         let linked = self.shrink(recipe, &mut bytes, &unpacked, steps)?;
         self.pack(recipe, &unpacked, &packed, steps)?;
@@ -188,19 +194,22 @@ impl Builder {
         }
         let step = steps.begin("Shrinking", &format!(": symbols {}", recipe.build.symbols));
         let Some(shrunk) = shrink::shrunk(bytes, recipe)? else { return Ok(None) };
-        verify::check_recipe(&shrunk, recipe, &self.upstream)?;
+        build_info::check(&shrunk, recipe, &self.upstream)?;
         files::write_executable(file, &shrunk)?;
         step.done("Shrunk", shrunk.len() as u64);
         Ok(Some(std::mem::replace(bytes, shrunk)))
     }
 
     fn pack(&self, recipe: &Recipe, unpacked: &Path, packed: &Path, steps: Steps<'_>) -> Result<()> {
-        let upx = self.upx.as_ref();
-        let Some(packer) = pack::packer(recipe.build.pack, upx) else {
+        if recipe.build.pack == Pack::None {
             return files::write_executable(packed, &files::read_bytes(unpacked)?);
+        }
+        let Some(packer) = self.packers.get(&recipe.build.pack) else {
+            bail!("the packer {} was not looked for before the build", recipe.build.pack);
         };
         let step = steps.begin("Packing", &format!(" with {packer}"));
-        pack::pack(recipe, upx, unpacked, packed)?;
+        let next = "Set `build: { pack: none }` for this target, or another packer.";
+        packer.pack(unpacked, packed, recipe.platform.goarch, next)?;
         step.done("Packed", std::fs::metadata(packed).map_or(0, |data| data.len()));
         Ok(())
     }

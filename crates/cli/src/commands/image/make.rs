@@ -177,7 +177,7 @@ impl Job<'_> {
             image: (NAME, &version),
             main: module(info.main.as_ref()),
             modules: info.dependencies.iter().map(|found| module(Some(found))).collect(),
-            go: &info.go,
+            go: info.go_version(),
             binary: &manifest.binary.sha256,
             shell: shell_digest.as_deref().map(|digest| (pin.as_ref(), digest)),
             helper: shell.as_ref().map(|provided| provided.shell.helper),

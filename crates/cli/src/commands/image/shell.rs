@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use featureset::policy::Target;
-use featureset::policy::{Pack, Shell as Choice, format_size};
+use featureset::policy::{Shell as Choice, format_size};
 use image::helper::for_platform;
 use image::platform::Platform;
 use image::root::Shell;
 use image::shells::{Kind, Pin, Table, table};
 
 use crate::cache::Cache;
-use crate::commands::execpack::not_packed;
 use crate::interrupted::Interrupted;
 use crate::tools::debian::Apt;
+use crate::tools::packer::Packer;
 use crate::tools::qemu::{Runner, runner};
-use crate::tools::upx;
 use crate::{files, process, progress};
 use diagnostics::{Code, Diagnostic, NextStep};
 
@@ -59,9 +58,9 @@ pub(super) fn provide(
         )
     })?;
     let place = pinned(cache, &table, &pin)?;
-    let bytes = match target.build.pack {
-        Pack::None => files::read_bytes(&place)?,
-        Pack::Execpack | Pack::Upx => packed(cache, &place, target)?,
+    let bytes = match Packer::find_or_provide(target.build.pack, cache)? {
+        None => files::read_bytes(&place)?,
+        Some(packer) => packed(&packer, &place, target)?,
     };
     check(&bytes, platform, &pin.package)?;
     Ok(Some(Provided { shell: Shell { bytes, kind: Some(kind), helper: for_platform(platform) }, pin: Some(pin) }))
@@ -146,7 +145,7 @@ pub fn fetch(cache: &Cache, suite: &str, pin: &Pin) -> Result<(Vec<u8>, String)>
 }
 
 /// Packs the program and runs it as a test.
-fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
+fn packed(packer: &Packer, program: &Path, target: &Target) -> Result<Vec<u8>> {
     use std::os::unix::fs::PermissionsExt;
     let work = files::private_folder("packing-")?;
     // Busybox depends on the name that it is called by; UPX packs only programs.
@@ -154,12 +153,7 @@ fn packed(cache: &Cache, program: &Path, target: &Target) -> Result<Vec<u8>> {
     files::write_bytes(&unpacked, &files::read_bytes(program)?)?;
     std::fs::set_permissions(&unpacked, std::fs::Permissions::from_mode(0o755))?;
     let next = "Set `build: { pack: none }` for this target, or choose another shell.";
-    if target.build.pack == Pack::Execpack {
-        let result = execpack::pack(&files::read_bytes(program)?).map_err(|why| not_packed(program, &why, next))?;
-        files::write_executable(&packed, &result.bytes)?;
-    } else {
-        upx::find_or_provide(cache)?.pack(&unpacked, &packed, target.platform.goarch)?;
-    }
+    packer.pack(&unpacked, &packed, target.platform.goarch, next)?;
     let runner = runner(target.platform);
     match runner.command(&packed, &["-c", "echo it runs"]) {
         None => progress::warn(&format!("the shell was not tried: {}", runner.describe())),

@@ -94,8 +94,9 @@ fn roles(request: &Request, facts: &UpstreamData) -> Result<BTreeSet<String>> {
 /// Returns the estimated size of a request's first target: `3.18 MB`.
 fn size(request: &Request, text: &str, kept: &BTreeSet<FeatureName>) -> Option<String> {
     let (platform, _) = request.platforms.first()?;
-    let build = &read(text).policy?.targets.into_values().next()?.build;
-    let bytes = estimate(platform, build, kept)?.bytes;
+    let policy = read(text).policy?;
+    let build = &policy.targets.values().next()?.build;
+    let bytes = estimate(platform, build, policy.go, kept)?.bytes;
     Some(format_size(bytes))
 }
 

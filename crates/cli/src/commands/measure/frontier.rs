@@ -38,10 +38,10 @@ pub(super) fn run(
         let own = own_costs(project, pinned, target)?;
         let model = match &own {
             Some(own) => SizeModel::from_costs(own),
-            None => SizeModel::new(platform, build).context("the program contains measurements")?,
+            None => SizeModel::new(platform, build, pinned.policy.go).context("the program contains measurements")?,
         };
         let found = frontier(&model, &drops.selection, budget, |kept| drops.is_usable(kept));
-        let levers = levers(platform, build, &drops.selection.kept);
+        let levers = levers(platform, build, pinned.policy.go, &drops.selection.kept);
         if found.size.bytes > budget && found.ways.is_empty() {
             outcome = Outcome::Findings;
         }

@@ -68,7 +68,7 @@ mod tests {
             let named = check.proves.iter().map(|claim| &claim.feature).chain(check.needs);
             for feature in named {
                 let name = FeatureName::new(feature).unwrap();
-                assert!(facts.span(&name).is_some(), "{}: {feature}", check.name);
+                assert!(facts.lines_with(&name).is_some(), "{}: {feature}", check.name);
             }
         }
     }

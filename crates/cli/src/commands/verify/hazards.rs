@@ -217,7 +217,7 @@ fn builder<'m>(
         let go = env.builder.go.clone();
         let upstream = upstream::fetch(&go, &env.builder.cache, release, None)?;
         step.done("Fetched", "");
-        builders.push(Builder { cache: env.builder.cache.clone(), go, upx: None, upstream });
+        builders.push(Builder { cache: env.builder.cache.clone(), go, packers: env.builder.packers.clone(), upstream });
     }
     let builder =
         builders.iter().find(|builder| builder.upstream.release == release).context("the release was fetched")?;

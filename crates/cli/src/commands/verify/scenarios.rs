@@ -1,14 +1,18 @@
 //! Scenarios that provoke a runtime hazard: its symptom must appear on the offending binary and not on the remedied one.
 
 mod commands;
+mod exit_node;
+mod firewall;
 mod packets;
+mod resolver;
+mod ssh;
 mod starting;
 
 use anyhow::Result;
 use featureset::release::Release;
 use featureset::run_time;
 
-use super::checks::{direct, dns, exit_node, flash, login, portmap, routes};
+use super::checks::{direct, dns, exit_node as exit, flash, login, portmap, routes};
 use crate::netlab::Programs;
 
 /// One hazard scenario. Its check must pass on a binary without the hazard and fail on one with it.
@@ -63,15 +67,19 @@ impl HazardScenario {
 
 /// Every scenario, by hazard.
 pub(super) static SCENARIOS: &[HazardScenario] = &[
-    scenario("advertiseexitnode-noop", exit_node::run),
+    scenario("advertiseexitnode-noop", exit::run),
     scenario_with_symptom("advertiseroutes-silent", "does not warn", routes::run),
     scenario_with_symptom("cachenetmap-flash-wear", "netmap-cache", flash::run),
     scenario("clientupdate-disabled", commands::auto_update),
     scenario("dbus-dns", starting::with_resolved),
     scenario("debug-idtoken", commands::bug_report),
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
-    scenario_with_symptom("exitnode-dns", "server misbehaving", exit_node::run),
-    scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit_node::run),
+    HazardScenario {
+        release: Some("1.100.0"),
+        ..scenario_with_symptom("exit-node-route-stays", "outside the exit node", exit_node::saved)
+    },
+    scenario_with_symptom("exitnode-dns", "server misbehaving", exit::run),
+    scenario_with_symptom("exitnode-peerapiserver", "server misbehaving", exit::run),
     HazardScenario {
         with: &["nattraversal", "portmapper", "udptransport"],
         variables: &[(run_time::VARIABLE, "portmapper")],
@@ -81,8 +89,15 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     HazardScenario { with: &["clientmetrics"], ..scenario("flags-vanish-newer", starting::with_syslog) },
     scenario("invertgso-netstack", packets::pinged_by_tsmp),
     scenario("ipnbus-up", login::run),
+    scenario("iptables-forced", firewall::forced),
+    scenario_with_symptom("iptables-nftables-only", "Table does not exist", firewall::nftables_only),
     scenario_with_symptom("logtail-flash-wear", "tailscaled.log", flash::run),
     scenario("logtail-verbose", starting::quietly),
+    scenario_with_symptom(
+        "magicdns-lan-resolver",
+        "tailnet has made the router its resolver",
+        resolver::of_the_network,
+    ),
     on_1_104("nattraversal-derp", Some("a direct path"), direct::run),
     on_1_104("nattraversal-rebind", None, packets::without_rebinding),
     scenario("nc-dial", commands::nc),
@@ -92,6 +107,8 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("osrouter-tun", starting::at_all),
     scenario("resolved-close-crash", starting::with_resolved),
     scenario("resolved-dns", starting::with_resolved),
+    scenario("ssh-no-users", ssh::without_users),
+    scenario_with_symptom("ssh-port22", ssh::UNANSWERED, ssh::with_users),
     on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
     scenario("unixsocketidentity-cli", login::run),
     scenario("useroutes-noop", routes::run),
@@ -113,19 +130,15 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
-    ("exit-node-route-stays", "an exit node that leaves the network map while the setting stays"),
     ("funnel-peerapiserver", "the relays of Funnel, which are Tailscale's own"),
     ("go-32bit-heap", "days on a 32-bit processor"),
     ("go-mips-futex", "a MIPS kernel older than 5.1"),
     ("gro-knobs", "a kernel whose receive offload is at fault"),
     ("ipnbus-tsnet", "a program that uses tsnet"),
     ("iptables-arch", "a processor that iptables is not built for, and a kernel for it"),
-    ("iptables-forced", "an iptables program in the test network"),
     ("iptables-legacy-kernel", "a kernel without nftables"),
-    ("iptables-nftables-only", "a kernel without iptables, and an iptables program"),
     ("load-unbounded-memory", "minutes of load: `verify --check load --soak` measures it"),
     ("logtail-clientmetrics", "1.90"),
-    ("magicdns-lan-resolver", "a resolver that takes its servers from /etc/resolv.conf"),
     ("metrics-upload-logtail", "a log server that reads what is uploaded"),
     ("mips-hardfloat", "a MIPS processor without a floating-point unit"),
     ("netstack-nonlinux-subnet", "another operating system"),
@@ -136,8 +149,6 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("sdnotify-systemd", "systemd as the first process"),
     ("serve-c2n", "a control server that asks for hosted services"),
     ("serve-https-acme", "a certificate authority that accepts the control server's answers"),
-    ("ssh-no-users", "an SSH client in the test network"),
-    ("ssh-port22", "an SSH client in the test network"),
     ("store-prefix", "a Kubernetes or AWS interface to keep state in"),
     ("syspolicy-failopen", "a policy file and a setting whose effect can be seen"),
     ("tailnetlock-netmap-c2n", "1.90"),

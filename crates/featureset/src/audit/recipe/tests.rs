@@ -438,7 +438,7 @@ proptest! {
         let text: String = parts.concat();
         for name in ["a.sh", "Dockerfile", "Makefile", "a.yml", "a.json"] {
             for list in read(name, &text) {
-                // SourceMap are in the text, at the edges of characters.
+                // Spans are in the text, at the edges of characters.
                 prop_assert!(text.get(list.place.start..list.place.end).is_some(), "{name}: {text:?} {list:?}");
             }
             audits(name, &text);

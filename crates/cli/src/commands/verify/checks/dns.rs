@@ -8,7 +8,7 @@ use crate::netlab::host::PATIENCE;
 use crate::netlab::{CONTROL, DOMAIN, Netlab, OUTSIDE, Programs, until};
 
 /// The address of every node's resolver.
-pub(super) const QUAD100: &str = "100.100.100.100";
+pub(in crate::commands::verify) const QUAD100: &str = "100.100.100.100";
 
 pub(super) const CHECK: Check = Check {
     name: "dns",

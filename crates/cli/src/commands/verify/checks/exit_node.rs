@@ -61,7 +61,7 @@ pub(in crate::commands::verify) fn run(programs: &Programs) -> Result<String> {
 }
 
 /// Returns the address of a host on the internet.
-fn address(host: &crate::netlab::host::Host) -> Result<String> {
+pub(in crate::commands::verify) fn address(host: &crate::netlab::host::Host) -> Result<String> {
     let addresses = host.lab(&["address", "eth0"])?;
     let first = addresses.lines().find_map(|line| line.split_once('/')).context("eth0 has no address")?;
     Ok(first.0.to_owned())

@@ -8,7 +8,7 @@ use crate::upstream::Upstream;
 use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Fails if the binary does not match the recipe.
-pub(super) fn check_recipe(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
+pub(super) fn check(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Result<()> {
     let unreadable = |error: gobinary::Unreadable| mismatch(vec![error.to_string()]);
     let info = build_info(bytes).map_err(unreadable)?;
     let identity = identify(bytes).map_err(unreadable)?;
@@ -40,7 +40,7 @@ fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
             found.push(format!("{what} is `{is}`, not `{should}`"));
         }
     };
-    compare("the toolchain", &info.go, &recipe.go.toolchain());
+    compare("the toolchain", &info.go, &recipe.toolchain());
     compare("the package", &info.path, PACKAGE);
     let main = info.main.as_ref();
     let field = |get: fn(&gobinary::Module) -> &String| main.map(get).cloned().unwrap_or_default();
@@ -84,6 +84,20 @@ mod tests {
     fn binary_of_the_recipe_has_no_differences() {
         let recipe = recipe();
         assert_eq!(differences(&info(&recipe), &recipe, "h1:sum="), Vec::<String>::new());
+    }
+
+    #[test]
+    fn experiments_are_part_of_the_recipe() {
+        let mut recipe = recipe();
+        recipe.go = "1.27.3".parse().unwrap();
+        recipe.build.go_experiments = [("nojsonv2".to_owned(), "Smaller.".to_owned())].into();
+        let mut binary = BuildInfo { go: "go1.27.3-X:nojsonv2".to_owned(), ..info(&recipe) };
+        assert_eq!(differences(&binary, &recipe, "h1:sum="), Vec::<String>::new());
+        recipe.build.go_experiments.clear();
+        assert_eq!(differences(&binary, &recipe, "h1:sum=").len(), 2);
+        binary.go = "go1.27.3".to_owned();
+        binary.settings.remove("GOEXPERIMENT");
+        assert_eq!(differences(&binary, &recipe, "h1:sum="), Vec::<String>::new());
     }
 
     #[test]
