@@ -45,6 +45,77 @@ log_in() {
     ) &
 }
 
+# Lowers `memory` to a number of MiB.
+at_most() {
+    if [ -z "$memory" ] || [ "$1" -lt "$memory" ]; then
+        memory=$1
+    fi
+}
+
+# Lowers it to a number of bytes. mksh counts with 32 bits, so the last digits of a long number are cut off as text;
+# `max`, or a terabyte and more, does not limit.
+at_most_bytes() {
+    case $1 in
+        '' | 0* | *[!0-9]* | ?????????????*) ;;
+        ??????????*)
+            thousands=${1%???}
+            # shellcheck disable=SC2017
+            at_most $((thousands / 131072 * 125 + thousands % 131072 * 125 / 131072))
+            ;;
+        *) at_most $(($1 / 1048576)) ;;
+    esac
+}
+
+# Lowers `memory` to the limits of a control group and of those that contain it.
+at_most_group() {
+    group=$2
+    while :; do
+        for file in $3; do
+            bytes=
+            { read -r bytes <"$1$group/$file"; } 2>/dev/null || true
+            at_most_bytes "$bytes"
+        done
+        case $group in
+            */*) group=${group%/*} ;;
+            *) return ;;
+        esac
+    done
+}
+
+# Keeps the heap below a share of the memory: Go's collector runs more often then. The rest is for the program itself, the
+# kernel's buffers and the command line. MEMORY_LIMIT is the container's memory in MiB, from the script.
+limit_heap() {
+    memory=
+    case ${MEMORY_LIMIT:-} in
+        '' | 0* | *[!0-9]* | ???????*) ;;
+        *) at_most "$MEMORY_LIMIT" ;;
+    esac
+    if [ -r /proc/self/cgroup ]; then
+        while IFS=: read -r _ kinds group; do
+            case ,$kinds, in
+                ,,) at_most_group /sys/fs/cgroup "$group" 'memory.max memory.high' ;;
+                *,memory,*) at_most_group /sys/fs/cgroup/memory "$group" memory.limit_in_bytes ;;
+            esac
+        done </proc/self/cgroup
+    fi
+    if [ -r /proc/meminfo ]; then
+        while read -r name size _; do
+            case $name$size in
+                MemTotal:0* | MemTotal:*[!0-9]* | MemTotal:??????????*) ;;
+                MemTotal:?*) at_most $((size / 1024)) ;;
+            esac
+        done </proc/meminfo
+    fi
+    if [ -z "$memory" ]; then
+        say "GOMEMLIMIT: not set: the size of the memory is not known"
+    elif [ "$memory" -lt 48 ]; then
+        say "GOMEMLIMIT: not set: $memory MiB of memory are too few for the daemon under load with any limit"
+    else
+        export GOMEMLIMIT=$((memory * 6 / 8))MiB
+        say "GOMEMLIMIT: $GOMEMLIMIT of $memory MiB of memory"
+    fi
+}
+
 helper=/usr/local/bin/node-helper
 turn_on net.ipv4.ip_forward net/ipv4/ip_forward
 turn_on net.ipv6.conf.all.forwarding net/ipv6/conf/all/forwarding
@@ -68,5 +139,8 @@ fi
 if [ -n "${AUTH_KEY:-}" ]; then
     UP_FLAGS=${UP_FLAGS:-}
     log_in
+fi
+if [ -z "${GOMEMLIMIT+set}" ]; then
+    limit_heap
 fi
 exec /usr/local/bin/tailscaled "$@"

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use execpack::{pack, unpack};
 use tailscale_featureset::process::{on_path, output_within};
 use tailscale_featureset::tools::debian::Apt;
+use tailscale_featureset::tools::go::Go;
 
 /// An emulated machine and the kernel that it boots.
 struct Machine {
@@ -245,7 +246,6 @@ fn before_traceback(step: &(i32, String)) -> (i32, Vec<&str>) {
     (step.0, step.1.lines().take_while(|line| !line.starts_with("goroutine ")).collect())
 }
 
-#[expect(clippy::print_stderr, reason = "it reports measurements")]
 fn run_machine(machine: &Machine) {
     if !full() {
         return;
@@ -258,23 +258,35 @@ fn run_machine(machine: &Machine) {
         Ok(parts) => parts,
         Err(error) => return skip(&format!("no kernel for {}: {error:#}", machine.name)),
     };
-    let program = |name: &str| build(&go, name, machine.goarch, TOOLCHAIN);
-    let (behaviour, process) = (program("behaviour"), program("process"));
+    let process = build(&go, "process", machine.goarch, TOOLCHAIN);
+    let steps = steps(machine, &emulator, &parts, files(machine, &go, &parts, &process));
+    judge(machine, &steps, &process);
+}
+
+/// Returns the machine's files: the programs linked and packed, and what runs them.
+fn files(machine: &Machine, go: &Go, parts: &Parts, process: &[u8]) -> Vec<u8> {
+    let program = |name: &str| build(go, name, machine.goarch, TOOLCHAIN);
+    let behaviour = program("behaviour");
     let mut archive = Archive::default();
     ["bin", "dev", "proc", "unpacked"].iter().for_each(|folder| archive.folder(folder));
     archive.program("init", include_bytes!("emulated/init.sh"));
     archive.program("bin/busybox", &std::fs::read(&parts.busybox).unwrap());
     archive.program("restrict", &program("restrict"));
     archive.program("packed", &pack(&behaviour).unwrap().bytes);
-    archive.program("process.packed", &pack(&process).unwrap().bytes);
+    archive.program("process.packed", &pack(process).unwrap().bytes);
     archive.program("linked", &behaviour);
-    archive.program("process.linked", &process);
+    archive.program("process.linked", process);
     let daemon = daemon(machine);
     archive.program("bin/tailscaled", &daemon);
     archive.program("unpacked/tailscale", &unpack(&daemon).unwrap());
     archive.link("bin/tailscale", "tailscaled");
     archive.program("cases", CASES.as_bytes());
-    let steps = steps(machine, &emulator, &parts, archive.finish());
+    archive.finish()
+}
+
+/// Requires every step of the machine to have the right result.
+#[expect(clippy::print_stderr, reason = "it reports measurements")]
+fn judge(machine: &Machine, steps: &BTreeMap<String, (i32, String)>, process: &[u8]) {
     let step = |name: &str| steps.get(name).unwrap_or_else(|| panic!("{}: no {name}: {steps:?}", machine.name));
     let passes = |name: &str| assert_eq!(step(name).0, 0, "{}: {name}: {}", machine.name, step(name).1);
 
@@ -282,7 +294,7 @@ fn run_machine(machine: &Machine) {
         let (linked, packed) = (step(&format!("linked {case}")), step(&format!("packed {case}")));
         assert_eq!(before_traceback(linked), before_traceback(packed), "{}: {case}", machine.name);
     }
-    let end = end_of_segments(&process);
+    let end = end_of_segments(process);
     let [linked, packed] = ["linked", "packed"].map(|kind| {
         let name = format!("{kind} process");
         passes(&name);

@@ -144,6 +144,9 @@ fn without_inherited(said: &str) -> String {
     said.lines().filter(|line| !line.contains("ipv4")).map(|line| format!("{line}\n")).collect()
 }
 
+/// The tests of `entrypoint.rs` are about the limit of the heap, which depends on this machine's memory.
+const NO_LIMIT: &str = "GOMEMLIMIT=off";
+
 const ARGUMENTS: &[&str] = &["--statedir=/var/lib/tailscale", "two words", "", "$HOME `x` \"'", "*"];
 
 #[test]
@@ -153,7 +156,7 @@ fn entrypoint_enables_forwarding_and_becomes_the_daemon() {
         return skip(&why);
     }
     let unpacked = Root::unpack(&written(&image).1);
-    let mut container = unpacked.run(ARGUMENTS, &Setting::default());
+    let mut container = unpacked.run(ARGUMENTS, &Setting { environment: vec![NO_LIMIT], ..Setting::default() });
     container.wait_for("started");
     insta::assert_snapshot!(without_inherited(&container.output()));
     assert_eq!(
@@ -169,7 +172,8 @@ fn entrypoint_with_read_only_switches_reports_them_and_continues() {
         return skip(&why);
     }
     let unpacked = Root::unpack(&written(&image).1);
-    let setting = Setting { read_only_switches: true, environment: vec!["MAIN_ROUTES=yes"], ..Setting::default() };
+    let setting =
+        Setting { read_only_switches: true, environment: vec!["MAIN_ROUTES=yes", NO_LIMIT], ..Setting::default() };
     let mut container = unpacked.run(&["--port=0"], &setting);
     container.wait_for("started");
     insta::assert_snapshot!(without_inherited(&container.output()));
@@ -209,7 +213,8 @@ fn entrypoint_with_forwarding_on_changes_nothing() {
         return skip(&why);
     }
     let unpacked = Root::unpack(&written(&image).1);
-    let mut container = unpacked.run(&[], &Setting { forwarding: true, ..Setting::default() });
+    let mut container =
+        unpacked.run(&[], &Setting { forwarding: true, environment: vec![NO_LIMIT], ..Setting::default() });
     container.wait_for("started");
     let expected = "process 1\nipv4/ip_forward 1\nipv6/conf/all/forwarding 1\nstarted\n";
     assert_eq!(container.output(), expected, "and no argument is made up");

@@ -14,6 +14,7 @@ mod decide;
 mod diagnostics;
 mod edit;
 mod emulated;
+mod entrypoint;
 mod escaping;
 mod execpack;
 mod execpack_sharing;

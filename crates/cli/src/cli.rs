@@ -69,7 +69,8 @@ impl Cli {
             | Command::Explore(_)
             | Command::Execpack(_)
             | Command::VerifyInside { .. }
-            | Command::BenchInside { .. } => FindingsFormat::Human,
+            | Command::BenchInside { .. }
+            | Command::MeasureInside { .. } => FindingsFormat::Human,
         }
     }
 }
@@ -133,6 +134,12 @@ pub enum Command {
     /// Internal: the process of `bench` inside its namespaces
     #[command(hide = true)]
     BenchInside {
+        /// The plan, as JSON
+        plan: String,
+    },
+    /// Internal: the process of `measure --memory` inside its namespaces
+    #[command(hide = true)]
+    MeasureInside {
         /// The plan, as JSON
         plan: String,
     },
@@ -417,7 +424,17 @@ pub struct Measure {
     pub resume: bool,
     /// Also measure the memory of each daemon after its login; this has the requirements of `verify`.
     #[arg(long)]
+    pub idle_memory: bool,
+    /// Instead of features, measure one target under load in control groups of several sizes; needs what `verify` needs.
+    #[arg(long, conflicts_with_all = ["features", "shard", "idle_memory", "soak"])]
     pub memory: bool,
+    /// Instead of features, put one target under load for this many minutes, with little memory: with the limit of the
+    /// image's entrypoint, and without it.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440), conflicts_with_all = ["features", "shard", "idle_memory"])]
+    pub soak: Option<u64>,
+    /// Fail if `--memory` or `--soak` can't run here.
+    #[arg(long)]
+    pub require_all: bool,
 }
 
 /// Commands that use existing measurements.

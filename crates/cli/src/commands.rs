@@ -60,6 +60,7 @@ pub fn run(cli: &Cli) -> Result<Outcome> {
         Command::VerifyInside { plan } => verify::run_inside(plan),
         Command::Bench(given) => bench::run(policy, given.format, &given.flags),
         Command::BenchInside { plan } => bench::run_inside(plan),
+        Command::MeasureInside { plan } => measure::run_inside(plan),
         Command::Execpack(action) => execpack::run(action),
         Command::Docs(given) => docs::run(policy, given.format, &given.flags),
     }

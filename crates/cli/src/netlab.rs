@@ -5,6 +5,7 @@
 //! /etc. A host called `internet` connects the others and forwards between them.
 
 mod address;
+pub mod cgroup;
 pub mod external_control;
 pub mod host;
 pub mod memory;
@@ -12,6 +13,7 @@ pub mod node;
 mod poll;
 mod programs;
 pub mod sandbox;
+pub mod senders;
 
 use std::cell::Cell;
 use std::path::Path;

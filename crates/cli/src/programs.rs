@@ -27,6 +27,7 @@ pub const TYPECHECK: Program =
 pub const CONTROL: Program = Program {
     name: "control",
     sources: &[
+        ("cgroup.go", include_str!("../go/control/cgroup.go")),
         ("dns.go", include_str!("../go/control/dns.go")),
         ("egress_proxy.go", include_str!("../go/control/egress_proxy.go")),
         ("firewall_program.go", include_str!("../go/control/firewall_program.go")),

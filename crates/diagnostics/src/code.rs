@@ -158,6 +158,9 @@ codes! {
         GoTooOld "go-too-old" Error
             "The pinned Go is older than the pinned release requires."
             "The release's go.mod names the lowest Go version that builds it; older versions refuse to."
+        MemoryPredicted "memory-predicted" Warning
+            "A device is predicted to have too little memory for the daemon under load."
+            "The kernel kills the daemon, and its connections break off; measured runs show how much memory suffices."
         OpenDependency "open-dependency" Error
             "A feature is kept, but a feature that it needs is omitted."
             "Upstream declares the dependency: without it the kept feature has no effect, crashes or does not compile."

@@ -41,6 +41,7 @@ pub mod hazard;
 pub mod import;
 pub mod init;
 mod limits;
+pub mod memory;
 pub mod name;
 pub mod platform;
 pub mod policy;

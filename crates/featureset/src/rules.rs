@@ -10,6 +10,7 @@ mod copied_reason;
 mod empty_reason;
 mod go_too_old;
 pub(crate) mod hazard;
+mod memory_predicted;
 mod open_dependency;
 mod redundant_override;
 mod repeated_description;
@@ -46,6 +47,7 @@ fn check(rule: Rule, subject: &Subject<'_>) -> Vec<Diagnostic> {
         Rule::CopiedReason => copied_reason::check,
         Rule::EmptyReason => empty_reason::check,
         Rule::GoTooOld => go_too_old::check,
+        Rule::MemoryPredicted => memory_predicted::check,
         Rule::OpenDependency => open_dependency::check,
         Rule::RedundantOverride => redundant_override::check,
         Rule::RepeatedDescription => repeated_description::check,

@@ -151,7 +151,7 @@ const ROUTER_FEATURES: &[&str] = &[
 
 /// Returns a clean policy of a subnet router and exit node, with a target for every platform that RouterOS supports.
 pub(crate) fn router_policy() -> String {
-    let settings = "device: { profile: routeros-container, storage: flash }\n\
+    let settings = "device: { profile: routeros-container, heap_limit: absent, storage: flash }\n\
                     build:\n  inlining: full\n  symbols: functions\n  pack: execpack\n\
                     image:\n  shell: mksh\n\
                     targets:\n  amd64: { platform: linux/amd64 }\n  arm: { platform: linux/arm/v7 }\n  \

@@ -76,6 +76,12 @@ pub(crate) const PARTS: &[Part] = &[
             ("speed", "cargo bench --locked --package tailscale-featureset --bench startup"),
         ],
     },
+    // Ten minutes of load in 96 MiB with the limit of the entrypoint, and ten without it for comparison.
+    Part {
+        name: "memory",
+        minutes: 25,
+        steps: &[BUILD, ("out of memory", "xtask measure --soak 10 --target amd64 --require-all")],
+    },
     Part { name: "fuzz", minutes: 25, steps: &[("fuzz", "xtask fuzz --seconds 1200")] },
 ];
 

@@ -41,6 +41,7 @@ var commands = map[string]func(args []string) error{
 	"udp-echo":     udpEcho,
 	"udp-flood":    udpFlood,
 	"watch":        watch,
+	"within":       within,
 }
 
 func main() {

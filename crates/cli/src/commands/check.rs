@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use diagnostics::Severity;
-use featureset::fix;
+use featureset::policy::{EffectivePolicy, format_size};
+use featureset::{fix, memory};
 
 use crate::cli::{Check, Deny};
 use crate::format::FindingsFormat;
@@ -45,12 +46,33 @@ pub fn run(policy: Option<&Path>, format: FindingsFormat, flags: &Check) -> Resu
                 format!(", {} (`--notes` shows {})", counted(count), if count == 1 { "it" } else { "them" })
             }
         };
+        for text in enough_memory(&project) {
+            progress::line("Predicts", &text);
+        }
         progress::line("Checked", &format!("{}: {summary}{notes}", project.path.display()));
     }
     let denied =
         |severity| severity == Severity::Error || (severity == Severity::Warning && flags.deny == Some(Deny::Warnings));
     let failed = project.findings.iter().any(|finding| denied(finding.severity));
     Ok(if failed { Outcome::Findings } else { Outcome::Clean })
+}
+
+/// Describes the targets with a stated memory that suffices; `memory-predicted` reports the others.
+fn enough_memory(project: &Project) -> Vec<String> {
+    let Some(policy) = &project.reading.policy else { return Vec::new() };
+    let describe = |target: EffectivePolicy<'_>| {
+        let need = memory::need_of(target).filter(|(memory, need)| need.suffices(*memory));
+        let (memory, need) = need?;
+        let (name, basis) = (target.name()?, need.basis);
+        Some(format!(
+            "enough memory for {name} under load: it has {}, and Tailscale {} for {} needed {} MiB",
+            format_size(memory),
+            basis.release,
+            basis.platform,
+            need.enough?
+        ))
+    };
+    policy.effective().filter_map(describe).collect()
 }
 
 fn counted(notes: usize) -> String {

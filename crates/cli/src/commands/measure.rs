@@ -2,6 +2,7 @@
 
 mod frontier;
 mod jobs;
+mod load;
 mod state;
 
 use std::path::Path;
@@ -23,6 +24,8 @@ use crate::{files, progress};
 use diagnostics::{Code, Diagnostic, NextStep};
 use state::State;
 
+pub use load::run_inside;
+
 /// Runs the command.
 ///
 /// # Errors
@@ -36,6 +39,9 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         return frontier::run(&project, pinned, &targets, *budget, format);
     }
     let Some(pinned) = project.clean(format)? else { return Ok(Outcome::Findings) };
+    if flags.memory || flags.soak.is_some() {
+        return load::run(&project, pinned, format, flags);
+    }
     let targets = chosen_targets(pinned.policy, &flags.targets)?;
     let features = chosen_features(pinned, &flags.features)?;
     let target_folder = project.target();
@@ -50,7 +56,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Measure) -> Result<Out
         let packer = builder.packers.get(&policy.build().pack).map(Packer::basis);
         let Some(basis) = Basis::new(policy, &selection, REVISION, packer) else { continue };
         let state = State::new(&target_folder, target, basis);
-        let memory_probe = if flags.memory { memory_probe(&builder, pinned, target)? } else { None };
+        let memory_probe = if flags.idle_memory { memory_probe(&builder, pinned, target)? } else { None };
         let sweep = jobs::Sweep { pinned, policy, target, selection, builder: &builder, state: &state, memory_probe };
         let whole = sweep.whole(flags.resume)?;
         sweep.run(&own, &whole, flags.resume)?;

@@ -76,6 +76,12 @@ impl Host {
         command
     }
 
+    /// Builds a command of our helper program that runs on this host.
+    #[must_use]
+    pub fn lab_command(&self, arguments: &[&str]) -> Command {
+        self.command(&self.lab, arguments)
+    }
+
     /// Runs our helper program on this host and returns its stdout.
     ///
     /// # Errors
@@ -89,7 +95,7 @@ impl Host {
     /// # Errors
     /// As [`Host::lab`].
     pub fn lab_within(&self, arguments: &[&str], patience: Duration) -> Result<String> {
-        let output = output_within(self.command(&self.lab, arguments), Some(patience))?;
+        let output = output_within(self.lab_command(arguments), Some(patience))?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -102,7 +108,7 @@ impl Host {
     /// Its output, if it ends.
     pub fn serve(&self, name: &str, arguments: &[&str]) -> Result<Server> {
         let log = self.log(name);
-        let mut server = process::start(self.command(&self.lab, arguments), &log)?;
+        let mut server = process::start(self.lab_command(arguments), &log)?;
         wait_until_ready(&mut server, &log)?;
         Ok(server)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::address::login_server;
+use super::cgroup::MemoryGroup;
 use super::external_control::{ExternalControl, KEY_INSIDE};
 use super::host::{Host, NOBODY, PATIENCE, ended, failure_output};
 use super::poll::{Poll, until, until_ready};
@@ -40,6 +41,10 @@ pub struct Node {
     pub host: Host,
     programs: Programs,
     daemon: Option<Server>,
+    /// The folder of the control group in which its programs start.
+    group: Option<PathBuf>,
+    /// The script that starts the daemon.
+    entrypoint: Option<PathBuf>,
 }
 
 /// A running `tailscale up` that has printed the login URL.
@@ -60,7 +65,7 @@ impl Node {
             programs.tailscaled = Path::new(PLACE).join("tailscaled");
             programs.tailscale = Path::new(PLACE).join("tailscale");
         }
-        Ok(Self { host, programs, daemon: None })
+        Ok(Self { host, programs, daemon: None, group: None, entrypoint: None })
     }
 
     /// Replaces the programs; the state stays. The daemon must not be running.
@@ -83,6 +88,30 @@ impl Node {
         self.host.folder.join("tailscaled.sock").display().to_string()
     }
 
+    /// Starts its programs in a control group from now on, as those of a container.
+    pub fn set_group(&mut self, group: &MemoryGroup) {
+        self.group = Some(group.folder().to_owned());
+    }
+
+    /// Starts the daemon through the image's entrypoint from now on.
+    ///
+    /// # Errors
+    /// If the script can't be written, or this machine has no shell.
+    pub fn start_through(&mut self, script: &str) -> Result<()> {
+        let path = self.host.folder.join("entrypoint.sh");
+        files::write(&path, script)?;
+        self.entrypoint = Some(path);
+        Ok(())
+    }
+
+    /// Builds a command for one of its programs that runs in its namespaces and its control group.
+    fn inside(&self, inner: &Command, user: Option<&str>) -> Command {
+        let Some(group) = &self.group else { return self.host.inside(inner, user) };
+        let mut limited = Command::new(&self.programs.lab);
+        limited.arg("within").arg(group).arg(inner.get_program()).args(inner.get_args());
+        self.host.inside(&limited, user)
+    }
+
     fn daemon_command(&self, variables: &[(&str, &str)]) -> Result<Command> {
         let state = self.state();
         let (file, folder) = (format!("--state={}/tailscaled.state", state.display()), state.display().to_string());
@@ -94,8 +123,16 @@ impl Node {
         ];
         let arguments = arguments.iter().chain(&self.programs.fault.arguments);
         let arguments: Vec<&str> = arguments.map(String::as_str).collect();
-        let inner = self.programs.runner.command(&self.programs.tailscaled, &arguments);
-        let mut command = self.host.inside(&inner.context("nothing runs this processor's programs")?, None);
+        let inner = match &self.entrypoint {
+            // It becomes the daemon of the folder of the programs.
+            Some(script) => {
+                let mut inner = Command::new(process::needed("sh")?);
+                inner.arg(script).args(&arguments);
+                Some(inner)
+            }
+            None => self.programs.runner.command(&self.programs.tailscaled, &arguments),
+        };
+        let mut command = self.inside(&inner.context("nothing runs this processor's programs")?, None);
         // As on the device, no iptables is found.
         command.env("PATH", "/nonexistent").envs(variables.iter().copied());
         if self.programs.external.is_some() {
@@ -178,6 +215,18 @@ impl Node {
         self.daemon.as_ref().map(Server::id).context("the daemon was not started")
     }
 
+    /// Returns the processor time of the daemon so far, including the kernel's time on its behalf, in seconds.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn processor_time(&self) -> Result<f64> {
+        let text = files::read(format!("/proc/{}/stat", self.process()?).as_ref())?;
+        // After the name, which can contain any character, `utime` and `stime` are fields 12 and 13: proc_pid_stat(5).
+        let fields = text.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default().split_whitespace();
+        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
+    }
+
     /// Stops the daemon with SIGTERM.
     ///
     /// # Errors
@@ -204,7 +253,15 @@ impl Node {
     fn cli_command(&self, arguments: &[&str], user: Option<&str>) -> Result<Command> {
         let socket = format!("--socket={}", self.socket());
         let inner = self.programs.runner.command(&self.programs.tailscale, &[&[socket.as_str()], arguments].concat());
-        Ok(self.host.inside(&inner.context("nothing runs this processor's programs")?, user))
+        Ok(self.inside(&inner.context("nothing runs this processor's programs")?, user))
+    }
+
+    /// Starts `tailscale` as root, with its output in a log file.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn start_cli(&self, arguments: &[&str], log: &str) -> Result<Server> {
+        process::start(self.cli_command(arguments, None)?, &self.host.log(log))
     }
 
     /// Runs `tailscale` as root and returns its output, even if it fails.

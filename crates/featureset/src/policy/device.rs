@@ -49,8 +49,17 @@ pub static VOCABULARY: &[Vocabulary] = &[
         meaning: "which firewall the daemon can use: one that the kernel offers and, for iptables, whose program is there",
     },
     Vocabulary { fact: "fpu", values: PRESENCE, meaning: "whether the processor has a floating-point unit; for MIPS" },
+    Vocabulary {
+        fact: "heap_limit",
+        values: PRESENCE,
+        meaning: "whether GOMEMLIMIT limits the daemon's heap, as the entrypoint of our image sets it",
+    },
     Vocabulary { fact: "init", values: Words(&["none", "systemd"]), meaning: "what starts the daemon" },
-    Vocabulary { fact: "memory", values: Size, meaning: "the memory of the device" },
+    Vocabulary {
+        fact: "memory",
+        values: Size,
+        meaning: "the memory that the daemon can use: of the device, or the limit of its container",
+    },
     Vocabulary {
         fact: "policy_file",
         values: PRESENCE,
@@ -137,6 +146,7 @@ pub static PROFILES: &[Profile] = &[
             ("ca_certificates", "absent"),
             ("dns_server", "absent"),
             ("firewall", "none"),
+            ("heap_limit", "present"),
             ("init", "none"),
             ("policy_file", "absent"),
             ("resolver", "file"),

@@ -19,7 +19,7 @@ const KEPT: &[&str] = &["bakedroots", "cli", "dns", "ipnbus", "netstack", "osrou
 pub(crate) fn clean_policy() -> String {
     let registry = UpstreamData::embedded().registry(RELEASE.parse().unwrap()).unwrap();
     let mut text = format!("tailscale: {RELEASE}\ngo: {GO}\n");
-    text += "device:\n  profile: routeros-container\n  state: new\n  storage: flash\nbuild:\n  inlining: none\n  symbols: all\n\
+    text += "device:\n  profile: routeros-container\n  heap_limit: absent\n  state: new\n  storage: flash\nbuild:\n  inlining: none\n  symbols: all\n\
              targets:\n  amd64: { platform: linux/amd64, budget: 9 MB }\naccepted:\n";
     for id in ACCEPTED {
         text += &format!("  {id}: This test lives with {id}.\n");
@@ -79,6 +79,7 @@ fn rule_example(rule: Rule) -> (&'static str, &'static str) {
         Rule::CopiedReason => ("Only the decision on zz.", "People type commands on this device."),
         Rule::EmptyReason => ("Only the decision on zz.", "TODO"),
         Rule::GoTooOld => ("go: 1.26.8", "go: 1.26.5"),
+        Rule::MemoryPredicted => ("storage: flash", "storage: flash\n  memory: 32 MB"),
         Rule::OpenDependency => ("  advertiseroutes:\n    omit:", "  advertiseroutes:\n    keep:"),
         Rule::RedundantOverride => ("budget: 9 MB", "build: { symbols: all }"),
         Rule::RepeatedDescription => ("Only the decision on zz.", "ACME TLS certificate management."),
@@ -322,7 +323,8 @@ fn a_common_acceptance_that_covers_no_concerned_target_is_not_needed() {
 #[test]
 fn every_override_that_equals_the_common_value_is_found() {
     let text = with_second_target(
-        "device: { profile: routeros-container, state: new }, build: { inlining: none, pack: none }, image: none, \
+        "device: { profile: routeros-container, heap_limit: absent, state: new }, build: { inlining: none, pack: none }, \
+         image: none, \
          features: { ssh: { omit: Only the decision on ssh. }, dns: { omit: Names are resolved elsewhere. } }, \
          accepted: { tailnetlock-unsigned-peers: This test lives with tailnetlock-unsigned-peers. }",
     );

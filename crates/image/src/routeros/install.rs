@@ -59,7 +59,7 @@ pub(super) fn warnings(version: Version, request: &Request) -> Vec<String> {
     }
     if !version.has_memory_limit() && request.memory > 0 {
         warnings.push(format!(
-            "RouterOS {version} has no limit for one container; GOMEMLIMIT limits the daemon's heap, and \
+            "RouterOS {version} has no limit for one container; the entrypoint limits the daemon's heap, and \
              `/container/config/set ram-high=` limits all containers together"
         ));
     }

@@ -236,8 +236,9 @@ impl Request {
     /// The variables of the environment for a version.
     pub(super) fn environment_of(&self, version: Version) -> Vec<(String, String)> {
         let routes = self.routes_to_container(version).map(|routes| ("MAIN_ROUTES".to_owned(), routes));
-        // The collector keeps the heap below three quarters, before the kernel has to slow the daemon down.
-        let limit = (self.memory > 0).then(|| ("GOMEMLIMIT".to_owned(), format!("{}MiB", self.memory / 4 * 3)));
+        // The entrypoint sets GOMEMLIMIT accordingly. Older versions have no limit that it could read.
+        let has_limit = self.memory > 0 && self.has_entrypoint;
+        let limit = has_limit.then(|| ("MEMORY_LIMIT".to_owned(), self.memory.to_string()));
         let own = routes.into_iter().chain(limit);
         let stated = |name: &str| self.environment.iter().any(|(other, _)| other == name);
         own.into_iter().filter(|(name, _)| !stated(name)).chain(self.environment.iter().cloned()).collect()

@@ -188,14 +188,6 @@ impl NodePair {
 
     /// Returns the processor time of both daemons in seconds, including their system time.
     fn processor_time(&self) -> Result<f64> {
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        let mut total = 0.0;
-        for node in [&self.server, &self.client] {
-            let text = files::read(format!("/proc/{}/stat", node.process()?).as_ref())?;
-            // After the name, which can contain any character, `utime` and `stime` are fields 12 and 13: proc_pid_stat(5).
-            let fields = text.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default().split_whitespace();
-            total += fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
-        }
-        Ok(total / ticks)
+        Ok(self.server.processor_time()? + self.client.processor_time()?)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::check::{Check, Fault};
 use crate::netlab::memory::Memory;
+use crate::netlab::senders::{BYTES, CONNECTIONS};
 use crate::netlab::{Netlab, Programs, wait_until_reachable};
 use crate::process::check_interrupt;
 
@@ -19,10 +20,8 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// The minimum number of bursts, and the connections and bytes of each.
+/// The minimum number of bursts.
 const BURSTS: usize = 3;
-const CONNECTIONS: usize = 4;
-const BYTES: u64 = 20_000_000;
 
 fn run(programs: &Programs) -> Result<String> {
     let netlab = Netlab::new(programs)?;
