@@ -135,7 +135,8 @@ fn is_buildable(
 ) -> bool {
     let hazards = selection_hazards(target, &Selection::keeping(kept, registry), facts);
     let effects = [Effect::DoesNotCompile, Effect::DoesNotStart];
-    hazards.iter().all(|hazard| !effects.contains(&hazard.hazard.record.effect))
+    // A hazard that depends on the device says nothing about the build.
+    hazards.iter().all(|hazard| !hazard.is_certain() || !effects.contains(&hazard.hazard.record.effect))
 }
 
 /// A sequence of numbers that depends on the seed only: `SplitMix64`.
