@@ -14,39 +14,23 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         .map(|(index, stated)| {
             let name = stated.name;
             let line = registry.line;
-            let (message, next, several, all) = match (subject.facts.lines_with(name), subject.facts.removed_in(name)) {
+            let (message, next) = match (subject.facts.lines_with(name), subject.facts.removed_in(name)) {
                 (Some((first, _)), _) if first > line => (
                     format!("`{name}` came with {first}; {line} does not have it"),
                     "Delete the entry until you pin a release that has it.".into(),
-                    format!("features came with {first}; {line} does not have them"),
-                    "Delete these entries until you pin a release that has them.".into(),
                 ),
-                (_, Some(removed)) => (
-                    format!("`{name}` was removed in {removed}"),
-                    "Delete the entry.".into(),
-                    format!("features were removed in {removed}"),
-                    "Delete these entries.".into(),
-                ),
+                (_, Some(removed)) => (format!("`{name}` was removed in {removed}"), "Delete the entry.".into()),
                 _ => {
                     let near = if index < SUGGESTIONS { nearest(name.as_str(), known()) } else { None };
                     let next = near.map_or_else(
                         || NextStep::new("Delete the entry; ").command("list").text(" shows every feature."),
                         |near| format!("Did you mean `{near}`?").into(),
                     );
-                    (
-                        format!("`{name}` is not a feature of {line}"),
-                        next,
-                        format!("names are not features of {line}"),
-                        NextStep::new("Correct or delete these entries; ")
-                            .command("list")
-                            .text(" shows every feature."),
-                    )
+                    (format!("`{name}` is not a feature of {line}"), next)
                 }
             };
             let place = subject.places.key(&stated.entry_path());
-            Diagnostic::new(Code::UnknownFeature, message, next)
-                .at(Label::new(place, format!("not in {line}")))
-                .grouped(name.as_str(), several, all)
+            Diagnostic::new(Code::UnknownFeature, message, next).at(Label::new(place, format!("not in {line}")))
         })
         .collect()
 }
