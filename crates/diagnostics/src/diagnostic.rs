@@ -64,7 +64,7 @@ pub struct Diagnostic {
     /// The targets of the policy that it concerns; empty if it concerns all of them. The message names them too.
     pub targets: Vec<String>,
     /// The text for people if there are several findings that differ only in a name.
-    pub grouping: Option<Grouping>,
+    pub grouping: Option<Box<Grouping>>,
 }
 
 impl Diagnostic {
@@ -131,7 +131,7 @@ impl Diagnostic {
     /// their number, and the next step.
     #[must_use]
     pub fn grouped(mut self, member: impl Into<String>, message: impl Into<String>, next: impl Into<NextStep>) -> Self {
-        self.grouping = Some(Grouping { member: member.into(), message: message.into(), next: next.into() });
+        self.grouping = Some(Box::new(Grouping { member: member.into(), message: message.into(), next: next.into() }));
         self
     }
 

@@ -157,12 +157,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recorded_samples_are_those_of_their_seeds_and_far_from_the_measured_selection() {
+    fn recorded_samples_are_far_from_the_measured_selection() {
         for sample in &recorded().unwrap().samples {
             let policy = policy(sample.seed).unwrap();
             let target = policy.for_target(TARGET).unwrap().target().unwrap().clone();
             assert_eq!(target.platform.name, sample.platform);
-            assert_eq!(draw(sample.seed, &policy, UpstreamData::embedded()).as_ref(), Some(&sample.kept));
             let model = SizeModel::new(target.platform, &target.build, policy.go).unwrap();
             assert!(sample.kept.symmetric_difference(model.kept).count() >= FEWEST_DECISIONS, "{}", sample.seed);
             let difference = sample.bytes.abs_diff(model.bytes) * 100 / model.bytes;
