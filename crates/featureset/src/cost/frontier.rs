@@ -107,6 +107,6 @@ pub fn levers(platform: &Platform, build: &Build, go: Option<GoVersion>, kept: &
         Some(Lever { setting, saves })
     };
     let mut levers: Vec<Lever> = others.into_iter().filter_map(lever).collect();
-    levers.sort_by(|a, b| b.saves.cmp(&a.saves));
+    levers.sort_by_key(|lever| std::cmp::Reverse(lever.saves));
     levers
 }

@@ -92,7 +92,7 @@ pub fn policy(seed: u64) -> Option<Policy> {
 }
 
 /// Draws the features of a sample from its seed: each kept feature of the measured selection stays, and each other one
-/// comes, with two probabilities that are drawn too. What a kept feature needs is kept.
+/// comes, with two probabilities that are drawn too. The dependencies of a kept feature are kept.
 ///
 /// Selections that are known not to compile or not to start are drawn again, and so are those that are too close to the measured
 /// one. The result depends on nothing but the seed, the registry, the hazards and the sizes of single features.
