@@ -10,6 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::stdio::stdout;
+use serde::Serialize;
 
 use crate::escape;
 use diagnostics::{Code, Diagnostic};
@@ -49,14 +50,15 @@ pub fn status(text: Arguments<'_>) {
     let _ = anstream::stderr().lock().write_all(escape::report(&text.to_string()).as_bytes());
 }
 
-/// Writes a line for the process of this program that started this one.
+/// Writes an event, as one line of JSON, for the process of this program that started this one.
 ///
 /// # Errors
 /// If that process is gone: unlike a product, the event is the only result of the work.
-pub fn event(line: &str) -> std::io::Result<()> {
+pub fn event(event: &impl Serialize) -> anyhow::Result<()> {
+    let line = serde_json::to_string(event)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
-    stdout.flush()
+    Ok(stdout.flush()?)
 }
 
 /// Why stdout takes no more.

@@ -67,7 +67,7 @@ impl Hierarchy {
     pub fn missing_requirement() -> Option<String> {
         let tried = Self::find().and_then(|hierarchy| {
             let name = format!("tailscale-featureset-try-{}", std::process::id());
-            hierarchy.group(&name, Some(64 << 20)).map(drop).map_err(|error| format!("{error:#}"))
+            hierarchy.group(&name, 64 << 20).map(drop).map_err(|error| format!("{error:#}"))
         });
         tried.err().map(|why| format!("no control group with a limit of memory: {why}"))
     }
@@ -78,21 +78,19 @@ impl Hierarchy {
         MemoryGroup { folder: Path::new(self.root).join(name), names: self.names }
     }
 
-    /// Creates a group.
+    /// Creates a group with a limit in bytes.
     ///
     /// # Errors
     /// If it exists, or the kernel refuses it or its limit.
-    pub fn group(self, name: &str, limit: Option<u64>) -> Result<MemoryGroup> {
+    pub fn group(self, name: &str, limit: u64) -> Result<MemoryGroup> {
         let folder = Path::new(self.root).join(name);
         std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let group = MemoryGroup { folder, names: self.names };
-        if let Some(limit) = limit {
-            group.write(self.names.limit, limit)?;
-            let (swap, value) = &self.names.swap;
-            // A kernel without swap has no such file.
-            if group.folder.join(swap).exists() {
-                group.write(swap, if matches!(value, Swap::Zero) { 0 } else { limit })?;
-            }
+        group.write(self.names.limit, limit)?;
+        let (swap, value) = &self.names.swap;
+        // A kernel without swap has no such file.
+        if group.folder.join(swap).exists() {
+            group.write(swap, if matches!(value, Swap::Zero) { 0 } else { limit })?;
         }
         Ok(group)
     }

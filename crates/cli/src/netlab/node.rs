@@ -359,8 +359,16 @@ impl Node {
         let status = until(PATIENCE, "`tailscale up` to end after the login", || Ok(login.up.ended()))?;
         let said = files::read(&login.log)?;
         ensure!(status.success(), "`tailscale up` ended with {}: {}", ended(status), said.trim());
-        until(PATIENCE, "the state Running", || Ok((self.backend_state()? == "Running").then_some(())))?;
+        self.wait_until_running()?;
         Ok(said)
+    }
+
+    /// Waits for the state Running.
+    ///
+    /// # Errors
+    /// If the daemon does not reach it in time.
+    pub fn wait_until_running(&self) -> Result<()> {
+        until(PATIENCE, "the state Running", || Ok((self.backend_state()? == "Running").then_some(())))
     }
 
     /// Starts the daemon and logs in; returns the output of `tailscale up`.
@@ -404,7 +412,7 @@ impl Node {
         })?;
         let said = files::read(&log)?;
         ensure!(status.success(), "`tailscale up` with the key ended with {}: {}", ended(status), said.trim());
-        until(PATIENCE, "the state Running", || Ok((self.backend_state()? == "Running").then_some(())))?;
+        self.wait_until_running()?;
         Ok(said)
     }
 }

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, mount, mount_bind};
+use serde::Serialize;
 
 use super::external_control::{self, ExternalControl};
 use super::programs::{FaultInjection, Programs};
+use crate::interrupted::Interrupted;
+use crate::outcome::Outcome;
 use crate::tools::qemu::Runner;
-use crate::{files, process};
+use crate::{files, output, process};
 
 /// The folder of the programs inside the sandbox.
 const PROGRAMS: &str = "/run/programs";
@@ -52,6 +55,19 @@ pub fn missing_requirement() -> Option<String> {
         Ok(output) => Some(format!("can't create namespaces: {}", output.stderr.trim())),
         Err(error) => Some(format!("can't create namespaces: {error}")),
     }
+}
+
+/// Inside, ends a run: reports its failure as an event. The process outside reports an interruption.
+///
+/// # Errors
+/// If the process outside is gone.
+pub fn ended<E: Serialize>(run: Result<()>, failed: impl FnOnce(String) -> E) -> Result<Outcome> {
+    match run {
+        Ok(()) => return Ok(Outcome::Clean),
+        Err(error) if error.is::<Interrupted>() => {}
+        Err(error) => output::event(&failed(format!("{error:#}")))?,
+    }
+    Ok(Outcome::Findings)
 }
 
 /// Runs this program again inside new namespaces and passes each line of its stdout to `line`.

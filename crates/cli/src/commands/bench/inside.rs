@@ -9,10 +9,8 @@ use super::plan::{Plan, Side};
 use super::report::{Event, Memory, Run, Taken};
 use crate::cli::Load;
 use crate::files;
-use crate::interrupted::Interrupted;
-use crate::netlab::host::PATIENCE;
 use crate::netlab::node::Node;
-use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox, until};
+use crate::netlab::{FaultInjection, Netlab, Programs, memory, sandbox};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::process::{Server, check_interrupt};
@@ -41,18 +39,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// # Errors
 /// If the sandbox can't be set up. The process outside reports an interruption.
 pub fn run(plan: &str) -> Result<Outcome> {
-    match run_pairs(plan) {
-        Ok(()) => Ok(Outcome::Clean),
-        Err(error) if error.is::<Interrupted>() => Ok(Outcome::Findings),
-        Err(error) => {
-            say(&Event::Failed { why: format!("{error:#}") })?;
-            Ok(Outcome::Findings)
-        }
-    }
-}
-
-fn say(event: &Event) -> Result<()> {
-    Ok(output::event(&serde_json::to_string(event)?)?)
+    sandbox::ended(run_pairs(plan), |why| Event::Failed { why })
 }
 
 fn run_pairs(plan: &str) -> Result<()> {
@@ -69,11 +56,11 @@ fn run_pairs(plan: &str) -> Result<()> {
         node_pairs.push(NodePair::new(&netlab, &programs, side, number, &bytes)?);
     }
     for pair in 0..plan.pairs {
-        say(&Event::Begins { pair })?;
+        output::event(&Event::Begins { pair })?;
         // The order is reversed with each pair.
         node_pairs.reverse();
         for run in run_pair(pair, &mut node_pairs, &plan.loads)? {
-            say(&Event::Ended(run))?;
+            output::event(&Event::Ended(run))?;
         }
     }
     Ok(())
@@ -127,8 +114,7 @@ struct NodePair {
 impl NodePair {
     /// Creates two nodes, logs both in, and kills the daemons.
     fn new(netlab: &Netlab, programs: &Programs, side: Side, number: usize, bytes: &[u8]) -> Result<Self> {
-        let (tailscaled, tailscale) = sandbox::install_daemon(&format!("binary{number}"), bytes)?;
-        let programs = Programs { tailscaled, tailscale, ..programs.clone() };
+        let programs = programs.with_daemon(&sandbox::install_daemon(&format!("binary{number}"), bytes)?.0);
         let node = |name: &str| netlab.node_with(&format!("{name}{number}"), programs.clone());
         let (mut server, mut client) = (node("server")?, node("client")?);
         server.join(&[])?;
@@ -145,7 +131,7 @@ impl NodePair {
     fn start(&mut self) -> Result<()> {
         for node in [&mut self.server, &mut self.client] {
             node.start()?;
-            until(PATIENCE, "the state Running", || Ok((node.backend_state()? == "Running").then_some(())))?;
+            node.wait_until_running()?;
         }
         self.find_path()
     }

@@ -43,26 +43,22 @@ fn run_checks(plan: &str) -> Result<()> {
     programs.soak = Duration::from_secs(plan.soak_minutes * 60);
     for name in &plan.checks {
         let check = checks::find(name).with_context(|| format!("unknown check `{name}`"))?;
-        say(&Event::Begins { check: name.clone() })?;
-        say(&Event::Ended(observed(name, check.run, &programs)?))?;
+        output::event(&Event::Begins { check: name.clone() })?;
+        output::event(&Event::Ended(observed(name, check.run, &programs)?))?;
     }
     for name in &plan.scenarios {
         let scenario = SCENARIOS.iter().find(|scenario| scenario.hazard == name);
         let run = scenario.with_context(|| format!("`{name}` has no scenario"))?.run;
-        say(&Event::Ended(observed(name, run, &programs)?))?;
+        output::event(&Event::Ended(observed(name, run, &programs)?))?;
     }
     for _ in 0..plan.starts {
-        say(&match idle_memory(&programs) {
+        output::event(&match idle_memory(&programs) {
             Ok(memory) => Event::Rested { anonymous: Some(memory.anonymous), why: String::new() },
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => Event::Rested { anonymous: None, why: format!("{error:#}") },
         })?;
     }
     Ok(())
-}
-
-fn say(event: &Event) -> Result<()> {
-    Ok(output::event(&serde_json::to_string(event)?)?)
 }
 
 fn observed(name: &str, run: fn(&Programs) -> Result<String>, programs: &Programs) -> Result<Report> {

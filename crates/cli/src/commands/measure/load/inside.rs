@@ -16,7 +16,7 @@ use crate::netlab::host::PATIENCE;
 use crate::netlab::memory::Memory;
 use crate::netlab::node::{Node, SILENT};
 use crate::netlab::senders::Senders;
-use crate::netlab::{FaultInjection, Netlab, Programs, sandbox, until, wait_until_reachable};
+use crate::netlab::{FaultInjection, Netlab, Programs, sandbox, wait_until_reachable};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::process::{Server, check_interrupt};
@@ -30,18 +30,7 @@ const LOOK_EACH: Duration = Duration::from_millis(100);
 /// # Errors
 /// If the sandbox can't be set up. The process outside reports an interruption.
 pub fn run(plan: &str) -> Result<Outcome> {
-    match run_all(plan) {
-        Ok(()) => Ok(Outcome::Clean),
-        Err(error) if error.is::<Interrupted>() => Ok(Outcome::Findings),
-        Err(error) => {
-            say(&Event::Failed { why: format!("{error:#}") })?;
-            Ok(Outcome::Findings)
-        }
-    }
-}
-
-fn say(event: &Event) -> Result<()> {
-    Ok(output::event(&serde_json::to_string(event)?)?)
+    sandbox::ended(run_all(plan), |why| Event::Failed { why })
 }
 
 fn run_all(plan: &str) -> Result<()> {
@@ -62,7 +51,7 @@ fn run_all(plan: &str) -> Result<()> {
         let observed = router.observe(&mut client, hierarchy, *how, &plan)?;
         router.node.kill();
         client.kill();
-        say(&Event::Ended { how: *how, observed })?;
+        output::event(&Event::Ended { how: *how, observed })?;
     }
     Ok(())
 }
@@ -99,7 +88,7 @@ impl Router {
         variables.push(("GODEBUG", "gctrace=1".to_owned()));
         let variables = variables.iter().map(|(name, value)| (*name, value.as_str()));
         let variables: Vec<(&str, &str)> = SILENT.into_iter().chain(variables).collect();
-        let group = hierarchy.group(&plan.group, Some(memory << 20))?;
+        let group = hierarchy.group(&plan.group, memory << 20)?;
         self.node.set_group(&group);
         if matches!(how, How::Entrypoint { .. }) {
             self.node.start_through(image::root::ENTRYPOINT_SCRIPT)?;
@@ -127,7 +116,7 @@ impl Router {
         client.start()?;
         self.node.start_with(variables)?;
         for node in [&self.node, client] {
-            until(PATIENCE, "the state Running", || Ok((node.backend_state()? == "Running").then_some(())))?;
+            node.wait_until_running()?;
         }
         wait_until_reachable(&client.host, &self.echo)
     }

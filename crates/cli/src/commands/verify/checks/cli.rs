@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::check::{Check, keep};
 use crate::netlab::host::failure_output;
-use crate::netlab::{Netlab, Programs, until};
+use crate::netlab::{Netlab, Programs};
 
 pub(super) const CHECK: Check = Check {
     name: "cli",
@@ -43,9 +43,7 @@ fn run(programs: &Programs) -> Result<String> {
     ensure!(state == "Stopped", "after `tailscale down` the state is {state}");
     let login_server = format!("--login-server={}", programs.login_server());
     node.tailscale(&["up", &login_server, "--hostname=router", "--operator=nobody", "--timeout=30s"])?;
-    until(crate::netlab::host::PATIENCE, "the state Running", || {
-        Ok((node.backend_state()? == "Running").then_some(()))
-    })?;
+    node.wait_until_running()?;
     node.stop()?;
     Ok("root: status, ip, set, down, up; another user: status, and denied the rest until made operator".to_owned())
 }

@@ -29,7 +29,7 @@ pub(super) fn saved(programs: &Programs) -> Result<String> {
 
     let mut client = client.with_programs(netlab.programs().clone())?;
     client.start()?;
-    until(PATIENCE, "the state Running", || Ok((client.backend_state()? == "Running").then_some(())))?;
+    client.wait_until_running()?;
     until(PATIENCE, "traffic with the saved exit node", || {
         Ok(client.host.lab(&["send", &outside, "1000"]).is_ok().then_some(()))
     })?;
