@@ -33,10 +33,13 @@ pub(crate) fn run(policy: Option<&Path>, flags: &Estimates) -> Result<Outcome> {
     let project = Project::open_or_newest(policy)?;
     let folder = project.target().join("tailscale/.samples");
     let seeds: Vec<u64> = if flags.seeds.is_empty() { SEEDS.collect() } else { flags.seeds.clone() };
+    let facts = UpstreamData::embedded();
+    // The samples differ in nothing that the tools and the module depend on.
     let first = sample::policy(1).context("the program contains no measurement")?;
+    let builder = Builder::gather(&project, pinned(&first, facts)?, &[TARGET])?;
     let mut record = Samples {
         generated_by: "cargo xtask measure estimates".to_owned(),
-        release: first.tailscale.context("no release")?,
+        release: builder.upstream.release,
         go: first.go.context("no toolchain")?,
         packer: format!("execpack {}", execpack::REVISION),
         samples: Vec::new(),
@@ -46,7 +49,7 @@ pub(crate) fn run(policy: Option<&Path>, flags: &Estimates) -> Result<Outcome> {
     for seed in seeds {
         process::check_interrupt()?;
         let policy = sample::policy(seed).context("the program contains no measurement")?;
-        let sample = build(&project, &policy, UpstreamData::embedded(), seed, &folder)?;
+        let sample = build(&builder, pinned(&policy, facts)?, seed, &folder)?;
         outln!("{}", row(&sample, &policy).context("the sample has no estimate")?);
         record.samples.push(sample);
         if flags.seeds.is_empty() && !flags.check {
@@ -58,21 +61,22 @@ pub(crate) fn run(policy: Option<&Path>, flags: &Estimates) -> Result<Outcome> {
     }
     let message = format!("{RECORD} is out of date");
     let findings = [Diagnostic::new(Code::StaleCosts, message, NextStep::run("measure estimates"))];
-    let (file, text) = (Some(RECORD), "");
-    let found = Found { name: RECORD, file, has_places: false, text, findings: &findings, expanded_by: None };
-    render::found_in(&[found], FindingsFormat::Human);
+    render::found_in(&[Found::about(RECORD, &findings)], FindingsFormat::Human);
     Ok(Outcome::Findings)
 }
 
-/// Builds a sample, unless an earlier run did.
-fn build(project: &Project, policy: &Policy, facts: &UpstreamData, seed: u64, folder: &Path) -> Result<Sample> {
+fn pinned<'a>(policy: &'a Policy, facts: &'a UpstreamData) -> Result<Pinned<'a>> {
     let release = policy.tailscale.context("no release")?;
     let registry = facts.registry(release).context("the release is not known")?;
-    let kept = sample::draw(seed, policy, facts).with_context(|| format!("no usable selection from seed {seed}"))?;
-    let pinned = Pinned { policy, release, registry, facts };
-    let builder = Builder::gather(project, pinned, &[TARGET])?;
+    Ok(Pinned { policy, release, registry, facts })
+}
+
+/// Builds a sample, unless an earlier run did.
+fn build(builder: &Builder, pinned: Pinned<'_>, seed: u64, folder: &Path) -> Result<Sample> {
+    let kept = sample::draw(seed, pinned.policy, pinned.facts);
+    let kept = kept.with_context(|| format!("no usable selection from seed {seed}"))?;
     let target = pinned.for_target(TARGET)?;
-    let selection = Selection::keeping(&kept, registry);
+    let selection = Selection::keeping(&kept, pinned.registry);
     let recipe = Recipe::new(target, &selection, builder.upstream.commit.as_deref()).context("no toolchain")?;
     let step = progress::step("Building", format!("sample {seed} for {}", recipe.platform));
     let folder = folder.join(seed.to_string());

@@ -4,6 +4,7 @@
 use diagnostics::{Code, Diagnostic, Edit};
 
 use crate::policy::edit::{Section, sort, without_notes};
+use crate::policy::effective::path;
 use crate::policy::{ParsedPolicy, Policy, read};
 use crate::rules::{is_empty_reason, judge};
 use crate::upstream_data::UpstreamData;
@@ -98,8 +99,7 @@ fn deletions(
     let (mut edits, mut names) = (Vec::new(), Vec::new());
     let own = policy.targets.iter_mut().map(|(target, own)| (Some(target.as_str()), &mut own.accepted));
     for (target, accepted) in std::iter::once((None, &mut policy.accepted)).chain(own) {
-        let section: Vec<&str> =
-            target.map(|name| ["targets", name]).into_iter().flatten().chain(["accepted"]).collect();
+        let section = path(target, &["accepted"]);
         let key = |id: &String| places.key(&[&section[..], &[id.as_str()]].concat());
         let gone: Vec<&Diagnostic> =
             idle.iter().filter(|finding| accepted.keys().any(|id| key(id) == finding.span())).copied().collect();

@@ -119,8 +119,8 @@ impl Setting {
 /// The memory that a daemon needs under load, by the measured runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need<'a> {
-    /// The measured binary.
-    pub basis: &'a Basis,
+    /// The runs and the measured binary.
+    pub figures: &'a MemoryFigures,
     /// The smallest measured size that sufficed, in MiB; `None` if none did.
     pub enough: Option<u64>,
     /// The largest measured size below that, which did not suffice.
@@ -160,7 +160,7 @@ impl MemoryFigures {
         let of_entrypoint = |run: &&Run| run.setting == Setting::of_entrypoint(is_packed, run.setting.memory);
         let mut runs: Vec<&Run> = self.runs.iter().filter(of_entrypoint).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.setting.memory));
-        let mut need = Need { basis: &self.basis, enough: None, too_little: None };
+        let mut need = Need { figures: self, enough: None, too_little: None };
         for run in runs {
             if !run.is_enough() {
                 need.too_little = Some(run.setting.memory);

@@ -3,7 +3,7 @@
 mod decode;
 pub mod device;
 pub(crate) mod edit;
-mod effective;
+pub(crate) mod effective;
 mod model;
 mod parse;
 mod set_decision;

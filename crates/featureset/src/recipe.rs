@@ -170,7 +170,7 @@ impl Recipe {
         settings.extend(self.platform.level.map(|(variable, value)| (variable.to_owned(), value.to_owned())));
         // Of several Go records the last. Source: `PerPackageFlag` in `cmd/go/internal/load/flag.go`.
         settings.extend(self.compiler_flags().pop().map(|flags| ("-gcflags".to_owned(), flags)));
-        // Go does not record an empty list.
+        // Go records neither an empty list of experiments nor one of tags.
         let experiments = goexperiment(&self.build, self.go);
         settings.extend((!experiments.is_empty()).then(|| ("GOEXPERIMENT".to_owned(), experiments)));
         settings.extend((!self.tags.is_empty()).then(|| ("-tags".to_owned(), self.tags.join(","))));

@@ -67,7 +67,7 @@ fn enough_memory(project: &Project) -> Vec<String> {
     let describe = |target: EffectivePolicy<'_>| {
         let need = memory::need_of(target).filter(|(memory, need)| need.suffices(*memory));
         let (memory, need) = need?;
-        let (name, basis) = (target.name()?, need.basis);
+        let (name, basis) = (target.name()?, &need.figures.basis);
         Some(format!(
             "enough memory for {name} under load: it has {}, and Tailscale {} for {} needed {} MiB",
             format_size(memory),

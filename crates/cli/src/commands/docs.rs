@@ -101,11 +101,7 @@ pub fn run(policy: Option<&Path>, format: Format, flags: &Docs) -> Result<Outcom
 
 /// Reports that a generated file is out of date.
 fn report(file: &str, finding: Diagnostic, format: Format) {
-    let findings = [finding];
-    render::found_in(
-        &[Found { name: file, file: Some(file), has_places: false, text: "", findings: &findings, expanded_by: None }],
-        format,
-    );
+    render::found_in(&[Found::about(file, &[finding])], format);
 }
 
 /// Whether a page may be replaced: another project has its own pages.

@@ -18,3 +18,11 @@ pub struct Found<'a> {
     /// The arguments of the command that shows each finding of a group, such as `check --all`; `None` if each is shown here.
     pub expanded_by: Option<&'a str>,
 }
+
+impl<'a> Found<'a> {
+    /// Findings about a whole file, each shown by itself.
+    #[must_use]
+    pub fn about(file: &'a str, findings: &'a [Diagnostic]) -> Self {
+        Self { name: file, file: Some(file), has_places: false, text: "", findings, expanded_by: None }
+    }
+}

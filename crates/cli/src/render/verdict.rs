@@ -17,18 +17,7 @@ pub fn verdict(archive: &str, verdict: &Verdict, format: Format) {
     match format {
         Format::Json => output::json(&verdict_document(archive, verdict)),
         Format::Human | Format::Github => {
-            let findings = &verdict.findings;
-            found_in(
-                &[Found {
-                    name: archive,
-                    file: Some(archive),
-                    has_places: false,
-                    text: "",
-                    findings,
-                    expanded_by: None,
-                }],
-                format,
-            );
+            found_in(&[Found::about(archive, &verdict.findings)], format);
         }
     }
     if format == Format::Human {

@@ -2,6 +2,7 @@
 
 use super::model::{Change, Setting, TargetEffect};
 use crate::policy::SourceMap;
+use crate::policy::effective::path;
 use diagnostics::area::Review;
 use diagnostics::{Diagnostic, Label, NextStep};
 
@@ -10,11 +11,6 @@ fn question(code: Review, places: &SourceMap, path: &[&str], message: String, ne
     // If the new text does not have the path, its section is the nearest position.
     let path = if places.has(path) { path } else { &path[..1] };
     Diagnostic::new(code.into(), message, next).at(Label::new(places.key(path), ""))
-}
-
-/// Returns the path of an entry in the common section or in that of a target.
-fn in_section<'a>(target: Option<&'a str>, entry: &[&'a str]) -> Vec<&'a str> {
-    target.map(|name| ["targets", name]).into_iter().flatten().chain(entry.iter().copied()).collect()
 }
 
 /// Names targets after a statement; empty if there are none.
@@ -37,7 +33,7 @@ pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnos
         let names: Vec<String> = one.mentioned.iter().map(|name| format!("`{name}`")).collect();
         let (on, names) = (on_targets(&one.target), names.join(" and "));
         let message = format!("the reason of `{}`{on} mentions {names}, whose decision has changed", one.feature);
-        let path = in_section(one.target.as_deref(), &["features", one.feature.as_str()]);
+        let path = path(one.target.as_deref(), &["features", one.feature.as_str()]);
         found.push(question(Review::ReasonMentions, places, &path, message, "Is the reason still true?"));
     }
     for setting in change.acceptances.iter().filter(|setting| setting.to.is_some()) {
@@ -45,7 +41,7 @@ pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnos
             None => format!("`{}` is accepted{}", setting.path, on_targets(&setting.target)),
             Some(_) => format!("`{}` is accepted for another reason{}", setting.path, on_targets(&setting.target)),
         };
-        let path = in_section(setting.target.as_deref(), &["accepted", &setting.path]);
+        let path = path(setting.target.as_deref(), &["accepted", &setting.path]);
         let next = "Who lives with it, and how would they notice that it happened?".to_owned();
         found.push(question(Review::AcceptedHazard, places, &path, message, next));
     }
@@ -57,7 +53,7 @@ pub(super) fn open_questions(change: &Change, places: &SourceMap) -> Vec<Diagnos
 fn decisions(change: &Change, places: &SourceMap) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for one in &change.decisions {
-        let path = in_section(one.target.as_deref(), &["features", one.feature.as_str()]);
+        let path = path(one.target.as_deref(), &["features", one.feature.as_str()]);
         let on = on_targets(&one.target);
         if one.is_flip() && one.same_reason {
             let message = format!("`{}` flipped{on}, and its reason did not", one.feature);

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +24,7 @@ pub const SEEDS: RangeInclusive<u64> = 1..=12;
 const PLATFORMS: &[&str] = &["linux/arm64", "linux/arm/v5", "linux/mipsle/softfloat"];
 
 /// The fewest decisions in which a sample differs from the measured selection.
-pub const FEWEST_DECISIONS: usize = 15;
-
-/// The smallest difference of a sample's size from that of the measured binary, in percent of the latter.
-pub const SMALLEST_DIFFERENCE: u64 = 8;
+const FEWEST_DECISIONS: usize = 15;
 
 /// The smallest sum of the sizes of a drawn selection's differing features, in percent: features share code, so the
 /// binary differs by less.
@@ -68,13 +64,6 @@ pub struct Samples {
     pub packer: String,
     /// The samples by seed.
     pub samples: Vec<Sample>,
-}
-
-/// Returns the recorded samples; `None` if the record can't be read, which a test excludes.
-#[must_use]
-pub fn recorded() -> Option<&'static Samples> {
-    static READ: OnceLock<Option<Samples>> = OnceLock::new();
-    READ.get_or_init(|| serde_json::from_str(include_str!("../../costs/samples.json")).ok()).as_ref()
 }
 
 /// Returns the policy in which a sample is built: the release and the toolchain of the measurements, the settings of a new
@@ -156,9 +145,13 @@ impl Numbers {
 mod tests {
     use super::*;
 
+    /// The smallest difference of a sample's size from that of the measured binary, in percent of the latter.
+    const SMALLEST_DIFFERENCE: u64 = 8;
+
     #[test]
     fn recorded_samples_are_far_from_the_measured_selection() {
-        for sample in &recorded().unwrap().samples {
+        let recorded: Samples = serde_json::from_str(include_str!("../../costs/samples.json")).unwrap();
+        for sample in &recorded.samples {
             let policy = policy(sample.seed).unwrap();
             let target = policy.for_target(TARGET).unwrap().target().unwrap().clone();
             assert_eq!(target.platform.name, sample.platform);

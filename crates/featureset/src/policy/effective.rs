@@ -38,8 +38,8 @@ pub struct StatedAcceptance<'a> {
     pub reason: &'a str,
 }
 
-/// Returns the path of a section of the common policy or of a target, to which `rest` is appended.
-fn path<'a>(target: Option<&'a str>, rest: &[&'a str]) -> Vec<&'a str> {
+/// Returns the path of an entry or a section in the common policy or in a target.
+pub(crate) fn path<'a>(target: Option<&'a str>, rest: &[&'a str]) -> Vec<&'a str> {
     target.map(|name| ["targets", name]).into_iter().flatten().chain(rest.iter().copied()).collect()
 }
 

@@ -3,6 +3,7 @@
 use diagnostics::Span;
 
 use super::edit::{Section, line_start, newline, without_notes};
+use super::effective::path;
 use super::model::{Decision, Policy, Target, Verdict};
 use super::parse::read;
 use super::set_version::NotEditable;
@@ -92,11 +93,6 @@ pub fn accept(text: &str, target: Option<&str>, hazard: &str, reason: &str) -> R
         splice(text, at, &entry)
     };
     verified(edited, &expected)
-}
-
-/// Returns the path of an entry in the common section or in that of a target.
-fn path<'a>(target: Option<&'a str>, entry: &[&'a str]) -> Vec<&'a str> {
-    target.map(|name| ["targets", name]).into_iter().flatten().chain(entry.iter().copied()).collect()
 }
 
 fn own<'p>(policy: &'p mut Policy, target: &str) -> Result<&'p mut Target, NotEditable> {

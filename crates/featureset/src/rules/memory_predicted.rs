@@ -22,7 +22,7 @@ fn finding(subject: &Subject<'_>, target: EffectivePolicy<'_>) -> Option<Diagnos
 /// Describes the measured runs.
 fn why(need: Need<'_>, is_packed: bool) -> String {
     let packed = if is_packed { "packed" } else { "unpacked" };
-    let basis = need.basis;
+    let basis = &need.figures.basis;
     let failed = need.too_little.map(|size| format!("; {size} MiB were used up, or almost"));
     let enough = need.enough.map(|size| format!("needed {size} MiB"));
     format!(
@@ -36,14 +36,12 @@ fn why(need: Need<'_>, is_packed: bool) -> String {
 
 /// Describes what helps: the measured runs with more memory, without a packer, and of newer releases.
 fn next(need: Need<'_>, is_packed: bool, memory: u64) -> NextStep {
-    let measured = |release| MemoryFigures::embedded().iter().filter(move |figures| figures.basis.release >= release);
-    let unpacked = measured(need.basis.release).find(|figures| figures.basis == *need.basis);
-    let newer = measured(need.basis.release).filter(|figures| figures.basis.release > need.basis.release);
+    let unpacked = need.figures.need(false);
+    let newer = MemoryFigures::embedded().iter().filter(|figures| figures.basis.release > need.figures.basis.release);
     let alternatives = [
         need.enough.map(|enough| format!("let the daemon use at least {enough} MiB")),
-        unpacked
-            .filter(|figures| is_packed && figures.need(false).suffices(memory))
-            .map(|_| "set `build.pack` to `none`, which takes less memory and more storage".to_owned()),
+        (is_packed && unpacked.suffices(memory))
+            .then(|| "set `build.pack` to `none`, which takes less memory and more storage".to_owned()),
         newer
             .filter(|figures| figures.need(is_packed).suffices(memory))
             .map(|figures| figures.basis.release.line())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::context::Subject;
 use crate::name::FeatureName;
 use crate::policy::Decision;
+use crate::policy::effective::path;
 use diagnostics::{Code, Diagnostic, Label, NextStep, Span};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
@@ -19,7 +20,7 @@ fn check_section(
     target: Option<&str>,
     features: &BTreeMap<FeatureName, Decision>,
 ) -> Option<Diagnostic> {
-    let section: Vec<&str> = target.map(|name| ["targets", name]).into_iter().flatten().chain(["features"]).collect();
+    let section = path(target, &["features"]);
     let place = |name: &FeatureName| subject.places.key(&[&section[..], &[name.as_str()]].concat());
     let mut places: Vec<(Span, &str)> = features.keys().map(|name| (place(name), name.as_str())).collect();
     places.sort();

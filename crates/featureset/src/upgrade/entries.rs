@@ -3,7 +3,6 @@
 use super::{Added, Novelty, Origin, Upgrade};
 use crate::change::{Change, HazardChange, Side};
 use crate::import::wrapped;
-use crate::init::reasons::standard_reason;
 use crate::name::FeatureName;
 use crate::policy::edit::{NOTE, STUB, Section, newline};
 use crate::policy::read;
@@ -44,7 +43,7 @@ fn with_entries(text: &str, added: &[Added]) -> String {
 
 /// Returns the lines of an entry.
 fn body(one: &Added) -> Vec<String> {
-    if let Some(reason) = standard_reason(&one.feature) {
+    if let Some(reason) = &one.standard_reason {
         return vec!["omit: >-".to_owned(), format!("  {reason}")];
     }
     let names = |label: &str, names: &mut dyn Iterator<Item = &FeatureName>| {
