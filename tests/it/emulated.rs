@@ -14,6 +14,7 @@ use execpack::{pack, unpack};
 use tailscale_featureset::process::{on_path, output_within};
 use tailscale_featureset::tools::debian::Apt;
 use tailscale_featureset::tools::go::Go;
+use tailscale_featureset::tools::upx;
 
 /// An emulated machine and the kernel that it boots.
 struct Machine {
@@ -210,6 +211,18 @@ fn daemon(machine: &Machine) -> Vec<u8> {
     packed
 }
 
+/// Returns the daemon, packed by UPX; `None` without UPX, and if UPX would break it.
+fn packed_by_upx(machine: &Machine, unpacked: &[u8]) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let [raw, packed] = ["raw", "packed"].map(|name| folder.path().join(name));
+    std::fs::write(&raw, unpacked).unwrap();
+    let upx = upx::find_or_provide(&cache()).and_then(|upx| upx.pack(&raw, &packed, machine.goarch));
+    if let Err(error) = &upx {
+        skip(&format!("UPX on {}: {error:#}", machine.name));
+    }
+    upx.ok().map(|()| std::fs::read(packed).unwrap())
+}
+
 /// Boots the machine; returns the exit status and the output of each step, by its name.
 fn steps(machine: &Machine, emulator: &Path, parts: &Parts, archive: Vec<u8>) -> BTreeMap<String, (i32, String)> {
     let folder = tempfile::tempdir().unwrap();
@@ -268,7 +281,7 @@ fn files(machine: &Machine, go: &Go, parts: &Parts, process: &[u8]) -> Vec<u8> {
     let program = |name: &str| build(go, name, machine.goarch, TOOLCHAIN);
     let behaviour = program("behaviour");
     let mut archive = Archive::default();
-    ["bin", "dev", "proc", "unpacked"].iter().for_each(|folder| archive.folder(folder));
+    ["bin", "dev", "proc", "unpacked", "upx"].iter().for_each(|folder| archive.folder(folder));
     archive.program("init", include_bytes!("emulated/init.sh"));
     archive.program("bin/busybox", &std::fs::read(&parts.busybox).unwrap());
     archive.program("restrict", &program("restrict"));
@@ -277,9 +290,14 @@ fn files(machine: &Machine, go: &Go, parts: &Parts, process: &[u8]) -> Vec<u8> {
     archive.program("linked", &behaviour);
     archive.program("process.linked", process);
     let daemon = daemon(machine);
-    archive.program("bin/tailscaled", &daemon);
-    archive.program("unpacked/tailscale", &unpack(&daemon).unwrap());
-    archive.link("bin/tailscale", "tailscaled");
+    let unpacked = unpack(&daemon).unwrap();
+    let by_upx = packed_by_upx(machine, &unpacked);
+    for (folder, daemon) in [("bin", Some(daemon)), ("unpacked", Some(unpacked)), ("upx", by_upx)] {
+        if let Some(daemon) = daemon {
+            archive.program(&format!("{folder}/tailscaled"), &daemon);
+            archive.link(&format!("{folder}/tailscale"), "tailscaled");
+        }
+    }
     archive.program("cases", CASES.as_bytes());
     archive.finish()
 }
@@ -328,9 +346,21 @@ fn judge(machine: &Machine, steps: &BTreeMap<String, (i32, String)>, process: &[
         assert!(step(&name).1.contains("NeedsLogin"), "{}: {name}: {}", machine.name, step(&name).1);
     }
     passes("status");
-    eprintln!("{}: Linux {}{}", machine.name, step("kernel").1, step("memory").1);
-    for name in ["time of unpacked", "time of decoding", "time of sharing"] {
-        eprintln!("{}: {name}: {}", machine.name, step(name).1);
+    eprintln!("{}: Linux {}", machine.name, step("kernel").1);
+    for kind in ["unpacked", "upx", "bin"].into_iter().filter(|kind| steps.contains_key(&format!("{kind} daemon"))) {
+        assert!(step(&format!("{kind} daemon")).1.contains("NeedsLogin"), "{}: {kind}", machine.name);
+        let [time, memory] = ["time", "memory"].map(|name| format!("{kind} {name}"));
+        passes(&time);
+        let time: Vec<&str> =
+            step(&time).1.lines().filter(|line| line.starts_with("user") || line.starts_with("sys")).collect();
+        let memory: Vec<&str> = step(&memory).1.lines().collect();
+        assert_eq!((time.len(), memory.len()), (2, 2), "{}: {kind}", machine.name);
+        eprintln!(
+            "{}: {kind}: status {}, memory (private, shared) {}",
+            machine.name,
+            time.join(" "),
+            memory.join(", daemon ")
+        );
     }
 }
 

@@ -45,7 +45,22 @@ end() {
 	rm -f /tmp/socket
 }
 
-memory() { grep -E '^(VmHWM|VmRSS|RssAnon|RssFile|RssShmem)' "/proc/$daemon/status"; }
+# Kilobytes that only a process has, and that it shares.
+memory() {
+	awk '/^Private_[CD]/ { private += $2 } /^Shared_[CD]/ { shared += $2 } END { print private, shared }' "/proc/$1/smaps_rollup"
+}
+
+# Memory of the command line and the daemon. A stopped daemon does not answer, so the command line waits.
+both() {
+	kill -STOP "$daemon"
+	status >/dev/null 2>&1 &
+	asking=$!
+	sleep 20
+	memory "$asking"
+	memory "$daemon"
+	kill "$asking"
+	kill -CONT "$daemon"
+}
 
 step kernel uname -r
 for case in $(cat /cases); do
@@ -69,14 +84,20 @@ step 'fixed code' /restrict fixed-code -- /packed recover
 step 'little memory' /restrict memory=2000000 -- /packed recover
 
 step version tailscaled --version
-step 'time of decoding' time tailscale version
-step 'time of unpacked' time /unpacked/tailscale version
 start
 step daemon answer
 step status status
-step 'time of sharing' time tailscale version
-step memory memory
 end -TERM
+for kind in unpacked upx bin; do
+	[ -x "/$kind/tailscaled" ] || continue
+	PATH="/$kind:/bin"
+	start
+	step "$kind daemon" answer
+	step "$kind time" time tailscale --socket=/tmp/socket status --json
+	step "$kind memory" both
+	end -KILL
+done
+PATH=/bin
 for round in 1 2 3 4 5; do
 	start
 	step "restart $round" answer

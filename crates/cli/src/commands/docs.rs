@@ -8,8 +8,8 @@ use featureset::explore::Sources;
 use featureset::hazard::Effect;
 use featureset::name::FeatureName;
 use featureset::platform::{PLATFORMS, Upx};
-use featureset::policy::device::{IMAGE_FACTS, PROFILES, VOCABULARY};
-use featureset::policy::format_size;
+use featureset::policy::device::{PROFILES, VOCABULARY};
+use featureset::policy::{Image, Shell, format_size};
 use featureset::schema::{hazard_schema, schema};
 use featureset::upstream_data::UpstreamData;
 use similar::TextDiff;
@@ -317,10 +317,14 @@ fn device() -> String {
     for entry in VOCABULARY {
         text += &format!("| `{}` | {} | {} |\n", entry.fact, entry.values, entry.meaning);
     }
-    let image: Vec<String> = IMAGE_FACTS.iter().map(|(fact, value)| format!("{fact} {value}")).collect();
+    let [image, without_shell] = [Shell::Mksh, Shell::None].map(|shell| Image { shell }.facts());
+    let list = |facts: &mut dyn Iterator<Item = &(&str, &str)>| {
+        facts.map(|(fact, value)| format!("{fact} {value}")).collect::<Vec<_>>().join(", ")
+    };
     text += &format!(
-        "\nA target with an image also has the facts of the image, unless the device states others: {}.\n",
-        image.join(", ")
+        "\nA target with an image also has the facts of the image, unless the device states others: {}. With `shell: none`: {}.\n",
+        list(&mut image.iter()),
+        list(&mut without_shell.iter().filter(|fact| !image.contains(fact))),
     );
     for profile in PROFILES {
         text += &format!("\n## {}\n\nFor {}.\n\n", profile.name, profile.meaning);

@@ -52,7 +52,7 @@ pub static VOCABULARY: &[Vocabulary] = &[
     Vocabulary {
         fact: "heap_limit",
         values: PRESENCE,
-        meaning: "whether GOMEMLIMIT limits the daemon's heap, as the entrypoint of our image sets it",
+        meaning: "whether GOMEMLIMIT limits the daemon's heap, as the entrypoint of our image does",
     },
     Vocabulary { fact: "init", values: Words(&["none", "systemd"]), meaning: "what starts the daemon" },
     Vocabulary {
@@ -146,7 +146,6 @@ pub static PROFILES: &[Profile] = &[
             ("ca_certificates", "absent"),
             ("dns_server", "absent"),
             ("firewall", "none"),
-            ("heap_limit", "present"),
             ("init", "none"),
             ("policy_file", "absent"),
             ("resolver", "file"),
@@ -172,9 +171,6 @@ pub static PROFILES: &[Profile] = &[
         ],
     },
 ];
-
-/// The facts of a container of our own image, sorted. A device that states another value has a changed image.
-pub static IMAGE_FACTS: &[(&str, &str)] = &[("ca_certificates", "absent"), ("init", "none"), ("users", "absent")];
 
 /// Where the binary will run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

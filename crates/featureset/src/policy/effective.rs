@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::device::{Device, IMAGE_FACTS};
-use super::model::{Build, Decision, Policy, Target, Verdict};
+use super::device::Device;
+use super::model::{Build, Decision, Image, Policy, Target, Verdict};
 use crate::name::FeatureName;
 
 /// The policy of one target, or the common sections if no target is named.
@@ -179,8 +179,8 @@ impl<'a> EffectivePolicy<'a> {
     #[must_use]
     pub fn facts(self) -> BTreeMap<String, String> {
         let image = self.target().map_or(self.policy.image, |target| target.image);
-        let known = image.into_iter().flat_map(|_| IMAGE_FACTS);
-        let known = known.map(|(fact, value)| ((*fact).to_owned(), (*value).to_owned()));
+        let known = image.into_iter().flat_map(Image::facts);
+        let known = known.map(|(fact, value)| (fact.to_owned(), value.to_owned()));
         known.chain(self.device().facts.clone()).collect()
     }
 

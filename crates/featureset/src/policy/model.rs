@@ -176,6 +176,16 @@ words! {
     }
 }
 
+impl Image {
+    /// Returns the facts of a container of the image, sorted. A device that states another value has a changed image.
+    #[must_use]
+    pub fn facts(self) -> [(&'static str, &'static str); 4] {
+        // A shell runs the entrypoint, which sets the limit.
+        let heap_limit = if self.shell == Shell::None { "absent" } else { "present" };
+        [("ca_certificates", "absent"), ("heap_limit", heap_limit), ("init", "none"), ("users", "absent")]
+    }
+}
+
 impl Pack {
     /// Returns the packer of a target that sets none: execpack where it has run, else UPX if it supports the platform.
     #[must_use]

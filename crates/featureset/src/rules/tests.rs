@@ -302,6 +302,18 @@ fn an_image_decides_the_facts_that_it_knows_unless_the_device_states_them() {
 }
 
 #[test]
+fn only_an_image_with_a_shell_limits_the_heap() {
+    let is_found = |image: &str| {
+        let text =
+            clean_policy().replace("  heap_limit: absent\n", "").replace("device:\n", &format!("{image}device:\n"));
+        let text = text.replace("  load-unbounded-memory: This test lives with load-unbounded-memory.\n", "");
+        findings(&text).iter().any(|finding| finding.code.as_str() == "load-unbounded-memory")
+    };
+    assert!(!is_found("image: { shell: mksh }\n"));
+    assert!(is_found("image: { shell: none }\n"));
+}
+
+#[test]
 fn an_acceptance_of_a_target_to_which_the_hazard_does_not_apply_is_not_needed() {
     let own = "features: { tailnetlock: { keep: The second tailnet uses it. } }, \
                accepted: { tailnetlock-unsigned-peers: No tailnet of ours uses it. }";

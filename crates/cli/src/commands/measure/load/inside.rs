@@ -147,7 +147,7 @@ impl Router {
             status.ask(&self.node)?;
             (observed.asked, observed.answered) = (status.asked, status.answered);
             observed.broken = senders.broken;
-            std::thread::sleep(LOOK_EACH.min(Duration::from_millis(plan.status_each)));
+            std::thread::sleep(LOOK_EACH.min(Duration::from_millis(plan.status_each / 2)));
         }
         anyhow::ensure!(senders.broken == 0, "{} connections broke off: {}", senders.broken, senders.last_failure());
         anyhow::ensure!(status.failed.is_none(), "`tailscale status`: {}", status.failed.unwrap_or_default());
@@ -164,10 +164,13 @@ impl Router {
     }
 }
 
-/// Requests of the status, one at a time.
+/// The most requests of the status that run at the same time.
+const REQUESTS: usize = 8;
+
+/// Requests of the status at regular times.
 struct StatusRequests {
     each: Duration,
-    running: Option<(Server, Instant)>,
+    running: Vec<(Server, Instant)>,
     next: Instant,
     asked: u64,
     answered: u64,
@@ -178,32 +181,25 @@ struct StatusRequests {
 impl StatusRequests {
     fn new(each: u64) -> Self {
         let each = Duration::from_millis(each);
-        Self { each, running: None, next: Instant::now(), asked: 0, answered: 0, failed: None }
+        Self { each, running: Vec::new(), next: Instant::now(), asked: 0, answered: 0, failed: None }
     }
 
-    /// Begins a request if the last one has ended and the time has come.
+    /// Takes the requests that have ended, and begins one if the time has come.
     fn ask(&mut self, node: &Node) -> Result<()> {
-        if let Some((request, begun)) = &mut self.running {
+        for (mut request, begun) in std::mem::take(&mut self.running) {
             match request.ended() {
+                Some(status) if status.success() => self.answered += 1,
+                Some(status) => _ = self.failed.get_or_insert_with(|| status.to_string()),
                 None if begun.elapsed() > PATIENCE => {
-                    self.failed.get_or_insert_with(|| format!("no answer in {} s", PATIENCE.as_secs()));
-                    self.running = None;
+                    _ = self.failed.get_or_insert_with(|| format!("no answer in {} s", PATIENCE.as_secs()));
                 }
-                None => return Ok(()),
-                Some(status) if status.success() => {
-                    self.answered += 1;
-                    self.running = None;
-                }
-                Some(status) => {
-                    self.failed.get_or_insert_with(|| status.to_string());
-                    self.running = None;
-                }
+                None => self.running.push((request, begun)),
             }
         }
-        if Instant::now() >= self.next {
+        if Instant::now() >= self.next && self.running.len() < REQUESTS {
             self.asked += 1;
-            self.running = Some((node.start_cli(&["status"], "status")?, Instant::now()));
-            self.next = (self.next + self.each).max(Instant::now());
+            self.running.push((node.start_cli(&["status"], "status")?, Instant::now()));
+            self.next = (self.next + self.each).max(Instant::now() - self.each);
         }
         Ok(())
     }
