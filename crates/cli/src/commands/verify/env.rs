@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use featureset::platform::Platform;
-use featureset::policy::Policy;
+use featureset::policy::{EffectivePolicy, Pack, Policy};
 use featureset::recipe::Recipe;
 use featureset::run_time;
 use featureset::selection::Selection;
@@ -71,7 +71,7 @@ pub(super) struct TestEnv<'a> {
     pub(super) folder: PathBuf,
     pub(super) pinned: Pinned<'a>,
     pub(super) target: &'a str,
-    /// Builds mutants. They are not packed, because packing does not change their behaviour.
+    /// Builds mutants.
     pub(super) builder: Builder,
     pub(super) lab: PathBuf,
     /// The root of the repository with the data of hazards, if the policy is in it.
@@ -130,7 +130,7 @@ impl<'a> TestEnv<'a> {
     ) -> Result<BuildOutcome<PathBuf>> {
         let commit = builder.upstream.commit.as_deref();
         let target = policy.for_target(self.target).context("the target")?;
-        let recipe = Recipe::new(target, selection, commit).context("the target's recipe")?;
+        let recipe = unpacked_recipe(target, selection, commit)?;
         let name = format!("{}-{}", recipe.release, files::sha256(recipe.tags.join(",").as_bytes()).split_at(16).0);
         let folder = self.folder.join("tailscale/.mutants").join(self.target).join(name);
         let step = progress::step("Building", format!("a binary for {what}"));
@@ -140,6 +140,17 @@ impl<'a> TestEnv<'a> {
         }
         Ok(outcome.map(|()| folder.join(build_tailscale::PACKED)))
     }
+}
+
+/// Returns the recipe of a mutant or of one side of a scenario. It is not packed, because packing does not change its behaviour.
+pub(super) fn unpacked_recipe(
+    target: EffectivePolicy<'_>,
+    selection: &Selection<'_>,
+    commit: Option<&str>,
+) -> Result<Recipe> {
+    let mut recipe = Recipe::new(target, selection, commit).context("the target's recipe")?;
+    recipe.build.pack = Pack::None;
+    Ok(recipe)
 }
 
 /// Builds the program of the test network in the generated module of a release.
@@ -178,4 +189,25 @@ pub(super) fn run_plan(plan: &Plan, tell: impl Fn(&Report)) -> Result<Vec<Report
         plan.checks.len() + plan.scenarios.len()
     );
     Ok(reports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use featureset::upstream_data::UpstreamData;
+
+    /// The builder of mutants has no packer.
+    #[test]
+    fn recipe_of_a_mutant_is_not_packed_and_otherwise_the_policys() {
+        let text = include_str!("../../../../../featureset.yaml");
+        let policy = featureset::policy::read(text).policy.unwrap();
+        let registry = UpstreamData::embedded().registry(policy.tailscale.unwrap()).unwrap();
+        let selection = Selection::keeping(&std::collections::BTreeSet::new(), registry);
+        let target = policy.for_target("amd64").unwrap();
+        let shipped = Recipe::new(target, &selection, None).unwrap();
+        assert_ne!(shipped.build.pack, Pack::None);
+        let mut expected = shipped;
+        expected.build.pack = Pack::None;
+        assert_eq!(unpacked_recipe(target, &selection, None).unwrap(), expected);
+    }
 }
