@@ -11,6 +11,7 @@ use crate::common::program::{build, copy_of, end_of_segments, go, process_output
 use crate::common::{RELEASE, TOOLCHAIN, cache, full, policy, router, run, skip, target};
 use anyhow::{Context, Result};
 use execpack::{pack, unpack};
+use tailscale_featureset::files;
 use tailscale_featureset::process::{on_path, output_within};
 use tailscale_featureset::tools::debian::Apt;
 use tailscale_featureset::tools::go::Go;
@@ -216,7 +217,7 @@ fn daemon(machine: &Machine) -> Vec<u8> {
 fn packed_by_upx(machine: &Machine, unpacked: &[u8]) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let [raw, packed] = ["raw", "packed"].map(|name| folder.path().join(name));
-    std::fs::write(&raw, unpacked).unwrap();
+    files::write_executable(&raw, unpacked).unwrap();
     match upx::find_or_provide(&cache()).and_then(|upx| upx.pack(&raw, &packed, machine.goarch)) {
         Ok(()) => Some(std::fs::read(packed).unwrap()),
         Err(error) => {
