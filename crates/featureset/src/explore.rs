@@ -206,6 +206,9 @@ struct CostData {
     packed: u64,
     kept: &'static BTreeSet<FeatureName>,
     own: BTreeMap<&'static FeatureName, i64>,
+    /// What a feature adds together with others: its own bytes, and its share of the pool.
+    additions: BTreeMap<&'static FeatureName, (i64, f64)>,
+    pool: u64,
     /// Features without a size, and why.
     without: BTreeMap<&'static FeatureName, &'static str>,
     /// Features that need no size, because every older binary contains them.
@@ -393,6 +396,12 @@ fn cost_data(model: SizeModel<'static>, build: &Build) -> Option<CostData> {
         kept: model.kept,
         without: without.filter_map(|(name, cost)| Some((name, obstacle(cost)?))).collect(),
         own: model.own,
+        additions: model
+            .additions
+            .into_iter()
+            .map(|(name, addition)| (name, (addition.alone, addition.share)))
+            .collect(),
+        pool: model.pool,
         implied: IN_EVERY_OLDER_BINARY,
     })
 }

@@ -215,13 +215,22 @@ export function fromTags(line, text) {
 export function estimate(costs, kept) {
   const basis = new Set(costs.kept);
   let packed = costs.packed;
+  let unused = 1;
   const unpriced = [];
-  for (const name of new Set([...basis, ...kept])) {
+  for (const name of sorted(new Set([...basis, ...kept]))) {
     if (basis.has(name) === kept.has(name)) continue;
-    if (Object.hasOwn(costs.own, name)) packed += kept.has(name) ? costs.own[name] : -costs.own[name];
-    else if (kept.has(name) && !costs.implied.includes(name)) unpriced.push(name);
+    if (!Object.hasOwn(costs.own, name)) {
+      if (kept.has(name) && !costs.implied.includes(name)) unpriced.push(name);
+    } else if (kept.has(name)) {
+      const [alone, share] = costs.additions[name];
+      packed += alone;
+      unused *= 1 - share;
+    } else {
+      packed -= costs.own[name];
+    }
   }
-  return { packed: Math.max(packed, 0), unpriced: sorted(unpriced) };
+  packed += Math.round(costs.pool * (1 - unused));
+  return { packed: Math.max(packed, 0), unpriced };
 }
 
 /** The features that must change with a decision, without the feature itself. */

@@ -1,8 +1,8 @@
 //! Estimated sizes of binaries that nobody has built, from the embedded measurements.
 //!
-//! The model is additive: the measured binary of a platform, plus the sizes of the features that are kept in addition, minus
-//! those of the features that are not kept. A size that was measured together with dependencies is divided: the
-//! dependencies' own sizes are subtracted. On a platform without measurements of features, the sizes of the nearest measured
+//! The model: the measured binary of a platform, less the sizes of the features that are not kept, plus the code of those
+//! that are kept in addition, part of which they [share](Addition). A size that was measured together with dependencies is
+//! divided: the dependencies' own sizes are subtracted. On a platform without measurements of features, the sizes of the nearest measured
 //! one are scaled by the ratio of the two binaries. Another line of Go and its experiments change the whole by a measured
 //! factor.
 
@@ -148,8 +148,12 @@ pub struct SizeModel<'a> {
     pub bytes: u64,
     /// The measured features.
     pub kept: &'a BTreeSet<FeatureName>,
-    /// The size of each feature without its dependencies.
+    /// The size of each feature without its dependencies, if no other feature is added or removed.
     pub own: BTreeMap<&'a FeatureName, i64>,
+    /// What each feature adds if others are added too.
+    pub additions: BTreeMap<&'a FeatureName, Addition>,
+    /// The size of the code that added features share.
+    pub pool: u64,
     /// The platform whose binary was measured.
     pub binary: &'static str,
     /// The costs that the sizes of features are from.
@@ -181,10 +185,14 @@ impl SizeModel<'static> {
             i64::try_from(i128::from(size) * i128::from(bytes) / i128::from(reference.max(1))).unwrap_or_default()
         };
         let names: BTreeSet<&FeatureName> = costs.features.keys().chain(binaries().features.keys()).collect();
+        let own = names.into_iter().filter_map(|name| Some((name, scaled(own_size(costs, name)?)))).collect();
+        let pool = bytes * POOL / 100;
         Some(Self {
             bytes,
             kept: &costs.basis.kept,
-            own: names.into_iter().filter_map(|name| Some((name, scaled(own_size(costs, name)?)))).collect(),
+            additions: additions(costs, &own, pool),
+            own,
+            pool,
             binary: Platform::find(&measured.platform)?.name,
             costs,
             is_measured: measured.platform == platform.name
@@ -204,11 +212,14 @@ impl<'a> SizeModel<'a> {
     /// Returns the sizes that were measured of a policy's own target.
     #[must_use]
     pub fn from_costs(costs: &'a Costs) -> Self {
-        let own = costs.features.keys().filter_map(|name| Some((name, own_size(costs, name)?.packed)));
+        let own = costs.features.keys().filter_map(|name| Some((name, own_size(costs, name)?.packed))).collect();
+        let pool = costs.whole.packed * POOL / 100;
         Self {
             bytes: costs.whole.packed,
             kept: &costs.basis.kept,
-            own: own.collect(),
+            additions: additions(costs, &own, pool),
+            own,
+            pool,
             binary: Platform::find(&costs.basis.platform).map_or("another platform", |platform| platform.name),
             costs,
             is_measured: true,
@@ -220,16 +231,24 @@ impl<'a> SizeModel<'a> {
     #[must_use]
     pub fn estimate(&self, kept: &BTreeSet<FeatureName>) -> Estimate {
         let (mut difference, mut changed, mut unpriced) = (0_i64, 0, BTreeSet::new());
+        let mut unused = 1.0;
         for name in kept.symmetric_difference(self.kept) {
-            match self.own.get(name) {
-                Some(size) => {
-                    difference = difference.saturating_add(if kept.contains(name) { *size } else { -size });
+            let is_added = kept.contains(name);
+            match (self.own.get(name), self.additions.get(name)) {
+                (Some(_), Some(addition)) if is_added => {
+                    difference = difference.saturating_add(addition.alone);
+                    unused *= 1.0 - addition.share;
                     changed += 1;
                 }
-                None if kept.contains(name) && !is_in_every_older_binary(name) => drop(unpriced.insert(name.clone())),
-                None => {}
+                (Some(size), _) => {
+                    difference = difference.saturating_sub(*size);
+                    changed += 1;
+                }
+                (None, _) if is_added && !is_in_every_older_binary(name) => drop(unpriced.insert(name.clone())),
+                (None, _) => {}
             }
         }
+        difference = difference.saturating_add((self.pool as f64 * (1.0 - unused)).round() as i64);
         let bytes = u64::try_from((i128::from(self.bytes) + i128::from(difference)).max(0)).unwrap_or(u64::MAX);
         let features = self.costs.basis.platform.clone();
         Estimate {
@@ -237,6 +256,70 @@ impl<'a> SizeModel<'a> {
             basis: Basis { binary: self.binary, features, changed, unpriced, scaled: self.scaled.clone() },
         }
     }
+}
+
+/// What a feature adds to a binary to which others are added too.
+///
+/// A feature needs packages that no other code of the measured binary imports, and more of the packages that are there: methods
+/// and functions that the linker had left out. Other features need some of the latter too. The model is that each takes its
+/// share of one pool at random, so a pool of size `U` of which features need the shares `s` adds `U(1 − Π(1 − s))`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Addition {
+    /// The part that only this feature needs, in bytes as shipped.
+    pub alone: i64,
+    /// The share of the pool, from 0 to 1.
+    pub share: f64,
+}
+
+/// The size of the pool, in percent of the measured binary. Fitted, like [`HALF`], to two selections and checked with others:
+/// docs/measurements/feature-sizes.md.
+const POOL: u64 = 24;
+
+/// The number of packages of its own with which half of a feature's size is its own.
+const HALF: f64 = 15.0;
+
+/// Returns the additions of features with these own sizes.
+fn additions<'a>(
+    costs: &'a Costs,
+    own: &BTreeMap<&'a FeatureName, i64>,
+    pool: u64,
+) -> BTreeMap<&'a FeatureName, Addition> {
+    let mut found = BTreeMap::new();
+    for name in own.keys() {
+        add_addition(costs, own, pool, name, &mut found);
+    }
+    found
+}
+
+/// Adds a feature's addition, after those of the features that were measured along with it: all together add the size that was
+/// measured.
+fn add_addition<'a>(
+    costs: &'a Costs,
+    own: &BTreeMap<&'a FeatureName, i64>,
+    pool: u64,
+    name: &'a FeatureName,
+    found: &mut BTreeMap<&'a FeatureName, Addition>,
+) {
+    let Some(size) = own.get(name).filter(|_| !found.contains_key(name)) else { return };
+    let (mut unused, mut pooled, mut packages) = (1.0, 0, BTreeSet::new());
+    if let Some(Cost::Measured { along, packages: all, .. }) = costs.features.get(name) {
+        packages.extend(all);
+        for other in along {
+            add_addition(costs, own, pool, other, found);
+            if let Some((addition, size)) = found.get(other).zip(own.get(other)) {
+                unused *= 1.0 - addition.share;
+                pooled += size - addition.alone;
+            }
+            if let Some(Cost::Measured { packages: theirs, .. }) = costs.features.get(other) {
+                packages.retain(|package| !theirs.contains(*package));
+            }
+        }
+    }
+    let count = packages.len() as f64;
+    let alone = if *size > 0 { (*size as f64 * count / (count + HALF)).round() as i64 } else { *size };
+    pooled += size - alone;
+    let share = (1.0 - (1.0 - pooled as f64 / pool.max(1) as f64) / unused.max(f64::EPSILON)).clamp(0.0, 1.0);
+    found.insert(name, Addition { alone, share });
 }
 
 /// Estimates the size of the file that ships for a target with these features.

@@ -148,14 +148,37 @@ mod tests {
     /// The smallest difference of a sample's size from that of the measured binary, in percent of the latter.
     const SMALLEST_DIFFERENCE: u64 = 8;
 
+    /// The largest errors of the estimated difference from the measured binary, in percent: in the median, and at all.
+    const MEDIAN: f64 = 15.0;
+    const LARGEST: f64 = 35.0;
+
+    fn recorded() -> Vec<Sample> {
+        serde_json::from_str::<Samples>(include_str!("../../costs/samples.json")).unwrap().samples
+    }
+
+    fn model(sample: &Sample) -> SizeModel<'static> {
+        let policy = policy(sample.seed).unwrap();
+        let target = policy.for_target(TARGET).unwrap().target().unwrap().clone();
+        assert_eq!(target.platform.name, sample.platform);
+        SizeModel::new(target.platform, &target.build, policy.go).unwrap()
+    }
+
+    #[test]
+    fn estimates_of_recorded_samples_have_small_errors() {
+        let error = |sample: &Sample| {
+            let model = model(sample);
+            let estimated = model.estimate(&sample.kept).bytes;
+            100.0 * estimated.abs_diff(sample.bytes) as f64 / sample.bytes.abs_diff(model.bytes) as f64
+        };
+        let mut errors: Vec<f64> = recorded().iter().map(error).collect();
+        errors.sort_by(f64::total_cmp);
+        assert!(errors[errors.len() / 2] <= MEDIAN && errors[errors.len() - 1] <= LARGEST, "{errors:?}");
+    }
+
     #[test]
     fn recorded_samples_are_far_from_the_measured_selection() {
-        let recorded: Samples = serde_json::from_str(include_str!("../../costs/samples.json")).unwrap();
-        for sample in &recorded.samples {
-            let policy = policy(sample.seed).unwrap();
-            let target = policy.for_target(TARGET).unwrap().target().unwrap().clone();
-            assert_eq!(target.platform.name, sample.platform);
-            let model = SizeModel::new(target.platform, &target.build, policy.go).unwrap();
+        for sample in &recorded() {
+            let model = model(sample);
             assert!(sample.kept.symmetric_difference(model.kept).count() >= FEWEST_DECISIONS, "{}", sample.seed);
             let difference = sample.bytes.abs_diff(model.bytes) * 100 / model.bytes;
             assert!(difference >= SMALLEST_DIFFERENCE, "{}: {difference} %", sample.seed);
