@@ -53,7 +53,7 @@ memory() {
 # Memory of the command line and the daemon. A stopped daemon does not answer, so the command line waits.
 both() {
 	kill -STOP "$daemon"
-	status >/dev/null 2>&1 &
+	tailscale --socket=/tmp/socket status >/dev/null 2>&1 &
 	asking=$!
 	sleep 20
 	memory "$asking"
@@ -82,6 +82,20 @@ step 'shared copy' shared
 step 'old calls' /restrict old-calls -- /packed recover
 step 'fixed code' /restrict fixed-code -- /packed recover
 step 'little memory' /restrict memory=2000000 -- /packed recover
+
+# The image's entrypoint in a control group of version 2.
+groups=/sys/fs/cgroup
+mount -t cgroup2 groups "$groups"
+step controllers cat "$groups/cgroup.controllers"
+echo +memory >"$groups/cgroup.subtree_control"
+mkdir -p "$groups/small" /usr/local/bin
+echo 96M >"$groups/small/memory.max"
+# shellcheck disable=SC2016
+printf '#!/bin/sh\necho "daemon: $GOMEMLIMIT"\n' >/usr/local/bin/tailscaled
+chmod +x /usr/local/bin/tailscaled
+# shellcheck disable=SC2016
+limited() { sh -c 'echo $$ >"$0/cgroup.procs" && exec sh /entrypoint.sh' "$groups/small"; }
+step entrypoint limited
 
 step version tailscaled --version
 start

@@ -90,8 +90,10 @@ pub(super) const LONG_TESTS: &str = "cargo test --locked --package tailscale-fea
     execpack_sharing:: go_packages:: image_real:: installed:: measure:: provided_tools:: publish:: real_builds:: several_devices:: verify:: \
     workflows::";
 
-/// The tests that boot emulated machines.
-pub(super) const EMULATED: &str = "cargo test --locked --package tailscale-featureset --test it -- emulated::";
+/// The tests that boot emulated machines, one after the other: a timer that an emulator without a processor misses stops a
+/// machine for ever. They report measurements.
+pub(super) const EMULATED: &str =
+    "cargo test --locked --package tailscale-featureset --test it -- --nocapture --test-threads 1 emulated::";
 
 /// The tests of the workspace in a copy of the repository with another featureset.yaml.
 pub(super) const OTHER_POLICY: &str = "cargo test --locked --package tailscale-featureset --test it -- other_policy::";
