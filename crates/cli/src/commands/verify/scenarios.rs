@@ -126,7 +126,7 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
         program: Some(programs::TSNET),
         // tsnet does not compile without them.
         with: &["acme", "serve"],
-        ..scenario_with_symptom("ipnbus-tsnet", "feature not included in this build", library::up)
+        ..scenario("ipnbus-tsnet", library::up)
     },
     scenario("ipnbus-up", login::run),
     scenario("iptables-forced", firewall::forced),
@@ -152,7 +152,7 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     HazardScenario {
         // `syspolicy` does not compile without it.
         with: &["clientmetrics"],
-        ..scenario_with_symptom("syspolicy-failopen", "the policy file forbids", policy_file::obeyed)
+        ..scenario_with_symptom("syspolicy-failopen", "a peer has connected", policy_file::obeyed)
     },
     HazardScenario {
         release: Some("1.92.4"),

@@ -5,10 +5,13 @@ use anyhow::{Context, Result, ensure};
 use crate::files;
 use crate::netlab::host::PATIENCE;
 use crate::netlab::node::Node;
-use crate::netlab::{CONTROL, Netlab, OUTSIDE, Programs, login_server, until};
+use crate::netlab::{Netlab, OUTSIDE, Programs, login_server, until};
 
-/// The name of the control server, its second address, and a resolver that knows it.
-const NAMED: (&str, &str, &str) = ("control.example", "10.90.0.3", "10.90.0.4");
+/// The name of the control server, and its two addresses. The daemon does not store private ones.
+const NAMED: (&str, [&str; 2]) = ("control.example", ["192.0.2.8", "192.0.2.9"]);
+
+/// The address of the resolver that knows this name.
+const RESOLVER: &str = "10.90.0.4";
 
 /// Checks that a device of the local network still resolves names after the router has joined a tailnet whose resolver it is.
 pub(super) fn of_the_network(programs: &Programs) -> Result<String> {
@@ -39,8 +42,9 @@ pub(super) fn of_the_network(programs: &Programs) -> Result<String> {
 pub(super) fn of_the_control_server(programs: &Programs) -> Result<String> {
     let netlab = Netlab::new(programs)?;
     let internet = netlab.internet();
-    let (name, other, resolver) = NAMED;
-    internet.lab(&["address", "lo", &format!("{other}/32"), &format!("{resolver}/32")])?;
+    let (name, [address, other]) = NAMED;
+    let own = [address, other, RESOLVER].map(|address| format!("{address}/32"));
+    internet.lab(&["address", "lo", &own[0], &own[1], &own[2]])?;
     let authority = internet.folder.join("authority.pem");
     let server = login_server();
     let server = server.strip_prefix("http://").context("the address of the control server")?;
@@ -48,10 +52,12 @@ pub(super) fn of_the_control_server(programs: &Programs) -> Result<String> {
     let mut node = netlab.node("router")?;
     let etc = node.host.folder.join("etc");
     files::write(&etc.join("ssl/certs/ca-certificates.crt"), &files::read(&authority)?)?;
-    files::write(&etc.join("resolv.conf"), &format!("nameserver {resolver}\n"))?;
-    let resolves_to = |address: &str| internet.serve("names", &["dns", resolver, &format!("{name}={address}")]);
+    files::write(&etc.join("resolv.conf"), &format!("nameserver {RESOLVER}\n"))?;
+    let resolves_to = |address: &str| internet.serve("names", &["dns", RESOLVER, &format!("{name}={address}")]);
 
-    let names = resolves_to(CONTROL)?;
+    let names = resolves_to(address)?;
+    // The daemon shows no URL of plain HTTP if the server has HTTPS.
+    netlab.control(&format!("/lab/url?url=https://{name}"))?;
     node.join(&[&format!("--login-server=https://{name}")])?;
     let first = stored_addresses(&node)?;
     node.stop()?;
