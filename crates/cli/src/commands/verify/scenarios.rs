@@ -106,6 +106,12 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("clientupdate-disabled", commands::auto_update),
     scenario("dbus-dns", starting::with_resolved),
     scenario("debug-idtoken", commands::bug_report),
+    HazardScenario {
+        release: Some("1.96.5"),
+        // Without them, this release neither compiles with netstack nor reports the login as complete.
+        with: &["clientmetrics", "tailnetlock"],
+        ..scenario("debug-serve-bus", login::run)
+    },
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
     on_1_104("dnsresolvecache-flash", Some("dns-control.example.json"), resolver::of_the_control_server),
     HazardScenario {
@@ -156,8 +162,8 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     },
     HazardScenario {
         release: Some("1.92.4"),
-        // Without it, this release does not compile with netstack.
-        with: &["clientmetrics"],
+        // Without them, this release neither compiles with netstack nor reports the login as complete.
+        with: &["clientmetrics", "debug", "tailnetlock"],
         needs: Some(tpm::SWTPM),
         ..scenario_with_symptom("tpm-sealed-by-default", "failed to unseal state file", tpm::replaced)
     },
@@ -178,7 +184,6 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("conn25-dns", "1.104 with netstack, and a control server that sends its configuration"),
     ("conn25-peerapiclient", "1.104 with netstack, and a control server that sends its configuration"),
     ("connreject-debug", "access to the counters of the daemon of 1.104"),
-    ("debug-serve-bus", "a control server and a policy of the line 1.96"),
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
