@@ -36,8 +36,6 @@ struct Machine {
     kernel_arguments: &'static str,
     /// Bytes in a page.
     page: u64,
-    /// Whether processes share a decoded copy.
-    shares: bool,
     /// Whether the kernel knows `PR_SET_MDWE`, which is younger than Linux 6.1.
     has_fixed_code: bool,
 }
@@ -54,7 +52,6 @@ const AMD64: Machine = Machine {
     // The emulated timer may be late on a busy machine, and the kernel then stops.
     kernel_arguments: "console=ttyS0 no_timer_check",
     page: 4096,
-    shares: true,
     has_fixed_code: false,
 };
 
@@ -110,7 +107,6 @@ const MIPSEL: Machine = Machine {
     architecture: "mipsel",
     kernel: "linux-image-4kc-malta",
     emulator: &["qemu-system-mipsel", "-M", "malta", "-m", "512"],
-    shares: false,
     ..AMD64
 };
 
@@ -327,11 +323,7 @@ fn judge(machine: &Machine, steps: &BTreeMap<String, (i32, String)>, process: &[
     assert_eq!(linked, packed, "{}", machine.name);
 
     let copies: Vec<_> = step("shared copy").1.lines().map(copy_of).collect();
-    if machine.shares {
-        assert!(copies.len() == 2 && copies[0].is_some() && copies[0] == copies[1], "{}: {copies:?}", machine.name);
-    } else {
-        assert!(copies.is_empty(), "{}: {copies:?}", machine.name);
-    }
+    assert!(copies.len() == 2 && copies[0].is_some() && copies[0] == copies[1], "{}: {copies:?}", machine.name);
 
     passes("old calls");
     assert_eq!(before_traceback(step("old calls")), before_traceback(step("linked recover")), "{}", machine.name);

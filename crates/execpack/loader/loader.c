@@ -225,7 +225,7 @@ __attribute__((used, minsize)) usize load(usize *stack) {
 	if (sum != table->head_checksum)
 		fail("the file is damaged");
 
-	if (SHARES && !values[AT_SECURE]) {
+	if (!values[AT_SECURE]) {
 		copy = find(table, values);
 		shared = copy <= -4096ul;
 		if (!shared)
@@ -247,8 +247,7 @@ __attribute__((used, minsize)) usize load(usize *stack) {
 			fail("it decodes to something else");
 	}
 	map_segments(table, page, copy, 0);
-	if (SHARES)
-		publish(copy);
+	publish(copy);
 
 	for (vector = auxiliary; vector[0]; vector += 2) {
 		if (vector[0] == AT_PHDR)

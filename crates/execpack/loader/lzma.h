@@ -28,7 +28,15 @@ INLINE u32 bit(struct range *r, u16 *probability) {
 	return 1;
 }
 
-// The same without a branch, for bits that are hard to foresee: literals, lengths and distances.
+// How many of the next bits are 1 before a 0, at most `limit`; each has its own probability.
+INLINE u32 ones(struct range *r, u16 *probability, u32 step, u32 limit) {
+	u32 count = 0;
+	while (count < limit && bit(r, probability + count * step))
+		count++;
+	return count;
+}
+
+// A bit without a branch, for bits that are hard to foresee: literals, lengths and distances.
 INLINE u32 even_bit(struct range *r, u16 *probability) {
 	u32 p = *probability, bound, zero, rest;
 	normalize(r);
@@ -86,18 +94,10 @@ enum {
 };
 
 INLINE u32 match_length(struct range *r, u16 *p, u32 position) {
-	u32 base = 2, limit = 8;
-	u16 *probabilities = p + LENGTH_LOW + position * 8;
-	if (bit(r, p + LENGTH_CHOICE)) {
-		base = 10;
-		probabilities = p + LENGTH_MIDDLE + position * 8;
-		if (bit(r, p + LENGTH_CHOICE + 1)) {
-			base = 18;
-			limit = 256;
-			probabilities = p + LENGTH_HIGH;
-		}
-	}
-	return base + tree(r, probabilities, limit);
+	// Short, middle, or long.
+	u32 kind = ones(r, p + LENGTH_CHOICE, 1, 2);
+	p += LENGTH_LOW + kind * (LENGTH_MIDDLE - LENGTH_LOW) + (kind < 2 ? position * 8 : 0);
+	return 2 + kind * 8 + tree(r, p, kind < 2 ? 8 : 256);
 }
 
 INLINE u32 match_distance(struct range *r, u16 *p, u32 length) {
@@ -129,7 +129,7 @@ INLINE u32 probabilities_of(u32 lc, u32 lp) {
 FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct scratch scratch) {
 	u32 model = stream->model, length = stream->length;
 	u32 pb = model / 45, lp = model % 45 / 9, lc = model % 9, state = 0, at = 0, i;
-	u32 rep0 = 0, rep1 = 0, rep2 = 0, rep3 = 0;
+	u32 last[4] = {0};
 	u16 *p = take(&scratch, probabilities_of(lc, lp) * sizeof(u16));
 	struct range local = {in + 5, 0xffffffff, 0}, *r = &local;
 	if (!length)
@@ -144,7 +144,7 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 			u32 context = ((at & ((1u << lp) - 1)) << lc) + ((at ? out[at - 1] : 0) >> (8 - lc)), symbol = 1;
 			u16 *literal = p + LITERAL + 0x300 * context;
 			if (state >= 7) {
-				u32 matched = out[at - rep0 - 1], offset = 0x100;
+				u32 matched = out[at - last[0] - 1], offset = 0x100;
 				do {
 					matched <<= 1;
 					u32 expected = matched & offset;
@@ -163,39 +163,24 @@ FAST void decompress(const u8 *in, const struct stream *stream, u8 *out, struct 
 		}
 		// A match with a new distance, or with one of the last four; one byte of the last needs no length.
 		u16 *lengths = p + MATCH_LENGTH;
-		u32 next = state < 7 ? 7 : 10, is_new = !bit(r, p + IS_REP + state);
-		if (is_new) {
-			rep3 = rep2;
-			rep2 = rep1;
-			rep1 = rep0;
-		} else {
+		u32 next = state < 7 ? 7 : 10, moved = 3, is_new = !bit(r, p + IS_REP + state), distance;
+		if (!is_new) {
 			lengths = p + REP_LENGTH;
 			next = state < 7 ? 8 : 11;
-			if (!bit(r, p + IS_REP_0 + state)) {
-				if (!bit(r, p + IS_REP_0_LONG + state * POSITIONS + position)) {
-					lengths = 0;
-					next = state < 7 ? 9 : 11;
-				}
-			} else {
-				u32 distance = rep1;
-				if (bit(r, p + IS_REP_1 + state)) {
-					distance = rep2;
-					if (bit(r, p + IS_REP_2 + state)) {
-						distance = rep3;
-						rep3 = rep2;
-					}
-					rep2 = rep1;
-				}
-				rep1 = rep0;
-				rep0 = distance;
+			moved = ones(r, p + IS_REP_0 + state, STATES, 3);
+			if (!moved && !bit(r, p + IS_REP_0_LONG + state * POSITIONS + position)) {
+				lengths = 0;
+				next = state < 7 ? 9 : 11;
 			}
 		}
 		state = next;
 		count = lengths ? match_length(r, lengths, position) : 1;
-		if (is_new)
-			rep0 = match_distance(r, p, count);
+		distance = is_new ? match_distance(r, p, count) : last[moved];
+		for (; moved; moved--)
+			last[moved] = last[moved - 1];
+		last[0] = distance;
 		do {
-			out[at] = out[at - rep0 - 1];
+			out[at] = out[at - distance - 1];
 			at++;
 		} while (--count);
 	}

@@ -15,9 +15,6 @@
 #define SYS_FSTATAT 262
 #define SYS_MEMFD_CREATE 319
 
-// Whether processes share a decoded copy.
-#define SHARES 1
-
 // Words of `struct stat`: the user, with the group after it, and the size.
 #define STAT_USER 7
 #define STAT_SIZE 12

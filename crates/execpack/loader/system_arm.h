@@ -16,9 +16,6 @@
 #define SYS_MEMFD_CREATE 385
 #define SYS_CACHEFLUSH 0x0f0002
 
-// Whether processes share a decoded copy.
-#define SHARES 1
-
 // Words of `struct stat`: the user, with the group after it, and the size.
 #define STAT_USER 6
 #define STAT_SIZE 12

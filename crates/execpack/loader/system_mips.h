@@ -16,9 +16,6 @@
 #define SYS_FSTATAT 4293
 #define SYS_MEMFD_CREATE 4354
 
-// Whether processes share a decoded copy. The code for it does not fit into the loader here.
-#define SHARES 0
-
 // Words of `struct stat`: the user, with the group after it, and the size.
 #define STAT_USER 8
 #define STAT_SIZE 14
