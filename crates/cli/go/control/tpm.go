@@ -15,7 +15,7 @@ import (
 )
 
 // The entries of /dev that a daemon needs.
-var devices = []string{"null", "zero", "random", "urandom", "net/tun", "ptmx", "pts"}
+var devices = []string{"null", "zero", "random", "urandom", "net/tun", "pts"}
 
 // tpm SWTPM FOLDER runs swtpm with its state in a folder and makes it /dev/tpmrm0 of this mount namespace. Daemons open
 // only devices, so it is a terminal, whose bytes are passed on unchanged.
@@ -62,7 +62,7 @@ func tpm(args []string) error {
 
 // rawTerminal opens a pseudo-terminal that changes no byte. It returns our side and the path of the other one.
 func rawTerminal() (*os.File, string, error) {
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	terminal, err := os.OpenFile("/dev/pts/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -174,5 +174,7 @@ func mountDevice(device, folder string) error {
 			return err
 		}
 	}
+	// The TPM before it is gone, and nothing can be mounted over a file that is gone.
+	unix.Unmount(target, unix.MNT_DETACH)
 	return unix.Mount(device, target, "", unix.MS_BIND, "")
 }
