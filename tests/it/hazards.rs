@@ -1,6 +1,6 @@
 //! Hazards on whole policies: the right finding or none, on a release that has it and on one that differs.
 
-use crate::common::{GO, RELEASE, folder, policy, run};
+use crate::common::{GO, RELEASE, folder, policy, root, run};
 
 /// The codes of the errors of `check` on a policy moved to a release.
 fn errors(text: &str, release: &str, go: &str) -> Vec<String> {
@@ -388,6 +388,7 @@ fn check_reports_hazards_of_decisions_on_devices() {
     let plain = device("");
     for (id, names, triggers, clear) in [
         ("iptables-nftables-only", &["iptables"][..], plain.clone(), device(", firewall: iptables")),
+        ("iptables-legacy-kernel", &[], device(", firewall: iptables"), plain.clone()),
         ("magicdns-lan-resolver", &[], device(", dns_server: present"), plain.clone()),
         ("ssh-no-users", &["ssh"], device(", users: absent"), plain.clone()),
     ] {
@@ -409,6 +410,36 @@ fn check_reports_hazards_of_decisions_on_devices() {
     let moved = at_release(&policy(&[], TARGET), "1.104.5", "1.27.3");
     assert_eq!(severity(&moved, "dnsresolvecache-flash"), None);
     assert_eq!(severity(&flipped(&moved, "dnsresolvecache"), "dnsresolvecache-flash").as_deref(), Some("warning"));
+}
+
+/// The codes of the findings of `check` on this repository's policy, changed, without its acceptances; and whether a fact
+/// about the device would decide the hazard.
+fn without_acceptances(change: impl Fn(&str) -> String) -> Vec<(String, bool)> {
+    let text = change(&std::fs::read_to_string(root().join("featureset.yaml")).unwrap());
+    let (head, rest) = text.split_once("accepted:\n").unwrap();
+    let (_, features) = rest.split_once("features:\n").unwrap();
+    let found = findings(&format!("{head}features:\n{features}"));
+    let mut found: Vec<(String, bool)> = found
+        .iter()
+        .map(|finding| (finding["code"].as_str().unwrap(), finding["next"].as_str().unwrap()))
+        .map(|(code, next)| (code.to_owned(), next.contains("state `device.")))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn no_acceptance_of_this_repository_could_be_a_fact() {
+    let found = without_acceptances(str::to_owned);
+    let text = std::fs::read_to_string(root().join("featureset.yaml")).unwrap();
+    let (_, accepted) = text.split_once("accepted:\n").unwrap();
+    let (accepted, _) = accepted.split_once("\n\n").unwrap();
+    let names = accepted.lines().filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    let names: Vec<(String, bool)> = names.map(|line| (line.split(':').next().unwrap().to_owned(), false)).collect();
+    assert!(!names.is_empty());
+    assert_eq!(found, names, "each is a hazard of the policy, and no fact decides it");
+    let unknown = without_acceptances(|text| text.replace("  profile: routeros-container\n", ""));
+    assert!(unknown.contains(&("tpm-state".to_owned(), true)), "{unknown:?}");
 }
 
 /// The codes of the hazards that `audit` reports for a recipe.

@@ -170,7 +170,7 @@ fn verify_lists_checks_and_reports_unknown_names() {
     for (case, arguments) in [
         ("list", &["verify", "--list"][..]),
         ("unknown_check", &["verify", "--check", "x"]),
-        ("hazard_not_staged", &["verify", "--hazard", "tpm-state"]),
+        ("hazard_not_staged", &["verify", "--hazard", "iptables-legacy-kernel"]),
         ("unknown_hazard", &["verify", "--hazard", "x"]),
     ] {
         insta::assert_snapshot!(case, run(project.path(), arguments).transcript());

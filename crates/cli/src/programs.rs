@@ -31,6 +31,7 @@ pub const CONTROL: Program = Program {
         ("dns.go", include_str!("../go/control/dns.go")),
         ("egress_proxy.go", include_str!("../go/control/egress_proxy.go")),
         ("firewall_program.go", include_str!("../go/control/firewall_program.go")),
+        ("https.go", include_str!("../go/control/https.go")),
         ("load.go", include_str!("../go/control/load.go")),
         ("local.go", include_str!("../go/control/local.go")),
         ("main.go", include_str!("../go/control/main.go")),
@@ -38,12 +39,16 @@ pub const CONTROL: Program = Program {
         ("network.go", include_str!("../go/control/network.go")),
         ("server.go", include_str!("../go/control/server.go")),
         ("ssh.go", include_str!("../go/control/ssh.go")),
+        ("tpm.go", include_str!("../go/control/tpm.go")),
         ("traffic.go", include_str!("../go/control/traffic.go")),
     ],
 };
 
+/// A program that joins the test network as a library, without a daemon.
+pub const TSNET: Program = Program { name: "tsnet", sources: &[("main.go", include_str!("../go/tsnet/main.go"))] };
+
 /// Every program.
-pub const ALL: [Program; 4] = [REGISTRY, SPLITS, TYPECHECK, CONTROL];
+pub const ALL: [Program; 5] = [REGISTRY, SPLITS, TYPECHECK, CONTROL, TSNET];
 
 impl Program {
     /// The compiler's complaints about this program's own files in the output of a failed `go build`; empty if it failed for

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use featureset::recipe::MODULE;
+use featureset::recipe::{MODULE, Recipe};
+
 use featureset::release::{GoVersion, Release};
 use serde::{Deserialize, Serialize};
 
@@ -225,7 +226,8 @@ impl Upstream {
     /// A [`Diagnostic`] if it does not build.
     pub fn featuretags(&self, go: &Go) -> Result<PathBuf> {
         let _lock = lock(&self.module)?;
-        self.build(go, "registry", "featuretags", "tailscale.com/cmd/featuretags", |output| {
+        let what = ("tailscale.com/cmd/featuretags", &[][..], &go::plain(&self.toolchain)[..]);
+        self.build(go, "registry", "featuretags", what, |output| {
             let message = format!("`featuretags` of Tailscale {} can't be built", self.release);
             Diagnostic::failure(Code::ToolFailed, message, output.stderr.trim(), "Correct the reason above.")
         })
@@ -254,7 +256,21 @@ impl Upstream {
         let _lock = lock(&self.module)?;
         self.write_program(program)?;
         let name = format!("{}.program", program.name);
-        self.build(go, program.name, &name, ".", |output| self.not_built(program, output))
+        let variables = go::plain(&self.toolchain);
+        self.build(go, program.name, &name, (".", &[], &variables[..]), |output| self.not_built(program, output))
+    }
+
+    /// As [`Upstream::build_program`], with the tags, the platform and the toolchain of a recipe.
+    ///
+    /// # Errors
+    /// As [`Upstream::build_program`].
+    pub fn build_program_with(&self, go: &Go, program: &Program, recipe: &Recipe) -> Result<PathBuf> {
+        let _lock = lock(&self.module)?;
+        self.write_program(program)?;
+        let tags = format!("-tags={}", recipe.tags.join(","));
+        let name = format!("{}-{}.program", program.name, files::sha256(tags.as_bytes()).split_at(16).0);
+        let what = (".", &[tags.as_str()][..], &recipe.environment()[..]);
+        self.build(go, program.name, &name, what, |output| self.not_built(program, output))
     }
 
     /// Builds a program while the module is locked. The old one is replaced atomically, because another run may start it.
@@ -263,11 +279,12 @@ impl Upstream {
         go: &Go,
         folder: &str,
         program: &str,
-        package: &str,
+        (package, flags, variables): (&str, &[&str], &[(String, String)]),
         not_built: impl FnOnce(&Output) -> Diagnostic,
     ) -> Result<PathBuf> {
         let output = format!("../.partial-{program}");
-        let mut command = self.go(go, &["build", "-mod=mod", "-o", &output, package], &go::plain(&self.toolchain));
+        let arguments = [&["build", "-mod=mod", "-o", &output], flags, &[package]].concat();
+        let mut command = self.go(go, &arguments, variables);
         command.current_dir(self.module.join(folder));
         let output = process::output(command)?;
         if !output.status.success() {

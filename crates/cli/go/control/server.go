@@ -146,6 +146,10 @@ func withLabHandlers(server *testcontrol.Server) http.Handler {
 	mux.HandleFunc("/lab/resolver", func(w http.ResponseWriter, r *http.Request) {
 		server.DNSConfig.Resolvers = []*dnstype.Resolver{{Addr: r.FormValue("address")}}
 	})
+	// Changes the URL under which nodes log in.
+	mux.HandleFunc("/lab/url", func(w http.ResponseWriter, r *http.Request) {
+		server.ExplicitBaseURL = r.FormValue("url")
+	})
 	// Adds a peer that exists only in the network map. Upstream's AddFakeNode would use a public
 	// address.
 	var peers atomic.Int64

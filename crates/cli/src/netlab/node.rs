@@ -325,15 +325,17 @@ impl Node {
         address(0).zip(address(1)).with_context(|| format!("{} has no addresses in the tailnet", self.host.name))
     }
 
-    /// Starts `tailscale up` and waits for its login URL.
+    /// Starts `tailscale up` and waits for its login URL. The arguments may name the login server otherwise.
     ///
     /// # Errors
     /// The output of `tailscale up`, if it prints no URL.
     pub fn begin_login(&mut self, arguments: &[&str]) -> Result<Login> {
-        let (server, name) = (login_server(), format!("--hostname={}", self.host.name));
-        let fixed = ["up", "--login-server", &server, &name, "--timeout=60s"];
+        let (server, name) = (format!("--login-server={}", login_server()), format!("--hostname={}", self.host.name));
+        let is_named = arguments.iter().any(|argument| argument.starts_with("--login-server="));
+        let fixed = ["up", &name, "--timeout=60s", &server];
+        let fixed = if is_named { &fixed[..3] } else { &fixed[..] };
         let log = self.host.log("up");
-        let mut up = process::start(self.cli_command(&[&fixed, arguments].concat(), None)?, &log)?;
+        let mut up = process::start(self.cli_command(&[fixed, arguments].concat(), None)?, &log)?;
         let url = until(PATIENCE, "the login URL of `tailscale up`", || {
             let said = files::read(&log)?;
             if let Some(url) = said.split_whitespace().find(|word| word.contains("/auth/")) {

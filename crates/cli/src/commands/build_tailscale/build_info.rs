@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use featureset::recipe::{MODULE, PACKAGE, Recipe};
+use featureset::release::GoVersion;
 use gobinary::{BuildInfo, build_info, identify};
 
 use crate::upstream::Upstream;
@@ -12,7 +13,7 @@ pub(super) fn check(bytes: &[u8], recipe: &Recipe, upstream: &Upstream) -> Resul
     let unreadable = |error: gobinary::Unreadable| mismatch(vec![error.to_string()]);
     let info = build_info(bytes).map_err(unreadable)?;
     let identity = identify(bytes).map_err(unreadable)?;
-    let mut differences = differences(&info, recipe, &upstream.sum);
+    let mut differences = differences(&info, recipe, &upstream.sum, upstream.needs);
     if identity.goarch != Some(recipe.platform.goarch) {
         differences.push(format!(
             "the ELF file is for {}, not {}",
@@ -33,7 +34,7 @@ fn mismatch(differences: Vec<String>) -> Diagnostic {
     Diagnostic::failure(Code::BuildMismatch, "the binary does not match the recipe", differences.join("\n"), next)
 }
 
-fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
+fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str, needs: GoVersion) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: &str, is: &str, should: &str| {
         if is != should {
@@ -51,7 +52,10 @@ fn differences(info: &BuildInfo, recipe: &Recipe, sum: &str) -> Vec<String> {
     for (key, should) in &settings {
         compare(key, info.settings.get(key).map_or("", String::as_str), should);
     }
-    for (key, is) in info.settings.iter().filter(|(key, _)| !settings.contains_key(*key)) {
+    // A newer line of Go keeps the behaviour of the line that upstream's go.mod names, and records how.
+    let is_older = needs.line() != recipe.go.line();
+    let is_expected = |key: &str| settings.contains_key(key) || (is_older && key == "DefaultGODEBUG");
+    for (key, is) in info.settings.iter().filter(|(key, _)| !is_expected(key)) {
         compare(key, is, "");
     }
     let replaced = info.dependencies.iter().chain(main).filter(|module| module.replaced);
@@ -80,10 +84,24 @@ mod tests {
         }
     }
 
+    fn needed(version: &str) -> GoVersion {
+        version.parse().unwrap()
+    }
+
+    #[test]
+    fn go_of_a_newer_line_records_the_behaviour_that_it_keeps() {
+        let recipe = recipe();
+        let mut binary = info(&recipe);
+        binary.settings.insert("DefaultGODEBUG".to_owned(), "urlstrictcolons=0".to_owned());
+        assert_eq!(differences(&binary, &recipe, "h1:sum=", needed("1.25.5")), Vec::<String>::new());
+        let found = differences(&binary, &recipe, "h1:sum=", needed("1.26.6"));
+        assert_eq!(found, ["DefaultGODEBUG is `urlstrictcolons=0`, not ``"]);
+    }
+
     #[test]
     fn binary_of_the_recipe_has_no_differences() {
         let recipe = recipe();
-        assert_eq!(differences(&info(&recipe), &recipe, "h1:sum="), Vec::<String>::new());
+        assert_eq!(differences(&info(&recipe), &recipe, "h1:sum=", needed("1.26.6")), Vec::<String>::new());
     }
 
     #[test]
@@ -92,12 +110,12 @@ mod tests {
         recipe.go = "1.27.3".parse().unwrap();
         recipe.build.go_experiments = [("nojsonv2".to_owned(), "Smaller.".to_owned())].into();
         let mut binary = BuildInfo { go: "go1.27.3-X:nojsonv2".to_owned(), ..info(&recipe) };
-        assert_eq!(differences(&binary, &recipe, "h1:sum="), Vec::<String>::new());
+        assert_eq!(differences(&binary, &recipe, "h1:sum=", needed("1.27.3")), Vec::<String>::new());
         recipe.build.go_experiments.clear();
-        assert_eq!(differences(&binary, &recipe, "h1:sum=").len(), 2);
+        assert_eq!(differences(&binary, &recipe, "h1:sum=", needed("1.27.3")).len(), 2);
         binary.go = "go1.27.3".to_owned();
         binary.settings.remove("GOEXPERIMENT");
-        assert_eq!(differences(&binary, &recipe, "h1:sum="), Vec::<String>::new());
+        assert_eq!(differences(&binary, &recipe, "h1:sum=", needed("1.27.3")), Vec::<String>::new());
     }
 
     #[test]
@@ -109,6 +127,6 @@ mod tests {
         other.settings.insert("GOARM".to_owned(), "7".to_owned());
         other.settings.remove("-gcflags");
         other.dependencies[0].replaced = true;
-        insta::assert_snapshot!(differences(&other, &recipe, "h1:other=").join("\n"));
+        insta::assert_snapshot!(differences(&other, &recipe, "h1:other=", needed("1.26.6")).join("\n"));
     }
 }

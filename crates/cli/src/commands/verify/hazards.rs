@@ -11,14 +11,14 @@ use featureset::registry::Registry;
 use featureset::release::{GoVersion, Release};
 use featureset::selection::Selection;
 
-use super::env::{Plan, TestEnv, run_plan};
+use super::env::{Plan, TestEnv, run_plan, unpacked_recipe};
 use super::logs;
 use super::report::{Outcome, Report, ScenarioResult};
 use super::scenarios::{HazardScenario, SCENARIOS, WITHOUT_SCENARIO};
 use crate::commands::build_tailscale::{BuildOutcome, Builder};
 use crate::hazard_proofs;
 use crate::shard::Shard;
-use crate::{progress, upstream};
+use crate::{process, progress, upstream};
 use diagnostics::{Code, Diagnostic, NextStep};
 
 /// Returns the scenarios of the named hazards, or all.
@@ -93,12 +93,16 @@ fn run_scenario(
     let hazard = facts.hazard(scenario.hazard).context("every scenario names a known hazard")?;
     let release = scenario.release(env.pinned.release);
     let skipped = |why: &str| Ok((ScenarioResult::skipped(scenario.hazard, release, why), None));
+    if let Some(missing) = scenario.needs.filter(|name| process::on_path(name).is_none()) {
+        return skipped(&format!("`{missing}` is not installed"));
+    }
     let Some(registry) = facts.registry(release) else { return skipped("the release is unknown") };
     let trial = Trial { scenario, hazard, release, registry };
     if !hazard.in_release(release) {
         return skipped("the release does not have it");
     }
-    let Some(sides) = trial::beside(hazard, registry, &trial.start(env)?) else {
+    let Some(sides) = trial::beside(hazard, registry, &scenario.start(env.pinned.for_target(env.target)?, registry))
+    else {
         return skipped("no selection of the release has it");
     };
     let (builder, go) = builder(env, release, builders)?;
@@ -140,17 +144,6 @@ fn run_scenario(
 }
 
 impl Trial<'_> {
-    /// Returns the policy's kept features on this release, with the scenario's changes.
-    fn start(&self, env: &TestEnv<'_>) -> Result<BTreeSet<FeatureName>> {
-        let names = |list: &[&str]| list.iter().filter_map(|name| FeatureName::new(name).ok()).collect::<Vec<_>>();
-        let policy = env.pinned.for_target(env.target)?;
-        let own = self.registry.features.keys().filter(|name| policy.keeps(name)).cloned();
-        let wanted = own.chain(names(self.scenario.with)).flat_map(|name| self.registry.requires(&name));
-        let gone: BTreeSet<FeatureName> =
-            names(self.scenario.without).iter().flat_map(|name| self.registry.required_by(name)).collect();
-        Ok(wanted.filter(|name| !gone.contains(name)).collect())
-    }
-
     /// Builds a selection of this release.
     fn build(
         &self,
@@ -162,6 +155,14 @@ impl Trial<'_> {
         let mut policy = env.pinned.policy.clone();
         (policy.tailscale, policy.go) = (Some(self.release), Some(go));
         let selection = Selection::keeping(kept, self.registry);
+        if let Some(program) = &self.scenario.program {
+            let target = policy.for_target(env.target).context("the target")?;
+            let recipe = unpacked_recipe(target, &selection, None)?;
+            let step = progress::step("Building", format!("`{}` for {}", program.name, self.scenario.hazard));
+            let built = builder.upstream.build_program_with(&builder.go, program, &recipe)?;
+            step.done("Built", "");
+            return Ok(BuildOutcome::Built(built));
+        }
         env.binary(builder, &policy, &selection, self.scenario.hazard)
     }
 

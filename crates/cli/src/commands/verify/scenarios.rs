@@ -3,17 +3,26 @@
 mod commands;
 mod exit_node;
 mod firewall;
+mod library;
 mod packets;
+mod policy_file;
 mod resolver;
 mod ssh;
 mod starting;
+mod tpm;
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
+use featureset::name::FeatureName;
+use featureset::policy::EffectivePolicy;
+use featureset::registry::Registry;
 use featureset::release::Release;
 use featureset::run_time;
 
 use super::checks::{direct, dns, exit_node as exit, flash, login, portmap, routes};
 use crate::netlab::Programs;
+use crate::programs::{self, Program};
 
 /// One hazard scenario. Its check must pass on a binary without the hazard and fail on one with it.
 pub(super) struct HazardScenario {
@@ -27,6 +36,10 @@ pub(super) struct HazardScenario {
     pub(super) without: &'static [&'static str],
     /// Environment variables of the offending daemon, for a hazard of the command that starts it.
     pub(super) variables: &'static [(&'static str, &'static str)],
+    /// A program of the machine without which the scenario is skipped.
+    pub(super) needs: Option<&'static str>,
+    /// Our program that is built instead of the daemon.
+    pub(super) program: Option<Program>,
     /// The text to look for, if it differs from the hazard's symptom.
     pub(super) shows: Option<&'static str>,
     /// Runs the check. The other nodes of the test network have the remedied binary.
@@ -35,7 +48,17 @@ pub(super) struct HazardScenario {
 
 /// A scenario on the pinned release, recognized by the hazard's own symptom.
 const fn scenario(hazard: &'static str, run: fn(&Programs) -> Result<String>) -> HazardScenario {
-    HazardScenario { hazard, release: None, with: &[], without: &[], variables: &[], shows: None, run }
+    HazardScenario {
+        hazard,
+        release: None,
+        with: &[],
+        without: &[],
+        variables: &[],
+        needs: None,
+        program: None,
+        shows: None,
+        run,
+    }
 }
 
 /// The same, recognized by another text.
@@ -63,6 +86,16 @@ impl HazardScenario {
     pub(super) fn release(&self, pinned: Release) -> Release {
         self.release.and_then(|release| release.parse().ok()).unwrap_or(pinned)
     }
+
+    /// Returns the policy's kept features on the release of this registry, with the scenario's changes.
+    pub(super) fn start(&self, policy: EffectivePolicy<'_>, registry: &Registry) -> BTreeSet<FeatureName> {
+        let names = |list: &[&str]| list.iter().filter_map(|name| FeatureName::new(name).ok()).collect::<Vec<_>>();
+        let own = registry.features.keys().filter(|name| policy.keeps(name)).cloned();
+        let wanted = own.chain(names(self.with)).flat_map(|name| registry.requires(&name));
+        let gone: BTreeSet<FeatureName> =
+            names(self.without).iter().flat_map(|name| registry.required_by(name)).collect();
+        wanted.filter(|name| !gone.contains(name)).collect()
+    }
 }
 
 /// Every scenario, by hazard.
@@ -73,7 +106,14 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("clientupdate-disabled", commands::auto_update),
     scenario("dbus-dns", starting::with_resolved),
     scenario("debug-idtoken", commands::bug_report),
+    HazardScenario {
+        release: Some("1.96.5"),
+        // Without them, this release neither compiles with netstack nor reports the login as complete.
+        with: &["clientmetrics", "tailnetlock"],
+        ..scenario("debug-serve-bus", login::run)
+    },
     scenario_with_symptom("dns-netstack-quad100", "i/o timeout", dns::run),
+    on_1_104("dnsresolvecache-flash", Some("dns-control.example.json"), resolver::of_the_control_server),
     HazardScenario {
         release: Some("1.100.0"),
         ..scenario_with_symptom("exit-node-route-stays", "outside the exit node", exit_node::saved)
@@ -88,6 +128,12 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("flags-vanish", starting::with_debug),
     HazardScenario { with: &["clientmetrics"], ..scenario("flags-vanish-newer", starting::with_syslog) },
     scenario("invertgso-netstack", packets::pinged_by_tsmp),
+    HazardScenario {
+        program: Some(programs::TSNET),
+        // tsnet does not compile without them.
+        with: &["acme", "serve"],
+        ..scenario("ipnbus-tsnet", library::up)
+    },
     scenario("ipnbus-up", login::run),
     scenario("iptables-forced", firewall::forced),
     scenario_with_symptom("iptables-nftables-only", "Table does not exist", firewall::nftables_only),
@@ -109,6 +155,19 @@ pub(super) static SCENARIOS: &[HazardScenario] = &[
     scenario("resolved-dns", starting::with_resolved),
     scenario("ssh-no-users", ssh::without_users),
     scenario_with_symptom("ssh-port22", ssh::UNANSWERED, ssh::with_users),
+    HazardScenario {
+        // `syspolicy` does not compile without it.
+        with: &["clientmetrics"],
+        ..scenario_with_symptom("syspolicy-failopen", "a peer has connected", policy_file::obeyed)
+    },
+    HazardScenario {
+        release: Some("1.92.4"),
+        // Without them, this release neither compiles with netstack nor reports the login as complete.
+        with: &["clientmetrics", "debug", "tailnetlock"],
+        needs: Some(tpm::SWTPM),
+        ..scenario_with_symptom("tpm-sealed-by-default", "failed to unseal state file", tpm::replaced)
+    },
+    HazardScenario { needs: Some(tpm::SWTPM), ..scenario("tpm-state", tpm::sealed_by_another_build) },
     on_1_104("udptransport-derp-only", Some("a direct path"), direct::run),
     scenario("unixsocketidentity-cli", login::run),
     scenario("useroutes-noop", routes::run),
@@ -125,8 +184,6 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("conn25-dns", "1.104 with netstack, and a control server that sends its configuration"),
     ("conn25-peerapiclient", "1.104 with netstack, and a control server that sends its configuration"),
     ("connreject-debug", "access to the counters of the daemon of 1.104"),
-    ("debug-serve-bus", "a control server and a policy of the line 1.96"),
-    ("dnsresolvecache-flash", "a control server with a valid certificate whose addresses change"),
     ("drive-netstack", "shares, and a tailnet that allows them"),
     ("drive-peerapiclient", "1.98 or 1.100, and a tailnet that allows shares"),
     ("drive-peerapiserver", "shares, and a tailnet that allows them"),
@@ -134,9 +191,8 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("go-32bit-heap", "days on a 32-bit processor"),
     ("go-mips-futex", "a MIPS kernel older than 5.1"),
     ("gro-knobs", "a kernel whose receive offload is at fault"),
-    ("ipnbus-tsnet", "a program that uses tsnet"),
     ("iptables-arch", "a processor that iptables is not built for, and a kernel for it"),
-    ("iptables-legacy-kernel", "a kernel without nftables"),
+    ("iptables-legacy-kernel", "a kernel with the tables of iptables and without nftables"),
     ("load-unbounded-memory", "minutes of load: `verify --check load --soak` measures it"),
     ("logtail-clientmetrics", "1.90"),
     ("metrics-upload-logtail", "a log server that reads what is uploaded"),
@@ -150,12 +206,9 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
     ("serve-c2n", "a control server that asks for hosted services"),
     ("serve-https-acme", "a certificate authority that accepts the control server's answers"),
     ("store-prefix", "a Kubernetes or AWS interface to keep state in"),
-    ("syspolicy-failopen", "a policy file and a setting whose effect can be seen"),
     ("tailnetlock-netmap-c2n", "1.90"),
     ("tailnetlock-unsigned-peers", "a tailnet with the lock on"),
     ("tap-gvisor", "no test network: it is about the size of the binary"),
-    ("tpm-sealed-by-default", "a TPM"),
-    ("tpm-state", "a TPM"),
     ("upx-arm-whole-pages", "a 32-bit arm processor, and a program with such a segment"),
     ("upx-memfd", "a kernel without memfd_create"),
     ("wakeonlan-transport", "a network card that is monitored for magic packets"),
@@ -164,9 +217,9 @@ pub(super) static WITHOUT_SCENARIO: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use featureset::hazard::Effect;
+    use featureset::hazard::{Answer, BuildFacts, Circumstances, Effect, trial};
     use featureset::upstream_data::UpstreamData;
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     #[test]
     fn every_runtime_hazard_is_in_exactly_one_sorted_table() {
@@ -192,6 +245,36 @@ mod tests {
             assert!(seen || hazard.record.effect == Effect::NoEffect, "{} has no symptom", scenario.hazard);
             for name in scenario.with.iter().chain(scenario.without) {
                 assert!(facts.registry(release).unwrap().features.contains_key(*name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_sides_of_every_scenario_compile_with_the_policy_of_this_repository() {
+        let facts = UpstreamData::embedded();
+        let text = include_str!("../../../../../featureset.yaml");
+        let policy = featureset::policy::read(text).policy.unwrap();
+        for scenario in SCENARIOS {
+            let release = scenario.release(policy.tailscale.unwrap());
+            let (registry, hazard) = (facts.registry(release).unwrap(), facts.hazard(scenario.hazard).unwrap());
+            let start = scenario.start(policy.for_target("amd64").unwrap(), registry);
+            let sides = trial::beside(hazard, registry, &start).unwrap();
+            for kept in [&sides.offending, &sides.remedied] {
+                let omitted = registry.features.keys().filter(|name| !kept.contains(*name)).cloned().collect();
+                let (device, build) = (BTreeMap::new(), BuildFacts::default());
+                let circumstances = Circumstances {
+                    release,
+                    kept,
+                    omitted: &omitted,
+                    device: &device,
+                    os: "linux",
+                    goarch: "amd64",
+                    build,
+                };
+                let broken = facts.hazards().find(|other| {
+                    other.record.effect == Effect::DoesNotCompile && other.applies(&circumstances) == Answer::Yes
+                });
+                assert_eq!(broken.map(|other| &*other.id), None, "{}", scenario.hazard);
             }
         }
     }
