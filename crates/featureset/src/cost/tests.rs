@@ -1,8 +1,9 @@
 //! Differences that make costs stale, differences that do not, and drops that fit a budget.
 
 use super::estimate::SizeModel;
-use super::frontier::frontier;
+use super::frontier::{frontier, levers};
 use super::*;
+use crate::platform::Platform;
 use crate::policy::read;
 use crate::rules::tests::clean_policy;
 use crate::upstream_data::UpstreamData;
@@ -147,4 +148,14 @@ fn memory_is_a_median_and_a_difference_within_chance_tells_nothing() {
     assert_eq!((one.bytes, one.spread, other.bytes, other.spread), (24_200, 500, 23_000, 200));
     assert_eq!(one.less(other), Memory { bytes: 1200, spread: 500 });
     assert!(one.less(other).tells() && !one.less(one).tells() && other.less(one).tells());
+}
+
+#[test]
+fn a_setting_that_the_platform_does_not_support_is_not_proposed() {
+    let settings = |platform: &str| {
+        let (platform, build) = (Platform::find(platform).unwrap(), Build { pack: Pack::None, ..Build::default() });
+        levers(platform, &build, None, &costs().basis.kept).into_iter().map(|lever| lever.setting).collect::<Vec<_>>()
+    };
+    assert!(settings("linux/mipsle/softfloat").contains(&"symbols: none".to_owned()));
+    assert!(!settings("linux/mips/softfloat").contains(&"symbols: none".to_owned()));
 }
