@@ -206,7 +206,7 @@ struct CostData {
     packed: u64,
     kept: &'static BTreeSet<FeatureName>,
     own: BTreeMap<&'static FeatureName, i64>,
-    /// What a feature adds together with others: its own bytes, and its share of the pool.
+    /// The addition of a feature together with others: the bytes that only it needs, and its share of the pool.
     additions: BTreeMap<&'static FeatureName, (i64, f64)>,
     pool: u64,
     /// Features without a size, and why.

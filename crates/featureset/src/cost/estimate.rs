@@ -150,7 +150,7 @@ pub struct SizeModel<'a> {
     pub kept: &'a BTreeSet<FeatureName>,
     /// The size of each feature without its dependencies, if no other feature is added or removed.
     pub own: BTreeMap<&'a FeatureName, i64>,
-    /// What each feature adds if others are added too.
+    /// The additions of each feature if others are added too.
     pub additions: BTreeMap<&'a FeatureName, Addition>,
     /// The size of the code that added features share.
     pub pool: u64,
@@ -258,7 +258,7 @@ impl<'a> SizeModel<'a> {
     }
 }
 
-/// What a feature adds to a binary to which others are added too.
+/// The bytes that a feature adds to a binary to which others are added too.
 ///
 /// A feature needs packages that no other code of the measured binary imports, and more of the packages that are there: methods
 /// and functions that the linker had left out. Other features need some of the latter too. The model is that each takes its
@@ -275,7 +275,7 @@ pub struct Addition {
 /// docs/measurements/feature-sizes.md.
 const POOL: u64 = 24;
 
-/// The number of packages of its own with which half of a feature's size is its own.
+/// The number of packages that only a feature imports with which half of its size is not shared.
 const HALF: f64 = 15.0;
 
 /// Returns the additions of features with these own sizes.
