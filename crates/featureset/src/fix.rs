@@ -145,6 +145,12 @@ mod tests {
     }
 
     #[test]
+    fn a_section_with_a_carriage_return_alone_is_left_as_it_is() {
+        let text = clean_policy().replace("  acme:\n    omit", "  acme:\r    omit") + "  aaa: { omit: Unsorted. }\n";
+        assert_eq!(fix(&text, UpstreamData::embedded()).map(|fixed| fixed.text), None);
+    }
+
+    #[test]
     fn stubs_and_order_without_touching_anything_else() {
         let text = clean_policy()
             .replace("  doctor:\n    omit: Only the decision on doctor.\n", "")

@@ -42,6 +42,10 @@ impl<'a> Section<'a> {
         if indent == 0 || !keys.iter().all(|(_, key)| alone(*key)) {
             return None;
         }
+        // A carriage return alone is a line break of YAML, so an entry could end within one of these lines.
+        if text.replace("\r\n", "").contains('\r') {
+            return None;
+        }
         let limit = places.top_level().into_iter().filter(|start| *start > last).min().unwrap_or(text.len());
         let mut end = last;
         let mut at = line_start(text, last);
