@@ -36,8 +36,8 @@ pub fn change(change: &Change, base: &str, totals: &str, costs: &MeasuredCosts, 
         page += &section("Accepted hazards", change.acceptances.iter().map(acceptance).collect());
     }
     page += &section("Binaries", targets(change, costs));
-    page += &section("Hazards gained", change.hazards_gained.iter().map(hazard).collect());
-    page += &section("Hazards cleared", change.hazards_cleared.iter().map(hazard).collect());
+    page += &section("Hazards gained", change.hazards_gained.iter().map(|one| hazard(one, "accepted")).collect());
+    page += &section("Hazards cleared", change.hazards_cleared.iter().map(|one| hazard(one, "was accepted")).collect());
     page +=
         &section("New findings", change.findings_gained.iter().map(|said| format!("- {}\n", prose(said))).collect());
     if change.findings_cleared > 0 {
@@ -207,11 +207,12 @@ fn effect_in_words(effect: &TargetEffect) -> String {
     }
 }
 
-fn hazard(one: &HazardChange) -> String {
+/// A hazard, and whether the policy that has it accepts it or only has a note about it.
+fn hazard(one: &HazardChange, accepted: &str) -> String {
     let status = match (one.accepted, one.is_note) {
-        (true, _) => " — accepted",
-        (false, true) => " — the decision's reason covers it",
-        (false, false) => "",
+        (true, _) => format!(" — {accepted}"),
+        (false, true) => " — a note".to_owned(),
+        (false, false) => String::new(),
     };
     format!("- {}{status}\n", hazard_line(one))
 }
